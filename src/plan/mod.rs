@@ -1,0 +1,4 @@
+//! Decisions: pure and synchronous.
+pub mod diff;
+pub mod guard;
+pub mod retention;
