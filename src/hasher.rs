@@ -1,1 +1,22 @@
-//! To be written.
+//! Django's password hashes: recognised, verified and made. (Skeleton; see the `secrets` branch.)
+
+/// An encoded Django hash, safe to commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedHash(String);
+
+/// What the `client_secret` column holds.
+pub struct StoredSecret(String);
+
+impl std::fmt::Debug for StoredSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredSecret(…)")
+    }
+}
+
+impl StoredSecret {
+    /// Wraps the column's text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+}

@@ -1,0 +1,163 @@
+//! Applications as the database holds them.
+//!
+//! Invariant: rows are complete enough to decide every step without another query. Primary keys are carried as
+//! text, because swapped models use bigint, UUID or varchar keys; SQL casts them back to the column's own type.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::application::{ClientId, Field, UserRef};
+use crate::hasher::StoredSecret;
+
+/// A primary key in PostgreSQL's text form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Key(String);
+
+impl Key {
+    /// Wraps PostgreSQL's text form of a key.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The key as PostgreSQL prints it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// How an application came to be (DOT 3.4.0: `registration_source`). Rows of older schemas are all manual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// By an administrator or a file.
+    Manual,
+    /// RFC 7591 dynamic client registration.
+    Dcr,
+    /// A client id metadata document.
+    Cimd,
+    /// A value this version does not know; treated as dynamic, so never pruned.
+    Other(String),
+}
+
+impl Origin {
+    /// Reads the column.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "manual" | "" => Self::Manual,
+            "dcr" => Self::Dcr,
+            "cimd" => Self::Cimd,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// Whether the row belongs to people rather than to a registration protocol. Only these may be pruned.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual)
+    }
+}
+
+/// The managed columns of one row; `None` where the schema lacks the column.
+#[derive(Debug)]
+pub struct StoredFields {
+    /// See [`Field::Name`].
+    pub name: String,
+    /// See [`Field::ClientType`].
+    pub client_type: String,
+    /// See [`Field::AuthorizationGrantType`].
+    pub authorization_grant_type: String,
+    /// See [`Field::RedirectUris`]; the column's raw text.
+    pub redirect_uris: String,
+    /// See [`Field::PostLogoutRedirectUris`]; the column's raw text.
+    pub post_logout_redirect_uris: Option<String>,
+    /// See [`Field::AllowedOrigins`]; the column's raw text.
+    pub allowed_origins: Option<String>,
+    /// See [`Field::Algorithm`].
+    pub algorithm: Option<String>,
+    /// See [`Field::SkipAuthorization`].
+    pub skip_authorization: bool,
+    /// See [`Field::HashClientSecret`].
+    pub hash_client_secret: Option<bool>,
+    /// See [`Field::ClientSecret`].
+    pub client_secret: StoredSecret,
+    /// See [`Field::User`].
+    pub user: Option<Key>,
+}
+
+/// One row of the application table.
+#[derive(Debug)]
+pub struct Stored {
+    /// The primary key.
+    pub key: Key,
+    /// The identifier.
+    pub client_id: ClientId,
+    /// Who made it.
+    pub origin: Origin,
+    /// The managed columns.
+    pub fields: StoredFields,
+    /// PostgreSQL's digest over the whole row; changes when any column does, `updated` and unknown ones included.
+    pub fingerprint: String,
+}
+
+/// An application that the file does not mention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmanaged {
+    /// The primary key.
+    pub key: Key,
+    /// The identifier.
+    pub client_id: ClientId,
+    /// The display name.
+    pub name: String,
+    /// See [`Stored::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// What hangs on an application: rows that die with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dependents {
+    /// Access tokens.
+    pub access_tokens: u64,
+    /// Access tokens that have not expired.
+    pub access_tokens_live: u64,
+    /// Refresh tokens.
+    pub refresh_tokens: u64,
+    /// Refresh tokens that are not revoked.
+    pub refresh_tokens_live: u64,
+    /// ID tokens.
+    pub id_tokens: u64,
+    /// Authorization codes.
+    pub grants: u64,
+    /// Distinct users among the live tokens.
+    pub users: u64,
+}
+
+/// What the plan needs to know of the database, read in one snapshot.
+#[derive(Debug, Default)]
+pub struct Actual {
+    /// The managed columns that this schema has.
+    pub columns: BTreeSet<Field>,
+    /// The rows that the file mentions: declared, removed or renamed.
+    pub applications: BTreeMap<ClientId, Stored>,
+    /// The manual rows that it does not mention, by client id.
+    pub unmanaged: Vec<Unmanaged>,
+    /// How many rows were registered dynamically and are not mentioned by the file.
+    pub dynamic: u64,
+    /// How many rows the table has.
+    pub total: u64,
+    /// The users that the file refers to; absent: no such user.
+    pub users: BTreeMap<UserRef, Key>,
+    /// What the ledger says this file owns; `None` without a ledger.
+    pub owned: Option<BTreeSet<ClientId>>,
+}

@@ -1,0 +1,147 @@
+//! Token cleanup: what may go, by which settings.
+//!
+//! Defaults and meanings are those of DOT 3.4.1's `OAUTH2_PROVIDER` settings. Instants are not here: the policy is
+//! relative, `plan::retention` fixes the cutoffs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::application::ClientId;
+
+/// A kind of rows that cleanup deletes, in the order in which DOT does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Refresh tokens revoked at or before the cutoff.
+    Revoked,
+    /// Refresh tokens without an access token, not revoked (DOT 3.4.1).
+    Orphaned,
+    /// Refresh tokens whose access token expired longer ago than the refresh-token lifetime.
+    Expired,
+    /// Expired access tokens that no refresh token points at.
+    Access,
+    /// Expired ID tokens that no access token points at.
+    Id,
+    /// Expired authorization codes.
+    Grants,
+    /// Expired pushed authorization requests (RFC 9126), where the table exists.
+    Par,
+    /// Expired device grants (RFC 8628); beyond DOT.
+    Device,
+}
+
+impl Category {
+    /// All, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Revoked,
+        Self::Orphaned,
+        Self::Expired,
+        Self::Access,
+        Self::Id,
+        Self::Grants,
+        Self::Par,
+        Self::Device,
+    ];
+
+    /// What users write in `only` and `--only`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Orphaned => "orphaned",
+            Self::Expired => "expired",
+            Self::Access => "access",
+            Self::Id => "id",
+            Self::Grants => "grants",
+            Self::Par => "par",
+            Self::Device => "device",
+        }
+    }
+
+    /// The inverse of [`Category::key`].
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.key() == key)
+    }
+
+    /// What people read.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked refresh tokens",
+            Self::Orphaned => "orphaned refresh tokens",
+            Self::Expired => "expired refresh tokens",
+            Self::Access => "expired access tokens",
+            Self::Id => "expired ID tokens",
+            Self::Grants => "expired authorization codes",
+            Self::Par => "expired pushed authorization requests",
+            Self::Device => "expired device grants",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
+
+/// `[cleanup]`, and `cleartokens`' flags.
+#[derive(Clone, Debug)]
+pub struct CleanupPolicy {
+    /// `REFRESH_TOKEN_EXPIRE_SECONDS`; `None` is off: refresh tokens never age-expire.
+    pub refresh_token_expire: Option<Duration>,
+    /// `REFRESH_TOKEN_GRACE_PERIOD_SECONDS`; zero is off.
+    pub refresh_token_grace_period: Duration,
+    /// `REFRESH_TOKEN_REUSE_PROTECTION`.
+    pub refresh_token_reuse_protection: bool,
+    /// Rows a transaction; the ceiling where `target_batch_time` adapts it.
+    pub batch_size: NonZeroU32,
+    /// Pause between batches; zero is none.
+    pub batch_interval: Duration,
+    /// The batch duration to aim for; `None`: always `batch_size` rows.
+    pub target_batch_time: Option<Duration>,
+    /// Sleep this multiple of each batch's time; zero is none.
+    pub nice_ratio: f64,
+    /// Stop after this long; `None`: no limit.
+    pub max_duration: Option<Duration>,
+    /// Stop after so many rows; `None`: no limit.
+    pub max_rows: Option<u64>,
+    /// The categories to clean; empty: all that DOT's `cleartokens` deletes.
+    pub only: BTreeSet<Category>,
+    /// The categories not to clean.
+    pub skip: BTreeSet<Category>,
+    /// Whether [`Category::Device`] is cleaned too.
+    pub device_grants: bool,
+    /// Applications whose rows are left alone.
+    pub exclude_clients: BTreeSet<ClientId>,
+}
+
+impl CleanupPolicy {
+    /// DOT's `CLEAR_EXPIRED_TOKENS_BATCH_SIZE`.
+    pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
+}
+
+impl Default for CleanupPolicy {
+    fn default() -> Self {
+        Self {
+            refresh_token_expire: None,
+            refresh_token_grace_period: Duration::ZERO,
+            refresh_token_reuse_protection: false,
+            batch_size: Self::DEFAULT_BATCH_SIZE,
+            batch_interval: Duration::ZERO,
+            target_batch_time: None,
+            nice_ratio: 0.0,
+            max_duration: None,
+            max_rows: None,
+            only: BTreeSet::new(),
+            skip: BTreeSet::new(),
+            device_grants: false,
+            exclude_clients: BTreeSet::new(),
+        }
+    }
+}

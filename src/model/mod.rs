@@ -1,0 +1,13 @@
+//! What the world is made of: the nouns of the file, of the database and of OAuth.
+//!
+//! Plain values without behaviour beyond parsing and naming. Knows no TOML, no SQL and no terminal.
+
+mod actual;
+mod application;
+mod cleanup;
+mod policy;
+
+pub use actual::{Actual, Dependents, Key, Origin, Stored, StoredFields, Unmanaged};
+pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
+pub use cleanup::{Category, CleanupPolicy};
+pub use policy::{Allow, Limit, Policy, Prune};

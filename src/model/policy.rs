@@ -1,0 +1,64 @@
+//! What an operator permits: `[policy]` in the file, `--allow` on the command line.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::application::ClientId;
+
+/// Which applications that the file does not mention are deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prune {
+    /// None; they are listed.
+    #[default]
+    Never,
+    /// Those that the ledger says this file created.
+    Owned,
+    /// All but dynamically registered ones.
+    All,
+}
+
+/// The most of something that a plan may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many.
+    Count(u64),
+    /// So many hundredths of the applications in the database.
+    Percent(u8),
+}
+
+impl Limit {
+    /// The limit as a count, given how many applications the database holds. Percentages round down.
+    #[must_use]
+    pub const fn of(self, total: u64) -> u64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => total.saturating_mul(percent as u64) / 100,
+        }
+    }
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// See [`Prune`].
+    pub prune: Prune,
+    /// Applications that survive removal of the block that declares them.
+    pub protect: BTreeSet<ClientId>,
+    /// The most deletions of one plan; `None`: no limit.
+    pub max_deletes: Option<Limit>,
+    /// The most updates of one plan; `None`: no limit.
+    pub max_updates: Option<Limit>,
+}
+
+/// One `--allow`: lets exactly one refused thing through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Allow {
+    /// `delete:CLIENT_ID`: this deletion, protected or over the limit.
+    Delete(ClientId),
+    /// `max-deletes=N`: up to N deletions.
+    MaxDeletes(u64),
+    /// `max-updates=N`: up to N updates.
+    MaxUpdates(u64),
+}
