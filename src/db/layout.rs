@@ -1,1 +1,388 @@
-//! To be written.
+//! Which tables and columns this database really has.
+//!
+//! Probed once from the catalogue, never guessed from a version: swapped models lag behind DOT's migrations, and
+//! `django_migrations` lists them even when the models are swapped out. All SQL identifiers in this crate come from
+//! here and are quoted by [`quote`]. Knows no file and no plan.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::Oid;
+
+use crate::model::{TableNames, TableRole};
+
+/// Quotes an SQL identifier.
+#[must_use]
+pub fn quote(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, not quoted.
+    pub name: String,
+    /// Its type as SQL writes it, for casts, without a length: a cast to `varchar(9)` would truncate in silence.
+    pub sql_type: String,
+    /// The longest text that it takes, in code points; `None`: no limit.
+    pub max_length: Option<u32>,
+    /// `NOT NULL`.
+    pub not_null: bool,
+    /// Whether PostgreSQL fills it when an INSERT leaves it out (default, identity or generated).
+    pub filled: bool,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its oid.
+    pub oid: Oid,
+    /// Its schema, not quoted.
+    pub schema: String,
+    /// Its name, not quoted.
+    pub name: String,
+    /// Its columns, by name.
+    pub columns: BTreeMap<String, Column>,
+    /// The name of the primary key's column (Django has single-column keys only).
+    pub key: String,
+    /// Whether it is partitioned: `ctid` is not unique there.
+    pub partitioned: bool,
+    /// Whether row-level security may hide rows from this role.
+    pub row_security: bool,
+}
+
+impl Table {
+    /// The quoted, qualified name.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quote(&self.schema), quote(&self.name))
+    }
+
+    /// The quoted name of the key column.
+    #[must_use]
+    pub fn key_sql(&self) -> String {
+        quote(&self.key)
+    }
+
+    /// The type of the key, for casts.
+    #[must_use]
+    pub fn key_type(&self) -> &str {
+        self.columns.get(&self.key).map_or("bigint", |column| column.sql_type.as_str())
+    }
+
+    /// Whether there is such a column.
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+}
+
+/// A foreign key that points at one of the [`Layout`]'s tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The constraint's name.
+    pub constraint: String,
+    /// The referring table's oid.
+    pub from: Oid,
+    /// The referring table, as SQL writes it.
+    pub from_table: String,
+    /// The referring column.
+    pub from_column: String,
+    /// The oid of the table referred to.
+    pub to: Oid,
+    /// The column referred to.
+    pub to_column: String,
+    /// `ON DELETE` as `pg_constraint.confdeltype` has it; Django writes `a` (no action).
+    pub on_delete: char,
+}
+
+/// The tables of one DOT installation.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    tables: BTreeMap<TableRole, Table>,
+    /// The table of `AUTH_USER_MODEL`: what `application.user_id` refers to.
+    pub users: Option<Table>,
+    /// Every foreign key to one of the tables, DOT's own included.
+    pub references: Vec<Reference>,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Tables that every DOT has are not there.
+    #[error("{}", missing_tables(.missing, .searched))]
+    Missing {
+        /// What was looked for: role and table name.
+        missing: Vec<(TableRole, String)>,
+        /// Where: a schema or the search path.
+        searched: String,
+        /// Tables that look like the missing application table.
+        candidates: Vec<String>,
+    },
+    /// A table that is no DOT table.
+    #[error("table {table} lacks {}, so it is not a DOT {role} table", .columns.join(", "))]
+    NotDot {
+        /// Which role it was to play.
+        role: TableRole,
+        /// Its name.
+        table: String,
+        /// The columns that every DOT since 1.5 has.
+        columns: Vec<String>,
+    },
+    /// The primary key is missing or has several columns.
+    #[error("table {table} has no single-column primary key")]
+    NoKey {
+        /// Its name.
+        table: String,
+    },
+    /// The catalogue could not be read.
+    #[error(transparent)]
+    Database(#[from] tokio_postgres::Error),
+}
+
+fn missing_tables(missing: &[(TableRole, String)], searched: &str) -> String {
+    let names: Vec<&str> = missing.iter().map(|(_, name)| name.as_str()).collect();
+    let (noun, verb) = if names.len() == 1 { ("table", "does") } else { ("tables", "do") };
+    format!("{noun} {} {verb} not exist in {searched}", names.join(", "))
+}
+
+/// Columns without which a table of the role cannot be worked on; all are in DOT 1.5.
+const fn essential_columns(role: TableRole) -> &'static [&'static str] {
+    match role {
+        TableRole::Application => &[
+            "client_id",
+            "client_secret",
+            "client_type",
+            "authorization_grant_type",
+            "redirect_uris",
+            "name",
+        ],
+        TableRole::AccessToken => {
+            &["token", "expires", "application_id", "source_refresh_token_id", "id_token_id"]
+        }
+        TableRole::RefreshToken => &["token", "revoked", "application_id", "access_token_id"],
+        TableRole::IdToken => &["expires", "application_id"],
+        TableRole::Grant => &["code", "expires", "application_id"],
+        TableRole::DeviceGrant => &["device_code", "expires", "client_id"],
+        TableRole::ParRequest => &["request_uri", "expires", "client_id"],
+    }
+}
+
+impl Layout {
+    /// Reads the catalogue.
+    pub async fn probe(client: &impl GenericClient, names: &TableNames) -> Result<Self, LayoutError> {
+        let oids = find_tables(client, names).await?;
+        let mut found: Vec<(TableRole, Oid)> = Vec::new();
+        let mut missing = Vec::new();
+        for role in TableRole::ALL {
+            match oids.get(&role) {
+                Some(oid) => found.push((role, *oid)),
+                None if role.is_required() || names.swapped.contains_key(&role) => {
+                    missing.push((role, names.name(role).to_owned()));
+                }
+                None => {}
+            }
+        }
+        if !missing.is_empty() {
+            let searched = names.schema.as_ref().map_or_else(
+                || "any schema of the search path".to_owned(),
+                |schema| format!("schema {}", quote(schema)),
+            );
+            let candidates = application_candidates(client).await?;
+            return Err(LayoutError::Missing { missing, searched, candidates });
+        }
+        let mut described = describe(client, &found.iter().map(|(_, oid)| *oid).collect::<Vec<_>>()).await?;
+        let mut tables = BTreeMap::new();
+        for (role, oid) in found {
+            if let Some(table) = described.remove(&oid) {
+                check(role, &table)?;
+                tables.insert(role, table);
+            }
+        }
+        let references = references(client, &tables.values().map(|t| t.oid).collect::<Vec<_>>()).await?;
+        let users = match user_table(client, &tables).await? {
+            Some(oid) => describe(client, &[oid]).await?.remove(&oid),
+            None => None,
+        };
+        Ok(Self { tables, users, references })
+    }
+
+    /// The table of a role; `None`: this DOT has no such model.
+    #[must_use]
+    pub fn table(&self, role: TableRole) -> Option<&Table> {
+        self.tables.get(&role)
+    }
+
+    /// The application table, which every layout has.
+    ///
+    /// # Panics
+    /// Never: [`Layout::probe`] refuses a database without it.
+    #[must_use]
+    pub fn application(&self) -> &Table {
+        &self.tables[&TableRole::Application]
+    }
+
+    /// The role of a table.
+    #[must_use]
+    pub fn role_of(&self, oid: Oid) -> Option<TableRole> {
+        self.tables.iter().find(|(_, table)| table.oid == oid).map(|(role, _)| *role)
+    }
+
+    /// Foreign keys from tables that are none of DOT's to a table of the role: rows there would keep ours from being
+    /// deleted, and only at COMMIT, because Django's constraints are deferred.
+    pub fn foreign_references(&self, role: TableRole) -> impl Iterator<Item = &Reference> {
+        let to = self.table(role).map(|table| table.oid);
+        self.references
+            .iter()
+            .filter(move |reference| Some(reference.to) == to && self.role_of(reference.from).is_none())
+    }
+}
+
+fn check(role: TableRole, table: &Table) -> Result<(), LayoutError> {
+    let columns: Vec<String> = essential_columns(role)
+        .iter()
+        .filter(|column| !table.has(column))
+        .map(|column| (*column).to_owned())
+        .collect();
+    if !columns.is_empty() {
+        return Err(LayoutError::NotDot { role, table: table.sql(), columns });
+    }
+    if table.key.is_empty() {
+        return Err(LayoutError::NoKey { table: table.sql() });
+    }
+    Ok(())
+}
+
+async fn find_tables(
+    client: &impl GenericClient,
+    names: &TableNames,
+) -> Result<BTreeMap<TableRole, Oid>, tokio_postgres::Error> {
+    let qualified: Vec<String> = TableRole::ALL
+        .iter()
+        .map(|role| match &names.schema {
+            Some(schema) => format!("{}.{}", quote(schema), quote(names.name(*role))),
+            None => quote(names.name(*role)),
+        })
+        .collect();
+    let rows = client
+        .query(
+            "SELECT n::int, c.oid FROM unnest($1::text[]) WITH ORDINALITY AS want(name, n) \
+             JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(want.name) AND c.relkind IN ('r', 'p')",
+            &[&qualified],
+        )
+        .await?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let position = usize::try_from(row.get::<_, i32>(0) - 1).unwrap_or_default();
+        if let Some(role) = TableRole::ALL.get(position) {
+            found.insert(*role, row.get(1));
+        }
+    }
+    Ok(found)
+}
+
+async fn describe(
+    client: &impl GenericClient,
+    oids: &[Oid],
+) -> Result<BTreeMap<Oid, Table>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
+                    c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
+                    a.attname, pg_catalog.format_type(a.atttypid, NULL), \
+                    CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 END, \
+                    a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', \
+                    coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false) \
+             FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+             LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
+             WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum",
+            &[&oids],
+        )
+        .await?;
+    let mut tables: BTreeMap<Oid, Table> = BTreeMap::new();
+    for row in rows {
+        let table = tables.entry(row.get(0)).or_insert_with(|| Table {
+            oid: row.get(0),
+            schema: row.get(1),
+            name: row.get(2),
+            columns: BTreeMap::new(),
+            key: String::new(),
+            partitioned: row.get(3),
+            row_security: row.get(4),
+        });
+        let column = Column {
+            name: row.get(5),
+            sql_type: row.get(6),
+            max_length: row.get::<_, Option<i32>>(7).and_then(|length| u32::try_from(length).ok()),
+            not_null: row.get(8),
+            filled: row.get(9),
+        };
+        if row.get(10) {
+            table.key.clone_from(&column.name);
+        }
+        table.columns.insert(column.name.clone(), column);
+    }
+    Ok(tables)
+}
+
+async fn references(
+    client: &impl GenericClient,
+    oids: &[Oid],
+) -> Result<Vec<Reference>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT k.conname, k.conrelid, k.conrelid::regclass::text, f.attname, k.confrelid, t.attname, \
+                    k.confdeltype::text \
+             FROM pg_catalog.pg_constraint k \
+             JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
+             JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
+             WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1",
+            &[&oids],
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Reference {
+            constraint: row.get(0),
+            from: row.get(1),
+            from_table: row.get(2),
+            from_column: row.get(3),
+            to: row.get(4),
+            to_column: row.get(5),
+            on_delete: row.get::<_, String>(6).chars().next().unwrap_or('a'),
+        })
+        .collect())
+}
+
+async fn user_table(
+    client: &impl GenericClient,
+    tables: &BTreeMap<TableRole, Table>,
+) -> Result<Option<Oid>, tokio_postgres::Error> {
+    let Some(application) = tables.get(&TableRole::Application) else { return Ok(None) };
+    let row = client
+        .query_opt(
+            "SELECT k.confrelid FROM pg_catalog.pg_constraint k \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
+             WHERE k.contype = 'f' AND k.conrelid = $1 AND a.attname = 'user_id' LIMIT 1",
+            &[&application.oid],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Tables that have an application's columns: what a swapped model is probably called.
+async fn application_candidates(client: &impl GenericClient) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT c.oid::regclass::text FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
+             WHERE c.relkind IN ('r', 'p') \
+               AND a.attname IN ('client_id', 'client_secret', 'client_type', 'authorization_grant_type') \
+             GROUP BY c.oid HAVING count(*) = 4 ORDER BY 1 LIMIT 5",
+            &[],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+}

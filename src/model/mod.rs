@@ -6,8 +6,10 @@ mod actual;
 mod application;
 mod cleanup;
 mod policy;
+mod tables;
 
 pub use actual::{Actual, Dependents, Key, Origin, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy};
 pub use policy::{Allow, Limit, Policy, Prune};
+pub use tables::{TableNames, TableRole};

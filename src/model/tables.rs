@@ -1,0 +1,93 @@
+//! The tables of DOT's seven models, by role. Swapped models have other names, never other roles.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A DOT model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TableRole {
+    /// `OAUTH2_PROVIDER_APPLICATION_MODEL`.
+    Application,
+    /// `OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL`.
+    AccessToken,
+    /// `OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL`.
+    RefreshToken,
+    /// `OAUTH2_PROVIDER_ID_TOKEN_MODEL` (DOT 1.5).
+    IdToken,
+    /// `OAUTH2_PROVIDER_GRANT_MODEL`.
+    Grant,
+    /// `OAUTH2_PROVIDER_DEVICE_GRANT_MODEL` (DOT 3.2).
+    DeviceGrant,
+    /// `OAUTH2_PROVIDER_PAR_REQUEST_MODEL` (after DOT 3.4.1).
+    ParRequest,
+}
+
+impl TableRole {
+    /// All roles.
+    pub const ALL: [Self; 7] = [
+        Self::Application,
+        Self::AccessToken,
+        Self::RefreshToken,
+        Self::IdToken,
+        Self::Grant,
+        Self::DeviceGrant,
+        Self::ParRequest,
+    ];
+
+    /// The key in `[database.tables]`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::AccessToken => "access_token",
+            Self::RefreshToken => "refresh_token",
+            Self::IdToken => "id_token",
+            Self::Grant => "grant",
+            Self::DeviceGrant => "device_grant",
+            Self::ParRequest => "par_request",
+        }
+    }
+
+    /// The table of the model that is not swapped.
+    #[must_use]
+    pub const fn default_table(self) -> &'static str {
+        match self {
+            Self::Application => "oauth2_provider_application",
+            Self::AccessToken => "oauth2_provider_accesstoken",
+            Self::RefreshToken => "oauth2_provider_refreshtoken",
+            Self::IdToken => "oauth2_provider_idtoken",
+            Self::Grant => "oauth2_provider_grant",
+            Self::DeviceGrant => "oauth2_provider_devicegrant",
+            Self::ParRequest => "oauth2_provider_pushedauthorizationrequest",
+        }
+    }
+
+    /// Whether every DOT since 1.5 has the table.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::DeviceGrant | Self::ParRequest)
+    }
+}
+
+impl fmt::Display for TableRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
+
+/// Where the models live: `[database] schema` and `[database.tables]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableNames {
+    /// The schema; `None`: wherever the search path finds them.
+    pub schema: Option<String>,
+    /// Names of swapped models.
+    pub swapped: BTreeMap<TableRole, String>,
+}
+
+impl TableNames {
+    /// The table of a role.
+    #[must_use]
+    pub fn name(&self, role: TableRole) -> &str {
+        self.swapped.get(&role).map_or(role.default_table(), String::as_str)
+    }
+}
