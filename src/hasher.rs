@@ -20,3 +20,30 @@ impl StoredSecret {
         Self(text)
     }
 }
+
+impl StoredSecret {
+    /// Whether Django would take it for a hash.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        self.0.contains('$')
+    }
+    /// Whether it is this text.
+    #[must_use]
+    pub fn is_text(&self, text: &str) -> bool {
+        self.0 == text
+    }
+}
+impl EncodedHash {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+impl StoredSecret {
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}

@@ -146,8 +146,17 @@ pub struct Dependents {
 /// What the plan needs to know of the database, read in one snapshot.
 #[derive(Debug, Default)]
 pub struct Actual {
-    /// The managed columns that this schema has.
-    pub columns: BTreeSet<Field>,
+    /// The managed columns that this schema has, with the longest text that each takes.
+    pub columns: BTreeMap<Field, Option<u32>>,
+    /// The longest client id that the schema takes, in code points.
+    pub client_id_length: Option<u32>,
+    /// Whether the schema knows device grants (DOT 3.2).
+    pub device_grants: bool,
+    /// Whether DOT hashes secrets where the row does not say: true from DOT 2.0, which rewrote all of them in its
+    /// migration 0006; DOT 1.x compares plain text.
+    pub hashes_secrets: bool,
+    /// NOT NULL columns that neither DOT nor PostgreSQL fills: own columns of a swapped model.
+    pub unfilled: Vec<String>,
     /// The rows that the file mentions: declared, removed or renamed.
     pub applications: BTreeMap<ClientId, Stored>,
     /// The manual rows that it does not mention, by client id.

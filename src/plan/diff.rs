@@ -1,1 +1,382 @@
-//! To be written.
+//! One application: the file against the row.
+//!
+//! Every managed field is compared exactly once; the structs are destructured, so that a new field does not compile
+//! until somebody decides how it is compared. Pure.
+
+use std::collections::BTreeSet;
+
+use super::{
+    FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, SecretWrite, Step, Value, row_ref,
+};
+use crate::model::{
+    Actual, Application, ClientId, Declared, Field, SecretDeclaration, Stored, StoredFields, UserRef,
+};
+
+/// The first DOT release that knows the device grant (RFC 8628).
+const DEVICE_GRANT_SINCE: &str = "3.2";
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Splits a column of URIs as Python's `str.split()` does: Unicode white space, and U+001C–U+001F, which Rust does not
+/// count as such.
+pub fn split_uris(column: &str) -> impl Iterator<Item = &str> {
+    column
+        .split(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
+        .filter(|part| !part.is_empty())
+}
+
+/// Plans the insertion of an application that does not exist. Fields that the file leaves out get DOT's defaults.
+pub(super) fn creation(
+    client_id: &ClientId,
+    declared: &Declared,
+    actual: &Actual,
+) -> Result<Option<Step>, Vec<Finding>> {
+    let mut check = Check::new(client_id, actual);
+    check.client_id();
+    check.declared(&declared.application);
+    let Application {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        post_logout_redirect_uris,
+        allowed_origins,
+        algorithm,
+        skip_authorization,
+        hash_client_secret,
+        client_secret,
+        user,
+    } = &declared.application;
+    for (field, value) in
+        [(Field::ClientType, client_type), (Field::AuthorizationGrantType, authorization_grant_type)]
+    {
+        if value.is_none() {
+            check.report(None, FindingCause::Required(field));
+        }
+    }
+    if !actual.unfilled.is_empty() {
+        check.report(None, FindingCause::UnfilledColumns(actual.unfilled.clone()));
+    }
+    let text = |value: &Option<String>| (Value::Text(value.clone().unwrap_or_default()), value.is_some());
+    let uris =
+        |value: &Option<Vec<String>>| (Value::Uris(value.clone().unwrap_or_default()), value.is_some());
+    let settings = [
+        (Field::Name, text(name)),
+        (Field::ClientType, text(client_type)),
+        (Field::AuthorizationGrantType, text(authorization_grant_type)),
+        (Field::RedirectUris, uris(redirect_uris)),
+        (Field::PostLogoutRedirectUris, uris(post_logout_redirect_uris)),
+        (Field::AllowedOrigins, uris(allowed_origins)),
+        (Field::Algorithm, text(algorithm)),
+        (
+            Field::SkipAuthorization,
+            (Value::Flag(skip_authorization.unwrap_or(false)), skip_authorization.is_some()),
+        ),
+        (
+            Field::HashClientSecret,
+            (Value::Flag(hash_client_secret.unwrap_or(true)), hash_client_secret.is_some()),
+        ),
+        (
+            Field::ClientSecret,
+            (
+                Value::Secret {
+                    source: match client_secret {
+                        Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
+                        Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
+                        Some(SecretDeclaration::Generate) | None => SecretWrite::Generated,
+                    },
+                    hashed: hash_client_secret.unwrap_or(actual.hashes_secrets)
+                        || matches!(client_secret, Some(SecretDeclaration::Hash(_))),
+                },
+                client_secret.is_some(),
+            ),
+        ),
+        (Field::User, (check.user(user.as_ref()), user.is_some())),
+    ];
+    let fields = settings
+        .into_iter()
+        .filter(|(field, _)| actual.columns.contains_key(field))
+        .map(|(field, (value, declared))| FieldSetting { field, value, declared })
+        .collect();
+    check.finish(Some(Step::Create { client_id: client_id.clone(), fields }))
+}
+
+/// Plans the changes of a row; `None`: it is as it should be.
+pub(super) fn update(
+    client_id: &ClientId,
+    declared: &Declared,
+    stored: &Stored,
+    actual: &Actual,
+    verdict: Option<SecretVerdict>,
+) -> Result<Option<Step>, Vec<Finding>> {
+    let mut check = Check::new(client_id, actual);
+    check.declared(&declared.application);
+    if *client_id != stored.client_id {
+        check.client_id();
+    }
+    let Application {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        post_logout_redirect_uris,
+        allowed_origins,
+        algorithm,
+        skip_authorization,
+        hash_client_secret,
+        client_secret,
+        user,
+    } = &declared.application;
+    let row: &StoredFields = &stored.fields;
+    let owner = check.user(user.as_ref());
+    let secret = SecretState {
+        declared: client_secret.as_ref(),
+        verdict,
+        hash: hash_client_secret.or(row.hash_client_secret).unwrap_or(actual.hashes_secrets),
+        stored: row,
+    };
+    let compared = [
+        text(Field::Name, name.as_ref(), Some(&row.name)),
+        text(Field::ClientType, client_type.as_ref(), Some(&row.client_type)),
+        text(
+            Field::AuthorizationGrantType,
+            authorization_grant_type.as_ref(),
+            Some(&row.authorization_grant_type),
+        ),
+        uris(Field::RedirectUris, redirect_uris.as_ref(), Some(&row.redirect_uris)),
+        uris(
+            Field::PostLogoutRedirectUris,
+            post_logout_redirect_uris.as_ref(),
+            row.post_logout_redirect_uris.as_ref(),
+        ),
+        uris(Field::AllowedOrigins, allowed_origins.as_ref(), row.allowed_origins.as_ref()),
+        text(Field::Algorithm, algorithm.as_ref(), row.algorithm.as_ref()),
+        flag(Field::SkipAuthorization, *skip_authorization, Some(row.skip_authorization)),
+        flag(Field::HashClientSecret, *hash_client_secret, row.hash_client_secret),
+        secret.compare(),
+        user_change(user.as_ref(), owner, row),
+    ];
+    let managed = compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
+    let changes: Vec<FieldChange> = compared
+        .into_iter()
+        .filter_map(|compared| match compared {
+            Compared::Change(change) => Some(change),
+            Compared::Same | Compared::Unmanaged => None,
+        })
+        .collect();
+    if changes.is_empty() && *client_id == stored.client_id {
+        return check.finish(None);
+    }
+    let unchanged = managed - changes.len();
+    check.finish(Some(Step::Update {
+        row: row_ref(stored),
+        client_id: client_id.clone(),
+        changes,
+        unchanged,
+    }))
+}
+
+/// The verdict on one field.
+enum Compared {
+    Unmanaged,
+    Same,
+    Change(FieldChange),
+}
+
+fn text(field: Field, wanted: Option<&String>, stored: Option<&String>) -> Compared {
+    match (wanted, stored) {
+        (None, _) => Compared::Unmanaged,
+        (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
+        (Some(wanted), stored) => Compared::Change(FieldChange {
+            field,
+            before: stored.map_or(Value::Absent, |text| Value::Text(text.clone())),
+            after: Value::Text(wanted.clone()),
+        }),
+    }
+}
+
+fn flag(field: Field, wanted: Option<bool>, stored: Option<bool>) -> Compared {
+    match (wanted, stored) {
+        (None, _) => Compared::Unmanaged,
+        (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
+        (Some(wanted), stored) => Compared::Change(FieldChange {
+            field,
+            before: stored.map_or(Value::Absent, Value::Flag),
+            after: Value::Flag(wanted),
+        }),
+    }
+}
+
+/// URI lists are sets: neither order nor repetition nor the kind of white space makes a difference.
+fn uris(field: Field, wanted: Option<&Vec<String>>, stored: Option<&String>) -> Compared {
+    let Some(wanted) = wanted else { return Compared::Unmanaged };
+    let stored: Vec<&str> = stored.map_or_else(Vec::new, |column| split_uris(column).collect());
+    let wanted_set: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    if wanted_set == stored.iter().copied().collect() {
+        return Compared::Same;
+    }
+    Compared::Change(FieldChange {
+        field,
+        before: Value::Uris(stored.into_iter().map(str::to_owned).collect()),
+        after: Value::Uris(wanted.clone()),
+    })
+}
+
+fn user_change(wanted: Option<&UserRef>, owner: Value, row: &StoredFields) -> Compared {
+    match (wanted, &owner) {
+        (None, _) => Compared::Unmanaged,
+        (Some(_), Value::User { key, .. }) if row.user.as_ref() == Some(key) => Compared::Same,
+        (Some(_), _) => Compared::Change(FieldChange {
+            field: Field::User,
+            before: row
+                .user
+                .as_ref()
+                .map_or(Value::Absent, |key| Value::User { key: key.clone(), username: None }),
+            after: owner,
+        }),
+    }
+}
+
+struct SecretState<'a> {
+    declared: Option<&'a SecretDeclaration>,
+    verdict: Option<SecretVerdict>,
+    /// Whether the row is to hold a hash.
+    hash: bool,
+    stored: &'a StoredFields,
+}
+
+impl SecretState<'_> {
+    fn compare(&self) -> Compared {
+        let write = match (self.declared, self.verdict) {
+            (None, _) => return Compared::Unmanaged,
+            (Some(SecretDeclaration::Hash(hash)), _) => {
+                (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)
+            }
+            // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
+            (Some(SecretDeclaration::Generate), _)
+            | (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::CannotVerify)) => None,
+            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Matches)) => {
+                (self.stored.client_secret.is_hashed() != self.hash).then_some(SecretWrite::Restored)
+            }
+            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Differs) | None) => {
+                Some(SecretWrite::Declared)
+            }
+        };
+        write.map_or(Compared::Same, |write| {
+            Compared::Change(FieldChange {
+                field: Field::ClientSecret,
+                before: Value::StoredSecret,
+                after: Value::Secret { source: write, hashed: self.hash || write == SecretWrite::Hash },
+            })
+        })
+    }
+}
+
+/// Whether the database can hold what the file asks for.
+struct Check<'a> {
+    client_id: &'a ClientId,
+    actual: &'a Actual,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    const fn new(client_id: &'a ClientId, actual: &'a Actual) -> Self {
+        Self { client_id, actual, findings: Vec::new() }
+    }
+
+    fn report(&mut self, field: Option<Field>, cause: FindingCause) {
+        self.findings.push(Finding { client_id: self.client_id.clone(), field, cause });
+    }
+
+    fn finish(self, step: Option<Step>) -> Result<Option<Step>, Vec<Finding>> {
+        if self.findings.is_empty() { Ok(step) } else { Err(self.findings) }
+    }
+
+    fn client_id(&mut self) {
+        if let Some(cause) = too_long(self.client_id.as_str(), self.actual.client_id_length) {
+            self.report(None, cause);
+        }
+    }
+
+    fn declared(&mut self, application: &Application) {
+        let Application {
+            name,
+            client_type,
+            authorization_grant_type,
+            redirect_uris,
+            post_logout_redirect_uris,
+            allowed_origins,
+            algorithm,
+            skip_authorization,
+            hash_client_secret,
+            client_secret,
+            user,
+        } = application;
+        let written = [
+            (Field::Name, name.is_some()),
+            (Field::ClientType, client_type.is_some()),
+            (Field::AuthorizationGrantType, authorization_grant_type.is_some()),
+            (Field::RedirectUris, redirect_uris.is_some()),
+            (Field::PostLogoutRedirectUris, post_logout_redirect_uris.is_some()),
+            (Field::AllowedOrigins, allowed_origins.is_some()),
+            (Field::Algorithm, algorithm.is_some()),
+            (Field::SkipAuthorization, skip_authorization.is_some()),
+            (Field::HashClientSecret, hash_client_secret.is_some()),
+            (Field::ClientSecret, client_secret.is_some()),
+            (Field::User, user.is_some()),
+        ];
+        for (field, _) in written.into_iter().filter(|(_, written)| *written) {
+            if !self.actual.columns.contains_key(&field) {
+                self.report(Some(field), FindingCause::NoSuchColumn(field));
+            }
+        }
+        let texts = [
+            (Field::Name, name),
+            (Field::ClientType, client_type),
+            (Field::AuthorizationGrantType, authorization_grant_type),
+            (Field::Algorithm, algorithm),
+        ];
+        for (field, value) in texts {
+            let limit = self.actual.columns.get(&field).copied().flatten();
+            if let Some(cause) = value.as_ref().and_then(|text| too_long(text, limit)) {
+                let unknown_grant = field == Field::AuthorizationGrantType
+                    && value.as_deref() == Some(DEVICE_GRANT)
+                    && !self.actual.device_grants;
+                if !unknown_grant {
+                    self.report(Some(field), cause);
+                }
+            }
+        }
+        if authorization_grant_type.as_deref() == Some(DEVICE_GRANT) && !self.actual.device_grants {
+            let cause = FindingCause::UnknownGrantType { since: DEVICE_GRANT_SINCE };
+            self.report(Some(Field::AuthorizationGrantType), cause);
+        }
+        if let Some(SecretDeclaration::Plain(secret)) = client_secret {
+            let limit = self.actual.columns.get(&Field::ClientSecret).copied().flatten();
+            if let Some(cause) = too_long(secret.expose(), limit) {
+                self.report(Some(Field::ClientSecret), cause);
+            }
+        }
+        if let Some(user) = user
+            && !self.actual.users.contains_key(user)
+        {
+            self.report(Some(Field::User), FindingCause::NoSuchUser(user.clone()));
+        }
+    }
+
+    fn user(&self, user: Option<&UserRef>) -> Value {
+        let Some(user) = user else { return Value::Absent };
+        let Some(key) = self.actual.users.get(user) else { return Value::Absent };
+        let username = match user {
+            UserRef::Username(name) => Some(name.clone()),
+            UserRef::Key(_) => None,
+        };
+        Value::User { key: key.clone(), username }
+    }
+}
+
+/// Lengths count code points, as PostgreSQL's and Django's do.
+fn too_long(text: &str, max: Option<u32>) -> Option<FindingCause> {
+    let max = max?;
+    let length = text.chars().count();
+    (length > usize::try_from(max).unwrap_or(usize::MAX)).then_some(FindingCause::TooLong { length, max })
+}

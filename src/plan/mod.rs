@@ -1,4 +1,462 @@
-//! Decisions: pure and synchronous.
+//! Decisions: what has to happen so that the database is as the file says.
+//!
+//! A [`Plan`] is a value: complete, ordered, serialisable and free of secrets. The executor makes no choices.
+//! Pure and synchronous: no clock, no randomness, no file, no database. Knows no flag and prints nothing.
+
 pub mod diff;
 pub mod guard;
 pub mod retention;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::model::{
+    Actual, ClientId, Declared, Dependents, Desired, Field, Key, Policy, Prune, Stored, UserRef,
+};
+
+/// What is known of a declared plain-text secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretVerdict {
+    /// The stored value verifies.
+    Matches,
+    /// It does not.
+    Differs,
+    /// The stored value uses an algorithm or parameters that cannot be verified.
+    CannotVerify,
+}
+
+/// How a secret gets its new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretWrite {
+    /// Made at apply and delivered once.
+    Generated,
+    /// The declared plain text.
+    Declared,
+    /// The declared hash, as text.
+    Hash,
+    /// The same secret, stored the other way: hashed instead of plain, or plain instead of hashed.
+    Restored,
+}
+
+/// A value of a field, as people and scripts may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "value")]
+pub enum Value {
+    /// There is none: the row is new, or the owner is nobody.
+    Absent,
+    /// Text.
+    Text(String),
+    /// A boolean.
+    Flag(bool),
+    /// URIs in the order in which they are written; a set when compared.
+    Uris(Vec<String>),
+    /// An owner: the primary key, and how the file names it.
+    User {
+        /// The primary key.
+        key: Key,
+        /// The username, where the file uses one.
+        username: Option<String>,
+    },
+    /// A secret that is there already; never its text.
+    StoredSecret,
+    /// A secret that will be written.
+    Secret {
+        /// Where it comes from.
+        source: SecretWrite,
+        /// Whether the column will hold a hash of it.
+        hashed: bool,
+    },
+}
+
+/// One field: before → after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// Which.
+    pub field: Field,
+    /// What the row holds.
+    pub before: Value,
+    /// What it will hold.
+    pub after: Value,
+}
+
+/// One field of a new row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldSetting {
+    /// Which.
+    pub field: Field,
+    /// What it will hold.
+    pub value: Value,
+    /// Whether the file says so, or DOT's default does.
+    pub declared: bool,
+}
+
+/// Why an application goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteReason {
+    /// `[[removed]]` names it.
+    Removed,
+    /// The file does not mention it, and `prune` asks.
+    Pruned,
+}
+
+/// An existing row, as the plan saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowRef {
+    /// The primary key.
+    pub key: Key,
+    /// The client id that the row has now.
+    pub client_id: ClientId,
+    /// The digest of the whole row; apply refuses when it has changed.
+    pub fingerprint: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Step {
+    /// Change fields of a row, and perhaps its client id.
+    Update {
+        /// Which row.
+        row: RowRef,
+        /// Its client id afterwards; differs from `row.client_id` for a `[[renamed]]` application.
+        client_id: ClientId,
+        /// The fields that change; empty for a mere rename.
+        changes: Vec<FieldChange>,
+        /// How many managed fields stay as they are.
+        unchanged: usize,
+    },
+    /// Insert a row.
+    Create {
+        /// Its client id.
+        client_id: ClientId,
+        /// Every field.
+        fields: Vec<FieldSetting>,
+    },
+    /// Record in the ledger that the file manages a row that is there already.
+    Adopt {
+        /// Which row.
+        row: RowRef,
+    },
+    /// Delete a row and what hangs on it.
+    Delete {
+        /// Which row.
+        row: RowRef,
+        /// Its display name.
+        name: String,
+        /// Why.
+        reason: DeleteReason,
+        /// What dies with it; filled in by [`Plan::with_dependents`].
+        dependents: Dependents,
+    },
+}
+
+impl Step {
+    /// The application, by the name that the file uses.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        match self {
+            Self::Update { client_id, .. } | Self::Create { client_id, .. } => client_id,
+            Self::Adopt { row } | Self::Delete { row, .. } => &row.client_id,
+        }
+    }
+
+    /// The row it works on, if there is one already.
+    #[must_use]
+    pub fn row(&self) -> Option<&RowRef> {
+        match self {
+            Self::Update { row, .. } | Self::Adopt { row } | Self::Delete { row, .. } => Some(row),
+            Self::Create { .. } => None,
+        }
+    }
+}
+
+/// Everything that is going to happen to the application table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What to do, in this order: updates, creations, adoptions, deletions; each by client id.
+    pub steps: Vec<Step>,
+    /// Declared applications that are as they should be.
+    pub unchanged: Vec<ClientId>,
+    /// Manual applications that the file does not mention and that stay.
+    pub unmanaged: Vec<ClientId>,
+    /// Dynamically registered applications that the file does not mention; they always stay.
+    pub dynamic: u64,
+    /// How many rows the table has.
+    pub total: u64,
+    /// How many applications the file declares.
+    pub declared: usize,
+    /// Declared applications whose secret could not be verified and is left alone.
+    pub unverified: Vec<ClientId>,
+    /// Declared or removed applications left out by `--target`.
+    pub untargeted: usize,
+}
+
+/// How many steps of each kind a plan has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rows to insert.
+    pub create: usize,
+    /// Rows whose fields change, renamed ones included.
+    pub update: usize,
+    /// Rows whose client id changes and nothing else.
+    pub rename: usize,
+    /// Rows to record in the ledger.
+    pub adopt: usize,
+    /// Rows to delete.
+    pub delete: usize,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Counts the steps.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for step in &self.steps {
+            match step {
+                Step::Update { changes, .. } if changes.is_empty() => summary.rename += 1,
+                Step::Update { .. } => summary.update += 1,
+                Step::Create { .. } => summary.create += 1,
+                Step::Adopt { .. } => summary.adopt += 1,
+                Step::Delete { .. } => summary.delete += 1,
+            }
+        }
+        summary
+    }
+
+    /// The rows to delete.
+    pub fn deletions(&self) -> impl Iterator<Item = &RowRef> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Delete { row, .. } => Some(row),
+            _ => None,
+        })
+    }
+
+    /// Fills in what dies with each deleted row.
+    #[must_use]
+    pub fn with_dependents(mut self, counts: &BTreeMap<Key, Dependents>) -> Self {
+        for step in &mut self.steps {
+            if let Step::Delete { row, dependents, .. } = step
+                && let Some(counted) = counts.get(&row.key)
+            {
+                *dependents = *counted;
+            }
+        }
+        self
+    }
+}
+
+/// Something that the file asks for and this database cannot give. Nothing is planned then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which application.
+    pub client_id: ClientId,
+    /// Which field of it; `None`: the block as a whole.
+    pub field: Option<Field>,
+    /// What is wrong.
+    pub cause: FindingCause,
+}
+
+/// See [`Finding`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FindingCause {
+    /// The column came with a later DOT.
+    #[error("this database has no column `{column}` (it came with DOT {since})", column = .0.column(), since = .0.since())]
+    NoSuchColumn(Field),
+    /// DOT has no default for the field, and the application has to be created.
+    #[error("`{0}` is missing, and the application does not exist yet")]
+    Required(Field),
+    /// The text does not fit the column.
+    #[error("has {length} characters; the column takes {max}")]
+    TooLong {
+        /// In code points.
+        length: usize,
+        /// The column's limit.
+        max: u32,
+    },
+    /// There is no such user.
+    #[error("user {0} does not exist")]
+    NoSuchUser(UserRef),
+    /// The grant type came with a later DOT.
+    #[error("this database does not know the grant type (it came with DOT {since})")]
+    UnknownGrantType {
+        /// The release.
+        since: &'static str,
+    },
+    /// A custom column of a swapped model would stay empty.
+    #[error("cannot be created: NOT NULL columns without a value: {}", .0.join(", "))]
+    UnfilledColumns(Vec<String>),
+    /// Both names of a `[[renamed]]` application exist.
+    #[error("cannot be renamed to {to}: both applications exist")]
+    RenameCollision {
+        /// The new name.
+        to: ClientId,
+    },
+}
+
+/// What the planner looks at besides the two states.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Verdicts on declared plain-text secrets of existing rows.
+    pub secrets: &'a BTreeMap<ClientId, SecretVerdict>,
+    /// `--target`: only these applications; `None`: all.
+    pub scope: Option<&'a BTreeSet<ClientId>>,
+}
+
+/// Compares what is wanted with what is there.
+///
+/// # Errors
+/// All [`Finding`]s, in the order of the applications.
+pub fn plan(
+    desired: &Desired,
+    actual: &Actual,
+    policy: &Policy,
+    facts: &Facts<'_>,
+) -> Result<Plan, Vec<Finding>> {
+    let mut planner = Planner { desired, actual, facts, plan: Plan::default(), findings: Vec::new() };
+    planner.plan.total = actual.total;
+    planner.plan.dynamic = actual.dynamic;
+    planner.plan.declared = desired.applications.len();
+    let mut updates = Vec::new();
+    let mut creations = Vec::new();
+    let mut adoptions = Vec::new();
+    for (client_id, declared) in &desired.applications {
+        match planner.declared(client_id, declared) {
+            Some(step @ Step::Create { .. }) => creations.push(step),
+            Some(step @ Step::Adopt { .. }) => adoptions.push(step),
+            Some(step) => updates.push(step),
+            None => {}
+        }
+    }
+    let deletions = planner.deletions(policy.prune);
+    let Planner { mut plan, findings, .. } = planner;
+    plan.steps = [updates, creations, adoptions, deletions].concat();
+    if findings.is_empty() { Ok(plan) } else { Err(findings) }
+}
+
+struct Planner<'a> {
+    desired: &'a Desired,
+    actual: &'a Actual,
+    facts: &'a Facts<'a>,
+    plan: Plan,
+    findings: Vec<Finding>,
+}
+
+impl Planner<'_> {
+    fn in_scope(&mut self, client_id: &ClientId) -> bool {
+        let inside = self.facts.scope.is_none_or(|scope| scope.contains(client_id));
+        if !inside {
+            self.plan.untargeted += 1;
+        }
+        inside
+    }
+
+    /// The row that a declared application is, under its present or its former name.
+    fn row_of(&mut self, client_id: &ClientId) -> Option<&'_ Stored> {
+        let actual = self.actual;
+        let former = self.desired.renamed.iter().find(|(_, to)| *to == client_id).map(|(from, _)| from);
+        let former_row = former.and_then(|from| actual.applications.get(from));
+        let row = actual.applications.get(client_id);
+        if let (Some(_), Some(from)) = (row, former_row) {
+            let cause = FindingCause::RenameCollision { to: client_id.clone() };
+            self.findings.push(Finding { client_id: from.client_id.clone(), field: None, cause });
+        }
+        row.or(former_row)
+    }
+
+    fn declared(&mut self, client_id: &ClientId, declared: &Declared) -> Option<Step> {
+        if !self.in_scope(client_id) {
+            return None;
+        }
+        let (actual, facts) = (self.actual, self.facts);
+        let compared = match self.row_of(client_id) {
+            None => diff::creation(client_id, declared, actual),
+            Some(stored) => {
+                let verdict = facts.secrets.get(client_id).copied();
+                diff::update(client_id, declared, stored, actual, verdict)
+            }
+        };
+        match compared {
+            Err(findings) => {
+                self.findings.extend(findings);
+                None
+            }
+            Ok(step) => self.record(client_id, step),
+        }
+    }
+
+    fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {
+        if self.facts.secrets.get(client_id) == Some(&SecretVerdict::CannotVerify) {
+            self.plan.unverified.push(client_id.clone());
+        }
+        if step.is_some() {
+            return step;
+        }
+        let unowned = self.actual.owned.as_ref().is_some_and(|owned| !owned.contains(client_id));
+        match self.actual.applications.get(client_id) {
+            Some(stored) if unowned => Some(Step::Adopt { row: row_ref(stored) }),
+            _ => {
+                self.plan.unchanged.push(client_id.clone());
+                None
+            }
+        }
+    }
+
+    fn deletions(&mut self, prune: Prune) -> Vec<Step> {
+        let (desired, actual) = (self.desired, self.actual);
+        let mut deletions = BTreeMap::new();
+        for client_id in &desired.removed {
+            if self.in_scope(client_id)
+                && let Some(stored) = actual.applications.get(client_id)
+            {
+                let step = Step::Delete {
+                    row: row_ref(stored),
+                    name: stored.fields.name.clone(),
+                    reason: DeleteReason::Removed,
+                    dependents: Dependents::default(),
+                };
+                deletions.insert(client_id.clone(), step);
+            }
+        }
+        for unmanaged in &actual.unmanaged {
+            let doomed = match prune {
+                Prune::Never => false,
+                Prune::Owned => {
+                    actual.owned.as_ref().is_some_and(|owned| owned.contains(&unmanaged.client_id))
+                }
+                Prune::All => true,
+            };
+            if doomed && self.facts.scope.is_none_or(|scope| scope.contains(&unmanaged.client_id)) {
+                let row = RowRef {
+                    key: unmanaged.key.clone(),
+                    client_id: unmanaged.client_id.clone(),
+                    fingerprint: unmanaged.fingerprint.clone(),
+                };
+                let step = Step::Delete {
+                    row,
+                    name: unmanaged.name.clone(),
+                    reason: DeleteReason::Pruned,
+                    dependents: Dependents::default(),
+                };
+                deletions.insert(unmanaged.client_id.clone(), step);
+            } else {
+                self.plan.unmanaged.push(unmanaged.client_id.clone());
+            }
+        }
+        deletions.into_values().collect()
+    }
+}
+
+/// The part of a row that a step keeps.
+fn row_ref(stored: &Stored) -> RowRef {
+    let Stored { key, client_id, fingerprint, origin: _, fields: _ } = stored;
+    RowRef { key: key.clone(), client_id: client_id.clone(), fingerprint: fingerprint.clone() }
+}
