@@ -1,1 +1,377 @@
-//! To be written.
+//! Plan → effects: the one writer of the application table.
+//!
+//! One transaction under an advisory lock: lock, read the touched rows again, compare, write, assert, commit. A
+//! failure anywhere leaves every row as it was. The one exception is said out loud: applications with more than
+//! [`DRAIN_ABOVE`] dependent rows lose these in batches of their own, after everything else of the plan has been
+//! written and checked but before it commits, so that no cascade holds locks for long; the application row stays
+//! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::{Client, Transaction};
+
+use crate::db::applications::{self, ApplicationsError, Cell, NewApplication};
+use crate::db::dependents;
+use crate::db::error::DbError;
+use crate::db::layout::Layout;
+use crate::db::ledger;
+use crate::hasher::StoredSecret;
+use crate::model::{ClientId, Field, Key};
+use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
+
+/// More dependent rows than this are deleted in batches of this size before the transaction commits.
+pub const DRAIN_ABOVE: u32 = 10_000;
+
+/// First half of the advisory lock's key, the same for every oauthctl; the second is the application table's oid.
+const LOCK_CLASS: i32 = 0x6f61_7574;
+
+/// How often a lock that is taken is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(200);
+
+/// What to execute, and how.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The new values of `client_secret`, by client id.
+    pub secrets: &'a BTreeMap<ClientId, StoredSecret>,
+    /// The tables.
+    pub layout: &'a Layout,
+    /// How long to wait for another apply to end.
+    pub lock_timeout: Duration,
+    /// Whose applications these are, where there is a ledger.
+    pub owner: Option<&'a str>,
+}
+
+/// Who holds the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The backend's process id.
+    pub pid: i32,
+    /// Its `application_name`.
+    pub application_name: String,
+    /// Since when its transaction runs, RFC 3339 in UTC.
+    pub since: String,
+}
+
+/// What happens meanwhile.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Another apply holds the lock; said once.
+    Waiting(Option<&'a Holder>),
+    /// A step was executed (not yet committed).
+    Executed(&'a Step),
+    /// So many rows that hang on a doomed application are gone.
+    Drained {
+        /// The application.
+        client_id: &'a ClientId,
+        /// How many so far.
+        rows: u64,
+        /// How many there were when the plan was made.
+        total: u64,
+    },
+}
+
+/// What happened: all of it is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "an unreported outcome misleads the operator"]
+pub struct Outcome {
+    /// What was done.
+    pub done: Summary,
+    /// Rows that hung on deleted applications.
+    pub dependents: u64,
+}
+
+/// Why nothing, or nothing but [drained](DRAIN_ABOVE) tokens, happened.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The advisory lock was not free in time.
+    #[error("another oauthctl is applying to this database{}", holder_text(.0.as_ref()))]
+    Locked(Option<Holder>),
+    /// Rows changed since the plan was made.
+    #[error("the plan is stale: {} changed since it was made", list(.0))]
+    Stale(Vec<ClientId>),
+    /// A write touched another number of rows than it should have.
+    #[error("{attempted} touched {actual} rows instead of {expected}; everything was rolled back")]
+    Affected {
+        /// What was attempted.
+        attempted: String,
+        /// How many rows it had to touch.
+        expected: u64,
+        /// How many it touched.
+        actual: u64,
+    },
+    /// The plan and the secrets do not belong together.
+    #[error("no secret was made for application \"{0}\"")]
+    Unsealed(ClientId),
+    /// A statement failed; everything was rolled back.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The connection broke while COMMIT was under way: it may or may not have happened.
+    #[error("the connection was lost at COMMIT, so the changes may or may not have been made")]
+    Unknown(#[source] DbError),
+}
+
+impl From<ApplicationsError> for ApplyError {
+    fn from(error: ApplicationsError) -> Self {
+        Self::Database(DbError::new(error.attempted, error.source))
+    }
+}
+
+fn holder_text(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |Holder { pid, application_name, since }| {
+        format!(": pid {pid} ({application_name}), since {since}")
+    })
+}
+
+fn list(client_ids: &[ClientId]) -> String {
+    client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// Executes the plan on `writer`. `drainer` is a second connection, for the batches that commit by themselves.
+pub async fn apply(
+    writer: &mut Client,
+    drainer: &mut Client,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<Outcome, ApplyError> {
+    let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
+    // Waiting for the drain must not look like an abandoned session.
+    transaction
+        .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await
+        .map_err(DbError::during("starting the transaction"))?;
+    take_lock(&transaction, request, on).await?;
+    compare(&transaction, request).await?;
+    for step in &request.plan.steps {
+        if let Step::Update { .. } = step {
+            execute_update(&transaction, request, step).await?;
+            on(Event::Executed(step));
+        }
+    }
+    create(&transaction, request, on).await?;
+    if let Some(owner) = request.owner {
+        ledger::record(&transaction, owner, &owned(request.plan), &disowned(request.plan))
+            .await
+            .map_err(DbError::during("recording what this file manages in the ledger"))?;
+    }
+    // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
+    transaction
+        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        .await
+        .map_err(DbError::during("checking the foreign keys"))?;
+    let dependents = delete(&transaction, drainer, request, on).await?;
+    transaction.commit().await.map_err(|error| {
+        let lost = error.is_closed() || error.as_db_error().is_none();
+        let error = DbError::new("committing the changes", error);
+        if lost { ApplyError::Unknown(error) } else { ApplyError::Database(error) }
+    })?;
+    Ok(Outcome { done: request.plan.summary(), dependents })
+}
+
+/// Applications that the file manages once the plan is done, with whether it made them.
+fn owned(plan: &Plan) -> Vec<ledger::Owned<'_>> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Create { client_id, .. } => Some(ledger::Owned { client_id, created: true, former: None }),
+            Step::Adopt { row } => {
+                Some(ledger::Owned { client_id: &row.client_id, created: false, former: None })
+            }
+            Step::Update { row, client_id, .. } => Some(ledger::Owned {
+                client_id,
+                created: false,
+                former: (row.client_id != *client_id).then_some(&row.client_id),
+            }),
+            Step::Delete { .. } => None,
+        })
+        .collect()
+}
+
+fn disowned(plan: &Plan) -> Vec<&ClientId> {
+    plan.deletions().map(|row| &row.client_id).collect()
+}
+
+async fn take_lock(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<(), ApplyError> {
+    // The catalogue's oid as the same 32 bits.
+    let table = i32::from_ne_bytes(request.layout.application().oid.to_ne_bytes());
+    let deadline = Instant::now() + request.lock_timeout;
+    let mut announced = false;
+    loop {
+        let row = transaction
+            .query_one("SELECT pg_try_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &table])
+            .await
+            .map_err(DbError::during("taking the lock"))?;
+        if row.get(0) {
+            return Ok(());
+        }
+        let expired = Instant::now() >= deadline;
+        if expired || !announced {
+            let holder = lock_holder(transaction, table).await?;
+            if expired {
+                return Err(ApplyError::Locked(holder));
+            }
+            on(Event::Waiting(holder.as_ref()));
+            announced = true;
+        }
+        tokio::time::sleep(LOCK_RETRY.min(deadline.saturating_duration_since(Instant::now()))).await;
+    }
+}
+
+async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option<Holder>, ApplyError> {
+    let row = transaction
+        .query_opt(
+            "SELECT l.pid, coalesce(a.application_name, ''), \
+                    coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?') \
+             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 \
+               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+               AND l.classid = $1::int::bit(32)::bigint::oid AND l.objid = $2::int::bit(32)::bigint::oid LIMIT 1",
+            &[&LOCK_CLASS, &table],
+        )
+        .await
+        .map_err(DbError::during("finding out who holds the lock"))?;
+    Ok(row.map(|row| Holder { pid: row.get(0), application_name: row.get(1), since: row.get(2) }))
+}
+
+/// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.
+async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
+    let rows: Vec<&RowRef> = request.plan.steps.iter().filter_map(Step::row).collect();
+    let keys: Vec<&Key> = rows.iter().map(|row| &row.key).collect();
+    let locked = applications::lock(transaction, request.layout, &keys).await?;
+    let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
+    let stale: Vec<ClientId> = rows
+        .into_iter()
+        .filter(|RowRef { key, client_id, fingerprint }| {
+            locked.get(key).is_none_or(|now| now.client_id != *client_id || now.fingerprint != *fingerprint)
+        })
+        .map(|row| row.client_id.clone())
+        .collect();
+    if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
+}
+
+fn affected(attempted: impl FnOnce() -> String, expected: u64, actual: u64) -> Result<(), ApplyError> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(ApplyError::Affected { attempted: attempted(), expected, actual })
+    }
+}
+
+async fn execute_update(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    step: &Step,
+) -> Result<(), ApplyError> {
+    let Step::Update { row, client_id, changes, unchanged: _ } = step else { return Ok(()) };
+    let cells = changes
+        .iter()
+        .map(|FieldChange { field, before: _, after }| Ok((*field, cell(request, client_id, after)?)))
+        .collect::<Result<Vec<_>, ApplyError>>()?;
+    let touched = applications::update(transaction, request.layout, &row.key, client_id, &cells).await?;
+    affected(|| format!("updating application \"{client_id}\""), 1, touched)
+}
+
+async fn create(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<(), ApplyError> {
+    let mut rows = Vec::new();
+    for step in &request.plan.steps {
+        let Step::Create { client_id, fields } = step else { continue };
+        let cells = fields
+            .iter()
+            .map(|setting| Ok((setting.field, cell(request, client_id, &setting.value)?)))
+            .collect::<Result<Vec<(Field, Cell<'_>)>, ApplyError>>()?;
+        rows.push(NewApplication { client_id, cells });
+    }
+    let inserted = applications::insert(transaction, request.layout, &rows).await?;
+    affected(|| "creating applications".to_owned(), rows.len() as u64, inserted)?;
+    for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
+        on(Event::Executed(step));
+    }
+    Ok(())
+}
+
+fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Result<Cell<'a>, ApplyError> {
+    Ok(match value {
+        Value::Absent => Cell::Null,
+        Value::Text(text) => Cell::Text(text.clone()),
+        Value::Flag(flag) => Cell::Text(flag.to_string()),
+        Value::Uris(uris) => Cell::Text(uris.join(" ")),
+        Value::User { key, username: _ } => Cell::Text(key.as_str().to_owned()),
+        Value::StoredSecret | Value::Secret { .. } => Cell::Secret(
+            request.secrets.get(client_id).ok_or_else(|| ApplyError::Unsealed(client_id.clone()))?,
+        ),
+    })
+}
+
+/// Deletes applications with what hangs on them; returns how many dependent rows went.
+async fn delete(
+    transaction: &Transaction<'_>,
+    drainer: &mut Client,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<u64, ApplyError> {
+    let mut keys = Vec::new();
+    let mut gone = 0;
+    for step in &request.plan.steps {
+        let Step::Delete { row, dependents, .. } = step else { continue };
+        let total =
+            dependents.access_tokens + dependents.refresh_tokens + dependents.id_tokens + dependents.grants;
+        let mut rows = 0;
+        if total > u64::from(DRAIN_ABOVE) {
+            rows += drain_in_batches(drainer, request.layout, row, total, on).await?;
+        }
+        rows += drain_here(transaction, request.layout, row).await?;
+        gone += rows;
+        keys.push(&row.key);
+        on(Event::Executed(step));
+    }
+    if !keys.is_empty() {
+        let deleted = applications::delete(transaction, request.layout, &keys).await?;
+        affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
+    }
+    Ok(gone)
+}
+
+async fn drain_in_batches(
+    drainer: &mut Client,
+    layout: &Layout,
+    row: &RowRef,
+    total: u64,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<u64, ApplyError> {
+    let during = || DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id));
+    let mut rows = 0;
+    loop {
+        let batch = drainer.transaction().await.map_err(during())?;
+        let deleted = dependents::drain(&batch, layout, &row.key, DRAIN_ABOVE).await.map_err(during())?;
+        batch.commit().await.map_err(during())?;
+        rows += deleted;
+        on(Event::Drained { client_id: &row.client_id, rows, total });
+        if deleted < u64::from(DRAIN_ABOVE) {
+            return Ok(rows);
+        }
+    }
+}
+
+async fn drain_here(transaction: &Transaction<'_>, layout: &Layout, row: &RowRef) -> Result<u64, ApplyError> {
+    let mut rows = 0;
+    loop {
+        let deleted = dependents::drain(transaction, layout, &row.key, DRAIN_ABOVE)
+            .await
+            .map_err(DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id)))?;
+        rows += deleted;
+        if deleted < u64::from(DRAIN_ABOVE) {
+            return Ok(rows);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! SQL, and nothing but SQL. Knows tables, rows and SQLSTATEs; knows no plan, no file and no flag.
 pub mod applications;
 pub mod connect;
+pub mod dependents;
+pub mod error;
 pub mod layout;
 pub mod ledger;
 pub mod migrations;

@@ -1,1 +1,154 @@
-//! To be written.
+//! Safety rails: what a plan may not do unless the operator names it.
+//!
+//! The only place where a [`Plan`] meets a [`Policy`]. Refusing never changes the plan: it is shown whole, with every
+//! violation and the one flag that lets each through. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Plan, Step};
+use crate::model::{Allow, ClientId, Key, Policy};
+
+/// One broken rail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A protected application would be deleted.
+    #[error("application \"{client_id}\" is protected and would be deleted")]
+    Protected {
+        /// Which.
+        client_id: ClientId,
+    },
+    /// More deletions than `max_deletes`.
+    #[error("{planned} applications would be deleted; max_deletes allows {limit} (of {total})")]
+    TooManyDeletes {
+        /// How many, those not counted that `--allow delete:…` names.
+        planned: u64,
+        /// The limit as a count.
+        limit: u64,
+        /// How many applications there are.
+        total: u64,
+    },
+    /// More updates than `max_updates`.
+    #[error("{planned} applications would be updated; max_updates allows {limit} (of {total})")]
+    TooManyUpdates {
+        /// How many.
+        planned: u64,
+        /// The limit as a count.
+        limit: u64,
+        /// How many applications there are.
+        total: u64,
+    },
+    /// Rows of a table that is not DOT's refer to what would be deleted.
+    #[error(
+        "application \"{client_id}\" cannot be deleted: {rows} rows of {table} refer to it ({constraint})"
+    )]
+    Referenced {
+        /// Which application.
+        client_id: ClientId,
+        /// The referring table.
+        table: String,
+        /// The foreign key.
+        constraint: String,
+        /// How many rows refer to it or to its tokens.
+        rows: u64,
+    },
+}
+
+impl Violation {
+    /// The flag that lets exactly this through; `None`: nothing does.
+    #[must_use]
+    pub fn allow(&self) -> Option<String> {
+        match self {
+            Self::Protected { client_id } => Some(format!("--allow delete:{client_id}")),
+            Self::TooManyDeletes { planned, .. } => Some(format!("--allow max-deletes={planned}")),
+            Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
+            Self::Referenced { .. } => None,
+        }
+    }
+}
+
+/// Rows of foreign tables that keep an application from being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// The referring table.
+    pub table: String,
+    /// The foreign key.
+    pub constraint: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// A plan that may not be executed. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Every broken rail, in the order of the plan.
+    pub violations: Vec<Violation>,
+}
+
+/// What the rails look at.
+#[derive(Debug)]
+pub struct Rails<'a> {
+    /// `[policy]`.
+    pub policy: &'a Policy,
+    /// Applications whose own block says `protect = true`.
+    pub protected: &'a BTreeSet<ClientId>,
+    /// `--allow`.
+    pub allow: &'a BTreeSet<Allow>,
+    /// Foreign rows in the way of deletions, by the application's key.
+    pub blockers: &'a BTreeMap<Key, Vec<Blocker>>,
+}
+
+/// Holds a plan against the rails.
+///
+/// # Errors
+/// Every violation at once.
+pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
+    let mut violations = Vec::new();
+    let mut deletions = 0;
+    let mut updates = 0;
+    for step in &plan.steps {
+        match step {
+            Step::Create { .. } | Step::Adopt { .. } => {}
+            Step::Update { .. } => updates += 1,
+            Step::Delete { row, .. } => {
+                let allowed = rails.allow.contains(&Allow::Delete(row.client_id.clone()));
+                let protected =
+                    rails.policy.protect.contains(&row.client_id) || rails.protected.contains(&row.client_id);
+                if protected && !allowed {
+                    violations.push(Violation::Protected { client_id: row.client_id.clone() });
+                }
+                if !allowed {
+                    deletions += 1;
+                }
+                for blocker in rails.blockers.get(&row.key).into_iter().flatten() {
+                    let Blocker { table, constraint, rows } = blocker.clone();
+                    let client_id = row.client_id.clone();
+                    violations.push(Violation::Referenced { client_id, table, constraint, rows });
+                }
+            }
+        }
+    }
+    let total = plan.total;
+    if let Some(limit) = delete_limit(rails, total).filter(|limit| deletions > *limit) {
+        violations.push(Violation::TooManyDeletes { planned: deletions, limit, total });
+    }
+    if let Some(limit) = update_limit(rails, total).filter(|limit| updates > *limit) {
+        violations.push(Violation::TooManyUpdates { planned: updates, limit, total });
+    }
+    if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
+}
+
+fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
+    let allowed = rails.allow.iter().filter_map(|allow| match allow {
+        Allow::MaxDeletes(count) => Some(*count),
+        Allow::Delete(_) | Allow::MaxUpdates(_) => None,
+    });
+    allowed.max().or_else(|| rails.policy.max_deletes.map(|limit| limit.of(total)))
+}
+
+fn update_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
+    let allowed = rails.allow.iter().filter_map(|allow| match allow {
+        Allow::MaxUpdates(count) => Some(*count),
+        Allow::Delete(_) | Allow::MaxDeletes(_) => None,
+    });
+    allowed.max().or_else(|| rails.policy.max_updates.map(|limit| limit.of(total)))
+}

@@ -1,1 +1,173 @@
-//! To be written.
+//! Humans: the only module that prints.
+//!
+//! Four channels with names. `answer` is what was asked for, on stdout; everything else goes to stderr: `status` is
+//! chatter and silent with `--quiet`, `warning` and `hint` are not, `error` comes once, at the end. Colour is decided
+//! here and nowhere else; renderers write styled text and the stream strips it. Makes no decisions about data.
+
+pub mod plan;
+pub mod plan_json;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+/// Bold.
+pub const BOLD: Style = Style::new().bold();
+/// Faint: what is there but does not matter now.
+pub const DIM: Style = Style::new().dimmed();
+/// Added.
+pub const GREEN: Style = AnsiColor::Green.on_default();
+/// Changed.
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+/// Removed, or wrong.
+pub const RED: Style = AnsiColor::Red.on_default();
+/// Hints and moves.
+pub const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Styled text: `paint(BOLD, "x")`.
+#[must_use]
+pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How much of the chatter is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chatter {
+    /// All of it.
+    #[default]
+    Normal,
+    /// Warnings and errors only.
+    Quiet,
+}
+
+/// What the terminal is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Whether stdin and stderr are terminals, so that a question can be asked.
+    pub interactive: bool,
+    /// Whether stderr is a terminal that understands cursor movement.
+    pub animated: bool,
+    /// Whether the locale is UTF-8.
+    pub unicode: bool,
+}
+
+/// The two streams and what may go there.
+pub struct Ui {
+    stdout: AutoStream<Box<dyn Write + Send>>,
+    stderr: AutoStream<Box<dyn Write + Send>>,
+    chatter: Chatter,
+    terminal: Terminal,
+    colored_stderr: bool,
+}
+
+impl Ui {
+    /// The process's own streams.
+    #[must_use]
+    pub fn new(color: Color, chatter: Chatter, unicode: bool, dumb: bool) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let choice = |automatic: ColorChoice| match color {
+            Color::Auto => automatic,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        let stdout_choice = choice(AutoStream::choice(&stdout));
+        let stderr_choice = choice(AutoStream::choice(&stderr));
+        let terminal = Terminal {
+            interactive: io::stdin().is_terminal() && stderr.is_terminal(),
+            animated: stderr.is_terminal() && !dumb,
+            unicode,
+        };
+        Self {
+            stdout: AutoStream::new(Box::new(stdout), stdout_choice),
+            stderr: AutoStream::new(Box::new(stderr), stderr_choice),
+            chatter,
+            terminal,
+            colored_stderr: stderr_choice != ColorChoice::Never,
+        }
+    }
+
+    /// What the terminal is like.
+    #[must_use]
+    pub const fn terminal(&self) -> Terminal {
+        self.terminal
+    }
+
+    /// How much of the chatter is shown.
+    #[must_use]
+    pub const fn chatter(&self) -> Chatter {
+        self.chatter
+    }
+
+    /// Whether stderr takes colour.
+    #[must_use]
+    pub const fn colored_stderr(&self) -> bool {
+        self.colored_stderr
+    }
+
+    /// The answer, on stdout; text as it is, so it ends with a newline.
+    ///
+    /// # Errors
+    /// The stream's, a broken pipe included.
+    pub fn answer(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())?;
+        self.stdout.flush()
+    }
+
+    /// A status line.
+    pub fn status(&mut self, text: impl std::fmt::Display) {
+        if self.chatter == Chatter::Normal {
+            self.stderr_line(text);
+        }
+    }
+
+    /// Something that may surprise.
+    pub fn warning(&mut self, text: impl std::fmt::Display) {
+        self.stderr_line(format_args!("{} {text}", paint(YELLOW.bold(), "warning:")));
+    }
+
+    /// What to type next.
+    pub fn hint(&mut self, text: impl std::fmt::Display) {
+        self.stderr_line(format_args!("{} {text}", paint(CYAN.bold(), "hint:")));
+    }
+
+    /// Why it failed, with causes; once, at the end.
+    pub fn error(&mut self, error: &crate::error::Error) {
+        self.stderr_line(format_args!("{} {error}", paint(RED.bold(), "error:")));
+        for cause in error.causes() {
+            self.stderr_line(format_args!("  caused by: {cause}"));
+        }
+        for hint in error.hints() {
+            self.hint(hint);
+        }
+    }
+
+    /// A line on stderr whatever the chatter. A stderr that is gone is no reason to fail.
+    pub fn stderr_line(&mut self, text: impl std::fmt::Display) {
+        let _ = writeln!(self.stderr, "{text}").and_then(|()| self.stderr.flush());
+    }
+
+    /// Asks for "yes"; anything else, also the end of input, is no.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        write!(self.stderr, "{question} ")?;
+        self.stderr.flush()?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(matches!(line.trim(), "yes" | "y"))
+    }
+}

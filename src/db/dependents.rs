@@ -1,0 +1,118 @@
+//! What hangs on applications: counted elsewhere, deleted here, the way Django's ORM cascades.
+//!
+//! Django's constraints have no ON DELETE; the ORM deletes grants, tokens and ID tokens of an application, the access
+//! tokens bound to those ID tokens, and sets the two pointers between access and refresh tokens to NULL (dot-reference
+//! section 3.3). Each batch here leaves no pointer dangling, so it may be its own transaction. Knows no plan.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::{Error, GenericClient};
+
+use super::layout::{Layout, Table, quote};
+use crate::model::{Key, TableRole};
+
+/// Deletes up to `limit` rows that hang on one application; returns how many went. Fewer than `limit`: all are gone.
+pub async fn drain(
+    client: &impl GenericClient,
+    layout: &Layout,
+    application: &Key,
+    limit: u32,
+) -> Result<u64, Error> {
+    let limit = i64::from(limit);
+    let mut deleted = 0;
+    for role in [TableRole::RefreshToken, TableRole::AccessToken, TableRole::IdToken, TableRole::Grant] {
+        let Some(sql) = drain_sql(layout, role) else { continue };
+        let left = limit - i64::try_from(deleted).unwrap_or(limit);
+        if left <= 0 {
+            break;
+        }
+        deleted += client.execute(&sql, &[&application.as_str(), &left]).await?;
+    }
+    Ok(deleted)
+}
+
+/// One statement: lock the rows, clear the pointers to them, delete them. `$1` is the application, `$2` the limit.
+fn drain_sql(layout: &Layout, role: TableRole) -> Option<String> {
+    let table = layout.table(role)?;
+    let access = layout.table(TableRole::AccessToken);
+    let refresh = layout.table(TableRole::RefreshToken);
+    let side_effects = match (role, access, refresh) {
+        (TableRole::RefreshToken, Some(access), _) => format!(
+            ", cleared AS (UPDATE {} SET source_refresh_token_id = NULL \
+               WHERE source_refresh_token_id IN (SELECT key FROM doomed))",
+            access.sql()
+        ),
+        (TableRole::AccessToken, _, Some(refresh)) => clear_refresh(refresh, "doomed"),
+        (TableRole::IdToken, Some(access), Some(refresh)) => format!(
+            ", bound AS (DELETE FROM {access} WHERE id_token_id IN (SELECT key FROM doomed) RETURNING {key} AS key){cleared}",
+            access = access.sql(),
+            key = access.key_sql(),
+            cleared = clear_refresh(refresh, "bound"),
+        ),
+        _ => String::new(),
+    };
+    Some(format!(
+        "WITH doomed AS MATERIALIZED (SELECT {key} AS key FROM {table} \
+           WHERE application_id = $1::text::{application_key} LIMIT $2 FOR UPDATE){side_effects} \
+         DELETE FROM {table} WHERE {key} IN (SELECT key FROM doomed)",
+        key = table.key_sql(),
+        table = table.sql(),
+        application_key = layout.application().key_type(),
+    ))
+}
+
+fn clear_refresh(refresh: &Table, doomed: &str) -> String {
+    format!(
+        ", cleared AS (UPDATE {} SET access_token_id = NULL WHERE access_token_id IN (SELECT key FROM {doomed}))",
+        refresh.sql()
+    )
+}
+
+/// Rows of a table that is not DOT's, in the way of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignRows {
+    /// The referring table.
+    pub table: String,
+    /// The foreign key.
+    pub constraint: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// Counts the rows of foreign tables that refer to the applications or to what hangs on them, and that PostgreSQL
+/// would not delete or clear by itself.
+pub async fn foreign_rows(
+    client: &impl GenericClient,
+    layout: &Layout,
+    applications: &[&Key],
+) -> Result<BTreeMap<Key, Vec<ForeignRows>>, Error> {
+    let keys: Vec<&str> = applications.iter().map(|key| key.as_str()).collect();
+    let mut found: BTreeMap<Key, Vec<ForeignRows>> = BTreeMap::new();
+    for role in TableRole::ALL {
+        let Some(table) = layout.table(role) else { continue };
+        let application = if role == TableRole::Application { table.key.as_str() } else { "application_id" };
+        if !table.has(application) {
+            continue;
+        }
+        for reference in layout.foreign_references(role).filter(|r| matches!(r.on_delete, 'a' | 'r')) {
+            let sql = format!(
+                "SELECT t.{application}::text, count(*) FROM {from} f JOIN {table} t ON f.{column} = t.{to} \
+                 WHERE t.{application} = ANY($1::text[]::{key_type}[]) GROUP BY 1",
+                application = quote(application),
+                from = reference.from_table,
+                table = table.sql(),
+                column = quote(&reference.from_column),
+                to = quote(&reference.to_column),
+                key_type = layout.application().key_type(),
+            );
+            for row in client.query(&sql, &[&keys]).await? {
+                found.entry(Key::new(row.get::<_, String>(0))).or_default().push(ForeignRows {
+                    table: reference.from_table.clone(),
+                    constraint: reference.constraint.clone(),
+                    rows: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
+                });
+            }
+        }
+    }
+    Ok(found)
+}

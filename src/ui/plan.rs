@@ -1,0 +1,376 @@
+//! A plan, as people read it: one block per application, changed fields only, then the summary.
+//!
+//! Pure: plan in, styled text out. Secrets are words here, because the plan holds no others. Text from the database
+//! and the file is shown with its control characters escaped, so that a name cannot forge a line.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+
+use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+use crate::model::{Category, Dependents, Field};
+use crate::plan::guard::Refusal;
+use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
+
+/// More unmanaged applications than this are counted, not listed.
+const LISTED: usize = 10;
+
+/// What cleanup would delete, counted at an instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CleanupForecast {
+    /// The instant, RFC 3339 in UTC.
+    pub as_of: String,
+    /// Rows by category.
+    pub rows: Vec<(Category, u64)>,
+}
+
+/// How much of a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Changed and declared fields.
+    #[default]
+    Changes,
+    /// Defaults of new applications and unchanged applications too.
+    Full,
+}
+
+/// Text with control characters escaped.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    if text.chars().any(is_hidden) {
+        text.chars()
+            .map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
+            .collect()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Control characters, and those that reorder or hide the text around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The whole plan.
+#[must_use]
+pub fn render(plan: &Plan, forecast: Option<&CleanupForecast>, detail: Detail) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        render_step(&mut out, step, detail);
+        out.push('\n');
+    }
+    render_left_alone(&mut out, plan, detail);
+    if let Some(forecast) = forecast {
+        render_forecast(&mut out, forecast);
+    }
+    let _ = writeln!(out, "{}", summary_line(plan));
+    out
+}
+
+/// Every broken rail and the flag that lets it through.
+#[must_use]
+pub fn render_refusal(refusal: &Refusal) -> String {
+    let mut out = String::new();
+    for violation in &refusal.violations {
+        let text = visible(&violation.to_string());
+        let _ = match violation.allow() {
+            Some(flag) => writeln!(
+                out,
+                "{} {text}; to let it through: {}",
+                paint(RED, "!"),
+                paint(BOLD, visible(&flag))
+            ),
+            None => writeln!(out, "{} {text}; delete or repoint those rows first", paint(RED, "!")),
+        };
+    }
+    out
+}
+
+/// `Plan: 2 to create, 1 to update (of 42 applications, 6 declared).`
+#[must_use]
+pub fn summary_line(plan: &Plan) -> String {
+    let Summary { create, update, rename, adopt, delete } = plan.summary();
+    let parts: Vec<String> = [
+        (create, "to create"),
+        (update, "to update"),
+        (rename, "to rename"),
+        (adopt, "to adopt"),
+        (delete, "to delete"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    let denominator = format!("of {}, {} declared", plural(plan.total, "application"), plan.declared);
+    if parts.is_empty() {
+        format!("{} The database matches the file ({denominator}).", paint(BOLD, "No changes."))
+    } else {
+        format!("{} {} ({denominator}).", paint(BOLD, "Plan:"), parts.join(", "))
+    }
+}
+
+/// `1 application`, `2 applications`.
+#[must_use]
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `1234567` → `1,234,567`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn render_step(out: &mut String, step: &Step, detail: Detail) {
+    let name = visible(step.client_id().as_str());
+    let _ = match step {
+        Step::Create { fields, .. } => {
+            let _ = writeln!(out, "{} {}", paint(GREEN, "+"), paint(BOLD, name));
+            render_settings(out, fields, detail);
+            Ok(())
+        }
+        Step::Update { row, client_id, changes, unchanged } => {
+            let renamed = row.client_id != *client_id;
+            let mark = if changes.is_empty() { paint(CYAN, "=") } else { paint(YELLOW, "~") };
+            let _ = write!(out, "{mark} {}", paint(BOLD, name));
+            let _ = write!(out, "  {}", paint(DIM, format_args!("(id {})", visible(row.key.as_str()))));
+            let _ = if renamed {
+                writeln!(out, "  renamed from {}", visible(row.client_id.as_str()))
+            } else {
+                writeln!(out)
+            };
+            render_changes(out, changes);
+            match unchanged {
+                0 => Ok(()),
+                1 => writeln!(out, "    {}", paint(DIM, "# 1 unchanged field")),
+                many => writeln!(out, "    {}", paint(DIM, format_args!("# {many} unchanged fields"))),
+            }
+        }
+        Step::Adopt { row } => writeln!(
+            out,
+            "{} {}  {}  exists already; the ledger will record that this file manages it",
+            paint(CYAN, "="),
+            paint(BOLD, name),
+            paint(DIM, format_args!("(id {})", visible(row.key.as_str())))
+        ),
+        Step::Delete { row, name: title, reason, dependents } => {
+            let why = match reason {
+                DeleteReason::Removed => "[[removed]]",
+                DeleteReason::Pruned => "not in the file, and prune asks",
+            };
+            let _ = writeln!(
+                out,
+                "{} {}  {}  {}{why}",
+                paint(RED, "-"),
+                paint(BOLD, name),
+                paint(DIM, format_args!("(id {})", visible(row.key.as_str()))),
+                if title.is_empty() { String::new() } else { format!("\"{}\", ", visible(title)) },
+            );
+            writeln!(out, "    {}", dies_with(dependents))
+        }
+    };
+}
+
+/// What is lost with an application.
+fn dies_with(dependents: &Dependents) -> String {
+    let Dependents {
+        access_tokens,
+        access_tokens_live,
+        refresh_tokens,
+        refresh_tokens_live,
+        id_tokens,
+        grants,
+        users,
+    } = *dependents;
+    if access_tokens + refresh_tokens + id_tokens + grants == 0 {
+        return "nothing depends on it".to_owned();
+    }
+    let live =
+        |count: u64, live: u64, noun: &str| format!("{} ({} live)", plural(count, noun), grouped(live));
+    let parts = [
+        (access_tokens, live(access_tokens, access_tokens_live, "access token")),
+        (refresh_tokens, live(refresh_tokens, refresh_tokens_live, "refresh token")),
+        (id_tokens, plural(id_tokens, "ID token")),
+        (grants, plural(grants, "authorization code")),
+    ];
+    let listed: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let reach =
+        if users > 0 { format!("; {} would be signed out", plural(users, "user")) } else { String::new() };
+    format!("{} also deletes {}{reach}", paint(RED, "!"), listed.join(", "))
+}
+
+fn render_settings(out: &mut String, fields: &[FieldSetting], detail: Detail) {
+    let shown: Vec<&FieldSetting> = fields
+        .iter()
+        .filter(|setting| setting.declared || detail == Detail::Full || setting.field == Field::ClientSecret)
+        .collect();
+    let width = shown.iter().map(|setting| setting.field.key().len()).max().unwrap_or_default();
+    for FieldSetting { field, value, declared } in shown {
+        let note = if *declared || *field == Field::ClientSecret {
+            String::new()
+        } else {
+            format!("  {}", paint(DIM, "# default"))
+        };
+        match value {
+            Value::Uris(uris) if !uris.is_empty() => {
+                for (position, uri) in uris.iter().enumerate() {
+                    let label = if position == 0 { field.key() } else { "" };
+                    let _ = writeln!(out, "    {label:width$}  {} {}", paint(GREEN, "+"), visible(uri));
+                }
+            }
+            Value::Secret { source, hashed } => {
+                let how = match source {
+                    SecretWrite::Generated => "generated at apply, shown once",
+                    SecretWrite::Declared | SecretWrite::Restored => "as declared",
+                    SecretWrite::Hash => "as the declared hash",
+                };
+                let _ = writeln!(out, "    {:width$}  (secret) {how}; {}", field.key(), storage(*hashed));
+            }
+            value => {
+                let _ = writeln!(out, "    {:width$}  {}{note}", field.key(), shown_value(value));
+            }
+        }
+    }
+}
+
+const fn storage(hashed: bool) -> &'static str {
+    if hashed { "stored hashed" } else { "stored in plain text" }
+}
+
+fn render_changes(out: &mut String, changes: &[FieldChange]) {
+    let width = changes.iter().map(|change| change.field.key().len()).max().unwrap_or_default();
+    for FieldChange { field, before, after } in changes {
+        match (before, after) {
+            (Value::Uris(before), Value::Uris(after)) => render_uris(out, *field, before, after, width),
+            (Value::StoredSecret, after) => {
+                let _ = writeln!(out, "    {:width$}  {}", field.key(), shown_value(after));
+            }
+            (before, after) => {
+                let arrow = paint(DIM, "→");
+                let _ = writeln!(
+                    out,
+                    "    {:width$}  {} {arrow} {}",
+                    field.key(),
+                    paint(RED, shown_value(before)),
+                    paint(GREEN, shown_value(after))
+                );
+            }
+        }
+    }
+}
+
+/// The elements that come and go; those that stay are counted.
+fn render_uris(out: &mut String, field: Field, before: &[String], after: &[String], width: usize) {
+    let before: Vec<&str> = before.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
+    let after: Vec<&str> = after.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut label = field.key();
+    let mut kept = 0;
+    for operation in capture_diff_slices(Algorithm::Myers, &before, &after) {
+        if operation.tag() == DiffTag::Equal {
+            kept += operation.old_range().len();
+            continue;
+        }
+        for (sign, uris) in [
+            (paint(RED, "-"), &before[operation.old_range()]),
+            (paint(GREEN, "+"), &after[operation.new_range()]),
+        ] {
+            for uri in uris {
+                let _ = writeln!(out, "    {label:width$}  {sign} {}", visible(uri));
+                label = "";
+            }
+        }
+    }
+    if kept > 0 {
+        let _ = writeln!(out, "    {:width$}  {}", "", paint(DIM, format_args!("# {kept} unchanged")));
+    }
+}
+
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Absent => "(none)".to_owned(),
+        Value::Text(text) => format!("\"{}\"", visible(text)),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
+        Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),
+        Value::User { key, username: Some(name) } => {
+            format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
+        }
+        Value::User { key, username: None } => format!("id {}", visible(key.as_str())),
+        Value::StoredSecret => "(secret)".to_owned(),
+        Value::Secret { source, hashed } => {
+            let how = match source {
+                SecretWrite::Generated => "generated at apply, shown once",
+                SecretWrite::Declared => "replaced: the declared value is another one",
+                SecretWrite::Hash => "replaced: the declared hash is another one",
+                SecretWrite::Restored => "unchanged, but stored anew",
+            };
+            format!("(secret) {how}; {}", storage(*hashed))
+        }
+    }
+}
+
+fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
+    let mut lines = Vec::new();
+    if detail == Detail::Full && !plan.unchanged.is_empty() {
+        lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
+    }
+    if !plan.unverified.is_empty() {
+        lines.push(format!(
+            "The stored secret cannot be verified and is left alone: {}.",
+            listed(&plan.unverified)
+        ));
+    }
+    if !plan.unmanaged.is_empty() {
+        lines.push(format!("Not in the file, left alone (prune would delete): {}.", listed(&plan.unmanaged)));
+    }
+    if plan.dynamic > 0 {
+        let were = if plan.dynamic == 1 { "was" } else { "were" };
+        lines.push(format!(
+            "{} {were} registered dynamically and never pruned.",
+            plural(plan.dynamic, "application")
+        ));
+    }
+    if plan.untargeted > 0 {
+        lines.push(format!("{} left out by --target.", plural(plan.untargeted as u64, "application")));
+    }
+    if !lines.is_empty() {
+        for line in lines {
+            let _ = writeln!(out, "{}", paint(DIM, line));
+        }
+        out.push('\n');
+    }
+}
+
+fn listed(client_ids: &[crate::model::ClientId]) -> String {
+    let mut names: Vec<String> = client_ids.iter().take(LISTED).map(|id| visible(id.as_str())).collect();
+    if client_ids.len() > LISTED {
+        names.push(format!("and {} more", grouped((client_ids.len() - LISTED) as u64)));
+    }
+    names.join(", ")
+}
+
+fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
+    let CleanupForecast { as_of, rows } = forecast;
+    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    if total == 0 {
+        let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
+    } else {
+        let _ = writeln!(out, "Cleanup would delete {} as of {as_of}:", plural(total, "row"));
+        let width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or_default();
+        for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
+            let _ = writeln!(out, "    {:>width$}  {}", grouped(*count), category.title());
+        }
+    }
+    out.push('\n');
+}

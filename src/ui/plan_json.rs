@@ -1,0 +1,84 @@
+//! A plan, as scripts read it. The format is documented in `docs/plan-json.md` and versioned: a minor version adds
+//! keys, a major one changes or removes them. Pure; secrets cannot occur, because the plan holds none.
+
+use serde::Serialize;
+
+use super::plan::CleanupForecast;
+use crate::model::ClientId;
+use crate::plan::guard::Refusal;
+use crate::plan::{Plan, Step, Summary};
+
+/// The version of the format.
+pub const FORMAT_VERSION: &str = "1.0";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format_version: &'static str,
+    tool_version: &'static str,
+    has_changes: bool,
+    summary: Summary,
+    applications_total: u64,
+    applications_declared: usize,
+    steps: &'a [Step],
+    unchanged: &'a [ClientId],
+    unmanaged: &'a [ClientId],
+    dynamic: u64,
+    unverified: &'a [ClientId],
+    untargeted: usize,
+    violations: Vec<ViolationView>,
+    cleanup: Option<CleanupView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ViolationView {
+    message: String,
+    allow: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CleanupView<'a> {
+    as_of: &'a str,
+    total: u64,
+    rows: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The whole plan, pretty-printed, with a newline at the end.
+///
+/// # Errors
+/// None that can happen: the values serialise.
+pub fn render(
+    plan: &Plan,
+    forecast: Option<&CleanupForecast>,
+    refusal: Option<&Refusal>,
+) -> Result<String, serde_json::Error> {
+    let Plan { steps, unchanged, unmanaged, dynamic, total, declared, unverified, untargeted } = plan;
+    let document = Document {
+        format_version: FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION"),
+        has_changes: !plan.is_empty(),
+        summary: plan.summary(),
+        applications_total: *total,
+        applications_declared: *declared,
+        steps,
+        unchanged,
+        unmanaged,
+        dynamic: *dynamic,
+        unverified,
+        untargeted: *untargeted,
+        violations: refusal
+            .into_iter()
+            .flat_map(|refusal| &refusal.violations)
+            .map(|violation| ViolationView { message: violation.to_string(), allow: violation.allow() })
+            .collect(),
+        cleanup: forecast.map(|forecast| CleanupView {
+            as_of: &forecast.as_of,
+            total: forecast.rows.iter().map(|(_, count)| count).sum(),
+            rows: forecast
+                .rows
+                .iter()
+                .map(|(category, count)| (category.to_string(), (*count).into()))
+                .collect(),
+        }),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
