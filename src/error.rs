@@ -1,14 +1,173 @@
-pub struct Error;
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("")
+//! Every error once, at the top: what kind it is, what it says, what to type next, and the exit code.
+//!
+//! Lower modules have typed errors that say what was attempted, on what, and why it failed; they know neither hints
+//! nor exit codes. Both are added here. Knows no terminal.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::apply::ApplyError;
+use crate::db::error::DbError;
+use crate::db::layout::LayoutError;
+
+/// The exit codes, in one place. `README.md` lists the same table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// `plan --detailed-exitcode`: there are changes.
+    Changes = 2,
+    /// Refused by a safety rail; nothing was changed.
+    Refused = 3,
+    /// The plan is stale or was edited.
+    Stale = 4,
+    /// The database cannot be reached, or refuses the login.
+    Unreachable = 5,
+    /// The lock was not free in `--lock-timeout`.
+    Locked = 6,
+    /// Usage, or an invalid `oauth.toml`.
+    Usage = 64,
+    /// Interrupted by SIGINT.
+    Interrupted = 130,
+    /// Interrupted by SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
     }
 }
+
+/// What the user sees when it did not work.
+#[derive(Debug)]
+pub struct Error {
+    exit: Exit,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
 impl Error {
-    pub fn causes(&self) -> Vec<String> {
-        vec![]
+    /// An error with its own text.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
+
+    /// A usage error.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// An error from below, with its sources as causes.
+    pub fn from_source(exit: Exit, error: &(dyn StdError + 'static)) -> Self {
+        let mut causes = Vec::new();
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // Some libraries repeat their source in their own text.
+            if !message.contains(&text) {
+                causes.push(text.clone());
+            }
+            message.push_str(&text);
+            source = cause.source();
+        }
+        Self { exit, message: error.to_string(), causes, hints: Vec::new() }
+    }
+
+    /// Adds what happened before.
+    #[must_use]
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        let cause = std::mem::replace(&mut self.message, message.into());
+        self.causes.insert(0, cause);
+        self
+    }
+
+    /// Adds what to type next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The errors below, outermost first.
+    #[must_use]
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What to type next.
+    #[must_use]
     pub fn hints(&self) -> &[String] {
-        &[]
+        &self.hints
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {}
+
+impl From<LayoutError> for Error {
+    fn from(error: LayoutError) -> Self {
+        match &error {
+            LayoutError::Missing { candidates, missing, .. } => {
+                let mut out = Self::from_source(Exit::Unreachable, &error);
+                if let Some(candidate) = candidates.first() {
+                    out = out.hint(format!(
+                        "are the models swapped? tables that look like it: {}; write [database.tables] application = \"{candidate}\" and so on",
+                        candidates.join(", ")
+                    ));
+                }
+                if missing.len() > 1 {
+                    out = out
+                        .hint("run `python manage.py migrate oauth2_provider` in the Django project that owns the database")
+                        .hint("without Django: `oauthctl migrate --provider` makes the tables in an empty database");
+                }
+                out
+            }
+            LayoutError::NotDot { .. } | LayoutError::NoKey { .. } => {
+                Self::from_source(Exit::Unreachable, &error)
+                    .hint("check [database] schema and [database.tables] in oauth.toml")
+            }
+            LayoutError::Database(_) => Self::from_source(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<ApplyError> for Error {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Database(error) => Self::from(error),
+            ApplyError::Locked(_) => Self::from_source(Exit::Locked, &error)
+                .hint("wait for it, or give it more time with --lock-timeout"),
+            ApplyError::Stale(_) => Self::from_source(Exit::Stale, &error)
+                .hint("nothing was changed; run `oauthctl apply` again to see the new plan"),
+            ApplyError::Unknown(_) => Self::from_source(Exit::Failed, &error)
+                .hint("run `oauthctl plan`: no changes means that they were made"),
+            ApplyError::Affected { .. } => Self::from_source(Exit::Failed, &error)
+                .hint("does a trigger or a row-level security policy on the table change what a write does?"),
+            ApplyError::Unsealed(_) => Self::from_source(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        Self::from_source(Exit::Failed, &error)
     }
 }

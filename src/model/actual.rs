@@ -107,7 +107,7 @@ pub struct Stored {
     pub origin: Origin,
     /// The managed columns.
     pub fields: StoredFields,
-    /// PostgreSQL's digest over the whole row; changes when any column does, `updated` and unknown ones included.
+    /// PostgreSQL's digest of the row; changes with every write to it. Says nothing about the secret.
     pub fingerprint: String,
 }
 

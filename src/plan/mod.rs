@@ -6,6 +6,7 @@
 pub mod diff;
 pub mod guard;
 pub mod retention;
+pub mod seal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -460,3 +461,6 @@ fn row_ref(stored: &Stored) -> RowRef {
     let Stored { key, client_id, fingerprint, origin: _, fields: _ } = stored;
     RowRef { key: key.clone(), client_id: client_id.clone(), fingerprint: fingerprint.clone() }
 }
+
+#[cfg(test)]
+mod tests;

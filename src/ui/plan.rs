@@ -374,3 +374,6 @@ fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
     }
     out.push('\n');
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@
 use serde::Serialize;
 
 use super::plan::CleanupForecast;
-use crate::model::ClientId;
+use crate::model::{ClientId, Tally};
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Step, Summary};
+use crate::apply;
 
 /// The version of the format.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -27,6 +28,30 @@ struct Document<'a> {
     untargeted: usize,
     violations: Vec<ViolationView>,
     cleanup: Option<CleanupView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<OutcomeView<'a>>,
+}
+
+/// What `apply` did.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// To the applications; `None`: there was nothing to do.
+    pub applied: Option<apply::Outcome>,
+    /// To the tokens; `None`: there was nothing to do.
+    pub cleaned: Option<&'a sweep::Outcome>,
+}
+
+#[derive(Serialize)]
+struct OutcomeView<'a> {
+    applied: Option<AppliedView>,
+    cleaned: Option<&'a Tally>,
+}
+
+#[derive(Serialize)]
+struct AppliedView {
+    #[serde(flatten)]
+    done: Summary,
+    dependents: u64,
 }
 
 #[derive(Serialize)]
@@ -50,6 +75,7 @@ pub fn render(
     plan: &Plan,
     forecast: Option<&CleanupForecast>,
     refusal: Option<&Refusal>,
+    report: Option<&Report<'_>>,
 ) -> Result<String, serde_json::Error> {
     let Plan { steps, unchanged, unmanaged, dynamic, total, declared, unverified, untargeted } = plan;
     let document = Document {
@@ -78,6 +104,11 @@ pub fn render(
                 .iter()
                 .map(|(category, count)| (category.to_string(), (*count).into()))
                 .collect(),
+        }),
+        outcome: report.map(|Report { applied, cleaned }| OutcomeView {
+            applied: applied
+                .map(|apply::Outcome { done, dependents }| AppliedView { done, dependents }),
+            cleaned: cleaned.map(|outcome| &outcome.deleted),
         }),
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")

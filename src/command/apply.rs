@@ -1,0 +1,265 @@
+//! `apply`: plan → rails → confirmation → one transaction → plan again → cleanup.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Format;
+use super::reconcile::{self, Prepared, ScopeArgs};
+use super::session::Session;
+use crate::apply::{Event, Outcome, Request};
+use crate::delivery::Delivery;
+use crate::error::{Error, Exit};
+use crate::model::ClientId;
+use crate::plan::seal::{Recipe, Sealed, seal};
+use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
+use crate::secret::Secret;
+use crate::ui::plan::{Detail, plural, render, render_refusal, visible};
+use crate::ui::plan_json;
+
+/// The flags of `apply`.
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    /// Also show defaults of new applications and unchanged applications.
+    #[arg(long)]
+    full: bool,
+    /// Write generated secrets to this new file (mode 0600) instead of the terminal: .json, .env or .yaml (Kubernetes).
+    #[arg(long, value_name = "FILE")]
+    secrets_out: Option<PathBuf>,
+    /// How long to wait for another apply to end.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    lock_timeout: Duration,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
+/// Applies.
+pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
+    let prepared = reconcile::prepare(session, &args.scope, "apply").await?;
+    show(session, args, &prepared)?;
+    if let Some(refusal) = &prepared.refusal {
+        session.ui.stderr_line(render_refusal(refusal).trim_end());
+        return Err(reconcile::refused(refusal));
+    }
+    let expired = prepared.forecast.as_ref().map_or(0, |f| f.rows.iter().map(|(_, rows)| rows).sum());
+    if prepared.plan.is_empty() && expired == 0 {
+        return finish(session, &prepared, None, None);
+    }
+    check_delivery(session, args, &prepared.plan)?;
+    confirm(session, args, &prepared.plan, expired)?;
+    let outcome = execute(session, args, &prepared).await?;
+    if outcome.is_some() {
+        verify(session, &args.scope, &prepared).await?;
+    }
+    let cleaned = if prepared.sweeps.is_empty() {
+        None
+    } else {
+        Some(super::cleartokens::clean(session, &prepared.connected, &prepared.sweeps, &prepared.config, expired).await?)
+    };
+    finish(session, &prepared, outcome, cleaned)
+}
+
+fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<(), Error> {
+    if session.global.format == Format::Json {
+        return Ok(());
+    }
+    let detail = if args.full { Detail::Full } else { Detail::Changes };
+    session.answer(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
+}
+
+/// Whether generated secrets have somewhere to go: never a log or a CI transcript by accident.
+fn check_delivery(session: &Session, args: &ApplyArgs, plan: &Plan) -> Result<(), Error> {
+    let generated = plan.steps.iter().any(generates);
+    let terminal = std::io::stdout().is_terminal() && session.global.format == Format::Text;
+    if !generated || args.secrets_out.is_some() || terminal {
+        return Ok(());
+    }
+    Err(Error::usage("secrets would be generated, and stdout is not a terminal that could show them once")
+        .hint("write them to a file with --secrets-out secrets.json"))
+}
+
+fn generates(step: &Step) -> bool {
+    match step {
+        Step::Create { fields, .. } => fields
+            .iter()
+            .any(|setting| matches!(setting.value, Value::Secret { source: SecretWrite::Generated, .. })),
+        Step::Update { .. } | Step::Adopt { .. } | Step::Delete { .. } => false,
+    }
+}
+
+fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -> Result<(), Error> {
+    if args.yes {
+        return Ok(());
+    }
+    if !session.ui.terminal().interactive {
+        return Err(Error::new(Exit::Refused, "apply needs --yes where nobody can be asked; nothing was changed"));
+    }
+    let changes = plan.steps.len() as u64;
+    let what = match (changes, expired) {
+        (changes, 0) => format!("Make {}?", plural(changes, "change")),
+        (0, expired) => format!("Delete {}?", plural(expired, "expired row")),
+        (changes, expired) => {
+            format!("Make {} and delete {}?", plural(changes, "change"), plural(expired, "expired row"))
+        }
+    };
+    match session.ui.confirm(&format!("{what} Only \"yes\" goes on:")) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Exit::Failed, "not confirmed; nothing was changed")),
+        Err(error) => Err(Error::from_source(Exit::Failed, &error)),
+    }
+}
+
+/// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write.
+async fn execute(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<Option<Outcome>, Error> {
+    if prepared.plan.is_empty() {
+        return Ok(None);
+    }
+    let recipe = session.recipe(&prepared.config)?;
+    let sealed = make_secrets(session, prepared, recipe)?;
+    let delivery = match &args.secrets_out {
+        Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
+        _ => None,
+    };
+    let outcome = write(session, prepared, &sealed, args.lock_timeout).await;
+    settle(session, args, delivery, &sealed, outcome).map(Some)
+}
+
+fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
+    let mut entropy = session.entropy();
+    seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut |_, _| {})
+        .map_err(|error| Error::from_source(Exit::Failed, &error))
+}
+
+/// Writes the secrets to their file before anything is committed: a file too many can be deleted, a secret that nobody
+/// has seen cannot be brought back.
+fn deliver(path: &std::path::Path, generated: &[(ClientId, Secret)]) -> Result<Delivery, Error> {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Error::from_source(Exit::Failed, error).context("the secrets cannot be written; nothing was changed")
+    };
+    let mut delivery = Delivery::prepare(path).map_err(|error| failed(&error))?;
+    let secrets: Vec<(&str, &Secret)> = generated.iter().map(|(id, secret)| (id.as_str(), secret)).collect();
+    delivery.write(&secrets).map_err(|error| failed(&error))?;
+    Ok(delivery)
+}
+
+/// Runs the writer; shared with `createapplication`.
+pub async fn write(
+    session: &mut Session,
+    prepared: &Prepared,
+    sealed: &Sealed,
+    lock_timeout: Duration,
+) -> Result<Outcome, Error> {
+    let database = &prepared.connected.database;
+    let (mut writer, mut drainer) = (database.get().await?, database.get().await?);
+    let owner = session.owner();
+    let request = Request {
+        plan: &prepared.plan,
+        secrets: &sealed.stored,
+        layout: &prepared.connected.layout,
+        lock_timeout,
+        owner: prepared.ledger.then_some(owner.as_str()),
+    };
+    let guard = session.cancel_on_signal(&prepared.connected, &writer);
+    let ui = &mut session.ui;
+    let mut on = |event: Event<'_>| match event {
+        Event::Waiting(Some(holder)) => ui.status(format_args!(
+            "Waiting for another oauthctl: pid {} ({}), since {}.",
+            holder.pid,
+            visible(&holder.application_name),
+            holder.since
+        )),
+        Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
+        Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
+        Event::Drained { client_id, rows, total } => {
+            ui.status(format_args!("Deleting tokens of {}: {rows} of about {total}.", visible(client_id.as_str())));
+        }
+    };
+    let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
+    drop(guard);
+    outcome.map_err(|error| session.interrupted.exit().map_or_else(
+        || Error::from(error),
+        |exit| Error::new(exit, "interrupted; everything was rolled back"),
+    ))
+}
+
+/// Keeps or takes back the delivered secrets, and shows them where there is no file.
+fn settle(
+    session: &mut Session,
+    args: &ApplyArgs,
+    delivery: Option<Delivery>,
+    sealed: &Sealed,
+    outcome: Result<Outcome, Error>,
+) -> Result<Outcome, Error> {
+    let count = sealed.generated.len() as u64;
+    match (outcome, delivery, &args.secrets_out) {
+        (Ok(outcome), Some(delivery), Some(path)) => {
+            delivery.keep();
+            session.ui.status(format_args!("Wrote {} to {}.", plural(count, "generated secret"), path.display()));
+            Ok(outcome)
+        }
+        (Ok(outcome), _, _) => {
+            for (client_id, secret) in &sealed.generated {
+                session.reveal(client_id, secret)?;
+            }
+            Ok(outcome)
+        }
+        (Err(error), Some(delivery), Some(path)) if error.outcome_is_unknown() => {
+            delivery.keep();
+            Err(error.hint(format!("the generated secrets are kept in {}", path.display())))
+        }
+        (Err(error), _, _) => Err(error),
+    }
+}
+
+/// After the commit the same file must plan nothing.
+async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<(), Error> {
+    let left = reconcile::replan(session, scope, prepared).await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    session.ui.stderr_line(render(&left, None, Detail::Changes));
+    Err(Error::new(Exit::Failed, "the changes are committed, but planning again finds these")
+        .hint("does a trigger change what is written, or somebody else write at the same time?"))
+}
+
+fn finish(
+    session: &mut Session,
+    prepared: &Prepared,
+    outcome: Option<Outcome>,
+    cleaned: Option<crate::sweep::Outcome>,
+) -> Result<Exit, Error> {
+    if session.global.format == Format::Json {
+        let report = plan_json::Report { applied: outcome, cleaned: cleaned.as_ref() };
+        let text = plan_json::render(&prepared.plan, prepared.forecast.as_ref(), None, Some(&report))
+            .map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        session.answer(&text)?;
+    } else if let Some(outcome) = outcome {
+        session.answer(&applied_line(&outcome))?;
+    }
+    match cleaned.and_then(|cleaned| super::cleartokens::exit_of(session, &cleaned)) {
+        Some(exit) => Ok(exit),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn applied_line(outcome: &Outcome) -> String {
+    let Outcome { done: Summary { create, update, rename, adopt, delete }, dependents } = *outcome;
+    let parts: Vec<String> = [
+        (create, "created"),
+        (update, "updated"),
+        (rename, "renamed"),
+        (adopt, "adopted"),
+        (delete, "deleted"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    let with = if dependents > 0 { format!(" (with {})", plural(dependents, "dependent row")) } else { String::new() };
+    format!("Applied: {}{with}.\n", parts.join(", "))
+}

@@ -1,0 +1,132 @@
+//! `createapplication`: DOT's command, by way of a plan of one step and the one writer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::reconcile::{self, Prepared, ScopeArgs};
+use super::session::Session;
+use crate::error::{Error, Exit};
+use crate::model::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
+use crate::plan::{Step, diff};
+use crate::secret::{Secret, random_text};
+use crate::ui::plan::visible;
+
+/// DOT's `CLIENT_ID_GENERATOR_CLASS` makes so many characters of `[A-Za-z0-9]`.
+const CLIENT_ID_LENGTH: usize = 40;
+
+/// The flags of `createapplication`: those of DOT 3.4.1, with what it lacks. An empty text is as good as none.
+#[derive(Args, Debug)]
+pub struct CreateArgs {
+    /// confidential or public.
+    client_type: String,
+    /// authorization-code, implicit, password, client-credentials, openid-hybrid or
+    /// urn:ietf:params:oauth:grant-type:device_code.
+    authorization_grant_type: String,
+    /// The client id; generated when left out.
+    #[arg(long, alias = "client_id", value_name = "ID")]
+    client_id: Option<String>,
+    /// The primary key of the owner.
+    #[arg(long, value_name = "PK")]
+    user: Option<String>,
+    /// Redirect URIs, separated by spaces.
+    #[arg(long, alias = "redirect_uris", value_name = "URIS")]
+    redirect_uris: Option<String>,
+    /// Logout redirect URIs, separated by spaces.
+    #[arg(long, alias = "post_logout_redirect_uris", value_name = "URIS")]
+    post_logout_redirect_uris: Option<String>,
+    /// Origins, separated by spaces.
+    #[arg(long, alias = "allowed_origins", value_name = "ORIGINS")]
+    allowed_origins: Option<String>,
+    /// The client secret; generated when left out. Other users of this machine can read the command line: better use
+    /// --client-secret-file.
+    #[arg(long, alias = "client_secret", value_name = "SECRET")]
+    client_secret: Option<String>,
+    /// A file that holds the client secret; one newline at its end is not part of it.
+    #[arg(long, value_name = "FILE", conflicts_with = "client_secret")]
+    client_secret_file: Option<PathBuf>,
+    /// Store the secret in plain text, as HS256 needs it.
+    #[arg(long, alias = "no_hash_client_secret")]
+    no_hash_client_secret: bool,
+    /// The display name.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Do not ask users for their consent.
+    #[arg(long, alias = "skip_authorization")]
+    skip_authorization: bool,
+    /// The signing algorithm of ID tokens: RS256 or HS256.
+    #[arg(long, value_name = "ALGORITHM")]
+    algorithm: Option<String>,
+    /// How long to wait for another apply to end.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    lock_timeout: Duration,
+}
+
+/// Creates the application.
+pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error> {
+    let mut config = session.load_optional()?;
+    let client_id = match given(args.client_id.as_ref()) {
+        Some(client_id) => client_id.clone(),
+        None => random_text(CLIENT_ID_LENGTH, &mut session.entropy())
+            .map_err(|error| Error::from_source(Exit::Failed, &error))?,
+    };
+    let client_id = ClientId::new(client_id);
+    let application = application(session, args)?;
+    let generates = application.client_secret.is_none();
+    let name = application.name.clone().filter(|name| !name.is_empty());
+    let declared = Declared { block: client_id.to_string(), application, protect: false };
+    config.desired =
+        Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
+    config.cleanup = None;
+    let prepared = reconcile::prepare_with(session, config, &ScopeArgs::default(), "createapplication").await?;
+    if !matches!(prepared.plan.steps.as_slice(), [Step::Create { .. }]) {
+        // DOT's words.
+        return Err(Error::new(Exit::Failed, "client_id: Application with this Client ID already exists.")
+            .hint(format!("declare it in {} and run `oauthctl apply` to update it", session.global.file.display())));
+    }
+    let created = create(session, args, &prepared).await?;
+    let shown = name.as_deref().unwrap_or(client_id.as_str());
+    session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
+    match created {
+        Some(secret) if generates => session.answer_secret("client_secret: ", &secret),
+        _ => Ok(()),
+    }?;
+    Ok(Exit::Done)
+}
+
+async fn create(session: &mut Session, args: &CreateArgs, prepared: &Prepared) -> Result<Option<Secret>, Error> {
+    let recipe = session.recipe(&prepared.config)?;
+    let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
+    super::apply::write(session, prepared, &sealed, args.lock_timeout).await?;
+    Ok(sealed.generated.pop().map(|(_, secret)| secret))
+}
+
+/// An empty text counts as not given, as in DOT (dot-reference section 5.1).
+fn given(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn application(session: &Session, args: &CreateArgs) -> Result<Application, Error> {
+    let uris = |text: Option<&String>| {
+        given(text).map(|text| diff::split_uris(text).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let secret = match (given(args.client_secret.as_ref()), &args.client_secret_file) {
+        (Some(text), _) => Some(Secret::new(text.clone())),
+        (None, Some(path)) => Some(session.read_secret(path)?),
+        (None, None) => None,
+    };
+    Ok(Application {
+        name: given(args.name.as_ref()).cloned(),
+        client_type: Some(args.client_type.clone()),
+        authorization_grant_type: Some(args.authorization_grant_type.clone()),
+        redirect_uris: uris(args.redirect_uris.as_ref()),
+        post_logout_redirect_uris: uris(args.post_logout_redirect_uris.as_ref()),
+        allowed_origins: uris(args.allowed_origins.as_ref()),
+        algorithm: given(args.algorithm.as_ref()).cloned(),
+        skip_authorization: args.skip_authorization.then_some(true),
+        hash_client_secret: args.no_hash_client_secret.then_some(false),
+        client_secret: secret.map(SecretDeclaration::Plain),
+        user: given(args.user.as_ref()).map(|key| UserRef::Key(key.clone())),
+    })
+}

@@ -1,0 +1,32 @@
+//! `man`: manual pages in roff on stdout, or one file per verb in a directory.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory};
+
+use super::Cli;
+use super::session::Session;
+use crate::error::{Error, Exit};
+
+/// The flags of `man`.
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Write oauthctl.1 and oauthctl-VERB.1 into this directory instead.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Prints or writes them.
+pub fn run(session: &mut Session, args: &ManArgs) -> Result<Exit, Error> {
+    let failed = |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
+    let command = Cli::command().disable_help_subcommand(true);
+    if let Some(directory) = &args.out {
+        clap_mangen::generate_to(command, directory).map_err(|error| failed(&error))?;
+        session.ui.status(format_args!("Wrote the manual pages to {}.", directory.display()));
+    } else {
+        let mut out = Vec::new();
+        clap_mangen::Man::new(command).render(&mut out).map_err(|error| failed(&error))?;
+        session.answer(&String::from_utf8_lossy(&out))?;
+    }
+    Ok(Exit::Done)
+}

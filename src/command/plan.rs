@@ -1,0 +1,62 @@
+//! `plan`: desired against actual, plus what cleanup would delete; changes nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Format;
+use super::reconcile::{self, Prepared, ScopeArgs};
+use super::session::Session;
+use crate::error::{Error, Exit};
+use crate::ui::plan::{Detail, render, render_refusal};
+use crate::ui::plan_json;
+
+/// The flags of `plan`.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// Exit with 2 when applications would change. Expired tokens alone do not count.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Also show defaults of new applications and unchanged applications.
+    #[arg(long)]
+    full: bool,
+    /// Write the JSON plan to this file as well.
+    #[arg(long, value_name = "FILE")]
+    json_out: Option<PathBuf>,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
+/// Plans and prints.
+pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
+    let Prepared { plan, forecast, refusal, .. } = reconcile::prepare(session, &args.scope, "plan").await?;
+    let json = || {
+        plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
+            .map_err(|error| Error::from_source(Exit::Failed, &error))
+    };
+    match session.global.format {
+        Format::Text => {
+            let detail = if args.full { Detail::Full } else { Detail::Changes };
+            session.answer(&render(&plan, forecast.as_ref(), detail))?;
+        }
+        Format::Json => session.answer(&json()?)?,
+    }
+    if let Some(path) = &args.json_out {
+        session.write_file(path, &json()?)?;
+    }
+    if let Some(refusal) = refusal {
+        session.ui.stderr_line(render_refusal(&refusal).trim_end());
+        return Err(reconcile::refused(&refusal));
+    }
+    if plan.is_empty() || !args.detailed_exitcode {
+        return Ok(Exit::Done);
+    }
+    Ok(Exit::Changes)
+}
+
+/// The applications that `--target` names.
+#[must_use]
+pub fn targets(names: &[String]) -> Option<BTreeSet<crate::model::ClientId>> {
+    (!names.is_empty()).then(|| names.iter().map(crate::model::ClientId::new).collect())
+}

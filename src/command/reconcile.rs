@@ -1,0 +1,224 @@
+//! From a file to a checked plan: what `plan`, `apply` and `createapplication` share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::applications::{self, Mentioned};
+use crate::db::error::DbError;
+use crate::db::{dependents, ledger, tokens};
+use crate::error::{Error, Exit};
+use crate::model::{Actual, Allow, ClientId, Desired, Key, Policy, Sweep, TableRole};
+use crate::plan::guard::{Blocker, Rails, Refusal, check};
+use crate::plan::{Facts, Finding, Plan, retention, seal};
+use crate::ui::plan::CleanupForecast;
+
+/// Flags that decide what is planned and what may be done.
+#[derive(Args, Debug)]
+pub struct ScopeArgs {
+    /// Only these applications; repeat the flag for several.
+    #[arg(long = "target", value_name = "CLIENT_ID")]
+    pub targets: Vec<String>,
+    /// Let one refused thing through: delete:CLIENT_ID, max-deletes=N or max-updates=N.
+    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
+    pub allow: Vec<Allow>,
+    /// Leave the tokens out of it.
+    #[arg(long)]
+    pub no_cleanup: bool,
+    /// The instant for the cleanup, in RFC 3339; default: the database's clock.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub as_of: Option<OffsetDateTime>,
+}
+
+/// Reads `--allow`.
+fn parse_allow(text: &str) -> Result<Allow, String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+    if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Delete(ClientId::new(client_id)))
+    } else if let Some(count) = text.strip_prefix("max-deletes=") {
+        number(count).map(Allow::MaxDeletes)
+    } else if let Some(count) = text.strip_prefix("max-updates=") {
+        number(count).map(Allow::MaxUpdates)
+    } else {
+        Err("write delete:CLIENT_ID, max-deletes=N or max-updates=N".to_owned())
+    }
+}
+
+/// Reads an instant, RFC 3339 with up to microseconds.
+pub fn parse_instant(text: &str) -> Result<OffsetDateTime, String> {
+    let instant = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "write an RFC 3339 instant, such as 2026-01-31T12:00:00Z".to_owned())?;
+    if instant.nanosecond() % 1_000 == 0 {
+        Ok(instant)
+    } else {
+        Err("PostgreSQL keeps microseconds: write at most six digits after the point".to_owned())
+    }
+}
+
+/// A plan with everything that is needed to show and to execute it.
+pub struct Prepared {
+    /// The connection and the tables.
+    pub connected: Connected,
+    /// What the file wants.
+    pub config: Config,
+    /// What to do.
+    pub plan: Plan,
+    /// What cleanup will do; empty where there is none.
+    pub sweeps: Vec<Sweep>,
+    /// What cleanup would delete.
+    pub forecast: Option<CleanupForecast>,
+    /// Why the plan may not be executed.
+    pub refusal: Option<Refusal>,
+    /// Whether there is a ledger.
+    pub ledger: bool,
+}
+
+/// Reads the file and the database, plans, counts and checks.
+pub async fn prepare(session: &mut Session, scope: &ScopeArgs, verb: &str) -> Result<Prepared, Error> {
+    let config = session.load()?;
+    let connected = session.connect(&config.database, verb, 2).await?;
+    if !scope.targets.is_empty() {
+        session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
+    }
+    let planned = plan_against(session, &connected, &config, scope).await?;
+    let Planned { plan, blockers, ledger } = planned;
+    let protected = config
+        .desired
+        .applications
+        .iter()
+        .filter(|(_, declared)| declared.protect)
+        .map(|(client_id, _)| client_id.clone())
+        .collect();
+    let allow = scope.allow.iter().cloned().collect();
+    let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
+    let refusal = check(&plan, &rails).err();
+    let (sweeps, forecast) = match &config.cleanup {
+        Some(policy) if !scope.no_cleanup => {
+            let client = connected.database.get().await?;
+            let as_of = match scope.as_of {
+                Some(instant) => instant,
+                None => database_now(&client).await?,
+            };
+            let available: BTreeSet<TableRole> =
+                TableRole::ALL.into_iter().filter(|role| connected.layout.table(*role).is_some()).collect();
+            let sweeps = retention::sweeps(policy, as_of, &available);
+            let tally = tokens::count(&**client, &connected.layout, &sweeps)
+                .await
+                .map_err(DbError::during("counting what cleanup would delete"))?;
+            let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
+            (sweeps, Some(forecast))
+        }
+        _ => (Vec::new(), None),
+    };
+    Ok(Prepared { connected, config, plan, sweeps, forecast, refusal, ledger })
+}
+
+struct Planned {
+    plan: Plan,
+    blockers: BTreeMap<Key, Vec<Blocker>>,
+    ledger: bool,
+}
+
+async fn plan_against(
+    session: &mut Session,
+    connected: &Connected,
+    config: &Config,
+    scope: &ScopeArgs,
+) -> Result<Planned, Error> {
+    let layout = &connected.layout;
+    let mut client = connected.database.get().await?;
+    let snapshot = read_only(&mut client).await?;
+    let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
+    let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
+    if ledger {
+        let owned = ledger::owned(&*snapshot, &session.owner()).await;
+        actual.owned = Some(owned.map_err(DbError::during("reading the ledger"))?);
+    } else if config.policy.prune == crate::model::Prune::Owned {
+        return Err(Error::usage("`prune = \"owned\"` needs the ledger, and this database has none")
+            .hint("run `oauthctl migrate --ledger` once"));
+    }
+    snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
+    let plan = decide(session, config, &actual, scope)?;
+    let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
+    if keys.is_empty() {
+        return Ok(Planned { plan, blockers: BTreeMap::new(), ledger });
+    }
+    let snapshot = read_only(&mut client).await?;
+    let counts = applications::dependents(&*snapshot, layout, &keys).await?;
+    let blockers = dependents::foreign_rows(&*snapshot, layout, &keys)
+        .await
+        .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
+    drop(keys);
+    Ok(Planned { plan: plan.with_dependents(&counts), blockers: blockers_of(blockers), ledger })
+}
+
+/// Verifies the secrets and plans.
+pub fn decide(session: &mut Session, config: &Config, actual: &Actual, scope: &ScopeArgs) -> Result<Plan, Error> {
+    let threads = session.threads();
+    let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
+    let targets = super::plan::targets(&scope.targets);
+    let facts = Facts { secrets: &secrets, scope: targets.as_ref() };
+    crate::plan::plan(&config.desired, actual, &config.policy, &facts)
+        .map_err(|findings| session.report_findings(config, &findings))
+}
+
+/// What the file mentions.
+#[must_use]
+pub fn mentioned(desired: &Desired) -> Mentioned {
+    let Desired { applications, removed, renamed } = desired;
+    let mut mentioned = Mentioned::default();
+    mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
+    mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));
+    mentioned
+}
+
+/// A snapshot in which nothing can be written.
+pub async fn read_only(
+    client: &mut deadpool_postgres::Object,
+) -> Result<deadpool_postgres::Transaction<'_>, DbError> {
+    client
+        .build_transaction()
+        .read_only(true)
+        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .map_err(DbError::during("starting a read-only transaction"))
+}
+
+fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Key, Vec<Blocker>> {
+    rows.into_iter()
+        .map(|(key, rows)| {
+            let blockers = rows
+                .into_iter()
+                .map(|dependents::ForeignRows { table, constraint, rows }| Blocker { table, constraint, rows });
+            (key, blockers.collect())
+        })
+        .collect()
+}
+
+/// The instant of the database's clock.
+pub async fn database_now(client: &deadpool_postgres::Object) -> Result<OffsetDateTime, DbError> {
+    let row = client
+        .query_one("SELECT clock_timestamp()", &[])
+        .await
+        .map_err(DbError::during("reading the database's clock"))?;
+    Ok(row.get(0))
+}
+
+/// RFC 3339 in UTC.
+#[must_use]
+pub fn rfc3339(instant: OffsetDateTime) -> String {
+    instant.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
+}
+
+/// The error that ends a refused plan.
+#[must_use]
+pub fn refused(refusal: &Refusal) -> Error {
+    let count = refusal.violations.len() as u64;
+    let rails = crate::ui::plan::plural(count, "safety rail");
+    Error::new(Exit::Refused, format!("refused by {rails}; nothing was changed"))
+}

@@ -1,0 +1,159 @@
+//! What the `client_secret` column holds, and whether a declared secret is the one behind it.
+
+use std::fmt;
+
+use super::algorithm::{Algorithm, Availability};
+use super::encoded::EncodedHash;
+use super::reading::{Hash, Reading, read};
+use super::verify;
+use crate::secret::{Secret, same_text};
+
+/// The content of the `client_secret` column: a hash, or the secret itself. Handled as a secret either way.
+pub struct StoredSecret(Secret);
+
+impl StoredSecret {
+    /// Wraps the column's text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// The column's text. Every call site is a place where the secret could leak: keep them few.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// The algorithm, where the text is a well-formed hash; `None` where it is (or counts as) the secret itself.
+    ///
+    /// Unlike [`identify`](super::identify) this looks at the whole text: 32 characters without a dollar are a hash only if they
+    /// are hexadecimal digits, `argon2` alone is none.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        match read(self.expose()) {
+            Reading::Hash(hash) => Some(hash.algorithm()),
+            Reading::Never(algorithm) | Reading::Absurd(algorithm) => Some(algorithm),
+            Reading::Plain | Reading::Foreign(_) => None,
+        }
+    }
+
+    /// Whether servers take the text for a hash. Those of 32 hexadecimal digits nearly all servers take for a secret:
+    /// the unsalted MD5 hasher was never in the stock setting that DOT's Django versions have.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        self.algorithm()
+            .is_some_and(|algorithm| algorithm != Algorithm::UnsaltedMd5 || self.expose().contains('$'))
+    }
+
+    /// Whether the column holds exactly this text; in constant time for texts of equal length.
+    #[must_use]
+    pub fn is_text(&self, text: &str) -> bool {
+        same_text(self.expose(), text)
+    }
+
+    /// Whether a server accepts `secret` for this row: DOT 3.4.1's `_check_secret` on a server that has the hasher.
+    ///
+    /// Slow by design (0.1 to 0.5 s for the usual hashes), but bounded: hashes with absurd costs are not computed.
+    #[must_use]
+    pub fn verify(&self, secret: &Secret) -> Verdict {
+        let text = self.expose();
+        let hash = match read(text) {
+            Reading::Plain => return Verdict::from(same_text(text, secret.expose())),
+            Reading::Never(_) => return Verdict::Differs,
+            Reading::Absurd(algorithm) => {
+                let reason = Unverifiable::TooExpensive { parameters: "numbers beyond 32 bits".to_owned() };
+                return Verdict::CannotVerify { algorithm: algorithm.name().to_owned(), reason };
+            }
+            Reading::Foreign(_) if same_text(text, secret.expose()) => return Verdict::Matches,
+            Reading::Foreign(name) => {
+                let reason = Unverifiable::UnknownAlgorithm;
+                return Verdict::CannotVerify { algorithm: name.to_owned(), reason };
+            }
+            Reading::Hash(hash) => hash,
+        };
+        match verify::matches(&hash, secret) {
+            Ok(true) => Verdict::Matches,
+            // Nearly every server lacks the unsalted hashers, and takes the text itself for the secret.
+            Ok(false) if matches!(hash, Hash::Unsalted { .. }) => {
+                Verdict::from(same_text(text, secret.expose()))
+            }
+            Ok(false) => Verdict::Differs,
+            Err(reason) => Verdict::CannotVerify { algorithm: hash.algorithm().name().to_owned(), reason },
+        }
+    }
+}
+
+impl From<Secret> for StoredSecret {
+    /// A secret that is stored plain (`hash_client_secret = false`).
+    fn from(secret: Secret) -> Self {
+        Self(secret)
+    }
+}
+
+impl From<&EncodedHash> for StoredSecret {
+    fn from(hash: &EncodedHash) -> Self {
+        Self::new(hash.as_str().to_owned())
+    }
+}
+
+/// Says whether it is hashed, and no more.
+impl fmt::Debug for StoredSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.algorithm() {
+            Some(algorithm) => write!(f, "StoredSecret({algorithm}$…)"),
+            None => f.write_str("StoredSecret(…)"),
+        }
+    }
+}
+
+/// Whether a declared secret is the stored one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Matches,
+    /// It is not.
+    Differs,
+    /// It cannot be told here; a server may still know.
+    CannotVerify {
+        /// The hasher's name as the row gives it.
+        algorithm: String,
+        /// Why.
+        reason: Unverifiable,
+    },
+}
+
+impl From<bool> for Verdict {
+    fn from(matches: bool) -> Self {
+        if matches { Self::Matches } else { Self::Differs }
+    }
+}
+
+/// Why a hash cannot be verified here. Reads well after "cannot verify the stored `scrypt` hash: ".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unverifiable {
+    /// The costs in the hash are far beyond any sensible server's.
+    #[error("its parameters ({parameters}) would take too long or too much memory")]
+    TooExpensive {
+        /// The costs as the row gives them.
+        parameters: String,
+    },
+    /// Not a hasher that Django ships; a server may have it all the same.
+    #[error("Django has no such hasher")]
+    UnknownAlgorithm,
+    /// A hasher that Django has dropped and this program never had.
+    #[error("it depends on the server's C library, and Django {} dropped it", dropped())]
+    Unsupported,
+    /// More than the 72 bytes that bcrypt looks at.
+    #[error(
+        "the secret has more than 72 bytes, which the server's bcrypt cuts off before release 5.0 and refuses from \
+        then on"
+    )]
+    TooLong,
+}
+
+fn dropped() -> &'static str {
+    match Algorithm::Crypt.availability() {
+        Availability::RemovedIn(release) => release,
+        _ => "",
+    }
+}

@@ -1,0 +1,125 @@
+//! The secrets of a plan: made, hashed, and kept apart from it.
+//!
+//! A [`Plan`] says where each secret comes from and how it is stored; here the values are made, before any
+//! transaction is open, because a hash takes a tenth of a second. Pure: randomness and the threads are arguments.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use super::{Plan, SecretVerdict, SecretWrite, Step, Value};
+use crate::hasher::{Hasher, Salt, StoredSecret, Verdict, encode_all, verify_all};
+use crate::model::{Actual, ClientId, Desired, SecretDeclaration};
+use crate::secret::{Entropy, EntropyError, Secret};
+
+/// What the plan's secrets become.
+#[derive(Debug, Default)]
+pub struct Sealed {
+    /// The new values of `client_secret`.
+    pub stored: BTreeMap<ClientId, StoredSecret>,
+    /// Generated secrets in plain text: to be delivered once, and only after the commit.
+    pub generated: Vec<(ClientId, Secret)>,
+}
+
+/// How secrets are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// `[provider] client_secret_hasher`.
+    pub hasher: Hasher,
+    /// `[provider] client_secret_generator_length`, in characters.
+    pub length: usize,
+    /// Threads to hash on.
+    pub threads: NonZeroUsize,
+}
+
+/// Makes and hashes the secrets of a plan.
+///
+/// # Errors
+/// When the source of randomness fails.
+pub fn seal(
+    plan: &Plan,
+    desired: &Desired,
+    recipe: Recipe,
+    entropy: &mut dyn Entropy,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Sealed, EntropyError> {
+    let mut generated: BTreeMap<&ClientId, Secret> = BTreeMap::new();
+    let mut writes = Vec::new();
+    for (client_id, source, hashed) in secret_writes(plan) {
+        if source == SecretWrite::Generated {
+            generated.insert(client_id, Secret::generate(recipe.length, entropy)?);
+        }
+        writes.push((client_id, hashed));
+    }
+    let mut stored = BTreeMap::new();
+    let mut salts = Vec::new();
+    let mut to_hash = Vec::new();
+    for (client_id, hashed) in writes {
+        let declared = desired.applications.get(client_id).and_then(|d| d.application.client_secret.as_ref());
+        match (generated.get(client_id), declared) {
+            (None, Some(SecretDeclaration::Hash(hash))) => {
+                stored.insert(client_id.clone(), StoredSecret::new(hash.as_str().to_owned()));
+            }
+            (Some(plain), _) | (None, Some(SecretDeclaration::Plain(plain))) if hashed => {
+                salts.push(Salt::generate(entropy)?);
+                to_hash.push((client_id, plain));
+            }
+            (Some(plain), _) | (None, Some(SecretDeclaration::Plain(plain))) => {
+                stored.insert(client_id.clone(), StoredSecret::new(plain.expose().to_owned()));
+            }
+            (None, Some(SecretDeclaration::Generate) | None) => {}
+        }
+    }
+    let items: Vec<(&Secret, &Salt)> =
+        to_hash.iter().zip(&salts).map(|((_, plain), salt)| (*plain, salt)).collect();
+    let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress);
+    for ((client_id, _), hash) in to_hash.iter().zip(hashes) {
+        stored.insert((*client_id).clone(), StoredSecret::new(hash.as_str().to_owned()));
+    }
+    let generated = generated.into_iter().map(|(client_id, secret)| (client_id.clone(), secret)).collect();
+    Ok(Sealed { stored, generated })
+}
+
+/// The secrets that a plan writes: whose, from where, and whether hashed.
+fn secret_writes(plan: &Plan) -> impl Iterator<Item = (&ClientId, SecretWrite, bool)> {
+    plan.steps.iter().flat_map(|step| {
+        let values: Vec<&Value> = match step {
+            Step::Create { fields, .. } => fields.iter().map(|setting| &setting.value).collect(),
+            Step::Update { changes, .. } => changes.iter().map(|change| &change.after).collect(),
+            Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
+        };
+        values.into_iter().filter_map(|value| match value {
+            Value::Secret { source, hashed } => Some((step.client_id(), *source, *hashed)),
+            _ => None,
+        })
+    })
+}
+
+/// Verifies every declared plain-text secret whose application exists. Slow by design, so on all threads.
+pub fn verify(
+    desired: &Desired,
+    actual: &Actual,
+    threads: NonZeroUsize,
+    progress: &mut dyn FnMut(usize, usize),
+) -> BTreeMap<ClientId, SecretVerdict> {
+    let former: BTreeMap<&ClientId, &ClientId> =
+        desired.renamed.iter().map(|(from, to)| (to, from)).collect();
+    let mut ids = Vec::new();
+    let mut items: Vec<(&StoredSecret, &Secret)> = Vec::new();
+    for (client_id, declared) in &desired.applications {
+        let row = actual
+            .applications
+            .get(client_id)
+            .or_else(|| former.get(client_id).and_then(|from| actual.applications.get(*from)));
+        if let (Some(SecretDeclaration::Plain(plain)), Some(row)) = (&declared.application.client_secret, row)
+        {
+            ids.push(client_id.clone());
+            items.push((&row.fields.client_secret, plain));
+        }
+    }
+    let verdicts = verify_all(&items, threads, progress).into_iter().map(|verdict| match verdict {
+        Verdict::Matches => SecretVerdict::Matches,
+        Verdict::Differs => SecretVerdict::Differs,
+        Verdict::CannotVerify { .. } => SecretVerdict::CannotVerify,
+    });
+    ids.into_iter().zip(verdicts).collect()
+}

@@ -1,0 +1,156 @@
+//! What a plan looks like, without colour.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::model::{ClientId, Key};
+use crate::plan::RowRef;
+use crate::plan::guard::Violation;
+
+fn plain(styled: &str) -> String {
+    anstream::adapter::strip_str(styled).to_string()
+}
+
+fn row(key: &str, client_id: &str) -> RowRef {
+    RowRef { key: Key::new(key), client_id: ClientId::new(client_id), fingerprint: String::new() }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn uris(uris: &[&str]) -> Value {
+    Value::Uris(uris.iter().map(|uri| (*uri).to_owned()).collect())
+}
+
+fn everything() -> Plan {
+    Plan {
+        steps: vec![
+            Step::Update {
+                row: row("12", "web"),
+                client_id: ClientId::new("web"),
+                changes: vec![
+                    FieldChange { field: Field::Name, before: text("Shop"), after: text("Web shop") },
+                    FieldChange {
+                        field: Field::RedirectUris,
+                        before: uris(&["https://b.example/cb", "https://old.example/cb"]),
+                        after: uris(&["https://new.example/cb", "https://b.example/cb"]),
+                    },
+                    FieldChange {
+                        field: Field::SkipAuthorization,
+                        before: Value::Flag(true),
+                        after: Value::Flag(false),
+                    },
+                    FieldChange {
+                        field: Field::ClientSecret,
+                        before: Value::StoredSecret,
+                        after: Value::Secret { source: SecretWrite::Declared, hashed: true },
+                    },
+                    FieldChange {
+                        field: Field::User,
+                        before: Value::Absent,
+                        after: Value::User { key: Key::new("7"), username: Some("ops".to_owned()) },
+                    },
+                ],
+                unchanged: 3,
+            },
+            Step::Update {
+                row: row("13", "reporting"),
+                client_id: ClientId::new("reports"),
+                changes: Vec::new(),
+                unchanged: 1,
+            },
+            Step::Create {
+                client_id: ClientId::new("batch"),
+                fields: vec![
+                    FieldSetting { field: Field::Name, value: text(""), declared: false },
+                    FieldSetting { field: Field::ClientType, value: text("confidential"), declared: true },
+                    FieldSetting {
+                        field: Field::RedirectUris,
+                        value: uris(&["https://a.example/1", "https://a.example/2"]),
+                        declared: true,
+                    },
+                    FieldSetting {
+                        field: Field::ClientSecret,
+                        value: Value::Secret { source: SecretWrite::Generated, hashed: true },
+                        declared: false,
+                    },
+                ],
+            },
+            Step::Adopt { row: row("14", "known") },
+            Step::Delete {
+                row: row("15", "legacy-cron"),
+                name: "Legacy\u{1b}[31m".to_owned(),
+                reason: DeleteReason::Removed,
+                dependents: Dependents {
+                    access_tokens: 18_204,
+                    access_tokens_live: 3,
+                    refresh_tokens: 1,
+                    refresh_tokens_live: 1,
+                    id_tokens: 0,
+                    grants: 2,
+                    users: 2,
+                },
+            },
+            Step::Delete {
+                row: row("16", "unused"),
+                name: String::new(),
+                reason: DeleteReason::Pruned,
+                dependents: Dependents::default(),
+            },
+        ],
+        unchanged: vec![ClientId::new("same")],
+        unmanaged: (0..12).map(|n| ClientId::new(format!("app{n}"))).collect(),
+        dynamic: 1,
+        total: 1_042,
+        declared: 6,
+        unverified: vec![ClientId::new("argon")],
+        untargeted: 2,
+    }
+}
+
+#[test]
+fn every_kind_of_step() {
+    let forecast = CleanupForecast {
+        as_of: "2026-01-02T03:04:05Z".to_owned(),
+        rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+    };
+    assert_snapshot!(plain(&render(&everything(), Some(&forecast), Detail::Changes)), @"");
+}
+
+#[test]
+fn defaults_and_unchanged_applications_with_full() {
+    let mut plan = everything();
+    plan.steps.retain(|step| matches!(step, Step::Create { .. }));
+    plan.unmanaged.clear();
+    assert_snapshot!(plain(&render(&plan, None, Detail::Full)), @"");
+}
+
+#[test]
+fn nothing_to_do() {
+    let plan = Plan { total: 1, declared: 1, ..Plan::default() };
+    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new() };
+    assert_snapshot!(plain(&render(&plan, Some(&forecast), Detail::Changes)), @"");
+}
+
+#[test]
+fn a_refusal_names_the_flag() {
+    let refusal = Refusal {
+        violations: vec![
+            Violation::Protected { client_id: ClientId::new("web") },
+            Violation::TooManyDeletes { planned: 7, limit: 5, total: 20 },
+            Violation::Referenced {
+                client_id: ClientId::new("web"),
+                table: "audit_log".to_owned(),
+                constraint: "audit_log_app_fk".to_owned(),
+                rows: 3,
+            },
+        ],
+    };
+    assert_snapshot!(plain(&render_refusal(&refusal)), @"");
+}
+
+#[test]
+fn numbers_are_grouped() {
+    assert_eq!([0, 12, 123, 1_234, 1_234_567].map(grouped), ["0", "12", "123", "1,234", "1,234,567"]);
+}
