@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::application::ClientId;
+use super::tables::TableRole;
 
 /// A kind of rows that cleanup deletes, in the order in which DOT does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -66,6 +67,19 @@ impl Category {
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|category| category.key() == key)
+    }
+
+    /// The table that loses the rows.
+    #[must_use]
+    pub const fn role(self) -> TableRole {
+        match self {
+            Self::Revoked | Self::Orphaned | Self::Expired => TableRole::RefreshToken,
+            Self::Access => TableRole::AccessToken,
+            Self::Id => TableRole::IdToken,
+            Self::Grants => TableRole::Grant,
+            Self::Par => TableRole::ParRequest,
+            Self::Device => TableRole::DeviceGrant,
+        }
     }
 
     /// What people read.

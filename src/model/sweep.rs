@@ -1,0 +1,195 @@
+//! What one pass of the cleaner deletes: predicates without SQL, cutoffs without a clock.
+//!
+//! A pass walks one table once and may serve several categories, because a row and the row that keeps it alive go
+//! together. `plan::retention` makes sweeps, `db::tokens` turns them into SQL, `sweep` runs them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::AddAssign;
+
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+
+use super::application::ClientId;
+use super::cleanup::Category;
+use super::tables::TableRole;
+
+/// One pass over one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// Which rows go.
+    pub doomed: Doomed,
+    /// Applications whose rows are left alone.
+    pub excluded: BTreeSet<ClientId>,
+}
+
+/// Which rows a pass deletes. Instants have microseconds, as PostgreSQL's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doomed {
+    /// Walks the access tokens and takes each together with the refresh token that would keep it alive.
+    Sessions {
+        /// Refresh tokens revoked at or before this go with their expired access token. Set only when `expired` is.
+        revoked: Option<OffsetDateTime>,
+        /// Refresh tokens that are not revoked go when their access token expired at or before this.
+        idle: Option<OffsetDateTime>,
+        /// Access tokens that expired before this and have no refresh token (any more) go.
+        expired: Option<OffsetDateTime>,
+    },
+    /// Walks the refresh tokens.
+    RefreshTokens {
+        /// Those revoked at or before this go.
+        revoked: Option<OffsetDateTime>,
+        /// Those neither revoked nor with an access token go.
+        orphaned: bool,
+    },
+    /// Walks the ID tokens: those that expired before this and that no access token refers to go.
+    IdTokens {
+        /// The cutoff.
+        expired: OffsetDateTime,
+    },
+    /// Walks the authorization codes: those that expired before this go.
+    Grants {
+        /// The cutoff.
+        expired: OffsetDateTime,
+    },
+    /// Walks the pushed authorization requests: those that expired before this go.
+    ParRequests {
+        /// The cutoff.
+        expired: OffsetDateTime,
+    },
+    /// Walks the device grants: those that expired before this go.
+    DeviceGrants {
+        /// The cutoff.
+        expired: OffsetDateTime,
+    },
+}
+
+impl Sweep {
+    /// The table that is walked.
+    #[must_use]
+    pub const fn role(&self) -> TableRole {
+        match self.doomed {
+            Doomed::Sessions { .. } => TableRole::AccessToken,
+            Doomed::RefreshTokens { .. } => TableRole::RefreshToken,
+            Doomed::IdTokens { .. } => TableRole::IdToken,
+            Doomed::Grants { .. } => TableRole::Grant,
+            Doomed::ParRequests { .. } => TableRole::ParRequest,
+            Doomed::DeviceGrants { .. } => TableRole::DeviceGrant,
+        }
+    }
+
+    /// The tables that lose rows.
+    #[must_use]
+    pub const fn tables(&self) -> &'static [TableRole] {
+        match self.doomed {
+            Doomed::Sessions { expired: None, .. } => &[TableRole::RefreshToken],
+            Doomed::Sessions { revoked: None, idle: None, .. } => &[TableRole::AccessToken],
+            Doomed::Sessions { .. } => &[TableRole::RefreshToken, TableRole::AccessToken],
+            Doomed::RefreshTokens { .. } => &[TableRole::RefreshToken],
+            Doomed::IdTokens { .. } => &[TableRole::IdToken],
+            Doomed::Grants { .. } => &[TableRole::Grant],
+            Doomed::ParRequests { .. } => &[TableRole::ParRequest],
+            Doomed::DeviceGrants { .. } => &[TableRole::DeviceGrant],
+        }
+    }
+
+    /// The categories whose rows it deletes, in DOT's order.
+    #[must_use]
+    pub fn categories(&self) -> Vec<Category> {
+        let some = |wanted: bool, category| wanted.then_some(category);
+        match self.doomed {
+            Doomed::Sessions { revoked, idle, expired } => [
+                some(revoked.is_some(), Category::Revoked),
+                some(idle.is_some(), Category::Expired),
+                some(expired.is_some(), Category::Access),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            Doomed::RefreshTokens { revoked, orphaned } => {
+                [some(revoked.is_some(), Category::Revoked), some(orphaned, Category::Orphaned)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+            Doomed::IdTokens { .. } => vec![Category::Id],
+            Doomed::Grants { .. } => vec![Category::Grants],
+            Doomed::ParRequests { .. } => vec![Category::Par],
+            Doomed::DeviceGrants { .. } => vec![Category::Device],
+        }
+    }
+
+    /// What people read beside the progress bar.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        match self.doomed {
+            Doomed::Sessions { revoked: None, idle: None, .. } => Category::Access.title(),
+            Doomed::Sessions { expired: None, .. } => Category::Expired.title(),
+            Doomed::Sessions { .. } => "expired refresh and access tokens",
+            Doomed::RefreshTokens { orphaned: false, .. } => Category::Revoked.title(),
+            Doomed::RefreshTokens { revoked: None, .. } => Category::Orphaned.title(),
+            Doomed::RefreshTokens { .. } => "revoked and orphaned refresh tokens",
+            Doomed::IdTokens { .. } => Category::Id.title(),
+            Doomed::Grants { .. } => Category::Grants.title(),
+            Doomed::ParRequests { .. } => Category::Par.title(),
+            Doomed::DeviceGrants { .. } => Category::Device.title(),
+        }
+    }
+}
+
+impl fmt::Display for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.title())
+    }
+}
+
+/// Rows per category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; Category::ALL.len()]);
+
+impl Tally {
+    /// No rows.
+    pub const ZERO: Self = Self([0; Category::ALL.len()]);
+
+    /// The rows of one category.
+    #[must_use]
+    pub const fn get(&self, category: Category) -> u64 {
+        self.0[category as usize]
+    }
+
+    /// Counts rows.
+    pub const fn add(&mut self, category: Category, rows: u64) {
+        self.0[category as usize] += rows;
+    }
+
+    /// The rows of all categories.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Every category with its rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Category, u64)> + '_ {
+        Category::ALL.into_iter().map(|category| (category, self.get(category)))
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// A map from category to rows; zeroes are written too, so that scripts need no defaults.
+impl Serialize for Tally {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (category, rows) in self.iter() {
+            map.serialize_entry(category.key(), &rows)?;
+        }
+        map.end()
+    }
+}

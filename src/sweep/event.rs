@@ -1,0 +1,150 @@
+//! What a run tells while it runs, and what it leaves to say when it ends.
+//!
+//! Values only: the drawer decides what is worth a line. Knows no terminal.
+
+use std::time::Duration;
+
+use super::SweepError;
+use crate::model::{Sweep, Tally};
+
+/// Something happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A sweep begins.
+    Started {
+        /// Which.
+        sweep: &'a Sweep,
+        /// About how many rows will be looked at, from the table's statistics; `None` where there are none.
+        rows: Option<u64>,
+    },
+    /// A batch was committed.
+    Batch(Batch<'a>),
+    /// A batch was rolled back and is tried again after a pause.
+    Retry {
+        /// The sweep it belongs to.
+        sweep: &'a Sweep,
+        /// Why.
+        reason: Transient,
+        /// How often in a row without progress.
+        attempt: u32,
+        /// The pause.
+        wait: Duration,
+    },
+    /// The run pauses on purpose.
+    Waiting {
+        /// For what.
+        reason: Wait,
+        /// For how long.
+        wait: Duration,
+    },
+    /// A sweep ended, at its end or because the run stops.
+    Finished {
+        /// Which.
+        sweep: &'a Sweep,
+        /// What it deleted.
+        deleted: Tally,
+        /// How long it took, pauses included.
+        elapsed: Duration,
+    },
+}
+
+/// A committed transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The sweep it belongs to.
+    pub sweep: &'a Sweep,
+    /// What it deleted.
+    pub deleted: Tally,
+    /// How many rows of the driving table it moved past.
+    pub examined: u64,
+    /// The most rows that it was allowed to delete.
+    pub size: u32,
+    /// From its first statement to the end of its commit.
+    pub elapsed: Duration,
+}
+
+/// Why a batch is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transient {
+    /// Another transaction holds a lock (55P03).
+    Locked,
+    /// The server broke a deadlock (40P01).
+    Deadlock,
+    /// The rows were changed meanwhile (40001).
+    Changed,
+    /// A row that refers to one of the batch appeared meanwhile (23503).
+    Referenced,
+    /// The batch took longer than its statement timeout (57014); the next one is smaller.
+    TooSlow,
+    /// The connection or the server went away; the batch was rolled back by the server, or committed unseen.
+    Disconnected,
+}
+
+/// What a pause is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// `batch_interval` and `nice_ratio`.
+    Pace,
+    /// Rows that others hold locked.
+    Locks,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// There is nothing left to do, except rows counted in [`Outcome::locked`].
+    Finished,
+    /// `max_rows` were deleted.
+    MaxRows,
+    /// `max_duration` is over.
+    MaxDuration,
+    /// Somebody asked for it.
+    Interrupted,
+    /// So many batches in a row got nowhere.
+    NoProgress {
+        /// How many.
+        batches: u32,
+        /// What the last one met.
+        reason: Transient,
+    },
+}
+
+/// What a run did. Everything in it is committed.
+#[derive(Clone, Debug)]
+#[must_use = "an unreported outcome misleads the operator"]
+pub struct Outcome {
+    /// Rows deleted.
+    pub deleted: Tally,
+    /// Access tokens that stay, whose pointer to a deleted refresh token was cleared.
+    pub detached: u64,
+    /// Committed transactions.
+    pub batches: u64,
+    /// Transactions that were rolled back and tried again.
+    pub retries: u64,
+    /// Rows that would have gone, and are still there because others held them locked throughout.
+    pub locked: u64,
+    /// Batches whose COMMIT was lost with the connection and that were found committed afterwards; their rows are not in
+    /// [`Outcome::deleted`].
+    pub unseen: u64,
+    /// The whole run.
+    pub elapsed: Duration,
+    /// The part of it spent in batches.
+    pub busy: Duration,
+    /// The part of it spent in pauses.
+    pub paused: Duration,
+    /// The longest batch: no lock was held for longer.
+    pub longest: Duration,
+    /// Why it ended.
+    pub stop: Stop,
+}
+
+/// A run that ended with an error, and what it had done by then.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    /// Why.
+    #[source]
+    pub error: SweepError,
+    /// What was committed before; its `stop` says nothing.
+    pub outcome: Outcome,
+}
