@@ -43,28 +43,28 @@ pub fn seal(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Sealed, EntropyError> {
     let mut generated: BTreeMap<&ClientId, Secret> = BTreeMap::new();
-    let mut writes = Vec::new();
+    let mut wanted = Vec::new();
     for (client_id, source, hashed) in secret_writes(plan) {
         if source == SecretWrite::Generated {
             generated.insert(client_id, Secret::generate(recipe.length, entropy)?);
         }
-        writes.push((client_id, hashed));
+        wanted.push((client_id, hashed));
     }
     let mut stored = BTreeMap::new();
     let mut salts = Vec::new();
     let mut to_hash = Vec::new();
-    for (client_id, hashed) in writes {
+    for (client_id, hashed) in wanted {
         let declared = desired.applications.get(client_id).and_then(|d| d.application.client_secret.as_ref());
         match (generated.get(client_id), declared) {
             (None, Some(SecretDeclaration::Hash(hash))) => {
                 stored.insert(client_id.clone(), StoredSecret::new(hash.as_str().to_owned()));
             }
-            (Some(plain), _) | (None, Some(SecretDeclaration::Plain(plain))) if hashed => {
+            (Some(secret), _) | (None, Some(SecretDeclaration::Plain(secret))) if hashed => {
                 salts.push(Salt::generate(entropy)?);
-                to_hash.push((client_id, plain));
+                to_hash.push((client_id, secret));
             }
-            (Some(plain), _) | (None, Some(SecretDeclaration::Plain(plain))) => {
-                stored.insert(client_id.clone(), StoredSecret::new(plain.expose().to_owned()));
+            (Some(secret), _) | (None, Some(SecretDeclaration::Plain(secret))) => {
+                stored.insert(client_id.clone(), StoredSecret::new(secret.expose().to_owned()));
             }
             (None, Some(SecretDeclaration::Generate) | None) => {}
         }

@@ -7,7 +7,7 @@ use super::plan::CleanupForecast;
 use crate::model::{ClientId, Tally};
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Step, Summary};
-use crate::apply;
+use crate::{apply, sweep};
 
 /// The version of the format.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -106,8 +106,7 @@ pub fn render(
                 .collect(),
         }),
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
-            applied: applied
-                .map(|apply::Outcome { done, dependents }| AppliedView { done, dependents }),
+            applied: applied.map(|apply::Outcome { done, dependents }| AppliedView { done, dependents }),
             cleaned: cleaned.map(|outcome| &outcome.deleted),
         }),
     };

@@ -115,7 +115,7 @@ fn every_kind_of_step() {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
     };
-    assert_snapshot!(plain(&render(&everything(), Some(&forecast), Detail::Changes)), @"");
+    assert_snapshot!(plain(&render(&everything(), Some(&forecast), Detail::Changes)));
 }
 
 #[test]
@@ -123,14 +123,14 @@ fn defaults_and_unchanged_applications_with_full() {
     let mut plan = everything();
     plan.steps.retain(|step| matches!(step, Step::Create { .. }));
     plan.unmanaged.clear();
-    assert_snapshot!(plain(&render(&plan, None, Detail::Full)), @"");
+    assert_snapshot!(plain(&render(&plan, None, Detail::Full)));
 }
 
 #[test]
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
     let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new() };
-    assert_snapshot!(plain(&render(&plan, Some(&forecast), Detail::Changes)), @"");
+    assert_snapshot!(plain(&render(&plan, Some(&forecast), Detail::Changes)));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_refusal_names_the_flag() {
             },
         ],
     };
-    assert_snapshot!(plain(&render_refusal(&refusal)), @"");
+    assert_snapshot!(plain(&render_refusal(&refusal)));
 }
 
 #[test]
