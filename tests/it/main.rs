@@ -1,1 +1,4 @@
 //! The integration suite: one binary, one module per subject, real PostgreSQL throughout.
+
+mod support;
+mod uri_fuzz;
