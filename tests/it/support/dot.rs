@@ -1,6 +1,6 @@
 //! A Python interpreter that has the real Django OAuth Toolkit, for the tests that compare with it.
 //!
-//! The virtual environment lives in `target/dot-venv`; the first test that asks for it makes it from PyPI (about
+//! The virtual environment lives in `target/dot-venv`; the first test that asks for it makes it with pip (about
 //! 15 seconds) while the others, in this process and in any other, wait for a file lock. `OAUTHCTL_TEST_PYTHON`
 //! names an interpreter that has the packages already, for machines without a network.
 
@@ -17,7 +17,7 @@ const REQUIREMENTS: [&str; 3] = ["django-oauth-toolkit==3.4.1", "Django==5.2.*",
 /// The interpreter to run: `import django, oauth2_provider, psycopg` works in it.
 ///
 /// # Panics
-/// When there is no Python 3.10 or newer, or PyPI cannot be reached. The message says what to do.
+/// When there is no Python 3.10 or newer, or the package index cannot be reached. The message says what to do.
 pub fn dot_python() -> PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(find_or_make).clone()
