@@ -43,10 +43,10 @@ fn what_django_made_is_recognised_and_verified() {
     let rows: Vec<_> = vectors.iter().map(|vector| stored(vector["encoded"].as_str().unwrap())).collect();
     let right: Vec<_> = vectors.iter().map(|vector| secret(vector["plaintext"].as_str().unwrap())).collect();
     // One wrong secret per hasher: they are slow.
-    let firsts: BTreeMap<_, _> =
+    let samples: BTreeMap<_, _> =
         vectors.iter().zip(&rows).map(|(vector, row)| (vector["hasher"].as_str(), row)).collect();
     let wrong = secret("S3cret");
-    let items: Vec<_> = rows.iter().zip(&right).chain(firsts.values().map(|row| (*row, &wrong))).collect();
+    let items: Vec<_> = rows.iter().zip(&right).chain(samples.values().map(|row| (*row, &wrong))).collect();
 
     let mut progress = Vec::new();
     let two = NonZeroUsize::MIN.saturating_add(1);

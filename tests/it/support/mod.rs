@@ -1,0 +1,3 @@
+//! What the tests stand on: real peers, made once and shared.
+
+pub mod dot;
