@@ -23,9 +23,9 @@
 //! | [`conninfo`] | `secret` |
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`plan`] | `model`, `secret`, `hasher` |
-//! | [`db`] | `model`, `secret`, `conninfo` |
+//! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`embedded`] | nothing of ours |
-//! | [`apply`], [`sweep`] | `model`, `secret`, `plan`, `db` |
+//! | [`apply`], [`sweep`] | `model`, `secret`, `hasher`, `plan`, `db` |
 //! | [`ui`] | everything but `command` and `embedded`; it shows values, it makes none |
 //! | [`error`] | everything but `command` and `ui` |
 //! | [`command`] | everything; imported only by `main` |

@@ -5,5 +5,6 @@
     reason = "what a test relies on and does not get is a failed test"
 )]
 
+mod layering;
 mod support;
 mod uri_fuzz;
