@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::guard::{Blocker, Rails, Refusal, Violation, check};
 use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
-use crate::model::{Allow, Application, Limit, Origin, SecretDeclaration, StoredFields, Unmanaged};
+use crate::model::{
+    Allow, Application, Field, Limit, Origin, SecretDeclaration, StoredFields, Unmanaged, UserRef,
+};
 use crate::secret::Secret;
 
 const HASH: &str = "pbkdf2_sha256$1$salt$bKjXOfsW4LsZDOGMIKlcxqTTHN1qXcgcBWX7Xjnb1cQ=";

@@ -4,10 +4,11 @@
 use serde::Serialize;
 
 use super::plan::CleanupForecast;
+use crate::apply;
 use crate::model::{ClientId, Tally};
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Step, Summary};
-use crate::{apply, sweep};
+use crate::sweep;
 
 /// The version of the format.
 pub const FORMAT_VERSION: &str = "1.0";

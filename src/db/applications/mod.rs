@@ -1,0 +1,71 @@
+//! The application table: read, insert, update.
+//!
+//! Reading is a handful of queries whatever the number of applications; writing is one statement per thousand rows
+//! or per changed row, and every write returns how many rows it touched. Statements are built from the layout,
+//! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
+//! that swapped models with other key types work too. Knows no plan and no file.
+
+mod read;
+mod users;
+mod write;
+
+pub use read::{dependents, read};
+pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
+
+use std::collections::BTreeSet;
+
+use super::layout::Table;
+use crate::model::{ClientId, Field, UserRef};
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempted} failed")]
+pub struct ApplicationsError {
+    /// What was attempted, on what.
+    pub attempted: String,
+    /// What the server or the connection said.
+    #[source]
+    pub source: tokio_postgres::Error,
+}
+
+fn attempt(what: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> ApplicationsError {
+    let attempted = what.into();
+    |source| ApplicationsError { attempted, source }
+}
+
+/// What the file mentions.
+#[derive(Debug, Default)]
+pub struct Mentioned {
+    /// Declared, removed and renamed applications.
+    pub client_ids: BTreeSet<ClientId>,
+    /// Owners.
+    pub users: BTreeSet<UserRef>,
+}
+
+/// A digest that changes whenever the row does. The secret is left out, because plans are shown and kept, and a digest
+/// over a weak secret could be guessed from; `xmin` changes with every write, so also with the secret.
+const FINGERPRINT: &str =
+    "encode(sha256(convert_to((to_jsonb(t) - 'client_secret')::text || t.xmin::text, 'UTF8')), 'hex')";
+
+/// DOT's own value of a column that no file manages, as SQL; `None`: not a DOT column.
+fn dot_default(column: &str) -> Option<&'static str> {
+    match column {
+        "created" | "updated" => Some("now()"),
+        "registration_source" => Some("'manual'"),
+        "client_jwks" | "client_jwks_uri" | "token_endpoint_auth_method" => Some("''"),
+        _ => None,
+    }
+}
+
+/// The columns of a new row that nobody fills.
+fn unfilled(table: &Table) -> Vec<String> {
+    table
+        .columns
+        .values()
+        .filter(|column| column.not_null && !column.filled && column.name != "client_id")
+        .filter(|column| !Field::ALL.iter().any(|field| field.column() == column.name))
+        .filter(|column| dot_default(&column.name).is_none())
+        .filter(|column| column.name != table.key || column.sql_type != "uuid")
+        .map(|column| column.name.clone())
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! Writes rows: the only statements of the crate that change the application table.
+
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::ToSql;
+
+use super::{ApplicationsError, FINGERPRINT, attempt, dot_default};
+use crate::db::layout::{Layout, Table, quote};
+use crate::hasher::StoredSecret;
+use crate::model::{ClientId, Field, Key};
+
+/// Rows per INSERT.
+const INSERT_ROWS: usize = 1_000;
+
+/// A value of a column.
+pub enum Cell<'a> {
+    /// SQL NULL.
+    Null,
+    /// Text that PostgreSQL casts.
+    Text(String),
+    /// The value of `client_secret`.
+    Secret(&'a StoredSecret),
+}
+
+impl Cell<'_> {
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Null => None,
+            Self::Text(text) => Some(text),
+            Self::Secret(secret) => Some(secret.expose()),
+        }
+    }
+}
+
+/// A row to insert: its managed fields; the rest is filled in here.
+pub struct NewApplication<'a> {
+    /// Its identifier.
+    pub client_id: &'a ClientId,
+    /// Its managed fields.
+    pub cells: Vec<(Field, Cell<'a>)>,
+}
+
+/// A row that is there, locked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// Its key.
+    pub key: Key,
+    /// Its identifier now.
+    pub client_id: ClientId,
+    /// The digest of the whole row.
+    pub fingerprint: String,
+}
+
+/// Locks rows and reads what they are now, in key order.
+pub async fn lock(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<Vec<Locked>, ApplicationsError> {
+    let table = layout.application();
+    let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    let sql = format!(
+        "SELECT t.{key}::text, t.client_id, {FINGERPRINT} FROM {table} t \
+         WHERE t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE",
+        key = table.key_sql(),
+        key_type = table.key_type(),
+        table = table.sql(),
+    );
+    let rows = client.query(&sql, &[&keys]).await.map_err(attempt("locking the applications"))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Locked {
+            key: Key::new(row.get::<_, String>(0)),
+            client_id: ClientId::new(row.get::<_, String>(1)),
+            fingerprint: row.get(2),
+        })
+        .collect())
+}
+
+/// Inserts rows, a thousand a statement; returns how many.
+pub async fn insert(
+    client: &impl GenericClient,
+    layout: &Layout,
+    applications: &[NewApplication<'_>],
+) -> Result<u64, ApplicationsError> {
+    let mut inserted = 0;
+    for chunk in applications.chunks(INSERT_ROWS) {
+        inserted += insert_chunk(client, layout.application(), chunk).await?;
+    }
+    Ok(inserted)
+}
+
+async fn insert_chunk(
+    client: &impl GenericClient,
+    table: &Table,
+    applications: &[NewApplication<'_>],
+) -> Result<u64, ApplicationsError> {
+    let Some(first) = applications.first() else { return Ok(0) };
+    let fields: Vec<Field> = first.cells.iter().map(|(field, _)| *field).collect();
+    let mut columns = vec![quote("client_id")];
+    let mut values = vec!["x.c0".to_owned()];
+    let mut arrays: Vec<Vec<Option<&str>>> =
+        vec![applications.iter().map(|application| Some(application.client_id.as_str())).collect()];
+    for (position, field) in fields.iter().enumerate() {
+        let Some(column) = table.columns.get(field.column()) else { continue };
+        columns.push(quote(&column.name));
+        values.push(format!("x.c{}::{}", arrays.len(), column.sql_type));
+        arrays.push(
+            applications
+                .iter()
+                .map(|application| application.cells.get(position).and_then(|(_, cell)| cell.as_text()))
+                .collect(),
+        );
+    }
+    for column in table.columns.values() {
+        if let Some(default) = dot_default(&column.name) {
+            columns.push(quote(&column.name));
+            values.push(default.to_owned());
+        } else if column.name == table.key && !column.filled && column.sql_type == "uuid" {
+            columns.push(quote(&column.name));
+            values.push("gen_random_uuid()".to_owned());
+        }
+    }
+    let names: Vec<String> = (0..arrays.len()).map(|n| format!("c{n}")).collect();
+    let unnest: Vec<String> = (1..=arrays.len()).map(|n| format!("${n}::text[]")).collect();
+    let sql = format!(
+        "INSERT INTO {table} ({columns}) SELECT {values} FROM unnest({unnest}) AS x({names})",
+        table = table.sql(),
+        columns = columns.join(", "),
+        values = values.join(", "),
+        unnest = unnest.join(", "),
+        names = names.join(", "),
+    );
+    let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|a| a as &(dyn ToSql + Sync)).collect();
+    let what = match applications {
+        [only] => format!("creating application \"{}\"", only.client_id),
+        many => format!("creating {} applications", many.len()),
+    };
+    client.execute(&sql, &parameters).await.map_err(attempt(what))
+}
+
+/// Changes fields of one row, its client id perhaps, and `updated`; returns how many rows it touched: one.
+pub async fn update(
+    client: &impl GenericClient,
+    layout: &Layout,
+    key: &Key,
+    client_id: &ClientId,
+    cells: &[(Field, Cell<'_>)],
+) -> Result<u64, ApplicationsError> {
+    let table = layout.application();
+    let mut assignments = vec!["client_id = $2".to_owned()];
+    if table.has("updated") {
+        // Django's auto_now.
+        assignments.push("updated = now()".to_owned());
+    }
+    let key_text = key.as_str();
+    let id_text = client_id.as_str();
+    let texts: Vec<Option<&str>> = cells.iter().map(|(_, cell)| cell.as_text()).collect();
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&key_text, &id_text];
+    for ((field, _), text) in cells.iter().zip(&texts) {
+        let Some(column) = table.columns.get(field.column()) else { continue };
+        parameters.push(text);
+        assignments.push(format!(
+            "{} = ${}::text::{}",
+            quote(&column.name),
+            parameters.len(),
+            column.sql_type
+        ));
+    }
+    let sql = format!(
+        "UPDATE {table} SET {assignments} WHERE {key} = $1::text::{key_type}",
+        table = table.sql(),
+        assignments = assignments.join(", "),
+        key = table.key_sql(),
+        key_type = table.key_type(),
+    );
+    client.execute(&sql, &parameters).await.map_err(attempt(format!("updating application \"{client_id}\"")))
+}
+
+/// Deletes application rows; returns how many. What hangs on them must be gone, or COMMIT fails.
+pub async fn delete(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<u64, ApplicationsError> {
+    let table = layout.application();
+    let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    let sql = format!(
+        "DELETE FROM {table} WHERE {key} = ANY($1::text[]::{key_type}[])",
+        table = table.sql(),
+        key = table.key_sql(),
+        key_type = table.key_type(),
+    );
+    client.execute(&sql, &[&keys]).await.map_err(attempt("deleting applications"))
+}

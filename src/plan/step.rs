@@ -1,0 +1,154 @@
+//! One thing to do, completely: what the executor does and what people are shown are the same values.
+//!
+//! Serialises into the JSON plan (`docs/plan-json.md`), so a renamed key is a new format version. Holds no secret.
+
+use serde::Serialize;
+
+use crate::model::{ClientId, Dependents, Field, Key};
+
+/// How a secret gets its new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretWrite {
+    /// Made at apply and delivered once.
+    Generated,
+    /// The declared plain text.
+    Declared,
+    /// The declared hash, as text.
+    Hash,
+    /// The same secret, stored the other way: hashed instead of plain, or plain instead of hashed.
+    Restored,
+}
+
+/// A value of a field, as people and scripts may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "value")]
+pub enum Value {
+    /// There is none: the row is new, or the owner is nobody.
+    Absent,
+    /// Text.
+    Text(String),
+    /// A boolean.
+    Flag(bool),
+    /// URIs in the order in which they are written; a set when compared.
+    Uris(Vec<String>),
+    /// An owner: the primary key, and how the file names it.
+    User {
+        /// The primary key.
+        key: Key,
+        /// The username, where the file uses one.
+        username: Option<String>,
+    },
+    /// A secret that is there already; never its text.
+    StoredSecret,
+    /// A secret that will be written.
+    Secret {
+        /// Where it comes from.
+        source: SecretWrite,
+        /// Whether the column will hold a hash of it.
+        hashed: bool,
+    },
+}
+
+/// One field: before → after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// Which.
+    pub field: Field,
+    /// What the row holds.
+    pub before: Value,
+    /// What it will hold.
+    pub after: Value,
+}
+
+/// One field of a new row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldSetting {
+    /// Which.
+    pub field: Field,
+    /// What it will hold.
+    pub value: Value,
+    /// Whether the file says so, or DOT's default does.
+    pub declared: bool,
+}
+
+/// Why an application goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteReason {
+    /// `[[removed]]` names it.
+    Removed,
+    /// The file does not mention it, and `prune` asks.
+    Pruned,
+}
+
+/// An existing row, as the plan saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowRef {
+    /// The primary key.
+    pub key: Key,
+    /// The client id that the row has now.
+    pub client_id: ClientId,
+    /// The digest of the whole row; apply refuses when it has changed.
+    pub fingerprint: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Step {
+    /// Change fields of a row, and perhaps its client id.
+    Update {
+        /// Which row.
+        row: RowRef,
+        /// Its client id afterwards; differs from `row.client_id` for a `[[renamed]]` application.
+        client_id: ClientId,
+        /// The fields that change; empty for a mere rename.
+        changes: Vec<FieldChange>,
+        /// How many managed fields stay as they are.
+        unchanged: usize,
+    },
+    /// Insert a row.
+    Create {
+        /// Its client id.
+        client_id: ClientId,
+        /// Every field.
+        fields: Vec<FieldSetting>,
+    },
+    /// Record in the ledger that the file manages a row that is there already.
+    Adopt {
+        /// Which row.
+        row: RowRef,
+    },
+    /// Delete a row and what hangs on it.
+    Delete {
+        /// Which row.
+        row: RowRef,
+        /// Its display name.
+        name: String,
+        /// Why.
+        reason: DeleteReason,
+        /// What dies with it; filled in by [`Plan::with_dependents`].
+        dependents: Dependents,
+    },
+}
+
+impl Step {
+    /// The application, by the name that the file uses.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        match self {
+            Self::Update { client_id, .. } | Self::Create { client_id, .. } => client_id,
+            Self::Adopt { row } | Self::Delete { row, .. } => &row.client_id,
+        }
+    }
+
+    /// The row it works on, if there is one already.
+    #[must_use]
+    pub fn row(&self) -> Option<&RowRef> {
+        match self {
+            Self::Update { row, .. } | Self::Adopt { row } | Self::Delete { row, .. } => Some(row),
+            Self::Create { .. } => None,
+        }
+    }
+}
