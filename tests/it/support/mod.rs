@@ -15,6 +15,6 @@ pub mod database;
 pub mod sandbox;
 pub mod server;
 
-pub use database::{Database, Template};
+pub use database::Database;
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};
