@@ -1,3 +1,21 @@
-//! What the tests stand on: real peers, made once and shared.
+//! What the other modules stand on: a real server, a database per test, and the binary under test.
+//!
+//! - [`Database`]: its own database in the one server of this test process, made from a [`Template`].
+//! - [`Sandbox`]: a directory with files, in which the built `oauthctl` runs; [`Output`] is what it did, as text.
+//!
+//! Tests may be plain `#[test]`s or `#[tokio::test]`s. The helpers block and work in both: what they ask of the
+//! server runs on a runtime of its own, never on the test's. Async code under test takes its client from
+//! [`Database::connect`].
+//!
+//! There are no skipped tests: without PostgreSQL programs, everything that needs them fails and says what to install.
 
+#![expect(dead_code, reason = "a toolbox: not every helper is in use at every time")]
+
+pub mod database;
 pub mod dot;
+pub mod sandbox;
+pub mod server;
+
+pub use database::Database;
+pub use sandbox::Sandbox;
+pub use server::{binary, environment, server};

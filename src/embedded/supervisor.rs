@@ -1,0 +1,227 @@
+//! The process between the users of a server and the server: `oauthctl __embedded-supervisor`.
+//!
+//! It runs `initdb` and `postgres`, announces the address, and stops the server when the last user has gone. Its
+//! stdin is the locked `supervisor.lock`; its stdout goes to its starter and says why there will be no server. It
+//! has one thread, because the server is to die with the thread that starts it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        stat::{Mode, umask},
+    },
+    unistd::{Pid, close, setsid},
+};
+
+use super::{
+    EmbeddedError, Place, Programs, Purpose,
+    account::Account,
+    lock,
+    place::{LEFTOVER, POLL, STOP_LIMIT, open_lock},
+    server::Server,
+};
+
+/// The first argument that makes this program a supervisor. `main` must look for it before anything else, and call
+/// [`supervise`] with the ones that follow.
+pub const SUPERVISE: &str = "__embedded-supervisor";
+
+/// How often a running supervisor looks whether it is still wanted.
+const IDLE_POLL: Duration = Duration::from_millis(50);
+
+/// How long a leftover server may take to die with its supervisor before it is asked to.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+
+/// How to run a supervisor.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    program: PathBuf,
+}
+
+impl Supervisor {
+    /// This very program; on Linux also if its file has been replaced or removed meanwhile.
+    pub fn this_program() -> io::Result<Self> {
+        let program =
+            if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+        Ok(Self { program })
+    }
+
+    /// Another program that calls [`supervise`] when its first argument is [`SUPERVISE`].
+    #[must_use]
+    pub fn program(path: impl Into<PathBuf>) -> Self {
+        Self { program: path.into() }
+    }
+
+    /// Starts a supervisor that owns the lock of this open file from its birth.
+    pub(super) fn start(
+        &self,
+        programs: &Programs,
+        place: &Place,
+        supervisor_lock: fs::File,
+    ) -> Result<Child, EmbeddedError> {
+        Command::new(&self.program)
+            .arg0("oauthctl")
+            .arg(SUPERVISE)
+            .arg(purpose_name(place.purpose()))
+            .arg(programs.bindir())
+            .arg(place.directory())
+            // It outlives us: nothing of our environment (there are secrets in it) and none of our files.
+            .env_clear()
+            .current_dir(place.directory())
+            .stdin(supervisor_lock)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|source| EmbeddedError::Program { program: self.program.clone(), source })
+    }
+}
+
+fn purpose_name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Kept => "kept",
+        Purpose::Throwaway => "throwaway",
+    }
+}
+
+/// Is the supervisor, until nobody needs it. `arguments` are those that follow [`SUPERVISE`].
+pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    detach();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let [purpose, bindir, directory] = arguments.as_slice() else { return ExitCode::FAILURE };
+    let purpose = [Purpose::Kept, Purpose::Throwaway]
+        .into_iter()
+        .find(|purpose_here| purpose == OsStr::new(purpose_name(*purpose_here)));
+    let Some(purpose) = purpose else { return ExitCode::FAILURE };
+    let place = Place::at(directory.into(), purpose);
+    match serve(&Programs::at(bindir.into()), &place) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The starter may be gone already; then nobody wants to know.
+            let _ = io::stdout().write_all(report(&error).as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the starter is told: the programs' own words, or the error with its causes.
+fn report(error: &EmbeddedError) -> String {
+    if let EmbeddedError::Failed { report, .. } = error {
+        return report.clone();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Leaves the starter's session, so that its terminal's signals do not come here, and closes every file that the
+/// starter itself had inherited: whoever reads the other end of such a pipe must not wait for us.
+fn detach() {
+    // Fails for the leader of a process group, which a child that was just started is not.
+    let _ = setsid();
+    umask(Mode::from_bits_truncate(0o077));
+    let inherited: Vec<i32> = fs::read_dir("/dev/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|descriptor| *descriptor > 2)
+        .collect();
+    for descriptor in inherited {
+        let _ = close(descriptor);
+    }
+}
+
+fn serve(programs: &Programs, place: &Place) -> Result<(), EmbeddedError> {
+    let account = Account::for_data(&place.data())?;
+    let server = Server { programs, place, account: account.as_ref() };
+    let server_lock = wait_for_leftover(&server)?;
+    server.initialise()?;
+    let socket_dir = server.socket_dir()?;
+    let mut postmaster = server.start(&socket_dir, server_lock)?;
+    let outcome = serve_users(&server, &socket_dir, &mut postmaster);
+    stop(place.purpose(), &mut postmaster);
+    place.remove_address();
+    if place.purpose() == Purpose::Throwaway {
+        let _ = fs::remove_dir_all(place.directory());
+    }
+    outcome.map(drop)
+}
+
+/// Gets `server.lock`, which the processes of a server that was left behind still hold. They die with their
+/// supervisor or postmaster; where the kernel does not see to that, they are asked to.
+fn wait_for_leftover(server: &Server<'_>) -> Result<fs::File, EmbeddedError> {
+    let place = server.place;
+    let file = open_lock(&place.server_lock())?;
+    let start = Instant::now();
+    let mut asked = false;
+    while !place.locked(lock::try_exclusive(&file))? {
+        if !asked && start.elapsed() >= LEFTOVER_GRACE {
+            server.stop_leftover()?;
+            asked = true;
+        }
+        place.wait(start, STOP_LIMIT, LEFTOVER)?;
+    }
+    Ok(file)
+}
+
+/// Announces the server when it answers, and returns when nobody uses it any more: with the exclusive lock, on which
+/// new users wait. Fails when the server ends by itself.
+fn serve_users(
+    server: &Server<'_>,
+    socket_dir: &Path,
+    postmaster: &mut Child,
+) -> Result<fs::File, EmbeddedError> {
+    let place = server.place;
+    let users = open_lock(&place.users_lock())?;
+    let mut announced = false;
+    loop {
+        if let Ok(Some(status)) = postmaster.try_wait() {
+            return Err(server.ended(&status.to_string()));
+        }
+        if !announced && server.is_ready() {
+            place.write_address(socket_dir).map_err(|source| EmbeddedError::Directory {
+                attempted: "write to",
+                path: place.directory().to_path_buf(),
+                source,
+            })?;
+            announced = true;
+        }
+        if place.locked(lock::try_exclusive(&users))? {
+            return Ok(users);
+        }
+        thread::sleep(if announced { IDLE_POLL } else { POLL });
+    }
+}
+
+/// Stops the server in PostgreSQL's fast mode, or in immediate mode where nobody will miss its data; sharper after a
+/// while. Returns when it has gone. Its pid is that of a child that nobody else waits for, so it is no other's.
+fn stop(purpose: Purpose, postmaster: &mut Child) {
+    let first = match purpose {
+        Purpose::Kept => Signal::SIGINT,
+        Purpose::Throwaway => Signal::SIGQUIT,
+    };
+    let Ok(pid) = i32::try_from(postmaster.id()).map(Pid::from_raw) else { return };
+    for signal in [first, Signal::SIGQUIT, Signal::SIGKILL] {
+        if !matches!(postmaster.try_wait(), Ok(None)) {
+            return;
+        }
+        let _ = kill(pid, signal);
+        let start = Instant::now();
+        while matches!(postmaster.try_wait(), Ok(None)) && start.elapsed() < STOP_LIMIT {
+            thread::sleep(POLL);
+        }
+    }
+}
