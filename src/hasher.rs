@@ -47,3 +47,13 @@ impl StoredSecret {
         &self.0
     }
 }
+/// Why a text is no encoded hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a hash that Django writes")]
+pub struct NotAHash;
+impl EncodedHash {
+    /// Reads an encoded hash. (Skeleton.)
+    pub fn parse(text: &str) -> Result<Self, NotAHash> {
+        if text.split('$').count() >= 3 { Ok(Self(text.to_owned())) } else { Err(NotAHash) }
+    }
+}

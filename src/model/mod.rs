@@ -6,10 +6,12 @@ mod actual;
 mod application;
 mod cleanup;
 mod policy;
+mod provider;
 mod tables;
 
 pub use actual::{Actual, Dependents, Key, Origin, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy};
 pub use policy::{Allow, Limit, Policy, Prune};
+pub use provider::Provider;
 pub use tables::{TableNames, TableRole};
