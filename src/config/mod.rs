@@ -1,1 +1,131 @@
-//! To be written.
+//! `oauth.toml`: text → what it wants, with every problem at its place.
+//!
+//! Two stages: `document` says what is written, `resolve` what it means. Both go on after an error, so that one run
+//! finds everything. Knows no database: what only a database can tell (a column that it lacks, a user that does not
+//! exist) comes back later and finds its line through [`Config::place`].
+
+mod conceal;
+mod document;
+pub mod duration;
+mod places;
+mod problem;
+mod reader;
+mod resolve;
+mod schema;
+mod slot;
+mod source;
+mod suggest;
+mod surroundings;
+mod syntax;
+mod values;
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+
+pub use places::PlaceOf;
+pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
+pub use schema::json_schema;
+pub use source::{Position, Source};
+pub use surroundings::{Presence, Surroundings, read_file};
+
+use crate::model::{CleanupPolicy, Desired, Policy, Provider, TableNames};
+use crate::secret::Secret;
+
+/// The largest file that is read, in bytes. Ten thousand applications take about four million.
+pub const SIZE_LIMIT: u64 = 64 << 20;
+
+/// `[database]`.
+#[derive(Debug, Default)]
+pub struct Database {
+    /// A libpq URL or key=value string, still to be parsed; it may hold a password.
+    pub url: Option<Secret>,
+    /// Where the tables are.
+    pub tables: TableNames,
+}
+
+/// A file without errors.
+#[derive(Debug)]
+pub struct Config {
+    /// The file, for showing problems that are found later.
+    pub source: Source,
+    /// Warnings only.
+    pub problems: Problems,
+    /// `[applications]`, `[[removed]]` and `[[renamed]]`.
+    pub desired: Desired,
+    /// `[policy]`.
+    pub policy: Policy,
+    /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
+    pub cleanup: Option<CleanupPolicy>,
+    /// `[provider]`.
+    pub provider: Provider,
+    /// `[database]`.
+    pub database: Database,
+    places: places::Places,
+}
+
+/// A file with at least one error.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The file, as far as it is text.
+    pub source: Source,
+    /// Errors, and perhaps warnings.
+    pub problems: Problems,
+}
+
+impl Config {
+    /// Where the file says something; `None` where it does not.
+    #[must_use]
+    pub fn place(&self, of: PlaceOf<'_>) -> Option<Span> {
+        self.places.find(of)
+    }
+}
+
+/// Reads `oauth.toml`. The error is of the operating system; [`unreadable`] makes a problem of it.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_file(path, SIZE_LIMIT)
+}
+
+/// The problem of a file that cannot be read at all.
+#[must_use]
+pub fn unreadable(path: &Path, error: &io::Error) -> Rejected {
+    let mut problems = Problems::default();
+    let message = format!("the file {}", surroundings::describe(error));
+    problems.push(match error.kind() {
+        io::ErrorKind::NotFound => Problem::error("file-not-found", message),
+        _ => Problem::error("file-unreadable", message),
+    });
+    Rejected { source: Source::new(path, String::new()), problems }
+}
+
+/// Reads what the bytes of a file want, and finds everything that is wrong with it. `path` is for messages, and its
+/// directory is where relative secret files are.
+pub fn load(
+    bytes: Vec<u8>,
+    path: &Path,
+    surroundings: Surroundings<'_>,
+    presence: Presence,
+) -> Result<Config, Box<Rejected>> {
+    let problems = RefCell::new(Problems::default());
+    let source = syntax::decode(path, bytes)?;
+    let parsed = syntax::parse(source.text(), &mut problems.borrow_mut());
+    let Some(parsed) = parsed else {
+        let hidden = conceal::in_text(source.text());
+        return Err(Box::new(Rejected {
+            source: source.concealing(hidden),
+            problems: problems.into_inner(),
+        }));
+    };
+    let hidden = parsed.get_ref().as_table().map(conceal::in_document).unwrap_or_default();
+    let document = reader::read(&parsed, &problems);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let context = resolve::Context { problems: &problems, surroundings, presence, directory };
+    let resolved = resolve::resolve(document, &context);
+    drop(parsed);
+    let (source, problems) = (source.concealing(hidden), problems.into_inner());
+    if problems.error_count() > 0 {
+        return Err(Box::new(Rejected { source, problems }));
+    }
+    let resolve::Resolved { desired, policy, cleanup, provider, database, places } = resolved;
+    Ok(Config { source, problems, desired, policy, cleanup, provider, database, places })
+}

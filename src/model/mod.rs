@@ -6,6 +6,7 @@ mod actual;
 mod application;
 mod cleanup;
 mod policy;
+mod provider;
 mod sweep;
 mod tables;
 
@@ -13,5 +14,6 @@ pub use actual::{Actual, Dependents, Key, Origin, Stored, StoredFields, Unmanage
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy};
 pub use policy::{Allow, Limit, Policy, Prune};
+pub use provider::Provider;
 pub use sweep::{Doomed, Sweep, Tally};
 pub use tables::{TableNames, TableRole};

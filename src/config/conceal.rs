@@ -1,0 +1,191 @@
+//! What of the text no one may see: secrets that someone wrote into the file in spite of everything.
+//!
+//! A diagnostic shows the line that it is about, and that line may hold a secret next to the mistake, or be the
+//! mistake. Two views: of a document that parses, and of one that does not, where only words can be trusted. Both
+//! rather hide too much. What the file may name openly stays visible: environment variables, paths, known settings.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::Span;
+use super::suggest::is_known_key;
+
+/// Known keys whose value can be a secret where someone misunderstood them.
+const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "url"];
+
+/// Parts of an unknown key that announce a secret.
+const CONFIDENTIAL_WORDS: [&str; 6] = ["secret", "passw", "private", "credential", "api_key", "apikey"];
+
+fn is_confidential(key: &str) -> bool {
+    let key = key.to_lowercase().replace('-', "_");
+    if CONFIDENTIAL_KEYS.contains(&key.as_str()) {
+        return true;
+    }
+    let is_telling = key == "dsn" || CONFIDENTIAL_WORDS.iter().any(|word| key.contains(word));
+    is_telling && !is_known_key(&key)
+}
+
+/// The name of an environment variable, which may be shown. Anything else in its place may be the secret itself.
+pub(super) fn is_variable_name(text: &str) -> bool {
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts_well && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// What to hide of a document that parses.
+pub(super) fn in_document(document: &DeTable<'_>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (key, value) in document {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            // The keys below are names of applications, whatever words they contain.
+            ("applications", DeValue::Table(applications)) => {
+                applications.iter().for_each(|(_, application)| search(application, &mut spans));
+            }
+            (key, _) if is_confidential(key) => hide(value, &mut spans),
+            _ => search(value, &mut spans),
+        }
+    }
+    spans
+}
+
+fn search(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Span>) {
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            for (key, value) in table {
+                if is_confidential(key.get_ref()) { hide(value, spans) } else { search(value, spans) }
+            }
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| search(item, spans)),
+        _ => {}
+    }
+}
+
+fn hide(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Span>) {
+    match value.get_ref() {
+        DeValue::Boolean(_) => {}
+        DeValue::Table(table) => {
+            for (key, value) in table {
+                let is_open = match (key.get_ref().as_ref(), value.get_ref()) {
+                    ("env", DeValue::String(name)) => is_variable_name(name),
+                    ("file", DeValue::String(_)) => true,
+                    _ => false,
+                };
+                if !is_open {
+                    hide(value, spans);
+                }
+            }
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| hide(item, spans)),
+        _ => spans.push(value.span()),
+    }
+}
+
+/// What to hide of a text that does not parse: everything after a word that announces a secret, up to the next line
+/// that looks like an assignment or a header.
+pub(super) fn in_text(text: &str) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut start = 0;
+    // Where the secret that is being hidden began, and where the quotes that enclose it end.
+    let mut hiding: Option<usize> = None;
+    let mut quoted_until = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        if start >= quoted_until && begins_something(line) {
+            spans.extend(hiding.take().map(|from| from..start));
+        }
+        if hiding.is_none()
+            && let Some(offset) = confidential_word_end(line)
+        {
+            let from = start + offset;
+            quoted_until = closing_quotes(text, from, end);
+            hiding = Some(from);
+        }
+        start = end;
+    }
+    spans.extend(hiding.map(|from| from..text.len()));
+    spans
+}
+
+/// Whether a line starts a header or an assignment.
+fn begins_something(line: &str) -> bool {
+    let line = line.trim_start();
+    let rest =
+        line.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\''));
+    line.starts_with('[') || (rest.len() < line.len() && rest.trim_start().starts_with('='))
+}
+
+/// Where the first confidential key of a line ends.
+fn confidential_word_end(line: &str) -> Option<usize> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let mut offset = 0;
+    for word in line.split_inclusive(|c| !is_word(c)) {
+        let key = word.trim_end_matches(|c| !is_word(c));
+        if is_confidential(key) {
+            return Some(offset + key.len());
+        }
+        offset += word.len();
+    }
+    None
+}
+
+/// Where a multi-line string that begins on the line ends: at its closing quotes, or with the text.
+fn closing_quotes(text: &str, from: usize, line_end: usize) -> usize {
+    let line = text.get(from..line_end).unwrap_or_default();
+    let opening = ["\"\"\"", "'''"].into_iter().filter_map(|quotes| Some((line.find(quotes)?, quotes))).min();
+    let Some((at, quotes)) = opening else { return line_end };
+    let inside = from + at + quotes.len();
+    let rest = text.get(inside..).unwrap_or_default();
+    rest.find(quotes).map_or(text.len(), |length| inside + length + quotes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen_in_text(text: &str) -> String {
+        let spans = in_text(text);
+        text.char_indices()
+            .filter(|(at, _)| !spans.iter().any(|span| span.contains(at)))
+            .map(|(_, c)| c)
+            .collect()
+    }
+
+    fn hidden_in_document(text: &str) -> Vec<&str> {
+        let document = DeTable::parse(text).unwrap();
+        in_document(document.get_ref()).into_iter().map(|span| &text[span]).collect()
+    }
+
+    #[test]
+    fn references_are_shown_and_secrets_are_not() {
+        let text = r#"
+            secret = 5
+            [applications.secret-santa]
+            name = "shown"
+            client_secret = "one"
+            [applications.web]
+            client_secret = { env = "SHOWN", file = "shown", hash = "two", generate = true, other = ["three"] }
+            client_secrets = { env = "not a name" }
+            [provider]
+            client_secret_hasher = "shown"
+            oidc_rsa_private_key = """
+four"""
+            [database]
+            password = 2020-01-01
+            tables.access_token = "shown"
+        "#;
+        let mut hidden = hidden_in_document(text);
+        hidden.sort_unstable();
+        let quoted = "\"\"\"\nfour\"\"\"";
+        assert_eq!(hidden, [quoted, "\"not a name\"", "\"one\"", "\"three\"", "\"two\"", "2020-01-01", "5"]);
+        assert_eq!(hidden_in_document("[database]\nurl = 'postgres://u:p@h/d'"), ["'postgres://u:p@h/d'"]);
+    }
+
+    #[test]
+    fn broken_text_hides_what_follows_a_telling_word() {
+        assert_eq!(seen_in_text("a = 1\nclient_secret \"x\"\nb = [\n"), "a = 1\nclient_secretb = [\n");
+        assert_eq!(seen_in_text("client_secret = \"x\ny\n[b]\nc = 1"), "client_secret[b]\nc = 1");
+        assert_eq!(seen_in_text("w = { client_secret = 'x', y = 1 }\nz = 1"), "w = { client_secretz = 1");
+        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\ny''' = \nc = 1"), "client_secretc = 1");
+        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\n"), "client_secret");
+        assert_eq!(seen_in_text("hash_client_secret = yes\nurl = x"), "hash_client_secret = yes\nurl");
+    }
+}

@@ -1,0 +1,371 @@
+//! The file as it is written: one strict struct for each table.
+//!
+//! These structs are the only list of keys. The parser, the JSON Schema (`oauthctl schema`) and "did you mean" all
+//! come from them. They say what may be written, not what it means; `resolve` does that.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::slot::{List, Slot};
+use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
+use crate::model::{Category, Prune};
+
+/// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "oauth.toml")]
+pub(super) struct Document {
+    /// Where the database is. The libpq environment (PGHOST, …) and --database-url serve too.
+    pub database: Slot<Database>,
+    /// The server settings that validation depends on: Django's `OAUTH2_PROVIDER`.
+    pub provider: Slot<Provider>,
+    /// The applications, by client id.
+    pub applications: Slot<BTreeMap<String, Slot<Application>>>,
+    /// Applications that must not exist.
+    pub removed: List<Removed>,
+    /// Applications that keep their row and get another client id.
+    pub renamed: List<Renamed>,
+    /// What a plan may do.
+    pub policy: Slot<Policy>,
+    /// Token cleanup. Without this table, `plan` and `apply` clean nothing.
+    pub cleanup: Slot<Cleanup>,
+}
+
+/// Where the database is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Database {
+    /// A libpq connection URL or key=value string, or where to read it from.
+    pub url: Slot<OrTable<Confidential, Reference>>,
+    /// The schema of Django's tables.
+    #[schemars(length(min = 1), example = &"public")]
+    pub schema: Slot<String>,
+    /// The tables of swapped models.
+    pub tables: Slot<Tables>,
+}
+
+/// The tables of swapped models, without schema and quotes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tables {
+    /// The table of `OAUTH2_PROVIDER_APPLICATION_MODEL`.
+    #[schemars(length(min = 1))]
+    pub application: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL`.
+    #[schemars(length(min = 1))]
+    pub access_token: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL`.
+    #[schemars(length(min = 1))]
+    pub refresh_token: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_ID_TOKEN_MODEL`.
+    #[schemars(length(min = 1))]
+    pub id_token: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_GRANT_MODEL`.
+    #[schemars(length(min = 1))]
+    pub grant: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_DEVICE_GRANT_MODEL`.
+    #[schemars(length(min = 1))]
+    pub device_grant: Slot<String>,
+    /// The table of `OAUTH2_PROVIDER_PAR_REQUEST_MODEL`.
+    #[schemars(length(min = 1))]
+    pub par_request: Slot<String>,
+}
+
+/// Where to read a confidential value from: an environment variable or a file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct Reference {
+    /// The name of an environment variable.
+    #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"), example = &"DATABASE_URL")]
+    pub env: Slot<String>,
+    /// The path of a file, relative to this one. One newline at its end is not part of the value.
+    #[schemars(length(min = 1))]
+    pub file: Slot<String>,
+}
+
+/// The server settings that validation depends on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Provider {
+    /// `ALLOWED_REDIRECT_URI_SCHEMES`.
+    #[schemars(example = &["http", "https"])]
+    pub allowed_redirect_uri_schemes: List<String>,
+    /// `ALLOWED_SCHEMES`: the schemes of allowed origins.
+    #[schemars(example = &["https"])]
+    pub allowed_schemes: List<String>,
+    /// `ALLOW_URI_WILDCARDS`.
+    pub allow_uri_wildcards: Slot<bool>,
+    /// Whether the server has an `OIDC_RSA_PRIVATE_KEY`; RS256 needs one. Never the key itself.
+    pub oidc_rsa_private_key: Slot<bool>,
+    /// `CLIENT_SECRET_HASHER`: the algorithm of new secrets.
+    pub client_secret_hasher: Slot<Hasher>,
+    /// `CLIENT_SECRET_GENERATOR_LENGTH`: characters of a generated secret.
+    #[schemars(range(min = 1, max = 255))]
+    pub client_secret_generator_length: Slot<i64>,
+    /// PBKDF2 iterations of new hashes. Default: those of the newest Django.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    pub client_secret_iterations: Slot<i64>,
+}
+
+/// One application. A field that is not written is not managed: a new row gets DOT's default, an old one keeps what
+/// it has.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Application {
+    /// The client id, where it is not the name of the table.
+    #[schemars(length(min = 1))]
+    pub client_id: Slot<String>,
+    /// The display name.
+    pub name: Slot<String>,
+    /// Whether the client can keep a secret (RFC 6749 section 2.1).
+    pub client_type: Slot<ClientType>,
+    /// The grant type.
+    pub authorization_grant_type: Slot<GrantType>,
+    /// Where users may be sent with a code or token. A set.
+    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    pub redirect_uris: List<String>,
+    /// Where users may be sent after a logout (DOT 2.3). A set.
+    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    pub post_logout_redirect_uris: List<String>,
+    /// Origins of CORS requests to the token endpoint (DOT 2.4). A set.
+    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    pub allowed_origins: List<String>,
+    /// Where the secret is. Never the secret itself.
+    #[schemars(with = "Secret")]
+    pub client_secret: Slot<OrTable<Literal, Secret>>,
+    /// Whether DOT hashes the secret (DOT 2.4).
+    pub hash_client_secret: Slot<bool>,
+    /// How ID tokens are signed (DOT 1.5).
+    pub algorithm: Slot<Algorithm>,
+    /// Whether users are not asked for their consent.
+    pub skip_authorization: Slot<bool>,
+    /// The owner.
+    pub user: Slot<OrTable<UserKey, Username>>,
+    /// Whether the application may not be deleted without `--allow`.
+    pub protect: Slot<bool>,
+}
+
+/// Where a client secret is: exactly one of the keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct Secret {
+    /// The name of an environment variable.
+    #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"), example = &"WEB_CLIENT_SECRET")]
+    pub env: Slot<String>,
+    /// The path of a file, relative to this one. One newline at its end is not part of the secret.
+    #[schemars(length(min = 1))]
+    pub file: Slot<String>,
+    /// The secret as Django hashes it, such as `pbkdf2_sha256$…`. Compared as text.
+    #[schemars(
+        length(min = 1),
+        example = &"pbkdf2_sha256$1200000$R3vyT0aCOWOBzXtlXZVJWX$4ZfQyvqV1nKUsJSMJCyhfAXlT3eBMOCAtA6J5bF4bbw="
+    )]
+    pub hash: Slot<String>,
+    /// `true`: made at apply and shown once. The default of a new application.
+    #[schemars(extend("const" = true))]
+    pub generate: Slot<bool>,
+}
+
+/// An owner by name.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["username"]))]
+pub(super) struct Username {
+    /// The value of the user model's `username` column.
+    #[schemars(length(min = 1))]
+    pub username: Slot<String>,
+}
+
+/// An application that must not exist.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["client_id"]))]
+pub(super) struct Removed {
+    /// Its client id.
+    #[schemars(length(min = 1))]
+    pub client_id: Slot<String>,
+}
+
+/// An application that gets another client id.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["from", "to"]))]
+pub(super) struct Renamed {
+    /// The client id that it had.
+    #[schemars(length(min = 1))]
+    pub from: Slot<String>,
+    /// The client id under which it is declared.
+    #[schemars(length(min = 1))]
+    pub to: Slot<String>,
+}
+
+/// What a plan may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Policy {
+    /// Which applications are deleted because the file does not mention them.
+    pub prune: Slot<Prune>,
+    /// Client ids that are not deleted even when the file no longer declares them.
+    pub protect: List<String>,
+    /// The most deletions of one plan.
+    pub max_deletes: Slot<Limit>,
+    /// The most updates of one plan.
+    pub max_updates: Slot<Limit>,
+}
+
+/// Token cleanup.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Cleanup {
+    /// `REFRESH_TOKEN_EXPIRE_SECONDS`; 0: refresh tokens never expire by age.
+    pub refresh_token_expire: Slot<Duration>,
+    /// `REFRESH_TOKEN_GRACE_PERIOD_SECONDS`.
+    pub refresh_token_grace_period: Slot<Duration>,
+    /// `REFRESH_TOKEN_REUSE_PROTECTION`.
+    pub refresh_token_reuse_protection: Slot<bool>,
+    /// Rows of one transaction.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    pub batch_size: Slot<i64>,
+    /// Pause between batches; 0: none.
+    pub batch_interval: Slot<Duration>,
+    /// How long a batch should take; `batch_size` is then the ceiling. 0: always `batch_size` rows.
+    pub target_batch_time: Slot<Duration>,
+    /// Sleep this multiple of each batch's time; 0: none.
+    #[schemars(range(min = 0, max = 100))]
+    pub nice_ratio: Slot<Number>,
+    /// Stop after this long; 0: no limit.
+    pub max_duration: Slot<Duration>,
+    /// Stop after so many rows.
+    #[schemars(range(min = 1))]
+    pub max_rows: Slot<i64>,
+    /// What to clean. Empty: all that DOT's `cleartokens` deletes.
+    pub only: List<Category>,
+    /// What not to clean.
+    pub skip: List<Category>,
+    /// Whether expired device grants are deleted, which DOT does not.
+    pub device_grants: Slot<bool>,
+    /// Client ids whose rows are left alone.
+    pub exclude_clients: List<String>,
+}
+
+/// RFC 6749 section 2.1.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum ClientType {
+    /// Can keep a secret: a server.
+    #[serde(rename = "confidential")]
+    Confidential,
+    /// Cannot: a browser or an app.
+    #[serde(rename = "public")]
+    Public,
+}
+
+impl ClientType {
+    /// DOT's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// The grant types of DOT's `AbstractApplication`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum GrantType {
+    /// RFC 6749 section 4.1.
+    #[serde(rename = "authorization-code")]
+    AuthorizationCode,
+    /// RFC 6749 section 4.2.
+    #[serde(rename = "implicit")]
+    Implicit,
+    /// RFC 6749 section 4.3.
+    #[serde(rename = "password")]
+    Password,
+    /// RFC 6749 section 4.4.
+    #[serde(rename = "client-credentials")]
+    ClientCredentials,
+    /// OpenID Connect Core section 3.3 (DOT 1.5).
+    #[serde(rename = "openid-hybrid")]
+    OpenidHybrid,
+    /// RFC 8628 (DOT 3.2).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
+}
+
+impl GrantType {
+    /// DOT's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization-code",
+            Self::Implicit => "implicit",
+            Self::Password => "password",
+            Self::ClientCredentials => "client-credentials",
+            Self::OpenidHybrid => "openid-hybrid",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+        }
+    }
+}
+
+/// How ID tokens are signed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum Algorithm {
+    /// Not at all: no OpenID Connect.
+    #[serde(rename = "")]
+    None,
+    /// With the server's RSA key.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// With the client secret, which must then be stored in clear.
+    #[serde(rename = "HS256")]
+    Hs256,
+}
+
+impl Algorithm {
+    /// DOT's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
+        }
+    }
+}
+
+/// Django's password hashers that can make a hash which a stock server verifies.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Hasher {
+    /// Django's default.
+    #[serde(rename = "pbkdf2_sha256")]
+    Pbkdf2Sha256,
+    /// PBKDF2 with SHA-1.
+    #[serde(rename = "pbkdf2_sha1")]
+    Pbkdf2Sha1,
+    /// Argon2id; the server needs argon2-cffi.
+    Argon2,
+    /// bcrypt over SHA-256; the server needs bcrypt.
+    #[serde(rename = "bcrypt_sha256")]
+    BcryptSha256,
+    /// bcrypt; the server needs it, and the hasher in `PASSWORD_HASHERS`.
+    Bcrypt,
+    /// scrypt (Django 4.0).
+    Scrypt,
+}
+
+impl Hasher {
+    /// Django's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pbkdf2Sha256 => "pbkdf2_sha256",
+            Self::Pbkdf2Sha1 => "pbkdf2_sha1",
+            Self::Argon2 => "argon2",
+            Self::BcryptSha256 => "bcrypt_sha256",
+            Self::Bcrypt => "bcrypt",
+            Self::Scrypt => "scrypt",
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! A parsed TOML value as a serde deserialiser that goes on after an error.
+//!
+//! serde stops at the first error; here each [`Slot`](super::slot::Slot) and each unknown key is a place to go on from,
+//! so that strict structs (`deny_unknown_fields`) and all problems in one run go together.
+//! Invariant: no message quotes a value of the file, except a misspelt choice of a closed list. The snippet shows
+//! the value, and what a snippet may not show is decided in `conceal`.
+
+use std::cell::RefCell;
+
+use serde::de::value::SeqDeserializer;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use toml::Spanned;
+use toml::de::{DeString, DeValue};
+
+use super::problem::{Problem, Problems, Severity, Span};
+use super::slot::SLOT;
+use super::suggest::{self, quoted};
+
+/// The newtype name by which the reader recognises a value that may also be a table.
+pub(super) const OR_TABLE: &str = "$oauthctl::OrTable";
+
+/// Reads a whole document. What is wrong with it is in `problems` afterwards.
+pub(super) fn read<'de, T: Deserialize<'de> + Default>(
+    document: &Spanned<DeValue<'de>>,
+    problems: &RefCell<Problems>,
+) -> T {
+    let root = Node { value: document, trail: Trail { above: None, key: "" }, key: None, problems };
+    match T::deserialize(root) {
+        Ok(read) => read,
+        Err(error) => {
+            problems
+                .borrow_mut()
+                .push(Problem::error("invalid-value", error.to_string()).at(document.span()));
+            T::default()
+        }
+    }
+}
+
+/// The keys that lead to a value.
+#[derive(Clone, Copy)]
+pub(super) struct Trail<'a> {
+    above: Option<&'a Trail<'a>>,
+    key: &'a str,
+}
+
+impl Trail<'_> {
+    /// The keys from the top.
+    pub fn keys(&self) -> Vec<&str> {
+        let Some(above) = self.above else { return Vec::new() };
+        let mut keys = above.keys();
+        keys.push(self.key);
+        keys
+    }
+}
+
+/// Why a value does not deserialise.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("must be {expected}, not {found}")]
+    WrongType { expected: String, found: &'static str },
+    #[error("has a value that it cannot have")]
+    Choice { given: String, choices: &'static [&'static str] },
+    #[error("is a number that does not fit into 64 bits")]
+    OutOfRange,
+    #[error("contains a NUL byte, which PostgreSQL cannot store")]
+    NulByte,
+    #[error("{0}")]
+    Other(String),
+}
+
+impl serde::de::Error for Error {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::Other(message.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        let found = match found {
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
+            Unexpected::Float(_) => "a number with a fraction",
+            Unexpected::Char(_) | Unexpected::Str(_) => "text",
+            Unexpected::Seq => "a list",
+            Unexpected::Map => "a table",
+            _ => "something else",
+        };
+        Self::WrongType { expected: expected.to_string(), found }
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::Choice { given: variant.to_owned(), choices: expected }
+    }
+}
+
+/// A value, and the way to it.
+struct Node<'a, 'de> {
+    value: &'a Spanned<DeValue<'de>>,
+    trail: Trail<'a>,
+    /// Where the key is; `None` for an item of a list and for the document.
+    key: Option<Span>,
+    problems: &'a RefCell<Problems>,
+}
+
+impl<'de> Node<'_, 'de> {
+    fn wrong_type(&self, expected: &str) -> Error {
+        Error::WrongType { expected: expected.to_owned(), found: kind(self.value.get_ref()) }
+    }
+
+    fn table(&self, fields: Option<&'static [&'static str]>) -> Result<TableAccess<'_, 'de>, Error> {
+        let DeValue::Table(table) = self.value.get_ref() else { return Err(self.wrong_type("a table")) };
+        Ok(TableAccess {
+            entries: table.iter().collect::<Vec<_>>().into_iter(),
+            next: None,
+            trail: &self.trail,
+            fields,
+            problems: self.problems,
+        })
+    }
+
+    fn list(&self) -> Result<ListAccess<'_, 'de>, Error> {
+        let DeValue::Array(items) = self.value.get_ref() else { return Err(self.wrong_type("a list")) };
+        Ok(ListAccess { items: items.iter(), trail: self.trail, problems: self.problems })
+    }
+
+    /// Turns an error into a problem at this value.
+    fn report(&self, error: &Error) {
+        let subject = match self.key {
+            Some(_) => quoted(self.trail.key),
+            None => format!("an item of {}", quoted(self.trail.key)),
+        };
+        let message = format!("{subject} {error}");
+        let problem = match error {
+            Error::WrongType { expected, .. } => {
+                let problem = Problem::error("wrong-type", message).label(format!("must be {expected}"));
+                match self.hint(expected) {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
+                }
+            }
+            Error::Choice { given, choices } => suggest::unknown_choice(&subject, given, choices),
+            Error::OutOfRange => Problem::error("number-too-large", message),
+            Error::NulByte => Problem::error("nul-byte", message),
+            Error::Other(_) => Problem::error("invalid-value", message),
+        };
+        self.problems.borrow_mut().push(problem.at(self.value.span()));
+    }
+
+    /// What to write, where a wrong type is a likely slip.
+    fn hint(&self, expected: &str) -> Option<String> {
+        let key = self.trail.key;
+        match (self.value.get_ref(), expected) {
+            (DeValue::Table(_), "a list") => {
+                Some(format!("write `[[{key}]]`, with two brackets, once for each"))
+            }
+            (DeValue::String(_), "a list") => {
+                Some("put it into brackets, one string for each item".to_owned())
+            }
+            (DeValue::String(_), "true or false") => Some("write it without quotes".to_owned()),
+            (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_), "text") => {
+                Some("put it into quotes".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What people call the type of a value.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+impl<'de> Deserializer<'de> for Node<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::String(text) if text.contains('\0') => Err(Error::NulByte),
+            DeValue::String(text) => visitor.visit_str(text),
+            DeValue::Integer(number) => {
+                let number = i64::from_str_radix(number.as_str(), number.radix());
+                visitor.visit_i64(number.map_err(|_| Error::OutOfRange)?)
+            }
+            DeValue::Float(number) => {
+                visitor.visit_f64(number.as_str().parse().map_err(|_| Error::OutOfRange)?)
+            }
+            DeValue::Boolean(flag) => visitor.visit_bool(*flag),
+            DeValue::Datetime(_) => Err(Error::WrongType {
+                expected: (&visitor as &dyn serde::de::Expected).to_string(),
+                found: "a date",
+            }),
+            DeValue::Array(_) => visitor.visit_seq(self.list()?),
+            DeValue::Table(_) => visitor.visit_map(self.table(None)?),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::Boolean(flag) => visitor.visit_bool(*flag),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::Integer(_) => self.deserialize_any(visitor),
+            _ => Err(self.wrong_type("a whole number")),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::String(_) => self.deserialize_any(visitor),
+            _ => Err(self.wrong_type("text")),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::String(text) => visitor.visit_enum(text.as_ref().into_deserializer()),
+            _ => Err(self.wrong_type("text")),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(self.list()?)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(self.table(None)?)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_map(self.table(Some(fields))?)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match (name, self.value.get_ref()) {
+            (SLOT, _) => visitor.visit_seq(SlotAccess { node: Some(self), has_sent_place: false }),
+            (OR_TABLE, DeValue::Table(_)) => visitor.visit_newtype_struct(self),
+            (OR_TABLE, _) => visitor.visit_some(self),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier ignored_any
+    }
+}
+
+/// Sends the place of a value, then the value itself unless it is wrong.
+struct SlotAccess<'a, 'de> {
+    node: Option<Node<'a, 'de>>,
+    has_sent_place: bool,
+}
+
+impl<'de> SeqAccess<'de> for SlotAccess<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        if !self.has_sent_place {
+            self.has_sent_place = true;
+            let Some(node) = &self.node else { return Ok(None) };
+            let span = node.value.span();
+            let key = node.key.clone().unwrap_or_else(|| span.clone());
+            let place = [key.start, key.end, span.start, span.end];
+            return seed.deserialize(SeqDeserializer::new(place.into_iter())).map(Some);
+        }
+        let Some(node) = self.node.take() else { return Ok(None) };
+        let again = Node { key: node.key.clone(), ..node };
+        match seed.deserialize(node) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                again.report(&error);
+                Ok(None)
+            }
+        }
+    }
+}
+
+struct ListAccess<'a, 'de> {
+    items: std::slice::Iter<'a, Spanned<DeValue<'de>>>,
+    trail: Trail<'a>,
+    problems: &'a RefCell<Problems>,
+}
+
+impl<'de> SeqAccess<'de> for ListAccess<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        let Some(value) = self.items.next() else { return Ok(None) };
+        seed.deserialize(Node { value, trail: self.trail, key: None, problems: self.problems }).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+type Entry<'a, 'de> = (&'a Spanned<DeString<'de>>, &'a Spanned<DeValue<'de>>);
+
+struct TableAccess<'a, 'de> {
+    entries: std::vec::IntoIter<Entry<'a, 'de>>,
+    next: Option<Entry<'a, 'de>>,
+    trail: &'a Trail<'a>,
+    /// The keys that the table may have; `None`: any.
+    fields: Option<&'static [&'static str]>,
+    problems: &'a RefCell<Problems>,
+}
+
+impl TableAccess<'_, '_> {
+    /// Whether the key may stand here; notes why not.
+    fn admits(&self, (key, value): Entry<'_, '_>) -> bool {
+        let name = key.get_ref();
+        if name.contains('\0') {
+            let message = format!("{} {}", quoted(name), Error::NulByte);
+            self.problems.borrow_mut().push(Problem::error("nul-byte", message).at(key.span()));
+            return false;
+        }
+        let Some(fields) = self.fields else { return true };
+        if fields.contains(&name.as_ref()) {
+            return true;
+        }
+        let describe = || suggest::unknown_key(&self.trail.keys(), name, fields, value.get_ref().is_table());
+        let start = key.span().start;
+        let describe = || describe().at(key.span());
+        self.problems.borrow_mut().push_with(Severity::Error, start, describe);
+        false
+    }
+}
+
+impl<'de> MapAccess<'de> for TableAccess<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        while let Some(entry) = self.entries.next() {
+            if self.admits(entry) {
+                self.next = Some(entry);
+                return seed.deserialize(entry.0.get_ref().as_ref().into_deserializer()).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let Some((key, value)) = self.next.take() else {
+            return Err(Error::Other("a value was asked for before its key".to_owned()));
+        };
+        let trail = Trail { above: Some(self.trail), key: key.get_ref() };
+        seed.deserialize(Node { value, trail, key: Some(key.span()), problems: self.problems })
+    }
+}

@@ -1,0 +1,163 @@
+//! `[applications.KEY]`: the declared applications.
+
+use std::collections::BTreeMap;
+
+use super::super::document::Application as Section;
+use super::super::document::Username;
+use super::super::places::{ApplicationPlaces, Places};
+use super::super::problem::Problem;
+use super::super::slot::{List, Placed, Slot};
+use super::super::suggest::quoted;
+use super::super::values::{NumberOrText, OrTable, UserKey};
+use super::{Context, secrets};
+use crate::model::{Application, ClientId, Declared, Field, UserRef};
+
+pub(super) fn resolve(
+    section: Slot<BTreeMap<String, Slot<Section>>>,
+    context: &Context<'_>,
+    places: &mut Places,
+) -> BTreeMap<ClientId, Declared> {
+    let mut declared = BTreeMap::new();
+    let mut blocks: Vec<_> = section
+        .value()
+        .into_iter()
+        .flatten()
+        .filter_map(|(block, slot)| Some((block, slot.present()?)))
+        .collect();
+    // In the order of the file, so that the second of two declarations is the one that is wrong.
+    blocks.sort_by_key(|(_, section)| section.key.start);
+    for (block, section) in blocks {
+        let mut noted = ApplicationPlaces::new(section.key.clone());
+        let Some((client_id, application)) = one(block, section, &mut noted, context) else { continue };
+        if let Some(first) = places.applications.get(&client_id) {
+            let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
+            let place = noted.client_id.unwrap_or(noted.header);
+            let first = first.client_id.as_ref().unwrap_or(&first.header).clone();
+            context
+                .push(Problem::error("duplicate-client-id", message).at(place).related(first, "first here"));
+            continue;
+        }
+        places.applications.insert(client_id.clone(), noted);
+        declared.insert(client_id, application);
+    }
+    declared
+}
+
+fn one(
+    block: String,
+    section: Placed<Section>,
+    places: &mut ApplicationPlaces,
+    context: &Context<'_>,
+) -> Option<(ClientId, Declared)> {
+    let Section {
+        client_id,
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        post_logout_redirect_uris,
+        allowed_origins,
+        client_secret,
+        hash_client_secret,
+        algorithm,
+        skip_authorization,
+        user,
+        protect,
+    } = section.value;
+    let is_named_by_block = client_id.is_absent();
+    let client_id = match context.text("client_id", client_id) {
+        Some(written) => {
+            places.client_id = Some(written.span);
+            Some(written.value)
+        }
+        None if !is_named_by_block => None,
+        None if block.is_empty() => {
+            context.push(Problem::error("empty", "the client id is empty").at(section.key));
+            None
+        }
+        None => Some(block.clone()),
+    };
+    let application = Application {
+        name: name.present().map(|name| places.note(Field::Name, name)),
+        client_type: client_type.present().map(|kind| places.note(Field::ClientType, kind).name().to_owned()),
+        authorization_grant_type: authorization_grant_type
+            .present()
+            .map(|grant| places.note(Field::AuthorizationGrantType, grant).name().to_owned()),
+        redirect_uris: uris(Field::RedirectUris, redirect_uris, places, context),
+        post_logout_redirect_uris: uris(
+            Field::PostLogoutRedirectUris,
+            post_logout_redirect_uris,
+            places,
+            context,
+        ),
+        allowed_origins: uris(Field::AllowedOrigins, allowed_origins, places, context),
+        algorithm: algorithm.present().map(|name| places.note(Field::Algorithm, name).name().to_owned()),
+        skip_authorization: skip_authorization
+            .present()
+            .map(|skip| places.note(Field::SkipAuthorization, skip)),
+        hash_client_secret: hash_client_secret
+            .present()
+            .map(|hash| places.note(Field::HashClientSecret, hash)),
+        client_secret: client_secret.present().and_then(|secret| {
+            let place = secret.with(());
+            places.note(Field::ClientSecret, place);
+            secrets::client_secret(secret, context)
+        }),
+        user: user.present().and_then(|user| {
+            let place = user.with(());
+            places.note(Field::User, place);
+            owner(user, context)
+        }),
+    };
+    let declared = Declared { block, application, protect: protect.value().unwrap_or_default() };
+    Some((ClientId::new(client_id?), declared))
+}
+
+/// A list that the column holds space separated, so that an item with a space would be two.
+fn uris(
+    field: Field,
+    list: List<String>,
+    places: &mut ApplicationPlaces,
+    context: &Context<'_>,
+) -> Option<Vec<String>> {
+    let list = context.without_duplicates(list.items()?, String::clone);
+    for item in &list.value {
+        if item.value.is_empty() {
+            let problem =
+                Problem::error("empty", format!("an item of `{field}` is empty")).at(item.span.clone());
+            context.push(problem.hint("for an empty list, write []"));
+        } else if item.value.contains(is_separator) {
+            let problem =
+                Problem::error("whitespace-in-uri", format!("an item of `{field}` contains whitespace"));
+            context.push(
+                problem
+                    .at(item.span.clone())
+                    .hint("the column separates its items by spaces; write each URI as a string of its own"),
+            );
+        }
+    }
+    Some(places.note_list(field, list))
+}
+
+/// What Python's `str.split()` splits at: Unicode whitespace and four controls that Rust does not count.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+}
+
+fn owner(user: Placed<OrTable<UserKey, Username>>, context: &Context<'_>) -> Option<UserRef> {
+    match user.value {
+        OrTable::Plain(UserKey(NumberOrText::Number(key))) => Some(UserRef::Key(key.to_string())),
+        OrTable::Plain(UserKey(NumberOrText::Text(key))) if key.is_empty() => {
+            context.push(Problem::error("empty", "`user` is empty").at(user.span));
+            None
+        }
+        OrTable::Plain(UserKey(NumberOrText::Text(key))) => Some(UserRef::Key(key)),
+        OrTable::Table(Username { username }) => {
+            if username.is_absent() {
+                let problem = Problem::error("missing-key", "`username` is missing").at(user.span.clone());
+                context.push(problem.hint("write { username = \"NAME\" }, or the primary key"));
+            }
+            context.text("username", username).map(|name| UserRef::Username(name.value))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `[cleanup]`: which token rows may go, and how gently.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::super::document::Cleanup as Section;
+use super::super::places::Places;
+use super::super::problem::{Problem, Span};
+use super::super::slot::{List, Placed, Slot};
+use super::super::values::{self, Number};
+use super::Context;
+use super::policy::client_ids;
+use crate::model::{Category, CleanupPolicy};
+
+const TABLE: &str = "cleanup";
+
+/// The largest `nice_ratio`: the cleaner then works one hundredth of the time.
+const HIGHEST_NICE_RATIO: f64 = 100.0;
+
+/// `None` without a `[cleanup]` table: then nothing is cleaned by plan and apply.
+pub(super) fn resolve(
+    section: Slot<Section>,
+    context: &Context<'_>,
+    places: &mut Places,
+) -> Option<CleanupPolicy> {
+    let Section {
+        refresh_token_expire,
+        refresh_token_grace_period,
+        refresh_token_reuse_protection,
+        batch_size,
+        batch_interval,
+        target_batch_time,
+        nice_ratio,
+        max_duration,
+        max_rows,
+        only,
+        skip,
+        device_grants,
+        exclude_clients,
+    } = section.value()?;
+    let default = CleanupPolicy::default();
+    let mut duration = |key, slot: Slot<values::Duration>| {
+        context.duration(key, slot).map(|duration| places.note(TABLE, key, duration))
+    };
+    let refresh_token_expire = duration("refresh_token_expire", refresh_token_expire);
+    let refresh_token_grace_period = duration("refresh_token_grace_period", refresh_token_grace_period);
+    let batch_interval = duration("batch_interval", batch_interval);
+    let target_batch_time = duration("target_batch_time", target_batch_time);
+    let max_duration = duration("max_duration", max_duration);
+    let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
+    let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
+    let only = categories(only, context);
+    let skip = categories(skip, context);
+    contradictions(&only, &skip, context);
+    Some(CleanupPolicy {
+        refresh_token_expire: refresh_token_expire.filter(is_on),
+        refresh_token_grace_period: refresh_token_grace_period.unwrap_or(default.refresh_token_grace_period),
+        refresh_token_reuse_protection: refresh_token_reuse_protection
+            .value()
+            .unwrap_or(default.refresh_token_reuse_protection),
+        batch_size: batch_size.and_then(|size| NonZeroU32::new(size.value)).unwrap_or(default.batch_size),
+        batch_interval: batch_interval.unwrap_or(default.batch_interval),
+        target_batch_time: target_batch_time.filter(is_on),
+        nice_ratio: context.ratio(nice_ratio).unwrap_or(default.nice_ratio),
+        max_duration: max_duration.filter(is_on),
+        max_rows: max_rows.map(|rows| rows.value),
+        only: only.into_keys().collect(),
+        skip: skip.into_keys().collect(),
+        device_grants: device_grants.value().unwrap_or(default.device_grants),
+        exclude_clients: client_ids("exclude_clients", exclude_clients, context),
+    })
+}
+
+/// Zero is off, as in DOT's settings.
+fn is_on(duration: &Duration) -> bool {
+    !duration.is_zero()
+}
+
+fn categories(list: List<Category>, context: &Context<'_>) -> BTreeMap<Category, Span> {
+    let Some(list) = list.items() else { return BTreeMap::new() };
+    let list = context.without_duplicates(list, |category| category.key().to_owned());
+    list.value.into_iter().map(|item| (item.value, item.span)).collect()
+}
+
+fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Span>, context: &Context<'_>) {
+    for (category, span) in skip {
+        if let Some(chosen) = only.get(category) {
+            context.push(
+                Problem::error("contradiction", format!("`{category}` is both in `only` and in `skip`"))
+                    .at(span.clone())
+                    .related(chosen.clone(), "chosen here"),
+            );
+        }
+    }
+}
+
+impl Context<'_> {
+    fn ratio(&self, slot: Slot<Number>) -> Option<f64> {
+        let ratio = slot.present()?;
+        if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value.0) {
+            return Some(ratio.value.0);
+        }
+        self.push(Problem::error("out-of-range", "`nice_ratio` must be between 0 and 100").at(ratio.span));
+        None
+    }
+}

@@ -1,0 +1,83 @@
+//! `[policy]`: what a plan may do.
+
+use super::super::document::Policy as Section;
+use super::super::places::Places;
+use super::super::problem::Problem;
+use super::super::slot::{List, Placed, Slot};
+use super::super::values::{self, NumberOrText};
+use super::Context;
+use std::collections::BTreeSet;
+
+use crate::model::{ClientId, Limit, Policy};
+
+const TABLE: &str = "policy";
+
+pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mut Places) -> Policy {
+    let Some(Section { prune, protect, max_deletes, max_updates }) = section.value() else {
+        return Policy::default();
+    };
+    Policy {
+        prune: prune.present().map(|prune| places.note(TABLE, "prune", prune)).unwrap_or_default(),
+        protect: client_ids("protect", protect, context),
+        max_deletes: context
+            .limit("max_deletes", max_deletes)
+            .map(|limit| places.note(TABLE, "max_deletes", limit)),
+        max_updates: context
+            .limit("max_updates", max_updates)
+            .map(|limit| places.note(TABLE, "max_updates", limit)),
+    }
+}
+
+/// A list of client ids; they need not be declared.
+pub(super) fn client_ids(key: &str, list: List<String>, context: &Context<'_>) -> BTreeSet<ClientId> {
+    let Some(list) = list.items() else { return BTreeSet::new() };
+    let list = context.without_duplicates(list, String::clone);
+    let mut ids = BTreeSet::new();
+    for item in list.value {
+        if item.value.is_empty() {
+            context.push(Problem::error("empty", format!("an item of `{key}` is empty")).at(item.span));
+        } else {
+            ids.insert(ClientId::new(item.value));
+        }
+    }
+    ids
+}
+
+impl Context<'_> {
+    fn limit(&self, key: &str, slot: Slot<values::Limit>) -> Option<Placed<Limit>> {
+        let written = slot.present()?;
+        let read = match &written.value.0 {
+            NumberOrText::Number(count) => u64::try_from(*count).ok().map(Limit::Count),
+            NumberOrText::Text(text) => percentage(text),
+        };
+        if let Some(limit) = read {
+            return Some(written.with(limit));
+        }
+        let problem = Problem::error("out-of-range", format!("`{key}` is no limit")).at(written.span.clone());
+        self.push(problem.hint("write a count such as 5, or a percentage from \"0%\" to \"100%\""));
+        None
+    }
+}
+
+fn percentage(text: &str) -> Option<Limit> {
+    let digits = text.strip_suffix('%')?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let percent = digits.parse::<u8>().ok()?;
+    (percent <= 100).then_some(Limit::Percent(percent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages() {
+        assert_eq!(percentage("0%"), Some(Limit::Percent(0)));
+        assert_eq!(percentage("100%"), Some(Limit::Percent(100)));
+        for text in ["101%", "-1%", "+1%", "30", "%", "3.5%", "30 %", "1000000000000%"] {
+            assert_eq!(percentage(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Confidential values: from a reference in the file to the text that it stands for.
+//!
+//! Invariant: no problem made here contains the text, its length or a part of it.
+
+use std::path::Path;
+
+use zeroize::Zeroize;
+
+use super::super::conceal::is_variable_name;
+use super::super::document::{Reference, Secret as Section};
+use super::super::problem::{Problem, Span};
+use super::super::slot::{Placed, Slot};
+use super::super::suggest::quoted;
+use super::super::surroundings::{Presence, describe};
+use super::super::values::{Literal, OrTable};
+use super::Context;
+use crate::hasher::EncodedHash;
+use crate::model::SecretDeclaration;
+use crate::secret::Secret;
+
+/// The most bytes of a file that holds one secret.
+const FILE_LIMIT: u64 = 64 * 1024;
+
+const FORMS: &str =
+    "write { env = \"NAME\" }, { file = \"PATH\" }, { hash = \"pbkdf2_sha256$…\" } or { generate = true }";
+
+/// `client_secret`.
+pub(super) fn client_secret(
+    written: Placed<OrTable<Literal, Section>>,
+    context: &Context<'_>,
+) -> Option<SecretDeclaration> {
+    let Placed { span, value, .. } = written;
+    let Section { env, file, hash, generate } = match value {
+        OrTable::Table(section) => section,
+        OrTable::Plain(Literal) => {
+            context.push(
+                Problem::error("literal-secret", "a secret is never written into the file")
+                    .at(span)
+                    .label("not shown")
+                    .hint(format!("{FORMS}; and treat the secret that was here as known to others")),
+            );
+            return None;
+        }
+    };
+    let sources = [!env.is_absent(), !file.is_absent(), !hash.is_absent(), !generate.is_absent()];
+    one_source(&sources, &span, FORMS, context)?;
+    if let Some(hash) = hash.present() {
+        return encoded(&hash, context).map(SecretDeclaration::Hash);
+    }
+    if let Some(generate) = generate.present() {
+        if !generate.value {
+            let problem = Problem::error("invalid-value", "`generate` can only be true").at(generate.span);
+            context.push(problem.hint("leave `client_secret` out for a secret that is not managed"));
+            return None;
+        }
+        return Some(SecretDeclaration::Generate);
+    }
+    referred(env, file, context).map(SecretDeclaration::Plain)
+}
+
+/// `{ env }` or `{ file }`.
+pub(super) fn reference(written: Reference, span: &Span, context: &Context<'_>) -> Option<Secret> {
+    let Reference { env, file } = written;
+    let sources = [!env.is_absent(), !file.is_absent()];
+    one_source(&sources, span, "write { env = \"NAME\" } or { file = \"PATH\" }", context)?;
+    referred(env, file, context)
+}
+
+fn one_source(sources: &[bool], span: &Span, hint: &str, context: &Context<'_>) -> Option<()> {
+    let message = match sources.iter().filter(|is_written| **is_written).count() {
+        1 => return Some(()),
+        0 => "the table does not say where the secret is",
+        _ => "the table names several sources of one secret",
+    };
+    let code = if sources.contains(&true) { "several-sources" } else { "missing-key" };
+    context.push(Problem::error(code, message).at(span.clone()).hint(hint));
+    None
+}
+
+fn encoded(written: &Placed<String>, context: &Context<'_>) -> Option<EncodedHash> {
+    match EncodedHash::parse(&written.value) {
+        Ok(hash) => Some(hash),
+        Err(error) => {
+            let problem = Problem::error("invalid-hash", format!("`hash` {error}")).at(written.span.clone());
+            context
+                .push(problem.label("not shown").hint("write it as Django stores it: pbkdf2_sha256$…$…$…"));
+            None
+        }
+    }
+}
+
+fn referred(env: Slot<String>, file: Slot<String>, context: &Context<'_>) -> Option<Secret> {
+    if let Some(name) = env.present() {
+        return variable(&name, context);
+    }
+    let path = context.text("file", file)?;
+    secret_file(&path, context)
+}
+
+fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
+    let span = name.span.clone();
+    if !is_variable_name(&name.value) {
+        let problem =
+            Problem::error("invalid-variable-name", "`env` is not the name of an environment variable");
+        context.push(problem.at(span).label("not shown").hint("write the name of the variable, without `$`"));
+        return None;
+    }
+    let subject = format!("the environment variable {}", quoted(&name.value));
+    let Some(value) = (context.surroundings.variable)(&name.value) else {
+        context.unavailable("unset-variable", format!("{subject} is not set"), span);
+        return None;
+    };
+    let Ok(text) = value.into_string() else {
+        context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
+        return None;
+    };
+    usable(text, &subject, span, context)
+}
+
+fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
+    let span = path.span.clone();
+    let subject = format!("the file {}", quoted(&path.value));
+    let bytes = match (context.surroundings.file)(&context.directory.join(Path::new(&path.value)), FILE_LIMIT)
+    {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            context.unavailable("unreadable-file", format!("{subject} {}", describe(&error)), span);
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(mut text) => {
+            strip_newline(&mut text);
+            usable(text, &subject, span, context)
+        }
+        Err(error) => {
+            // It may be the secret in another encoding.
+            error.into_bytes().zeroize();
+            context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
+            None
+        }
+    }
+}
+
+/// Editors and `echo` end a file with a newline that is no part of the secret. Exactly one goes.
+fn strip_newline(text: &mut String) {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+}
+
+fn usable(text: String, subject: &str, span: Span, context: &Context<'_>) -> Option<Secret> {
+    let secret = Secret::new(text);
+    if secret.expose().contains('\0') {
+        context.push(Problem::error("nul-byte", format!("{subject} contains a NUL byte")).at(span));
+        return None;
+    }
+    if secret.expose().is_empty() {
+        context.unavailable("empty-secret", format!("{subject} is empty"), span);
+        return None;
+    }
+    Some(secret)
+}
+
+impl Context<'_> {
+    /// A secret that is not at hand: in `validate` nobody needs it.
+    fn unavailable(&self, code: &'static str, message: String, span: Span) {
+        let problem = match self.presence {
+            Presence::Optional => Problem::warning(code, message),
+            Presence::Required => Problem::error(code, message),
+        };
+        self.push(problem.at(span));
+    }
+}

@@ -1,0 +1,250 @@
+//! "Did you mean": from a key or a choice that does not exist to the one that was meant.
+//!
+//! The candidates are the fields of the structs in `document`, asked of serde itself, so they cannot fall behind.
+
+use std::fmt::Write as _;
+
+use serde::de::value::Error;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::document::{
+    Application, Cleanup, Database, Document, Policy, Provider, Reference, Removed, Renamed, Secret, Tables,
+    Username,
+};
+use super::problem::Problem;
+
+/// Keys of the documented format that this version does not implement: the table at the top, and the key.
+const NOT_YET: [(&str, &str); 8] = [
+    ("applications", "ignore"),
+    ("applications", "columns"),
+    ("cleanup", "workers"),
+    ("cleanup", "max_replica_lag"),
+    ("cleanup", "cimd_applications"),
+    ("cleanup", "dcr_applications"),
+    ("cleanup", "strategy"),
+    ("cleanup", "fk_checks"),
+];
+
+/// The tables of the file as a message names them, and their keys.
+fn tables() -> [(&'static str, &'static [&'static str]); 9] {
+    [
+        ("at the top level", fields_of::<Document>()),
+        ("in `[applications.…]`", fields_of::<Application>()),
+        ("in `[database]`", fields_of::<Database>()),
+        ("in `[database.tables]`", fields_of::<Tables>()),
+        ("in `[provider]`", fields_of::<Provider>()),
+        ("in `[[removed]]`", fields_of::<Removed>()),
+        ("in `[[renamed]]`", fields_of::<Renamed>()),
+        ("in `[policy]`", fields_of::<Policy>()),
+        ("in `[cleanup]`", fields_of::<Cleanup>()),
+    ]
+}
+
+/// Whether the format has the key anywhere.
+pub(super) fn is_known_key(key: &str) -> bool {
+    let inner = [fields_of::<Reference>(), fields_of::<Secret>(), fields_of::<Username>()];
+    tables().iter().map(|(_, keys)| *keys).chain(inner).any(|keys| keys.contains(&key))
+}
+
+/// Describes a key that its table does not have.
+pub(super) fn unknown_key(
+    above: &[&str],
+    key: &str,
+    keys: &'static [&'static str],
+    is_table: bool,
+) -> Problem {
+    let table = above.first().copied().unwrap_or_default();
+    if NOT_YET.contains(&(table, key)) {
+        return Problem::error(
+            "not-yet-supported",
+            format!("{} is not supported by this version yet", quoted(key)),
+        );
+    }
+    let subject = match above {
+        [] if is_table => format!("unknown table `[{}]`", bare(key)),
+        [] => format!("unknown key {} at the top level", quoted(key)),
+        ["removed" | "renamed"] => format!("unknown key {} in `[[{table}]]`", quoted(key)),
+        _ => {
+            let path: Vec<_> = above.iter().map(|key| bare(key)).collect();
+            format!("unknown key {} in `[{}]`", quoted(key), path.join("."))
+        }
+    };
+    let problem = Problem::error("unknown-key", subject);
+    if let Some(meant) = closest(key, keys) {
+        return problem.hint(format!("did you mean `{meant}`?"));
+    }
+    let elsewhere = tables();
+    let other = elsewhere.iter().find_map(|(place, keys)| Some((place, closest(key, keys)?)));
+    match other {
+        Some((place, meant)) if meant == key => problem.hint(format!("`{key}` belongs {place}")),
+        Some((place, meant)) => problem.hint(format!("did you mean `{meant}` {place}?")),
+        None => problem.hint(one_of(keys)),
+    }
+}
+
+/// Describes a value outside a closed list.
+pub(super) fn unknown_choice(subject: &str, given: &str, choices: &[&'static str]) -> Problem {
+    let problem = Problem::error("unknown-value", format!("{subject} cannot be {}", quoted(given)));
+    match closest(given, choices) {
+        Some(meant) => problem.label(one_of(choices)).hint(format!("did you mean \"{meant}\"?")),
+        None => problem.hint(one_of(choices)),
+    }
+}
+
+fn one_of(choices: &[&str]) -> String {
+    let mut text = String::from("must be one of ");
+    for (index, choice) in choices.iter().enumerate() {
+        let separator = match index {
+            0 => "",
+            _ if index + 1 == choices.len() => " or ",
+            _ => ", ",
+        };
+        let shown = if choice.is_empty() { "\"\"" } else { choice };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}{shown}");
+    }
+    text
+}
+
+/// The candidate that a slip of the fingers could have turned into the word, or of which the word is a part that
+/// stands for it (`grant_type` for `authorization_grant_type`).
+pub(super) fn closest(word: &str, candidates: &[&'static str]) -> Option<&'static str> {
+    const LONGEST: usize = 80;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let word: String = word.to_lowercase().replace(['-', ' '], "_");
+    let flat = |candidate: &str| candidate.to_lowercase().replace('-', "_");
+    let score = |candidate: &&'static str| {
+        let candidate = flat(candidate);
+        let distance = strsim::damerau_levenshtein(&word, &candidate);
+        let allowed = word.chars().count().max(candidate.chars().count()) / 3;
+        let is_part = word.len() >= 5 && (candidate.ends_with(&word) || word.starts_with(&candidate));
+        (distance <= allowed || is_part).then_some(distance)
+    };
+    let scored = candidates.iter().filter_map(|candidate| Some((score(candidate)?, *candidate)));
+    scored.min().map(|(_, candidate)| candidate)
+}
+
+/// Text of the file inside a message: short, on one line, and harmless to a terminal.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", bare(text))
+}
+
+fn bare(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let is_bare = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let mut shown = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == LONGEST {
+            shown.push('…');
+            break;
+        }
+        match c {
+            // Direction marks could make the rest of the line read as something else.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_unicode());
+            }
+            '\'' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    if is_bare { shown } else { format!("\"{shown}\"") }
+}
+
+/// The keys of a struct, in the order of its fields.
+pub(super) fn fields_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut fields: &'static [&'static str] = &[];
+    // It always "fails": it only listens to what the struct asks for.
+    let _ = T::deserialize(FieldNames(&mut fields));
+    fields
+}
+
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for FieldNames<'_> {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = fields;
+        Err(Error::custom("names only"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
+        Err(Error::custom("not a struct"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(above: &[&str], key: &str, keys: &'static [&'static str]) -> Option<String> {
+        unknown_key(above, key, keys, false).hint
+    }
+
+    #[test]
+    fn slips_and_short_names_are_understood() {
+        let keys = fields_of::<Application>();
+        for (written, meant) in [
+            ("redirect_uri", "redirect_uris"),
+            ("redirect-uris", "redirect_uris"),
+            ("RedirectURIs", "redirect_uris"),
+            ("grant_type", "authorization_grant_type"),
+            ("clientid", "client_id"),
+            ("secret", "client_secret"),
+            ("skip_authorisation", "skip_authorization"),
+            ("nmae", "name"),
+        ] {
+            let expected = format!("did you mean `{meant}`?");
+            assert_eq!(hint(&["applications", "web"], written, keys), Some(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_table_is_sent_there() {
+        let keys = fields_of::<Cleanup>();
+        assert_eq!(hint(&["cleanup"], "max_deletes", keys).unwrap(), "`max_deletes` belongs in `[policy]`");
+        assert_eq!(
+            hint(&["cleanup"], "allow_uri_wildcard", keys).unwrap(),
+            "did you mean `allow_uri_wildcards` in `[provider]`?"
+        );
+        assert_eq!(
+            hint(&["cleanup"], "refresh_token_expire_seconds", keys).unwrap(),
+            "did you mean `refresh_token_expire`?"
+        );
+    }
+
+    #[test]
+    fn a_key_like_nothing_gets_the_list() {
+        let hint = hint(&["removed"], "zzz", fields_of::<Renamed>());
+        assert_eq!(hint.unwrap(), "must be one of from or to");
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_says_so() {
+        for (table, key) in NOT_YET {
+            assert_eq!(unknown_key(&[table], key, &[], false).code, "not-yet-supported");
+            assert!(!is_known_key(key), "{key} is supported by now");
+        }
+    }
+
+    #[test]
+    fn text_in_messages_is_harmless() {
+        assert_eq!(quoted("web-1"), "`web-1`");
+        assert_eq!(quoted("a b\u{1b}[31m\n"), "`\"a b\\u{1b}[31m\\n\"`");
+        assert_eq!(quoted("a\u{202e}b"), "`\"a\\u{202e}b\"`");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+}

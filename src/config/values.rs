@@ -1,0 +1,235 @@
+//! Values that take more than one form: `14d` or a number, `5` or `"30%"`, a name or a table.
+//!
+//! Here they are only told apart; `resolve` says what they mean.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::reader::OR_TABLE;
+use crate::secret::Secret;
+
+/// A number or text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+/// Defines a form of [`NumberOrText`]: what an error calls it, and its JSON Schema.
+macro_rules! number_or_text {
+    ($(#[$doc:meta])* $name:ident, $expecting:literal, $schema:tt) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub(super) struct $name(pub NumberOrText);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(NumberOrTextVisitor($expecting)).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+number_or_text! {
+    /// A length of time.
+    Duration, "text such as \"14d\" or a whole number of seconds", {
+        "description": "A length of time: \"14d\", \"1h30m\", \"500ms\", or a whole number of seconds.",
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": "^\\s*([0-9]+|([0-9]+(\\.[0-9]+)?\\s*[a-zA-Zµ]+\\s*)+)\\s*$",
+        "examples": ["14d"]
+    }
+}
+
+number_or_text! {
+    /// The most of something.
+    Limit, "a whole number or a percentage such as \"30%\"", {
+        "description": "A count, or a percentage of the applications in the database.",
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": "^(100|[0-9]{1,2})%$",
+        "examples": ["30%"]
+    }
+}
+
+number_or_text! {
+    /// A primary key of the user table.
+    UserKey, "a primary key or a table such as { username = \"ops\" }", {
+        "description": "The primary key of the owner: a number, or text for other types of keys.",
+        "type": ["integer", "string"],
+        "minLength": 1,
+        "examples": [1]
+    }
+}
+
+struct NumberOrTextVisitor(&'static str);
+
+impl Visitor<'_> for NumberOrTextVisitor {
+    type Value = NumberOrText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<NumberOrText, E> {
+        Ok(NumberOrText::Number(number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<NumberOrText, E> {
+        Ok(NumberOrText::Text(text.to_owned()))
+    }
+}
+
+/// A number, whole or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number(pub f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberVisitor;
+
+        impl Visitor<'_> for NumberVisitor {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "numbers that large are refused anyway")]
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+        }
+
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+impl JsonSchema for Number {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Number")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+/// A plain value or a table. Unlike serde's untagged enums, it keeps the errors of the form that was meant.
+#[derive(Clone, Debug)]
+pub(super) enum OrTable<S, T> {
+    Plain(S),
+    Table(T),
+}
+
+impl<'de, S: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for OrTable<S, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(OR_TABLE, OrTableVisitor(PhantomData))
+    }
+}
+
+struct OrTableVisitor<S, T>(PhantomData<(S, T)>);
+
+impl<'de, S: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for OrTableVisitor<S, T> {
+    type Value = OrTable<S, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or a table")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, plain: D) -> Result<Self::Value, D::Error> {
+        S::deserialize(plain).map(OrTable::Plain)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, table: D) -> Result<Self::Value, D::Error> {
+        T::deserialize(table).map(OrTable::Table)
+    }
+}
+
+impl<S: JsonSchema, T: JsonSchema> JsonSchema for OrTable<S, T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}_or_{}", S::schema_name(), T::schema_name()))
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<T>()] })
+    }
+}
+
+/// Text that can hold a password.
+#[derive(Debug)]
+pub(super) struct Confidential(pub Secret);
+
+impl<'de> Deserialize<'de> for Confidential {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl JsonSchema for Confidential {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Confidential")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// A secret that was written into the file. Its text is dropped at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Literal;
+
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LiteralVisitor;
+
+        impl Visitor<'_> for LiteralVisitor {
+            type Value = Literal;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { env = \"NAME\" }")
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Literal, E> {
+                Ok(Literal)
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Literal, E> {
+                Ok(Literal)
+            }
+        }
+
+        deserializer.deserialize_any(LiteralVisitor)
+    }
+}

@@ -1,0 +1,44 @@
+//! The server settings that the rules for applications depend on: DOT's `OAUTH2_PROVIDER`, as far as it matters.
+//!
+//! They live in Django's settings, where no database query can see them, so the file repeats them. Defaults are
+//! those of DOT 3.4.1.
+
+use std::num::{NonZeroU16, NonZeroU32};
+
+/// `[provider]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// `ALLOWED_REDIRECT_URI_SCHEMES`.
+    pub allowed_redirect_uri_schemes: Vec<String>,
+    /// `ALLOWED_SCHEMES`, for origins.
+    pub allowed_schemes: Vec<String>,
+    /// `ALLOW_URI_WILDCARDS` (DOT 3.1).
+    pub allow_uri_wildcards: bool,
+    /// Whether `OIDC_RSA_PRIVATE_KEY` is set; the key itself is none of our business.
+    pub oidc_rsa_private_key: bool,
+    /// `CLIENT_SECRET_HASHER` (DOT 3.1): a Django algorithm name. DOT's `"default"` is `pbkdf2_sha256` in a stock Django.
+    pub client_secret_hasher: String,
+    /// `CLIENT_SECRET_GENERATOR_LENGTH`, in characters; the column holds 255.
+    pub client_secret_generator_length: NonZeroU16,
+    /// PBKDF2 iterations of new hashes; `None`: the default of the newest Django.
+    pub client_secret_iterations: Option<NonZeroU32>,
+}
+
+impl Provider {
+    /// DOT's `CLIENT_SECRET_GENERATOR_LENGTH`.
+    pub const DEFAULT_SECRET_LENGTH: NonZeroU16 = NonZeroU16::MIN.saturating_add(127);
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            allowed_redirect_uri_schemes: vec!["http".to_owned(), "https".to_owned()],
+            allowed_schemes: vec!["https".to_owned()],
+            allow_uri_wildcards: false,
+            oidc_rsa_private_key: false,
+            client_secret_hasher: "pbkdf2_sha256".to_owned(),
+            client_secret_generator_length: Self::DEFAULT_SECRET_LENGTH,
+            client_secret_iterations: None,
+        }
+    }
+}
