@@ -5,11 +5,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use crate::apply::ApplyError;
+use crate::conninfo::ConninfoError;
+use crate::db::applications::ApplicationsError;
 use crate::db::error::DbError;
 use crate::db::layout::LayoutError;
+use crate::embedded::{EmbeddedError, NotFound};
 
 /// The exit codes, in one place. `README.md` lists the same table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +54,13 @@ pub struct Error {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    unknown_outcome: bool,
 }
 
 impl Error {
     /// An error with its own text.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), unknown_outcome: false }
     }
 
     /// A usage error.
@@ -77,7 +82,29 @@ impl Error {
             message.push_str(&text);
             source = cause.source();
         }
-        Self { exit, message: error.to_string(), causes, hints: Vec::new() }
+        Self { exit, message: error.to_string(), causes, hints: Vec::new(), unknown_outcome: false }
+    }
+
+    /// The answer could not be written. A reader that has gone away (`| head`) is no failure and ends quietly.
+    #[must_use]
+    pub fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::new(Exit::Done, "")
+        } else {
+            Self::from_source(Exit::Failed, error).context("cannot write the answer")
+        }
+    }
+
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.message.is_empty()
+    }
+
+    /// Whether the changes may have been made all the same: the connection was lost at COMMIT.
+    #[must_use]
+    pub const fn outcome_is_unknown(&self) -> bool {
+        self.unknown_outcome
     }
 
     /// Adds what happened before.
@@ -157,8 +184,11 @@ impl From<ApplyError> for Error {
                 .hint("wait for it, or give it more time with --lock-timeout"),
             ApplyError::Stale(_) => Self::from_source(Exit::Stale, &error)
                 .hint("nothing was changed; run `oauthctl apply` again to see the new plan"),
-            ApplyError::Unknown(_) => Self::from_source(Exit::Failed, &error)
-                .hint("run `oauthctl plan`: no changes means that they were made"),
+            ApplyError::Unknown(_) => {
+                let error = Self::from_source(Exit::Failed, &error);
+                Self { unknown_outcome: true, ..error }
+                    .hint("run `oauthctl plan`: no changes means that they were made")
+            }
             ApplyError::Affected { .. } => Self::from_source(Exit::Failed, &error)
                 .hint("does a trigger or a row-level security policy on the table change what a write does?"),
             ApplyError::Unsealed(_) => Self::from_source(Exit::Failed, &error),
@@ -169,5 +199,29 @@ impl From<ApplyError> for Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         Self::from_source(Exit::Failed, &error)
+    }
+}
+
+impl From<ApplicationsError> for Error {
+    fn from(error: ApplicationsError) -> Self {
+        DbError::new(error.attempted, error.source).into()
+    }
+}
+
+impl From<ConninfoError> for Error {
+    fn from(error: ConninfoError) -> Self {
+        Self::from_source(Exit::Usage, &error)
+    }
+}
+
+impl From<NotFound> for Error {
+    fn from(error: NotFound) -> Self {
+        Self::from_source(Exit::Unreachable, &error)
+    }
+}
+
+impl From<EmbeddedError> for Error {
+    fn from(error: EmbeddedError) -> Self {
+        Self::from_source(Exit::Unreachable, &error)
     }
 }

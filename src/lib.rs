@@ -37,6 +37,7 @@ pub mod command;
 pub mod config;
 pub mod conninfo;
 pub mod db;
+pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;

@@ -59,7 +59,16 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let cleaned = if prepared.sweeps.is_empty() {
         None
     } else {
-        Some(super::cleartokens::clean(session, &prepared.connected, &prepared.sweeps, &prepared.config, expired).await?)
+        Some(
+            super::cleartokens::clean(
+                session,
+                &prepared.connected,
+                &prepared.sweeps,
+                &prepared.config,
+                expired,
+            )
+            .await?,
+        )
     };
     finish(session, &prepared, outcome, cleaned)
 }
@@ -97,7 +106,10 @@ fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -
         return Ok(());
     }
     if !session.ui.terminal().interactive {
-        return Err(Error::new(Exit::Refused, "apply needs --yes where nobody can be asked; nothing was changed"));
+        return Err(Error::new(
+            Exit::Refused,
+            "apply needs --yes where nobody can be asked; nothing was changed",
+        ));
     }
     let changes = plan.steps.len() as u64;
     let what = match (changes, expired) {
@@ -115,7 +127,11 @@ fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -
 }
 
 /// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write.
-async fn execute(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<Option<Outcome>, Error> {
+async fn execute(
+    session: &mut Session,
+    args: &ApplyArgs,
+    prepared: &Prepared,
+) -> Result<Option<Outcome>, Error> {
     if prepared.plan.is_empty() {
         return Ok(None);
     }
@@ -129,7 +145,8 @@ async fn execute(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }
 
-fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
+/// Makes the plan's secrets; shared with `createapplication`.
+pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
     let mut entropy = session.entropy();
     seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut |_, _| {})
         .map_err(|error| Error::from_source(Exit::Failed, &error))
@@ -176,15 +193,20 @@ pub async fn write(
         Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
         Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
         Event::Drained { client_id, rows, total } => {
-            ui.status(format_args!("Deleting tokens of {}: {rows} of about {total}.", visible(client_id.as_str())));
+            ui.status(format_args!(
+                "Deleting tokens of {}: {rows} of about {total}.",
+                visible(client_id.as_str())
+            ));
         }
     };
     let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
     drop(guard);
-    outcome.map_err(|error| session.interrupted.exit().map_or_else(
-        || Error::from(error),
-        |exit| Error::new(exit, "interrupted; everything was rolled back"),
-    ))
+    outcome.map_err(|error| {
+        session.interrupted.exit().map_or_else(
+            || Error::from(error),
+            |exit| Error::new(exit, "interrupted; everything was rolled back"),
+        )
+    })
 }
 
 /// Keeps or takes back the delivered secrets, and shows them where there is no file.
@@ -199,12 +221,16 @@ fn settle(
     match (outcome, delivery, &args.secrets_out) {
         (Ok(outcome), Some(delivery), Some(path)) => {
             delivery.keep();
-            session.ui.status(format_args!("Wrote {} to {}.", plural(count, "generated secret"), path.display()));
+            session.ui.status(format_args!(
+                "Wrote {} to {}.",
+                plural(count, "generated secret"),
+                path.display()
+            ));
             Ok(outcome)
         }
         (Ok(outcome), _, _) => {
             for (client_id, secret) in &sealed.generated {
-                session.reveal(client_id, secret)?;
+                session.reveal(&format!("client_secret of {}", visible(client_id.as_str())), secret)?;
             }
             Ok(outcome)
         }
@@ -260,6 +286,10 @@ fn applied_line(outcome: &Outcome) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
-    let with = if dependents > 0 { format!(" (with {})", plural(dependents, "dependent row")) } else { String::new() };
+    let with = if dependents > 0 {
+        format!(" (with {})", plural(dependents, "dependent row"))
+    } else {
+        String::new()
+    };
     format!("Applied: {}{with}.\n", parts.join(", "))
 }

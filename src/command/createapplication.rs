@@ -8,7 +8,7 @@ use clap::Args;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
+use crate::model::{Application, ClientId, Declared, Desired, SecretDeclaration, UserRef};
 use crate::plan::{Step, diff};
 use crate::secret::{Secret, random_text};
 use crate::ui::plan::visible;
@@ -76,29 +76,37 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     let generates = application.client_secret.is_none();
     let name = application.name.clone().filter(|name| !name.is_empty());
     let declared = Declared { block: client_id.to_string(), application, protect: false };
-    config.desired =
-        Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
+    config.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
     config.cleanup = None;
-    let prepared = reconcile::prepare_with(session, config, &ScopeArgs::default(), "createapplication").await?;
+    let prepared =
+        reconcile::prepare_with(session, config, &ScopeArgs::default(), "createapplication").await?;
     if !matches!(prepared.plan.steps.as_slice(), [Step::Create { .. }]) {
         // DOT's words.
         return Err(Error::new(Exit::Failed, "client_id: Application with this Client ID already exists.")
-            .hint(format!("declare it in {} and run `oauthctl apply` to update it", session.global.file.display())));
+            .hint(format!(
+                "declare it in {} and run `oauthctl apply` to update it",
+                session.global.file.display()
+            )));
     }
     let created = create(session, args, &prepared).await?;
     let shown = name.as_deref().unwrap_or(client_id.as_str());
     session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
     match created {
-        Some(secret) if generates => session.answer_secret("client_secret: ", &secret),
+        Some(secret) if generates => session.reveal("client_secret", &secret),
         _ => Ok(()),
     }?;
     Ok(Exit::Done)
 }
 
-async fn create(session: &mut Session, args: &CreateArgs, prepared: &Prepared) -> Result<Option<Secret>, Error> {
+async fn create(
+    session: &mut Session,
+    args: &CreateArgs,
+    prepared: &Prepared,
+) -> Result<Option<Secret>, Error> {
     let recipe = session.recipe(&prepared.config)?;
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
-    super::apply::write(session, prepared, &sealed, args.lock_timeout).await?;
+    // Either one row or an error: DOT's success line says it all.
+    let _ = super::apply::write(session, prepared, &sealed, args.lock_timeout).await?;
     Ok(sealed.generated.pop().map(|(_, secret)| secret))
 }
 

@@ -18,7 +18,8 @@ pub struct ManArgs {
 
 /// Prints or writes them.
 pub fn run(session: &mut Session, args: &ManArgs) -> Result<Exit, Error> {
-    let failed = |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
+    let failed =
+        |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
     let command = Cli::command().disable_help_subcommand(true);
     if let Some(directory) = &args.out {
         clap_mangen::generate_to(command, directory).map_err(|error| failed(&error))?;

@@ -1,1 +1,131 @@
-//! Wiring only.
+//! Wiring only: arguments → load → decide → effect → report. No logic of its own.
+//!
+//! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
+//! the way to the database) and [`reconcile`] (from a file to a checked plan). The only module that reads the clock and
+//! the environment, and the only one that `main` calls.
+
+pub mod apply;
+pub mod cleartokens;
+pub mod completions;
+pub mod createapplication;
+pub mod man;
+pub mod plan;
+pub mod reconcile;
+pub mod session;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, Exit};
+use crate::ui::Color;
+use session::Session;
+
+/// Plan and apply OAuth applications and token cleanup on Django OAuth Toolkit databases.
+#[derive(Debug, Parser)]
+#[command(name = "oauthctl", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    /// What every verb takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes, before or after it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// The file that declares the applications and the cleanup policy.
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
+    pub file: PathBuf,
+    /// Where the database is: a postgres:// URL or libpq's "key=value" text. Otherwise DATABASE_URL, [database] url and
+    /// libpq's environment decide, in this order.
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Use a PostgreSQL of oauthctl's own, started from the installed programs.
+    #[arg(long, global = true, conflicts_with = "database_url")]
+    pub embedded: bool,
+    /// Delete the data of the embedded PostgreSQL first.
+    #[arg(long, global = true, requires = "embedded")]
+    pub embedded_reset: bool,
+    /// How the answer is written.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub color: Color,
+    /// Say nothing but the answer, warnings and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log what happens to stderr; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// How the log is written.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show what apply would do; changes nothing.
+    Plan(plan::PlanArgs),
+    /// Show the plan, ask, bring the database there, then clean up.
+    Apply(apply::ApplyArgs),
+    /// Create one application, as DOT's command of the same name does.
+    Createapplication(createapplication::CreateArgs),
+    /// Print shell completions.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page.
+    Man(man::ManArgs),
+}
+
+impl Verb {
+    /// Its name, for `application_name`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Createapplication(_) => "createapplication",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Whatever the verb could not do, with its exit code and hints.
+pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
+    match verb {
+        Verb::Plan(args) => session.block_on(plan::run, args),
+        Verb::Apply(args) => session.block_on(apply::run, args),
+        Verb::Createapplication(args) => session.block_on(createapplication::run, args),
+        Verb::Completions(args) => completions::run(session, args),
+        Verb::Man(args) => man::run(session, args),
+    }
+}

@@ -12,13 +12,13 @@ use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
-use crate::model::{Actual, Allow, ClientId, Desired, Key, Policy, Sweep, TableRole};
+use crate::model::{Actual, Allow, ClientId, Desired, Key, Sweep, TableRole};
 use crate::plan::guard::{Blocker, Rails, Refusal, check};
-use crate::plan::{Facts, Finding, Plan, retention, seal};
+use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
 
 /// Flags that decide what is planned and what may be done.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
@@ -80,6 +80,16 @@ pub struct Prepared {
 /// Reads the file and the database, plans, counts and checks.
 pub async fn prepare(session: &mut Session, scope: &ScopeArgs, verb: &str) -> Result<Prepared, Error> {
     let config = session.load()?;
+    prepare_with(session, config, scope, verb).await
+}
+
+/// As [`prepare`], for a file that is read already.
+pub async fn prepare_with(
+    session: &mut Session,
+    config: Config,
+    scope: &ScopeArgs,
+    verb: &str,
+) -> Result<Prepared, Error> {
     let connected = session.connect(&config.database, verb, 2).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
@@ -96,25 +106,43 @@ pub async fn prepare(session: &mut Session, scope: &ScopeArgs, verb: &str) -> Re
     let allow = scope.allow.iter().cloned().collect();
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
     let refusal = check(&plan, &rails).err();
-    let (sweeps, forecast) = match &config.cleanup {
-        Some(policy) if !scope.no_cleanup => {
-            let client = connected.database.get().await?;
-            let as_of = match scope.as_of {
-                Some(instant) => instant,
-                None => database_now(&client).await?,
-            };
-            let available: BTreeSet<TableRole> =
-                TableRole::ALL.into_iter().filter(|role| connected.layout.table(*role).is_some()).collect();
-            let sweeps = retention::sweeps(policy, as_of, &available);
-            let tally = tokens::count(&**client, &connected.layout, &sweeps)
-                .await
-                .map_err(DbError::during("counting what cleanup would delete"))?;
-            let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
-            (sweeps, Some(forecast))
-        }
-        _ => (Vec::new(), None),
-    };
+    let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
     Ok(Prepared { connected, config, plan, sweeps, forecast, refusal, ledger })
+}
+
+/// What cleanup would do and delete, where the file has a `[cleanup]`.
+async fn forecast(
+    connected: &Connected,
+    config: &Config,
+    scope: &ScopeArgs,
+) -> Result<(Vec<Sweep>, Option<CleanupForecast>), Error> {
+    let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup) else {
+        return Ok((Vec::new(), None));
+    };
+    let mut client = connected.database.get().await?;
+    let as_of = match scope.as_of {
+        Some(instant) => instant,
+        None => database_now(&client).await?,
+    };
+    let sweeps = retention::sweeps(policy, as_of, &available(connected));
+    let snapshot = read_only(&mut client).await?;
+    let tally = tokens::count(&*snapshot, &connected.layout, &sweeps)
+        .await
+        .map_err(DbError::during("counting what cleanup would delete"))?;
+    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
+    Ok((sweeps, Some(forecast)))
+}
+
+/// The tables that this DOT has.
+#[must_use]
+pub fn available(connected: &Connected) -> BTreeSet<TableRole> {
+    TableRole::ALL.into_iter().filter(|role| connected.layout.table(*role).is_some()).collect()
+}
+
+/// Plans again on the same connection: after a commit there must be nothing left.
+pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<Plan, Error> {
+    let Planned { plan, .. } = plan_against(session, &prepared.connected, &prepared.config, scope).await?;
+    Ok(plan)
 }
 
 struct Planned {
@@ -157,7 +185,12 @@ async fn plan_against(
 }
 
 /// Verifies the secrets and plans.
-pub fn decide(session: &mut Session, config: &Config, actual: &Actual, scope: &ScopeArgs) -> Result<Plan, Error> {
+pub fn decide(
+    session: &mut Session,
+    config: &Config,
+    actual: &Actual,
+    scope: &ScopeArgs,
+) -> Result<Plan, Error> {
     let threads = session.threads();
     let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
     let targets = super::plan::targets(&scope.targets);
@@ -192,9 +225,9 @@ pub async fn read_only(
 fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Key, Vec<Blocker>> {
     rows.into_iter()
         .map(|(key, rows)| {
-            let blockers = rows
-                .into_iter()
-                .map(|dependents::ForeignRows { table, constraint, rows }| Blocker { table, constraint, rows });
+            let blockers = rows.into_iter().map(|dependents::ForeignRows { table, constraint, rows }| {
+                Blocker { table, constraint, rows }
+            });
             (key, blockers.collect())
         })
         .collect()

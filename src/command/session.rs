@@ -2,7 +2,8 @@
 //!
 //! The only place that reads the process's environment, its clock and its randomness, and that listens to signals.
 
-use std::io;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,17 +12,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Format, GlobalArgs};
-use crate::config::Config;
+use super::GlobalArgs;
+use crate::config::{self, Config, PlaceOf, Problem, Problems, Source};
+use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
 use crate::db::layout::Layout;
+use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
 use crate::hasher::Hasher;
-use crate::model::ClientId;
-use crate::plan::Finding;
 use crate::plan::seal::Recipe;
+use crate::plan::{Finding, FindingCause};
 use crate::secret::{Entropy, EntropyError, Secret};
-use crate::ui::Ui;
+use crate::ui::{Chatter, Ui, diagnostics};
+
+/// The file that is read when `--file` names none.
+pub const DEFAULT_FILE: &str = "oauth.toml";
+
+/// The largest secret file, in bytes; the column holds 255 characters.
+const SECRET_LIMIT: u64 = 4_096;
 
 /// See the module.
 pub struct Session {
@@ -39,6 +47,8 @@ pub struct Connected {
     pub database: Database,
     /// The tables.
     pub layout: Layout,
+    /// Keeps the embedded server running.
+    pub embedded: Option<Cluster>,
 }
 
 /// SIGINT and SIGTERM.
@@ -71,7 +81,10 @@ impl Interrupted {
                 };
                 if this.token.is_cancelled() {
                     let exit = if terminated { Exit::Terminated } else { Exit::Interrupted };
-                    #[expect(clippy::disallowed_methods, reason = "the user asked twice; the server rolls back")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "the user asked twice; the server rolls back"
+                    )]
                     std::process::exit(i32::from(exit as u8));
                 }
                 this.terminated.store(terminated, Ordering::Relaxed);
@@ -80,4 +93,308 @@ impl Interrupted {
         });
         Ok(())
     }
+}
+
+/// The process's environment variable, as text; one that is not UTF-8 counts as absent.
+#[expect(clippy::disallowed_methods, reason = "here the environment becomes an argument")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "here the environment becomes an argument")]
+fn variable_os(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The operating system's randomness.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        getrandom::fill(bytes).map_err(|error| EntropyError { reason: error.to_string() })
+    }
+}
+
+impl Session {
+    /// Opens the streams as the global options ask.
+    #[must_use]
+    pub fn new(global: GlobalArgs) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let unicode = locale.contains("utf-8") || locale.contains("utf8");
+        let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+        let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Normal };
+        let ui = Ui::new(global.color, chatter, unicode, dumb);
+        Self { ui, global, interrupted: Interrupted::default() }
+    }
+
+    /// Runs a verb that waits for the database, with signals listened to.
+    ///
+    /// # Errors
+    /// The verb's.
+    pub fn block_on<'a, A, F>(
+        &'a mut self,
+        verb: impl FnOnce(&'a mut Self, &'a A) -> F,
+        args: &'a A,
+    ) -> Result<Exit, Error>
+    where
+        F: Future<Output = Result<Exit, Error>>,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        runtime.block_on(async {
+            self.interrupted.listen().map_err(|error| Error::from_source(Exit::Failed, &error))?;
+            verb(self, args).await
+        })
+    }
+
+    /// The answer, on stdout.
+    ///
+    /// # Errors
+    /// A broken pipe ends quietly: [`Error::quiet`].
+    pub fn answer(&mut self, text: &str) -> Result<(), Error> {
+        self.ui.answer(text).map_err(|error| Error::output(&error))
+    }
+
+    /// Shows a secret, once, on stdout.
+    ///
+    /// # Errors
+    /// As [`Session::answer`].
+    pub fn reveal(&mut self, label: &str, secret: &Secret) -> Result<(), Error> {
+        let line = zeroize::Zeroizing::new(format!("{label}: {}\n", secret.expose()));
+        self.ui.answer(&line).map_err(|error| Error::output(&error))
+    }
+
+    /// Replaces a file, atomically.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_file(&self, path: &Path, text: &str) -> Result<(), Error> {
+        let failed = |error: &io::Error| {
+            Error::from_source(Exit::Failed, error).context(format!("cannot write {}", path.display()))
+        };
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
+            .map_err(|error| failed(&error))?;
+        file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+        file.as_file().sync_all().map_err(|error| failed(&error))?;
+        file.persist(path).map_err(|error| failed(&error.error))?;
+        Ok(())
+    }
+
+    /// Reads a secret from a file; one newline at its end is not part of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not text.
+    pub fn read_secret(&self, path: &Path) -> Result<Secret, Error> {
+        let failed = |why: String| Error::usage(format!("the secret file {} {why}", path.display()));
+        let mut bytes = config::read_file(path, SECRET_LIMIT)
+            .map_err(|error| failed(format!("cannot be read: {error}")))?;
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
+        }
+        Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text".to_owned()))
+    }
+
+    /// Reads the file with its secrets.
+    ///
+    /// # Errors
+    /// Shows every problem, and returns that there were some.
+    pub fn load(&mut self) -> Result<Config, Error> {
+        let path = self.global.file.clone();
+        let bytes = config::read(&path).map_err(|error| {
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let problem = Error::usage(format!("cannot read {}: {error}", path.display()));
+            if missing {
+                problem.hint("`oauthctl init` writes a starter file; -f names another one")
+            } else {
+                problem
+            }
+        })?;
+        self.parse(bytes, &path)
+    }
+
+    /// Reads the file if there is one: for verbs that can do without.
+    ///
+    /// # Errors
+    /// As [`Session::load`], but for a missing file of the default name.
+    pub fn load_optional(&mut self) -> Result<Config, Error> {
+        let path = self.global.file.clone();
+        match config::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
+                self.parse(Vec::new(), &path)
+            }
+            _ => self.load(),
+        }
+    }
+
+    fn parse(&mut self, bytes: Vec<u8>, path: &Path) -> Result<Config, Error> {
+        let surroundings = config::Surroundings { variable: &variable_os, file: &config::read_file };
+        match config::load(bytes, path, surroundings, config::Presence::Required) {
+            Ok(config) => {
+                if !config.problems.is_empty() {
+                    self.show_problems(&config.source, &config.problems);
+                }
+                Ok(config)
+            }
+            Err(rejected) => {
+                self.show_problems(&rejected.source, &rejected.problems);
+                Err(invalid(path, rejected.problems.error_count()))
+            }
+        }
+    }
+
+    fn show_problems(&mut self, source: &Source, problems: &Problems) {
+        let text = diagnostics::render(source, problems);
+        self.ui.stderr_line(text.trim_end());
+    }
+
+    /// Shows the planner's findings at the lines that asked for them.
+    #[must_use]
+    pub fn report_findings(&mut self, config: &Config, findings: &[Finding]) -> Error {
+        let mut problems = Problems::default();
+        for Finding { client_id, field, cause } in findings {
+            let place = match (field, cause) {
+                (_, FindingCause::RenameCollision { .. }) => PlaceOf::Renamed(client_id),
+                (Some(field), FindingCause::NoSuchColumn(_)) => PlaceOf::Key(client_id, *field),
+                (Some(field), _) => PlaceOf::Value(client_id, *field),
+                (None, _) => PlaceOf::ClientId(client_id),
+            };
+            let message = match field {
+                Some(field) => format!("application \"{client_id}\", {field}: {cause}"),
+                None => format!("application \"{client_id}\": {cause}"),
+            };
+            let mut problem = Problem::error("database", message);
+            problem.span = config.place(place);
+            problems.push(problem);
+        }
+        self.show_problems(&config.source, &problems);
+        invalid(config.source.path(), problems.error_count())
+            .context("this database cannot be as the file says; nothing was changed")
+    }
+
+    /// Connects and looks at the tables.
+    ///
+    /// # Errors
+    /// When the database cannot be found, reached or used.
+    pub async fn connect(
+        &mut self,
+        database: &config::Database,
+        verb: &str,
+        connections: usize,
+    ) -> Result<Connected, Error> {
+        let (settings, embedded) = self.settings(database)?;
+        let name = format!("oauthctl {verb}");
+        let pool = Database::connect(&settings, &name, connections).await?;
+        let client = pool.get().await?;
+        let layout = Layout::probe(&**client, &database.tables).await?;
+        drop(client);
+        Ok(Connected { database: pool, layout, embedded })
+    }
+
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// When the connection string or a file of libpq's cannot be read, or the embedded server does not start.
+    pub fn settings(&mut self, database: &config::Database) -> Result<(Settings, Option<Cluster>), Error> {
+        let machine = Machine::new(variable);
+        if self.global.embedded {
+            let cluster = self.start_embedded()?;
+            let text = format!(
+                "host='{}' port={} user={} dbname=postgres sslmode=disable",
+                cluster.socket_dir().display(),
+                cluster.port(),
+                cluster.user()
+            );
+            let given = Given { label: "--embedded", text: &text };
+            let settings = conninfo::resolve(&Sources { command_line: Some(given), file: None }, &machine)?;
+            return Ok((settings, Some(cluster)));
+        }
+        let sources = Sources {
+            command_line: self
+                .global
+                .database_url
+                .as_deref()
+                .map(|text| Given { label: "--database-url", text }),
+            file: database.url.as_ref().map(|url| Given { label: "[database] url", text: url.expose() }),
+        };
+        Ok((conninfo::resolve(&sources, &machine)?, None))
+    }
+
+    fn start_embedded(&mut self) -> Result<Cluster, Error> {
+        let programs = Programs::find(&variable_os)?;
+        let place = Place::kept(&variable_os)?;
+        if self.global.embedded_reset && place.reset()? {
+            self.ui
+                .status(format_args!("Deleted the embedded PostgreSQL in {}.", place.directory().display()));
+        }
+        let supervisor = Supervisor::this_program().map_err(|error| {
+            Error::from_source(Exit::Failed, &error).context("cannot start this program again")
+        })?;
+        let cluster = Cluster::start(&programs, &place, &supervisor)?;
+        let what =
+            if cluster.created() { "Made an embedded PostgreSQL" } else { "Using the embedded PostgreSQL" };
+        self.ui.status(format_args!("{what} in {}.", cluster.directory().display()));
+        Ok(cluster)
+    }
+
+    /// How secrets are made here.
+    ///
+    /// # Errors
+    /// When `[provider]` asks for a hasher that is not written.
+    pub fn recipe(&self, config: &Config) -> Result<Recipe, Error> {
+        let provider = &config.provider;
+        let iterations = provider.client_secret_iterations.map(std::num::NonZeroU32::get);
+        let hasher = Hasher::from_settings(&provider.client_secret_hasher, iterations)
+            .map_err(|error| Error::usage(error.to_string()))?;
+        let length = usize::from(provider.client_secret_generator_length.get());
+        Ok(Recipe { hasher, length, threads: self.threads() })
+    }
+
+    /// The cores.
+    #[must_use]
+    pub fn threads(&self) -> NonZeroUsize {
+        std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The operating system's randomness.
+    #[must_use]
+    pub fn entropy(&self) -> impl Entropy + use<> {
+        SystemEntropy
+    }
+
+    /// Whose applications these are in the ledger: the file as it was named.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        self.global.file.display().to_string()
+    }
+
+    /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does.
+    #[must_use]
+    pub fn cancel_on_signal(&self, _connected: &Connected, client: &tokio_postgres::Client) -> DropGuard {
+        let cancel = client.cancel_token();
+        let (signalled, done) = (self.interrupted.token.clone(), CancellationToken::new());
+        let guard = done.clone().drop_guard();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = signalled.cancelled() => { let _ = cancel.cancel_query(tokio_postgres::NoTls).await; }
+                () = done.cancelled() => {}
+            }
+        });
+        guard
+    }
+}
+
+fn invalid(path: &Path, errors: u64) -> Error {
+    let count = crate::ui::plan::plural(errors, "problem");
+    Error::usage(format!("{} has {count}; nothing was changed", path.display()))
 }
