@@ -24,6 +24,7 @@
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`plan`] | `model`, `secret`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
+//! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |
 //! | [`apply`], [`sweep`] | `model`, `secret`, `hasher`, `plan`, `db` |
 //! | [`ui`] | everything but `command` and `embedded`; it shows values, it makes none |
