@@ -18,7 +18,7 @@ pub enum Violation {
         client_id: ClientId,
     },
     /// More deletions than `max_deletes`.
-    #[error("{planned} applications would be deleted; max_deletes allows {limit} (of {total})")]
+    #[error("{} to delete; max_deletes allows {limit} (of {total})", applications(*planned))]
     TooManyDeletes {
         /// How many, those not counted that `--allow delete:…` names.
         planned: u64,
@@ -28,7 +28,7 @@ pub enum Violation {
         total: u64,
     },
     /// More updates than `max_updates`.
-    #[error("{planned} applications would be updated; max_updates allows {limit} (of {total})")]
+    #[error("{} to update; max_updates allows {limit} (of {total})", applications(*planned))]
     TooManyUpdates {
         /// How many.
         planned: u64,
@@ -39,7 +39,7 @@ pub enum Violation {
     },
     /// Rows of a table that is not DOT's refer to what would be deleted.
     #[error(
-        "application \"{client_id}\" cannot be deleted: {rows} rows of {table} refer to it ({constraint})"
+        "application \"{client_id}\" cannot be deleted: {table} refers to it ({constraint}, rows: {rows})"
     )]
     Referenced {
         /// Which application.
@@ -51,6 +51,10 @@ pub enum Violation {
         /// How many rows refer to it or to its tokens.
         rows: u64,
     },
+}
+
+fn applications(count: u64) -> String {
+    if count == 1 { "1 application".to_owned() } else { format!("{count} applications") }
 }
 
 impl Violation {

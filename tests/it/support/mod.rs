@@ -13,6 +13,7 @@
 
 pub mod database;
 pub mod dot;
+pub mod rows;
 pub mod sandbox;
 pub mod server;
 
