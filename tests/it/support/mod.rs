@@ -16,6 +16,6 @@ pub mod dot;
 pub mod sandbox;
 pub mod server;
 
-pub use database::Database;
+pub use database::{Database, Template};
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};
