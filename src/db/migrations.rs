@@ -7,13 +7,12 @@
 //! The session's advisory lock and search path are used, and given back: this needs a connection of its own, not one
 //! behind a pooler that shares sessions between transactions.
 
-use std::{
-    error::Error,
-    fmt,
-    time::{Duration, Instant},
-};
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
 
-use refinery::{Runner, error::Kind};
+use refinery::Runner;
+use refinery::error::Kind;
 use tokio_postgres::{Client, GenericClient};
 
 mod provider {

@@ -1,11 +1,13 @@
 //! The tables that oauthctl makes: the same as Django's, only where Django is not, and once.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
+use std::time::Duration;
 
 use oauthctl::db::migrations::{self, MigrateError, Migrated, ledger_installed};
 use tokio_postgres::Client;
 
-use crate::support::{Database, Template, server::server_program};
+use crate::support::server::server_program;
+use crate::support::{Database, Template};
 
 const PROVIDER: &str = "V1__dot_3_4_1";
 const LEDGER: &str = "V1__ledger";
