@@ -1,14 +1,10 @@
 //! Whom the server runs as. PostgreSQL refuses to run as root; everybody else runs it as themselves.
 
-use std::{
-    fs,
-    os::unix::{
-        fs::{MetadataExt, chown},
-        process::CommandExt,
-    },
-    path::Path,
-    process::Command,
-};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 use nix::unistd::{Gid, Uid, User};
 

@@ -2,20 +2,16 @@
 //!
 //! Holding a [`Cluster`] is holding `users.lock`: as long as one is held, by whichever process, the server runs.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    process::Child,
-    time::{Duration, Instant},
-};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
 
-use super::{
-    At, EmbeddedError, Place, Programs, Supervisor, lock,
-    place::{STOP_LIMIT, open_lock},
-    server::{PORT, SUPERUSER},
-};
+use super::place::{STOP_LIMIT, open_lock};
+use super::server::{PORT, SUPERUSER};
+use super::{At, EmbeddedError, Place, Programs, Supervisor, lock};
 
 /// How long a start may take: `initdb` on a slow disk, or the recovery of a crashed server.
 const START_LIMIT: Duration = Duration::from_secs(120);

@@ -3,12 +3,10 @@
 //! A lock belongs to the open file: it ends with the last descriptor of it, in whichever process. Therefore the two
 //! locks that children inherit are never unlocked explicitly; that would take them away from the child.
 
-use std::{
-    fs::{File, OpenOptions, Permissions, TryLockError},
-    io,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// The names under which a lock file is prepared, before it gets its own.
 pub(super) const PREPARED: &str = ".lock-";

@@ -42,7 +42,9 @@ mod programs;
 mod server;
 mod supervisor;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 
 pub use cluster::Cluster;
 pub use place::{DIRECTORY_VARIABLE, Place, Purpose};

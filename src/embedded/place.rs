@@ -10,22 +10,19 @@
 //! As root, `data` and `run` belong to the account that the server runs as, and the rest to root: that account can
 //! not plant a link where root writes.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs::{self, DirBuilder, File, Permissions},
-    io,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    },
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
 
-use super::{At, EmbeddedError, account, account::Account, lock};
+use super::account::Account;
+use super::{At, EmbeddedError, account, lock};
 
 /// Names the directory of the embedded server, instead of the one under the user's data.
 pub const DIRECTORY_VARIABLE: &str = "OAUTHCTL_EMBEDDED_DIR";

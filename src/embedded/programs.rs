@@ -4,13 +4,13 @@
 //! them off the `PATH`, Homebrew and the vendor packages have directories of their own, so all of these are
 //! searched. Nothing is downloaded, and nothing is run except `postgres --version`.
 
-use std::{
-    env::split_paths,
-    ffi::{OsStr, OsString},
-    fmt, fs, io,
-    path::{Path, PathBuf, absolute},
-    process::{Command, Stdio},
-};
+use std::env::split_paths;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+use std::process::{Command, Stdio};
 
 /// Names the directory of the programs where the search would not find them, or would find others.
 pub const BINDIR_VARIABLE: &str = "OAUTHCTL_PG_BINDIR";

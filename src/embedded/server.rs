@@ -3,25 +3,19 @@
 //! Both get an empty environment (none of the user's `PG…` variables or secrets), a working directory that they can
 //! enter, the account that they are to run as, and on Linux the kernel's promise to end them with the supervisor.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions, Permissions},
-    io::{Read, Seek, SeekFrom},
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::PermissionsExt,
-    },
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use super::{
-    At, EmbeddedError, Place, Programs, Purpose,
-    account::Account,
-    place::{SHORT_RUN, UNFINISHED, is_unfinished},
-};
+use super::account::Account;
+use super::place::{SHORT_RUN, UNFINISHED, is_unfinished};
+use super::{At, EmbeddedError, Place, Programs, Purpose};
 
 /// The superuser of the server, whoever runs it.
 pub(super) const SUPERUSER: &str = "postgres";

@@ -4,32 +4,23 @@
 //! stdin is the locked `supervisor.lock`; its stdout goes to its starter and says why there will be no server. It
 //! has one thread, because the server is to die with the thread that starts it.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs,
-    io::{self, Write},
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use nix::{
-    sys::{
-        signal::{Signal, kill},
-        stat::{Mode, umask},
-    },
-    unistd::{Pid, close, setsid},
-};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, close, setsid};
 
-use super::{
-    EmbeddedError, Place, Programs, Purpose,
-    account::Account,
-    lock,
-    place::{LEFTOVER, POLL, STOP_LIMIT, open_lock},
-    server::Server,
-};
+use super::account::Account;
+use super::place::{LEFTOVER, POLL, STOP_LIMIT, open_lock};
+use super::server::Server;
+use super::{EmbeddedError, Place, Programs, Purpose, lock};
 
 /// The first argument that makes this program a supervisor. `main` must look for it before anything else, and call
 /// [`supervise`] with the ones that follow.

@@ -8,6 +8,8 @@ mod embedded;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
 mod support;

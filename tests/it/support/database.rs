@@ -1,15 +1,11 @@
 //! A database per test, as a copy of a template. The templates are made from `tests/data/schema` when they are first
 //! asked for, once per process.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    os::unix::ffi::OsStrExt,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 

@@ -17,6 +17,6 @@ pub mod rows;
 pub mod sandbox;
 pub mod server;
 
-pub use database::Database;
+pub use database::{Database, Template};
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};

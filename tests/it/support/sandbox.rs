@@ -1,18 +1,15 @@
 //! Runs the built `oauthctl` as a user would: in a directory with files, with an environment that holds what the
 //! test has put there and nothing of the machine's.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fmt, fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::{Database, binary, environment};

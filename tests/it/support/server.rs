@@ -1,12 +1,10 @@
 //! The one server of this test process: thrown away when the process ends, however it ends. The supervisor of
 //! `oauthctl::embedded` sees to that; a static is never dropped, but its lock goes with the process.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{LazyLock, OnceLock},
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, OnceLock};
 
 use oauthctl::embedded::{Cluster, NotFound, Place, Programs, Supervisor};
 use tokio::runtime::{Builder, Runtime};
