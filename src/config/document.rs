@@ -101,12 +101,13 @@ pub(super) struct Provider {
     /// Whether the server has an `OIDC_RSA_PRIVATE_KEY`; RS256 needs one. Never the key itself.
     pub oidc_rsa_private_key: Slot<bool>,
     /// `CLIENT_SECRET_HASHER`: the algorithm of new secrets.
-    pub client_secret_hasher: Slot<Hasher>,
+    #[schemars(extend("enum" = ["pbkdf2_sha256", "pbkdf2_sha1", "scrypt"]))]
+    pub client_secret_hasher: Slot<String>,
     /// `CLIENT_SECRET_GENERATOR_LENGTH`: characters of a generated secret.
     #[schemars(range(min = 1, max = 255))]
     pub client_secret_generator_length: Slot<i64>,
     /// PBKDF2 iterations of new hashes. Default: those of the newest Django.
-    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    #[schemars(range(min = 1, max = 40_000_000))]
     pub client_secret_iterations: Slot<i64>,
 }
 
@@ -331,41 +332,6 @@ impl Algorithm {
             Self::None => "",
             Self::Rs256 => "RS256",
             Self::Hs256 => "HS256",
-        }
-    }
-}
-
-/// Django's password hashers that can make a hash which a stock server verifies.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Hasher {
-    /// Django's default.
-    #[serde(rename = "pbkdf2_sha256")]
-    Pbkdf2Sha256,
-    /// PBKDF2 with SHA-1.
-    #[serde(rename = "pbkdf2_sha1")]
-    Pbkdf2Sha1,
-    /// Argon2id; the server needs argon2-cffi.
-    Argon2,
-    /// bcrypt over SHA-256; the server needs bcrypt.
-    #[serde(rename = "bcrypt_sha256")]
-    BcryptSha256,
-    /// bcrypt; the server needs it, and the hasher in `PASSWORD_HASHERS`.
-    Bcrypt,
-    /// scrypt (Django 4.0).
-    Scrypt,
-}
-
-impl Hasher {
-    /// Django's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pbkdf2Sha256 => "pbkdf2_sha256",
-            Self::Pbkdf2Sha1 => "pbkdf2_sha1",
-            Self::Argon2 => "argon2",
-            Self::BcryptSha256 => "bcrypt_sha256",
-            Self::Bcrypt => "bcrypt",
-            Self::Scrypt => "scrypt",
         }
     }
 }

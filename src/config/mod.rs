@@ -44,8 +44,8 @@ pub struct Database {
     pub tables: TableNames,
 }
 
-/// A file without errors.
-#[derive(Debug)]
+/// A file without errors. The default is that of no file at all.
+#[derive(Debug, Default)]
 pub struct Config {
     /// The file, for showing problems that are found later.
     pub source: Source,

@@ -19,7 +19,7 @@ pub struct Position {
 }
 
 /// A file that was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     path: PathBuf,
     text: String,

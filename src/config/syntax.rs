@@ -99,5 +99,12 @@ fn problem(text: &str, error: &toml::de::Error) -> Problem {
     if is_duplicate(error) {
         return Problem::error("duplicate-key", "the key is defined twice").at(span).label("defined before");
     }
-    Problem::error("syntax", error.message()).at(span)
+    let problem = Problem::error("syntax", error.message()).at(span);
+    if error.message().contains("inline table") {
+        problem.hint("is a `{` before it not closed?")
+    } else if error.message().contains("array") {
+        problem.hint("is a `[` before it not closed?")
+    } else {
+        problem
+    }
 }

@@ -3,7 +3,9 @@
 //! They live in Django's settings, where no database query can see them, so the file repeats them. Defaults are
 //! those of DOT 3.4.1.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
+
+use crate::hasher::Hasher;
 
 /// `[provider]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +18,10 @@ pub struct Provider {
     pub allow_uri_wildcards: bool,
     /// Whether `OIDC_RSA_PRIVATE_KEY` is set; the key itself is none of our business.
     pub oidc_rsa_private_key: bool,
-    /// `CLIENT_SECRET_HASHER` (DOT 3.1): a Django algorithm name. DOT's `"default"` is `pbkdf2_sha256` in a stock Django.
-    pub client_secret_hasher: String,
+    /// `CLIENT_SECRET_HASHER` (DOT 3.1; before, the first of `PASSWORD_HASHERS`), and its iteration count.
+    pub client_secret_hasher: Hasher,
     /// `CLIENT_SECRET_GENERATOR_LENGTH`, in characters; the column holds 255.
     pub client_secret_generator_length: NonZeroU16,
-    /// PBKDF2 iterations of new hashes; `None`: the default of the newest Django.
-    pub client_secret_iterations: Option<NonZeroU32>,
 }
 
 impl Provider {
@@ -36,9 +36,8 @@ impl Default for Provider {
             allowed_schemes: vec!["https".to_owned()],
             allow_uri_wildcards: false,
             oidc_rsa_private_key: false,
-            client_secret_hasher: "pbkdf2_sha256".to_owned(),
+            client_secret_hasher: Hasher::default(),
             client_secret_generator_length: Self::DEFAULT_SECRET_LENGTH,
-            client_secret_iterations: None,
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::Application as Section;
-use super::super::document::Username;
-use super::super::places::{ApplicationPlaces, Places};
-use super::super::problem::Problem;
-use super::super::slot::{List, Placed, Slot};
-use super::super::suggest::quoted;
-use super::super::values::{NumberOrText, OrTable, UserKey};
 use super::{Context, secrets};
+use crate::config::document::Application as Section;
+use crate::config::document::Username;
+use crate::config::places::{ApplicationPlaces, Places};
+use crate::config::problem::Problem;
+use crate::config::slot::{List, Placed, Slot};
+use crate::config::suggest::quoted;
+use crate::config::values::{NumberOrText, OrTable, UserKey};
 use crate::model::{Application, ClientId, Declared, Field, UserRef};
 
 pub(super) fn resolve(

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::super::document::Cleanup as Section;
-use super::super::places::Places;
-use super::super::problem::{Problem, Span};
-use super::super::slot::{List, Placed, Slot};
-use super::super::values::{self, Number};
 use super::Context;
 use super::policy::client_ids;
+use crate::config::document::Cleanup as Section;
+use crate::config::places::Places;
+use crate::config::problem::{Problem, Span};
+use crate::config::slot::{List, Placed, Slot};
+use crate::config::values::{self, Number};
 use crate::model::{Category, CleanupPolicy};
 
 const TABLE: &str = "cleanup";

@@ -1,12 +1,12 @@
 //! `[database]`: where the database is and how its tables are called.
 
-use super::super::Database;
-use super::super::document::{Database as Section, Reference, Tables};
-use super::super::places::Places;
-use super::super::problem::Problem;
-use super::super::slot::{Placed, Slot};
-use super::super::values::{Confidential, OrTable};
 use super::{Context, secrets};
+use crate::config::Database;
+use crate::config::document::{Database as Section, Reference, Tables};
+use crate::config::places::Places;
+use crate::config::problem::Problem;
+use crate::config::slot::{Placed, Slot};
+use crate::config::values::{Confidential, OrTable};
 use crate::model::{TableNames, TableRole};
 use crate::secret::Secret;
 

@@ -1,11 +1,11 @@
 //! `[policy]`: what a plan may do.
 
-use super::super::document::Policy as Section;
-use super::super::places::Places;
-use super::super::problem::Problem;
-use super::super::slot::{List, Placed, Slot};
-use super::super::values::{self, NumberOrText};
 use super::Context;
+use crate::config::document::Policy as Section;
+use crate::config::places::Places;
+use crate::config::problem::Problem;
+use crate::config::slot::{List, Placed, Slot};
+use crate::config::values::{self, NumberOrText};
 use std::collections::BTreeSet;
 
 use crate::model::{ClientId, Limit, Policy};

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::document::{Removed, Renamed};
-use super::super::places::Places;
-use super::super::problem::{Problem, Span};
-use super::super::slot::{List, Placed, Slot};
-use super::super::suggest::quoted;
 use super::Context;
+use crate::config::document::{Removed, Renamed};
+use crate::config::places::Places;
+use crate::config::problem::{Problem, Span};
+use crate::config::slot::{List, Placed, Slot};
+use crate::config::suggest::quoted;
 use crate::model::{ClientId, Declared, Desired};
 
 pub(super) fn resolve(

@@ -4,16 +4,14 @@
 
 use std::path::Path;
 
-use zeroize::Zeroize;
-
-use super::super::conceal::is_variable_name;
-use super::super::document::{Reference, Secret as Section};
-use super::super::problem::{Problem, Span};
-use super::super::slot::{Placed, Slot};
-use super::super::suggest::quoted;
-use super::super::surroundings::{Presence, describe};
-use super::super::values::{Literal, OrTable};
 use super::Context;
+use crate::config::conceal::is_variable_name;
+use crate::config::document::{Reference, Secret as Section};
+use crate::config::problem::{Problem, Span};
+use crate::config::slot::{Placed, Slot};
+use crate::config::suggest::quoted;
+use crate::config::surroundings::{Presence, describe};
+use crate::config::values::{Literal, OrTable};
 use crate::hasher::EncodedHash;
 use crate::model::SecretDeclaration;
 use crate::secret::Secret;
@@ -114,7 +112,7 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
         context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
         return None;
     };
-    usable(text, &subject, span, context)
+    usable(Secret::new(text), &subject, span, context)
 }
 
 fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
@@ -128,32 +126,25 @@ fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
             return None;
         }
     };
-    match String::from_utf8(bytes) {
-        Ok(mut text) => {
-            strip_newline(&mut text);
-            usable(text, &subject, span, context)
-        }
-        Err(error) => {
-            // It may be the secret in another encoding.
-            error.into_bytes().zeroize();
-            context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
-            None
-        }
-    }
+    let Ok(secret) = Secret::from_utf8(without_newline(bytes)) else {
+        context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
+        return None;
+    };
+    usable(secret, &subject, span, context)
 }
 
 /// Editors and `echo` end a file with a newline that is no part of the secret. Exactly one goes.
-fn strip_newline(text: &mut String) {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
+fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
         }
     }
+    bytes
 }
 
-fn usable(text: String, subject: &str, span: Span, context: &Context<'_>) -> Option<Secret> {
-    let secret = Secret::new(text);
+fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> Option<Secret> {
     if secret.expose().contains('\0') {
         context.push(Problem::error("nul-byte", format!("{subject} contains a NUL byte")).at(span));
         return None;
