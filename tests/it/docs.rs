@@ -1,0 +1,171 @@
+//! What the documents say is true: links lead somewhere, every `oauth.toml` in them is one, and the tables agree with
+//! the code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oauthctl::config::{self, Presence, Surroundings};
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for target in links(&text) {
+            let (path, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let file = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            let found = file.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&file).unwrap()).contains(&anchor.into()));
+            if !found {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Blocks that begin with ```` ```toml ````. One that is meant to be wrong begins with ```` ```toml wrong ````.
+#[test]
+fn every_toml_block_is_an_oauth_toml() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for (line, block) in blocks(&text, "toml") {
+            let place = format!("{}:{line}", document.display());
+            assert_loads(&place, block.into_bytes());
+        }
+    }
+}
+
+#[test]
+fn every_example_is_an_oauth_toml() {
+    let mut count = 0;
+    for file in files_under("examples", "toml") {
+        assert_loads(&file.display().to_string(), fs::read(&file).unwrap());
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+/// The sentences of the exit codes are written twice: for the reader of the README, and for the reader of the code.
+#[test]
+fn the_exit_codes_of_the_readme_are_those_of_the_code() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let documented: BTreeMap<u8, String> = readme
+        .lines()
+        .filter_map(|line| {
+            let (code, meaning) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+            Some((code.parse().ok()?, meaning.to_owned()))
+        })
+        .collect();
+
+    let source = fs::read_to_string("src/error.rs").unwrap();
+    let (_, body) = source.split_once("pub enum Exit {").unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let mut coded = BTreeMap::new();
+    let mut sentence = Vec::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            sentence.push(text);
+        } else if let Some((_, code)) = line.split_once(" = ") {
+            let code: u8 = code.trim_end_matches(',').parse().unwrap();
+            coded.insert(code, sentence.join(" "));
+            sentence.clear();
+        }
+    }
+    assert!(!coded.is_empty());
+    assert_eq!(documented, coded);
+}
+
+/// Fails unless these bytes are an `oauth.toml` without errors and warnings, whatever it refers to.
+#[track_caller]
+fn assert_loads(place: &str, bytes: Vec<u8>) {
+    let surroundings =
+        Surroundings { variable: &|_| Some("a value".into()), file: &|_, _| Ok(b"a value".to_vec()) };
+    let problems = match config::load(bytes, Path::new("oauth.toml"), surroundings, Presence::Required) {
+        Ok(config) => config.problems,
+        Err(rejected) => rejected.problems,
+    };
+    assert!(problems.shown().is_empty(), "{place}: {:#?}", problems.shown());
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut found: Vec<_> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().map(PathBuf::from).collect();
+    found.extend(files_under("docs", "md"));
+    found.extend(files_under("examples", "md"));
+    found
+}
+
+fn files_under(root: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![PathBuf::from(root)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The relative targets of `[…](target)` and `src="target"`, outside fenced blocks.
+fn links(text: &str) -> Vec<String> {
+    let mut targets = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        for (opening, closing) in [("](", ')'), ("src=\"", '"')] {
+            for rest in line.split(opening).skip(1) {
+                let target = rest.split(closing).next().unwrap();
+                if !target.contains("://") && !target.starts_with("mailto:") {
+                    targets.push(target.to_owned());
+                }
+            }
+        }
+    }
+    targets
+}
+
+/// What GitHub calls the headings of a document.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|heading| {
+            let words = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = words.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+/// The fenced blocks whose information string is exactly `language`, each with the line that it begins at.
+fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        match (line.trim_start().strip_prefix("```"), &mut open) {
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (Some(information), None) => {
+                open = Some((number, String::new())).filter(|_| information == language)
+            }
+            (None, Some((_, block))) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
