@@ -135,7 +135,7 @@ async fn execute(
     if prepared.plan.is_empty() {
         return Ok(None);
     }
-    let recipe = session.recipe(&prepared.config)?;
+    let recipe = session.recipe(&prepared.config);
     let sealed = make_secrets(session, prepared, recipe)?;
     let delivery = match &args.secrets_out {
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),

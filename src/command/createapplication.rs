@@ -103,7 +103,7 @@ async fn create(
     args: &CreateArgs,
     prepared: &Prepared,
 ) -> Result<Option<Secret>, Error> {
-    let recipe = session.recipe(&prepared.config)?;
+    let recipe = session.recipe(&prepared.config);
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
     // Either one row or an error: DOT's success line says it all.
     let _ = super::apply::write(session, prepared, &sealed, args.lock_timeout).await?;

@@ -19,7 +19,6 @@ use crate::db::connect::Database;
 use crate::db::layout::Layout;
 use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
-use crate::hasher::Hasher;
 use crate::plan::seal::Recipe;
 use crate::plan::{Finding, FindingCause};
 use crate::secret::{Entropy, EntropyError, Secret};
@@ -348,16 +347,11 @@ impl Session {
     }
 
     /// How secrets are made here.
-    ///
-    /// # Errors
-    /// When `[provider]` asks for a hasher that is not written.
-    pub fn recipe(&self, config: &Config) -> Result<Recipe, Error> {
+    #[must_use]
+    pub fn recipe(&self, config: &Config) -> Recipe {
         let provider = &config.provider;
-        let iterations = provider.client_secret_iterations.map(std::num::NonZeroU32::get);
-        let hasher = Hasher::from_settings(&provider.client_secret_hasher, iterations)
-            .map_err(|error| Error::usage(error.to_string()))?;
         let length = usize::from(provider.client_secret_generator_length.get());
-        Ok(Recipe { hasher, length, threads: self.threads() })
+        Recipe { hasher: provider.client_secret_hasher, length, threads: self.threads() }
     }
 
     /// The cores.
