@@ -41,8 +41,8 @@ pub struct Request<'a> {
     pub layout: &'a Layout,
     /// How long to wait for another apply to end.
     pub lock_timeout: Duration,
-    /// Whose applications these are, where there is a ledger.
-    pub owner: Option<&'a str>,
+    /// Whose applications these are and which run this is, where there is a ledger.
+    pub owner: Option<ledger::Owner<'a>>,
 }
 
 /// Who holds the lock.
@@ -137,6 +137,7 @@ pub async fn apply(
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, ApplyError> {
+    let layout = request.layout;
     let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
     // Waiting for the drain must not look like an abandoned session.
     transaction
@@ -153,9 +154,10 @@ pub async fn apply(
     }
     create(&transaction, request, on).await?;
     if let Some(owner) = request.owner {
-        ledger::record(&transaction, owner, &owned(request.plan), &disowned(request.plan))
+        let gone: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
+        ledger::record(&transaction, layout, owner, &managed(request.plan), &gone)
             .await
-            .map_err(DbError::during("recording what this file manages in the ledger"))?;
+            .map_err(DbError::during("recording in the ledger what this file manages"))?;
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
     transaction
@@ -171,27 +173,17 @@ pub async fn apply(
     Ok(Outcome { done: request.plan.summary(), dependents })
 }
 
-/// Applications that the file manages once the plan is done, with whether it made them.
-fn owned(plan: &Plan) -> Vec<ledger::Owned<'_>> {
+/// Applications that the file manages from now on, with whether it made them.
+fn managed(plan: &Plan) -> Vec<ledger::Managed<'_>> {
     plan.steps
         .iter()
         .filter_map(|step| match step {
-            Step::Create { client_id, .. } => Some(ledger::Owned { client_id, created: true, former: None }),
-            Step::Adopt { row } => {
-                Some(ledger::Owned { client_id: &row.client_id, created: false, former: None })
-            }
-            Step::Update { row, client_id, .. } => Some(ledger::Owned {
-                client_id,
-                created: false,
-                former: (row.client_id != *client_id).then_some(&row.client_id),
-            }),
+            Step::Create { client_id, .. } => Some(ledger::Managed { client_id, created: true }),
+            Step::Update { client_id, .. } => Some(ledger::Managed { client_id, created: false }),
+            Step::Adopt { row } => Some(ledger::Managed { client_id: &row.client_id, created: false }),
             Step::Delete { .. } => None,
         })
         .collect()
-}
-
-fn disowned(plan: &Plan) -> Vec<&ClientId> {
-    plan.deletions().map(|row| &row.client_id).collect()
 }
 
 async fn take_lock(

@@ -13,6 +13,7 @@ use crate::conninfo::ConninfoError;
 use crate::db::applications::ApplicationsError;
 use crate::db::error::DbError;
 use crate::db::layout::LayoutError;
+use crate::db::migrations::MigrateError;
 use crate::embedded::{EmbeddedError, NotFound};
 
 /// The exit codes, in one place. `README.md` lists the same table.
@@ -223,5 +224,17 @@ impl From<NotFound> for Error {
 impl From<EmbeddedError> for Error {
     fn from(error: EmbeddedError) -> Self {
         Self::from_source(Exit::Unreachable, &error)
+    }
+}
+
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        match &error {
+            MigrateError::Occupied { .. } => Self::from_source(Exit::Refused, &error).hint(
+                "Django owns this schema: run `python manage.py migrate` there, and never `--provider`",
+            ),
+            MigrateError::Busy { .. } => Self::from_source(Exit::Locked, &error),
+            _ => Self::from_source(Exit::Failed, &error),
+        }
     }
 }

@@ -37,7 +37,7 @@ COMMENT ON COLUMN oauthctl.run.counts IS 'What it did, by name: created, updated
 
 CREATE TABLE oauthctl.managed_application (
     application_table text        NOT NULL,
-    application_id    bigint      NOT NULL,
+    application_id    text        NOT NULL,
     client_id         text        NOT NULL,
     owner             text        NOT NULL,
     origin            text        NOT NULL CHECK (origin IN ('created', 'adopted')),
@@ -55,7 +55,7 @@ CREATE INDEX managed_application_last_run_id ON oauthctl.managed_application (la
 
 COMMENT ON TABLE oauthctl.managed_application IS 'Which file answers for which application. prune = "owned" deletes what a file no longer declares only where this table says that this file created it.';
 COMMENT ON COLUMN oauthctl.managed_application.application_table IS 'The table that holds the application, as schema.table: one database may hold several providers.';
-COMMENT ON COLUMN oauthctl.managed_application.application_id IS 'The primary key of its row there. Not the client_id, so that a rename keeps the owner, and an application that others deleted and made again does not inherit one.';
+COMMENT ON COLUMN oauthctl.managed_application.application_id IS 'The primary key of its row there, as text, because swapped models have keys of other types. Not the client_id, so that a rename keeps the owner, and an application that others deleted and made again does not inherit one.';
 COMMENT ON COLUMN oauthctl.managed_application.client_id IS 'Its client_id when it was last applied. For readers: the row is found by its key.';
 COMMENT ON COLUMN oauthctl.managed_application.owner IS 'The owner name of the file that declares it: what the file says, else its name.';
 COMMENT ON COLUMN oauthctl.managed_application.origin IS 'created: oauthctl made the row for this owner. adopted: it was there before, and is never pruned as owned.';

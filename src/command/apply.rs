@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Format;
+use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
 use crate::apply::{Event, Outcome, Request};
+use crate::db::ledger::Owner;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
@@ -46,31 +48,61 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         session.ui.stderr_line(render_refusal(refusal).trim_end());
         return Err(reconcile::refused(refusal));
     }
-    let expired = prepared.forecast.as_ref().map_or(0, |f| f.rows.iter().map(|(_, rows)| rows).sum());
+    let expired = prepared.expired();
     if prepared.plan.is_empty() && expired == 0 {
         return finish(session, &prepared, None, None);
     }
     check_delivery(session, args, &prepared.plan)?;
     confirm(session, args, &prepared.plan, expired)?;
-    let outcome = execute(session, args, &prepared).await?;
-    if outcome.is_some() {
-        verify(session, &args.scope, &prepared).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
+    let mut done = Done::default();
+    let result = reconcile_and_clean(session, args, &prepared, history.run, &mut done).await;
+    history.finish(session, &prepared.connected, &result, done.counts()).await;
+    result?;
+    finish(session, &prepared, done.applied, done.cleaned)
+}
+
+/// What an apply has committed so far.
+#[derive(Default)]
+struct Done {
+    applied: Option<Outcome>,
+    cleaned: Option<crate::sweep::Outcome>,
+}
+
+impl Done {
+    /// For the ledger.
+    fn counts(&self) -> serde_json::Value {
+        serde_json::json!({
+            "applications": self.applied.map(|outcome| outcome.done),
+            "dependents": self.applied.map(|outcome| outcome.dependents),
+            "tokens": self.cleaned.as_ref().map(|outcome| outcome.deleted),
+        })
     }
-    let cleaned = if prepared.sweeps.is_empty() {
-        None
-    } else {
-        Some(
-            super::cleartokens::clean(
-                session,
-                &prepared.connected,
-                &prepared.sweeps,
-                &prepared.config,
-                expired,
-            )
-            .await?,
+}
+
+async fn reconcile_and_clean(
+    session: &mut Session,
+    args: &ApplyArgs,
+    prepared: &Prepared,
+    run: Option<i64>,
+    done: &mut Done,
+) -> Result<(), Error> {
+    done.applied = execute(session, args, prepared, run).await?;
+    if done.applied.is_some() {
+        verify(session, &args.scope, prepared).await?;
+    }
+    if !prepared.sweeps.is_empty() {
+        let cleaned = super::cleartokens::clean(
+            session,
+            &prepared.connected,
+            &prepared.sweeps,
+            &prepared.config,
+            prepared.expired(),
         )
-    };
-    finish(session, &prepared, outcome, cleaned)
+        .await?;
+        done.cleaned = Some(cleaned);
+    }
+    Ok(())
 }
 
 fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<(), Error> {
@@ -131,6 +163,7 @@ async fn execute(
     session: &mut Session,
     args: &ApplyArgs,
     prepared: &Prepared,
+    run: Option<i64>,
 ) -> Result<Option<Outcome>, Error> {
     if prepared.plan.is_empty() {
         return Ok(None);
@@ -141,7 +174,7 @@ async fn execute(
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
         _ => None,
     };
-    let outcome = write(session, prepared, &sealed, args.lock_timeout).await;
+    let outcome = write(session, prepared, &sealed, args.lock_timeout, run).await;
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }
 
@@ -170,6 +203,7 @@ pub async fn write(
     prepared: &Prepared,
     sealed: &Sealed,
     lock_timeout: Duration,
+    run: Option<i64>,
 ) -> Result<Outcome, Error> {
     let database = &prepared.connected.database;
     let (mut writer, mut drainer) = (database.get().await?, database.get().await?);
@@ -179,7 +213,7 @@ pub async fn write(
         secrets: &sealed.stored,
         layout: &prepared.connected.layout,
         lock_timeout,
-        owner: prepared.ledger.then_some(owner.as_str()),
+        owner: run.map(|run| Owner { name: &owner, run }),
     };
     let guard = session.cancel_on_signal(&prepared.connected, &writer);
     let ui = &mut session.ui;

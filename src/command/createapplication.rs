@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
 use crate::error::{Error, Exit};
@@ -105,8 +106,13 @@ async fn create(
 ) -> Result<Option<Secret>, Error> {
     let recipe = session.recipe(&prepared.config);
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
-    // Either one row or an error: DOT's success line says it all.
-    let _ = super::apply::write(session, prepared, &sealed, args.lock_timeout).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, "createapplication").await?;
+    // Not the file's: it does not declare the application, so it does not answer for it.
+    let result = super::apply::write(session, prepared, &sealed, args.lock_timeout, None).await;
+    let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
+    history.finish(session, &prepared.connected, &result, counts).await;
+    // DOT's success line says the rest.
+    let _ = result?;
     Ok(sealed.generated.pop().map(|(_, secret)| secret))
 }
 

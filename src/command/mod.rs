@@ -8,7 +8,9 @@ pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+pub mod history;
 pub mod man;
+pub mod migrate;
 pub mod plan;
 pub mod reconcile;
 pub mod session;
@@ -40,7 +42,7 @@ pub struct GlobalArgs {
     /// The file that declares the applications and the cleanup policy.
     #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
     pub file: PathBuf,
-    /// Where the database is: a postgres:// URL or libpq's "key=value" text. Otherwise DATABASE_URL, [database] url and
+    /// Where the database is: a postgres:// URL or libpq's "key=value" text. Otherwise `DATABASE_URL`, `[database] url` and
     /// libpq's environment decide, in this order.
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
@@ -96,6 +98,8 @@ pub enum Verb {
     Apply(apply::ApplyArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
+    /// Make oauthctl's own tables, or DOT's in an empty database.
+    Migrate(migrate::MigrateArgs),
     /// Print shell completions.
     Completions(completions::CompletionsArgs),
     /// Print the manual page.
@@ -110,6 +114,7 @@ impl Verb {
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Createapplication(_) => "createapplication",
+            Self::Migrate(_) => "migrate",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -125,6 +130,7 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Plan(args) => session.block_on(plan::run, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
+        Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Completions(args) => completions::run(session, args),
         Verb::Man(args) => man::run(session, args),
     }

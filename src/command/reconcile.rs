@@ -23,7 +23,7 @@ pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
     pub targets: Vec<String>,
-    /// Let one refused thing through: delete:CLIENT_ID, max-deletes=N or max-updates=N.
+    /// Let one refused thing through: `delete:CLIENT_ID`, `max-deletes=N` or `max-updates=N`.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
     /// Leave the tokens out of it.
@@ -73,8 +73,14 @@ pub struct Prepared {
     pub forecast: Option<CleanupForecast>,
     /// Why the plan may not be executed.
     pub refusal: Option<Refusal>,
-    /// Whether there is a ledger.
-    pub ledger: bool,
+}
+
+impl Prepared {
+    /// How many rows cleanup would delete.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.forecast.as_ref().map_or(0, |forecast| forecast.rows.iter().map(|(_, rows)| rows).sum())
+    }
 }
 
 /// Reads the file and the database, plans, counts and checks.
@@ -90,12 +96,12 @@ pub async fn prepare_with(
     scope: &ScopeArgs,
     verb: &str,
 ) -> Result<Prepared, Error> {
-    let connected = session.connect(&config.database, verb, 2).await?;
+    let connected = session.connect(&config.database, verb, 3).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
     let planned = plan_against(session, &connected, &config, scope).await?;
-    let Planned { plan, blockers, ledger } = planned;
+    let Planned { plan, blockers } = planned;
     let protected = config
         .desired
         .applications
@@ -107,7 +113,7 @@ pub async fn prepare_with(
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
     let refusal = check(&plan, &rails).err();
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
-    Ok(Prepared { connected, config, plan, sweeps, forecast, refusal, ledger })
+    Ok(Prepared { connected, config, plan, sweeps, forecast, refusal })
 }
 
 /// What cleanup would do and delete, where the file has a `[cleanup]`.
@@ -148,7 +154,6 @@ pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepare
 struct Planned {
     plan: Plan,
     blockers: BTreeMap<Key, Vec<Blocker>>,
-    ledger: bool,
 }
 
 async fn plan_against(
@@ -163,8 +168,8 @@ async fn plan_against(
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
     if ledger {
-        let owned = ledger::owned(&*snapshot, &session.owner()).await;
-        actual.owned = Some(owned.map_err(DbError::during("reading the ledger"))?);
+        let ownership = ledger::ownership(&*snapshot, layout, &session.owner()).await;
+        actual.ownership = Some(ownership.map_err(DbError::during("reading the ledger"))?);
     } else if config.policy.prune == crate::model::Prune::Owned {
         return Err(Error::usage("`prune = \"owned\"` needs the ledger, and this database has none")
             .hint("run `oauthctl migrate --ledger` once"));
@@ -173,7 +178,7 @@ async fn plan_against(
     let plan = decide(session, config, &actual, scope)?;
     let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
     if keys.is_empty() {
-        return Ok(Planned { plan, blockers: BTreeMap::new(), ledger });
+        return Ok(Planned { plan, blockers: BTreeMap::new() });
     }
     let snapshot = read_only(&mut client).await?;
     let counts = applications::dependents(&*snapshot, layout, &keys).await?;
@@ -181,7 +186,7 @@ async fn plan_against(
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    Ok(Planned { plan: plan.with_dependents(&counts), blockers: blockers_of(blockers), ledger })
+    Ok(Planned { plan: plan.with_dependents(&counts), blockers: blockers_of(blockers) })
 }
 
 /// Verifies the secrets and plans.

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::GlobalArgs;
-use crate::config::{self, Config, PlaceOf, Problem, Problems, Source};
+use crate::config::{self, Config, PlaceOf, Presence, Problem, Problems, Source};
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
 use crate::db::layout::Layout;
@@ -96,6 +96,7 @@ impl Interrupted {
 
 /// The process's environment variable, as text; one that is not UTF-8 counts as absent.
 #[expect(clippy::disallowed_methods, reason = "here the environment becomes an argument")]
+#[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -219,7 +220,7 @@ impl Session {
                 problem
             }
         })?;
-        self.parse(bytes, &path)
+        self.parse(bytes, &path, Presence::Required)
     }
 
     /// Reads the file if there is one: for verbs that can do without.
@@ -230,17 +231,30 @@ impl Session {
         let path = self.global.file.clone();
         match config::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
-                self.parse(Vec::new(), &path)
+                self.parse(Vec::new(), &path, Presence::Required)
             }
             _ => self.load(),
         }
     }
 
-    fn parse(&mut self, bytes: Vec<u8>, path: &Path) -> Result<Config, Error> {
+    /// Reads where the database is, from the file if there is one; its secrets need not be at hand.
+    ///
+    /// # Errors
+    /// As [`Session::load_optional`].
+    pub fn load_database(&mut self) -> Result<config::Database, Error> {
+        let path = self.global.file.clone();
+        match config::read(&path) {
+            Ok(bytes) => Ok(self.parse(bytes, &path, Presence::Optional)?.database),
+            Err(_) => Ok(self.load_optional()?.database),
+        }
+    }
+
+    fn parse(&mut self, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
         let surroundings = config::Surroundings { variable: &variable_os, file: &config::read_file };
-        match config::load(bytes, path, surroundings, config::Presence::Required) {
+        match config::load(bytes, path, surroundings, presence) {
             Ok(config) => {
-                if !config.problems.is_empty() {
+                // With optional secrets the warnings are about what this verb does not need.
+                if !config.problems.is_empty() && presence == Presence::Required {
                     self.show_problems(&config.source, &config.problems);
                 }
                 Ok(config)
@@ -291,13 +305,26 @@ impl Session {
         verb: &str,
         connections: usize,
     ) -> Result<Connected, Error> {
-        let (settings, embedded) = self.settings(database)?;
-        let name = format!("oauthctl {verb}");
-        let pool = Database::connect(&settings, &name, connections).await?;
+        let (pool, embedded) = self.open(database, verb, connections).await?;
         let client = pool.get().await?;
         let layout = Layout::probe(&**client, &database.tables).await?;
         drop(client);
         Ok(Connected { database: pool, layout, embedded })
+    }
+
+    /// Connects, whatever is in the database.
+    ///
+    /// # Errors
+    /// When the database cannot be found or reached.
+    pub async fn open(
+        &mut self,
+        database: &config::Database,
+        verb: &str,
+        connections: usize,
+    ) -> Result<(Database, Option<Cluster>), Error> {
+        let (settings, embedded) = self.settings(database)?;
+        let name = format!("oauthctl {verb}");
+        Ok((Database::connect(&settings, &name, connections).await?, embedded))
     }
 
     /// Where the database is.

@@ -1,21 +1,65 @@
-//! The ledger: which applications a file manages, and the history of runs. Optional; in schema `oauthctl`, which
-//! `migrate --ledger` makes. Knows no plan and no file.
+//! The ledger: which applications a file answers for, and the history of runs.
+//!
+//! Optional; in schema `oauthctl`, which `migrate --ledger` makes (`migrations/ledger/`). Knows no plan and no file.
 
-use std::collections::BTreeSet;
-
+use serde_json::Value;
 use tokio_postgres::{Error, GenericClient};
 
-use crate::model::ClientId;
+use super::layout::Layout;
+use crate::model::{ClientId, Key, Ownership};
 
-/// An application that a file manages.
+/// Who writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The name of the file, as the ledger knows it.
+    pub name: &'a str,
+    /// See [`begin`].
+    pub run: i64,
+}
+
+/// An application that a file answers for.
 #[derive(Debug)]
-pub struct Owned<'a> {
+pub struct Managed<'a> {
     /// Which.
     pub client_id: &'a ClientId,
     /// Whether the file made it, so that `prune = "owned"` may delete it.
     pub created: bool,
-    /// Its former client id, when it was renamed.
-    pub former: Option<&'a ClientId>,
+}
+
+/// A run, for those who read the history.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    /// The verb.
+    pub verb: &'a str,
+    /// `user@host`.
+    pub who: &'a str,
+    /// The file's name in the ledger; `None`: it worked from no file.
+    pub owner: Option<&'a str>,
+    /// SHA-256 of the file, in hexadecimal.
+    pub config_digest: Option<&'a str>,
+    /// The commit that the file is at, where CI says so.
+    pub commit: Option<&'a str>,
+}
+
+/// How a run ended: the values that the ledger's column takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything was done.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// A signal or a limit stopped it.
+    Interrupted,
+}
+
+impl Ending {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// Whether the ledger's tables are there.
@@ -24,20 +68,95 @@ pub async fn installed(client: &impl GenericClient) -> Result<bool, Error> {
     Ok(row.get(0))
 }
 
-/// The applications that `owner` manages and made.
-pub async fn owned(client: &impl GenericClient, owner: &str) -> Result<BTreeSet<ClientId>, Error> {
-    let rows = client
-        .query("SELECT client_id FROM oauthctl.managed_application WHERE owner = $1", &[&owner])
-        .await?;
-    Ok(rows.into_iter().map(|row| ClientId::new(row.get::<_, String>(0))).collect())
+/// How the ledger names the application table: one database may hold several providers.
+fn table_name(layout: &Layout) -> String {
+    let table = layout.application();
+    format!("{}.{}", table.schema, table.name)
 }
 
-/// Writes down what `owner` manages now.
+/// Who answers for the applications that are there now.
+pub async fn ownership(
+    client: &impl GenericClient,
+    layout: &Layout,
+    owner: &str,
+) -> Result<Ownership, Error> {
+    let table = layout.application();
+    let sql = format!(
+        "SELECT a.client_id, m.owner, m.origin FROM oauthctl.managed_application m \
+         JOIN {table} a ON a.{key}::text = m.application_id WHERE m.application_table = $1",
+        table = table.sql(),
+        key = table.key_sql(),
+    );
+    let mut ownership = Ownership::default();
+    for row in client.query(&sql, &[&table_name(layout)]).await? {
+        let client_id = ClientId::new(row.get::<_, String>(0));
+        match (row.get::<_, &str>(1) == owner, row.get::<_, &str>(2)) {
+            (true, "created") => drop(ownership.created.insert(client_id)),
+            (true, _) => drop(ownership.adopted.insert(client_id)),
+            (false, _) => drop(ownership.others.insert(client_id, row.get(1))),
+        }
+    }
+    Ok(ownership)
+}
+
+/// Writes down what the file answers for now, in the transaction that makes it true.
 pub async fn record(
-    _client: &impl GenericClient,
-    _owner: &str,
-    _owned: &[Owned<'_>],
-    _gone: &[&ClientId],
+    client: &impl GenericClient,
+    layout: &Layout,
+    owner: Owner<'_>,
+    managed: &[Managed<'_>],
+    gone: &[&Key],
 ) -> Result<(), Error> {
+    let table = layout.application();
+    let client_ids: Vec<&str> = managed.iter().map(|managed| managed.client_id.as_str()).collect();
+    let origins: Vec<&str> =
+        managed.iter().map(|managed| if managed.created { "created" } else { "adopted" }).collect();
+    let sql = format!(
+        "INSERT INTO oauthctl.managed_application \
+           (application_table, application_id, client_id, owner, origin, first_run_id, last_run_id) \
+         SELECT $1, a.{key}::text, a.client_id, $2, m.origin, $3, $3 \
+         FROM unnest($4::text[], $5::text[]) AS m(client_id, origin) JOIN {table} a ON a.client_id = m.client_id \
+         ON CONFLICT (application_table, application_id) DO UPDATE \
+           SET client_id = excluded.client_id, last_applied_at = now(), last_run_id = excluded.last_run_id",
+        table = table.sql(),
+        key = table.key_sql(),
+    );
+    client.execute(&sql, &[&table_name(layout), &owner.name, &owner.run, &client_ids, &origins]).await?;
+    let gone: Vec<&str> = gone.iter().map(|key| key.as_str()).collect();
+    client
+        .execute(
+            "DELETE FROM oauthctl.managed_application WHERE application_table = $1 AND application_id = ANY($2)",
+            &[&table_name(layout), &gone],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Notes that a run begins; returns its number.
+pub async fn begin(client: &impl GenericClient, run: &Run<'_>) -> Result<i64, Error> {
+    let Run { verb, who, owner, config_digest, commit } = run;
+    let row = client
+        .query_one(
+            "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\") \
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            &[verb, who, &env!("CARGO_PKG_VERSION"), owner, config_digest, commit],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+/// Notes how a run ended and what it did.
+pub async fn finish(
+    client: &impl GenericClient,
+    run: i64,
+    ending: Ending,
+    counts: &Value,
+) -> Result<(), Error> {
+    client
+        .execute(
+            "UPDATE oauthctl.run SET finished_at = clock_timestamp(), outcome = $2, counts = $3 WHERE id = $1",
+            &[&run, &ending.text(), counts],
+        )
+        .await?;
     Ok(())
 }

@@ -167,6 +167,17 @@ pub struct Actual {
     pub total: u64,
     /// The users that the file refers to; absent: no such user.
     pub users: BTreeMap<UserRef, Key>,
-    /// What the ledger says this file owns; `None` without a ledger.
-    pub owned: Option<BTreeSet<ClientId>>,
+    /// What the ledger says; `None` without a ledger.
+    pub ownership: Option<Ownership>,
+}
+
+/// Who answers for which application, as the ledger has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Those that this file created: `prune = "owned"` may delete them.
+    pub created: BTreeSet<ClientId>,
+    /// Those that were there before this file declared them.
+    pub adopted: BTreeSet<ClientId>,
+    /// Those that another file answers for, and its name.
+    pub others: BTreeMap<ClientId, String>,
 }

@@ -10,7 +10,7 @@ mod provider;
 mod sweep;
 mod tables;
 
-pub use actual::{Actual, Dependents, Key, Origin, Stored, StoredFields, Unmanaged};
+pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy};
 pub use policy::{Allow, Limit, Policy, Prune};

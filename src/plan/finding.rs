@@ -44,6 +44,12 @@ pub enum FindingCause {
     /// A custom column of a swapped model would stay empty.
     #[error("cannot be created: NOT NULL columns without a value: {}", .0.join(", "))]
     UnfilledColumns(Vec<String>),
+    /// The ledger says that another file answers for it.
+    #[error("is managed by another file: {owner}")]
+    OwnedByAnother {
+        /// Its name in the ledger.
+        owner: String,
+    },
     /// Both names of a `[[renamed]]` application exist.
     #[error("cannot be renamed to {to}: both applications exist")]
     RenameCollision {

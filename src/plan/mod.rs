@@ -185,6 +185,11 @@ impl Planner<'_> {
             return None;
         }
         let (actual, facts) = (self.actual, self.facts);
+        if let Some(owner) = actual.ownership.as_ref().and_then(|o| o.others.get(client_id)) {
+            let cause = FindingCause::OwnedByAnother { owner: owner.clone() };
+            self.findings.push(Finding { client_id: client_id.clone(), field: None, cause });
+            return None;
+        }
         let compared = match self.row_of(client_id) {
             None => diff::creation(client_id, declared, actual),
             Some(stored) => {
@@ -208,7 +213,9 @@ impl Planner<'_> {
         if step.is_some() {
             return step;
         }
-        let unowned = self.actual.owned.as_ref().is_some_and(|owned| !owned.contains(client_id));
+        let unowned = self.actual.ownership.as_ref().is_some_and(|ownership| {
+            !ownership.created.contains(client_id) && !ownership.adopted.contains(client_id)
+        });
         match self.actual.applications.get(client_id) {
             Some(stored) if unowned => Some(Step::Adopt { row: row_ref(stored) }),
             _ => {
@@ -238,7 +245,7 @@ impl Planner<'_> {
             let doomed = match prune {
                 Prune::Never => false,
                 Prune::Owned => {
-                    actual.owned.as_ref().is_some_and(|owned| owned.contains(&unmanaged.client_id))
+                    actual.ownership.as_ref().is_some_and(|o| o.created.contains(&unmanaged.client_id))
                 }
                 Prune::All => true,
             };

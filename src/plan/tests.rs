@@ -8,7 +8,7 @@ use super::guard::{Blocker, Rails, Refusal, Violation, check};
 use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::model::{
-    Allow, Application, Field, Limit, Origin, SecretDeclaration, StoredFields, Unmanaged, UserRef,
+    Allow, Application, Field, Limit, Origin, Ownership, SecretDeclaration, StoredFields, Unmanaged, UserRef,
 };
 use crate::secret::Secret;
 
@@ -216,7 +216,8 @@ fn with_unmanaged(owned: &[&str]) -> Actual {
             fingerprint: String::new(),
         })
         .collect();
-    actual.owned = Some(owned.iter().map(|name| id(name)).collect());
+    actual.ownership =
+        Some(Ownership { created: owned.iter().map(|name| id(name)).collect(), ..Ownership::default() });
     actual
 }
 
@@ -273,11 +274,14 @@ fn a_secret_changes_its_form_with_hash_client_secret() {
 #[test]
 fn with_a_ledger_existing_applications_are_adopted_once() {
     let mut actual = database(&["web"]);
-    actual.owned = Some(BTreeSet::new());
+    actual.ownership = Some(Ownership::default());
     let wanted = desired(vec![("web", Declared::default())]);
     assert_eq!(planned(&wanted, &actual).summary().adopt, 1);
-    actual.owned = Some(BTreeSet::from([id("web")]));
+    actual.ownership = Some(Ownership { adopted: BTreeSet::from([id("web")]), ..Ownership::default() });
     assert!(planned(&wanted, &actual).is_empty());
+    let others = BTreeMap::from([(id("web"), "theirs.toml".to_owned())]);
+    actual.ownership = Some(Ownership { others, ..Ownership::default() });
+    assert_eq!(findings(&wanted, &actual), ["web.*: is managed by another file: theirs.toml"]);
 }
 
 fn refused(plan: &Plan, policy: &Policy, allow: &[Allow]) -> Vec<Violation> {

@@ -39,7 +39,7 @@ pub async fn read(
         unmanaged,
         dynamic,
         total,
-        owned: None,
+        ownership: None,
     })
 }
 

@@ -1,0 +1,92 @@
+//! The history of runs, where the database has a ledger: a row when a run begins to write, completed when it ends.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::session::{Connected, Session, variable};
+use crate::config::Config;
+use crate::db::error::DbError;
+use crate::db::ledger::{self, Ending, Run};
+use crate::error::{Error, Exit};
+
+/// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
+const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
+
+/// A run that is under way.
+#[derive(Debug)]
+pub struct History {
+    /// Its number in the ledger; `None`: there is no ledger.
+    pub run: Option<i64>,
+}
+
+impl History {
+    /// Notes that a run begins.
+    pub async fn begin(
+        session: &Session,
+        connected: &Connected,
+        config: &Config,
+        verb: &str,
+    ) -> Result<Self, Error> {
+        let during = || DbError::during("noting the run in the ledger");
+        let client = connected.database.get().await?;
+        if !ledger::installed(&**client).await.map_err(during())? {
+            return Ok(Self { run: None });
+        }
+        let text = config.source.text();
+        let digest = (!text.is_empty()).then(|| hex(&Sha256::digest(text)));
+        let owner = session.owner();
+        let commit = COMMIT_VARIABLES.into_iter().find_map(variable);
+        let run = Run {
+            verb,
+            who: &who(),
+            owner: digest.is_some().then_some(owner.as_str()),
+            config_digest: digest.as_deref(),
+            commit: commit.as_deref(),
+        };
+        let run = ledger::begin(&**client, &run).await.map_err(during())?;
+        Ok(Self { run: Some(run) })
+    }
+
+    /// Notes how it ended and what it did. The work is done by now, so a failure here is a warning.
+    pub async fn finish<T>(
+        self,
+        session: &mut Session,
+        connected: &Connected,
+        result: &Result<T, Error>,
+        counts: Value,
+    ) {
+        let Some(run) = self.run else { return };
+        let ending = match (result, session.interrupted.exit()) {
+            (_, Some(_)) => Ending::Interrupted,
+            (Ok(_), None) => Ending::Succeeded,
+            (Err(error), None) if matches!(error.exit(), Exit::Interrupted | Exit::Terminated) => {
+                Ending::Interrupted
+            }
+            (Err(_), None) => Ending::Failed,
+        };
+        let finished = async {
+            let client = connected.database.get().await?;
+            let noted = ledger::finish(&**client, run, ending, &counts).await;
+            noted.map_err(DbError::during("noting the end of the run in the ledger")).map_err(Error::from)
+        };
+        if let Err(error) = finished.await {
+            session.ui.warning(&error);
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// `user@host`.
+fn who() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
+    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
+    format!("{}@{}", user.as_deref().unwrap_or("?"), host.as_deref().unwrap_or("?"))
+}

@@ -1,0 +1,80 @@
+//! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::session::Session;
+use crate::db::migrations::{self, Migrated};
+use crate::error::{Error, Exit};
+
+/// Which tables to make; at least one.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+pub struct What {
+    /// Make the tables of DOT 3.4.1, as Django would, in a database without Django's tables.
+    #[arg(long)]
+    provider: bool,
+    /// Make the ledger: which applications a file manages, and the history of runs.
+    #[arg(long)]
+    ledger: bool,
+}
+
+/// The flags of `migrate`.
+#[derive(Args, Debug)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    what: What,
+    /// Run this SQL file afterwards if --provider made the tables just now.
+    #[arg(long, value_name = "FILE", requires = "provider")]
+    seed: Option<PathBuf>,
+    /// How long to wait for another migration to end.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    lock_timeout: Duration,
+}
+
+/// Makes the tables.
+pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
+    let config = session.load_database()?;
+    let seed = args.seed.as_ref().map(|path| read_seed(path)).transpose()?;
+    // Held until the end: the embedded server stops with its last user.
+    let (database, _embedded) = session.open(&config, "migrate", 1).await?;
+    let mut client = database.get().await?;
+    if args.what.provider {
+        let schema = config.tables.schema.as_deref().unwrap_or("public");
+        let migrated = migrations::migrate_provider(&mut client, schema, args.lock_timeout).await?;
+        report(session, "The provider schema of DOT 3.4.1", &migrated)?;
+        match (&seed, migrated.applied.is_empty()) {
+            (Some(sql), false) => {
+                client
+                    .batch_execute(sql)
+                    .await
+                    .map_err(crate::db::error::DbError::during("running the seed file"))?;
+                session.ui.status("Ran the seed file.");
+            }
+            (Some(_), true) => {
+                session.ui.warning("the tables were there already: the seed file was not run.");
+            }
+            (None, _) => {}
+        }
+    }
+    if args.what.ledger {
+        let migrated = migrations::migrate_ledger(&mut client, args.lock_timeout).await?;
+        report(session, "The ledger", &migrated)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn read_seed(path: &std::path::Path) -> Result<String, Error> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("cannot read the seed file {}: {error}", path.display())))
+}
+
+fn report(session: &mut Session, what: &str, migrated: &Migrated) -> Result<(), Error> {
+    if migrated.applied.is_empty() {
+        session.answer(&format!("{what} is up to date.\n"))
+    } else {
+        session.answer(&format!("{what} is in place: {}.\n", migrated.applied.join(", ")))
+    }
+}
