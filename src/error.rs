@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use crate::apply::ApplyError;
 use crate::conninfo::ConninfoError;
 use crate::db::applications::ApplicationsError;
-use crate::db::error::DbError;
+use crate::db::connect::{Cause, ConnectError};
+use crate::db::error::{DbError, Meaning};
 use crate::db::layout::LayoutError;
 use crate::db::migrations::MigrateError;
 use crate::embedded::{EmbeddedError, NotFound};
@@ -199,7 +200,22 @@ impl From<ApplyError> for Error {
 
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
-        Self::from_source(Exit::Failed, &error)
+        let exit = match error.meaning() {
+            Meaning::Unreachable | Meaning::LoginRefused => Exit::Unreachable,
+            Meaning::LockNotAvailable => Exit::Locked,
+            _ => Exit::Failed,
+        };
+        Self::from_source(exit, &error)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        let out = Self::from_source(Exit::Unreachable, &error);
+        match error.failures().last().map(|failure| &failure.cause) {
+            Some(Cause::NoPassword) => out.hint("put it into PGPASSWORD or ~/.pgpass"),
+            _ => out,
+        }
     }
 }
 

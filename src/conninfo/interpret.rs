@@ -45,11 +45,11 @@ pub fn settings(given: &Layers, around: &dyn Surroundings) -> Result<Settings, C
         fallback_application_name: given.text("fallback_application_name").map(str::to_owned),
         connect_timeout: connect_timeout(given)?,
         keepalive: keepalive(given)?,
-        target_session_attrs: choice(given, "target_session_attrs", TARGETS)?
+        target_session_attrs: choice(given, "target_session_attrs", &TARGETS)?
             .unwrap_or(TargetSessionAttrs::Any),
-        load_balance_hosts: choice(given, "load_balance_hosts", BALANCING)?
+        load_balance_hosts: choice(given, "load_balance_hosts", &BALANCING)?
             .unwrap_or(LoadBalanceHosts::Disable),
-        channel_binding: choice(given, "channel_binding", BINDINGS)?.unwrap_or(ChannelBinding::Prefer),
+        channel_binding: choice(given, "channel_binding", &BINDINGS)?.unwrap_or(ChannelBinding::Prefer),
         tls: tls(given, around)?,
         origin: given.origin.clone(),
         user,
@@ -113,7 +113,7 @@ fn invalid(name: &'static str, value: &Value, takes: &'static str) -> ConninfoEr
 fn choice<T: Copy>(
     given: &Layers,
     name: &'static str,
-    choice: Choice<T>,
+    choice: &Choice<T>,
 ) -> Result<Option<T>, ConninfoError> {
     let Some(value) = given.get_even_empty(name) else { return Ok(None) };
     let text = value.text.expose();
@@ -294,11 +294,11 @@ fn tls(given: &Layers, around: &dyn Surroundings) -> Result<Tls, ConninfoError> 
     };
     let system = root == Some(Root::System);
     let default = if system { SslMode::VerifyFull } else { SslMode::Prefer };
-    let mode = choice(given, "sslmode", SSL_MODES)?.unwrap_or(default);
+    let mode = choice(given, "sslmode", &SSL_MODES)?.unwrap_or(default);
     if system && mode != SslMode::VerifyFull {
         return Err(ConninfoError::Contradiction("sslrootcert=system needs sslmode=verify-full"));
     }
-    let direct = choice(given, "sslnegotiation", NEGOTIATIONS)?.unwrap_or(false);
+    let direct = choice(given, "sslnegotiation", &NEGOTIATIONS)?.unwrap_or(false);
     if direct && mode < SslMode::Require {
         return Err(ConninfoError::Contradiction(
             "sslnegotiation=direct needs sslmode=require, verify-ca or verify-full",

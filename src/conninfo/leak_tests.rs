@@ -20,7 +20,7 @@ fn password() -> impl Strategy<Value = String> {
 }
 
 fn percent_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()).map(char::from).collect()
 }
 
 fn quoted(text: &str) -> String {

@@ -1,35 +1,188 @@
-//! Connects. (Skeleton; see the `conn` branch.)
+//! The way to the database: a pool, single connections, and the cancelling of what runs on them.
+//!
+//! Hosts are tried in order as libpq tries them ([`attempt`](self::attempt)); every session is prepared alike. The
+//! first connection is made at once, so that a wrong address or password is found before any work is done. Knows no
+//! table and no environment: [`Settings`] are complete.
 
+mod attempt;
+mod failure;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool};
+use futures_util::future::{Ready, ready};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::tls::{NoTlsStream, TlsConnect};
+use tokio_postgres::{CancelToken, Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::{DbError, tidy};
 use crate::conninfo::Settings;
-use crate::db::error::DbError;
+use attempt::Connector;
+pub use failure::{Cause, ConnectError, Failure};
 
-/// A pool.
+/// How long a cancel request may take where connecting has no limit either.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every session has in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSetup {
+    /// `application_name`, unless the settings have one (libpq's `fallback_application_name`).
+    pub application_name: String,
+    /// The `search_path`, if it is not to be the role's own.
+    pub schema: Option<String>,
+}
+
+impl From<&str> for SessionSetup {
+    fn from(application_name: &str) -> Self {
+        Self { application_name: application_name.to_owned(), schema: None }
+    }
+}
+
+impl From<&String> for SessionSetup {
+    fn from(application_name: &String) -> Self {
+        Self::from(application_name.as_str())
+    }
+}
+
+/// A pool of sessions with one database.
+#[derive(Clone)]
 pub struct Database {
-    pool: deadpool_postgres::Pool,
+    pool: Pool,
+    connector: Arc<Connector>,
+}
+
+/// Cancels what runs on one connection.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+    timeout: Duration,
 }
 
 impl Database {
-    /// Connects.
-    pub async fn connect(_settings: &Settings, application_name: &str, size: usize) -> Result<Self, DbError> {
-        let mut config = tokio_postgres::Config::new();
-        config.host(std::env::var("PGHOST").unwrap_or_default());
-        config.port(std::env::var("PGPORT").ok().and_then(|p| p.parse().ok()).unwrap_or(5432));
-        config.user(std::env::var("PGUSER").unwrap_or("postgres".into()));
-        config.dbname(std::env::var("PGDATABASE").unwrap_or("postgres".into()));
-        config.application_name(application_name);
-        let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
-        let pool =
-            deadpool_postgres::Pool::builder(manager).max_size(size).build().map_err(|_| ()).expect("x");
-        Ok(Self { pool })
+    /// Connects once and keeps that connection; `size` is how many may be open at a time, apart from
+    /// [`dedicated`](Self::dedicated) ones.
+    pub async fn connect(
+        settings: &Settings,
+        setup: impl Into<SessionSetup>,
+        size: usize,
+    ) -> Result<Self, ConnectError> {
+        let connector = Arc::new(Connector::new(settings, &setup.into())?);
+        // The manager's own settings are not used: the connector has them.
+        let manager = Manager::from_connect(
+            Config::new(),
+            ThroughConnector(Arc::clone(&connector)),
+            ManagerConfig::default(),
+        );
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .build()
+            .map_err(|error| ConnectError::Setup(error.to_string()))?;
+        let database = Self { pool, connector };
+        match database.pool.get().await {
+            Ok(_) => Ok(database),
+            Err(deadpool_postgres::PoolError::Backend(error)) => Err(carried_back(error)),
+            Err(other) => Err(ConnectError::Setup(other.to_string())),
+        }
     }
 
-    /// A connection.
-    pub async fn get(&self) -> Result<deadpool_postgres::Object, DbError> {
-        Ok(self.pool.get().await.expect("x"))
+    /// A session out of the pool; it goes back when it is dropped. Waits while all are in use.
+    pub async fn get(&self) -> Result<Object, DbError> {
+        Ok(self.pool.get().await?)
     }
 
-    /// The pool.
-    pub fn pool(&self) -> &deadpool_postgres::Pool {
+    /// The pool itself, for work that takes sessions by itself.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// A session outside of the pool, for what must not leak into it: session locks and settings. It ends when the
+    /// client is dropped.
+    pub async fn dedicated(&self) -> Result<Client, ConnectError> {
+        self.connector.open().await.map(|(client, _)| client)
+    }
+
+    /// The means to cancel what runs on that connection of this database, over TLS if the connection has it.
+    #[must_use]
+    pub fn canceller(&self, client: &Client) -> Canceller {
+        Canceller {
+            token: client.cancel_token(),
+            tls: self.connector.tls(),
+            timeout: self.connector.timeout().unwrap_or(CANCEL_TIMEOUT),
+        }
+    }
+
+    /// The address without the password.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.connector.target()
+    }
+}
+
+impl Canceller {
+    /// Asks the server to cancel the running statement. Whether it did is not known: the statement then fails with
+    /// [`QueryCanceled`](super::error::Meaning::QueryCanceled).
+    pub async fn cancel(&self) -> Result<(), DbError> {
+        const ATTEMPTED: &str = "cancelling the running statement";
+        match tokio::time::timeout(self.timeout, self.token.cancel_query(self.tls.clone())).await {
+            Ok(done) => done.map_err(DbError::during(ATTEMPTED)),
+            Err(_) => Err(DbError::other(ATTEMPTED, format!("no answer in {} s", self.timeout.as_secs()))),
+        }
+    }
+}
+
+/// Lets the pool open its connections our way.
+struct ThroughConnector(Arc<Connector>);
+
+type Opening<'a> =
+    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>>;
+
+impl deadpool_postgres::Connect for ThroughConnector {
+    fn connect(&self, _: &Config) -> Opening<'_> {
+        Box::pin(async {
+            match self.0.open().await {
+                Ok(opened) => Ok(opened),
+                Err(error) => Err(carried(error).await),
+            }
+        })
+    }
+}
+
+/// The pool passes errors on as the driver's, which only the driver can make. The driver wraps whatever a TLS
+/// connector fails with, so that is how ours travels. [`carried_back`] and [`DbError::new`] unwrap it.
+async fn carried(error: ConnectError) -> tokio_postgres::Error {
+    let mut config = Config::new();
+    config.user("").ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+    match config.connect_raw(tokio::io::empty(), Carrier(error)).await {
+        Err(error) => error,
+        Ok(_) => unreachable!("the connector always fails"),
+    }
+}
+
+fn carried_back(error: tokio_postgres::Error) -> ConnectError {
+    let Some(source) = error.into_source() else {
+        return ConnectError::Setup("the connection was closed".to_owned());
+    };
+    match source.downcast::<ConnectError>() {
+        Ok(error) => *error,
+        Err(other) => ConnectError::Setup(tidy(&other.to_string())),
+    }
+}
+
+/// A TLS connector that fails with what it was made of.
+struct Carrier(ConnectError);
+
+impl TlsConnect<tokio::io::Empty> for Carrier {
+    type Stream = NoTlsStream;
+    type Error = ConnectError;
+    type Future = Ready<Result<NoTlsStream, ConnectError>>;
+
+    fn connect(self, _: tokio::io::Empty) -> Self::Future {
+        ready(Err(self.0))
     }
 }

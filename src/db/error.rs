@@ -1,23 +1,308 @@
-//! What a database error means. (Skeleton; see the `conn` branch.)
+//! What a database error means, in words that hold no value of any row.
+//!
+//! The driver's errors carry whole rows (`Failing row contains (…)`) and keys (`Key (token)=(…)`), also in their
+//! `Debug`. So nothing of them is kept but SQLSTATE, message, names, and the details that cannot hold values. The
+//! meanings follow PostgreSQL's appendix "Error Codes". Knows no exit code and no hint of ours.
 
-/// A database error with what was attempted.
-#[derive(Debug, thiserror::Error)]
-#[error("{attempted} failed: {source}")]
-pub struct DbError {
-    attempted: String,
-    source: tokio_postgres::Error,
+use tokio_postgres::error::DbError as ServerError;
+
+use super::connect::ConnectError;
+
+/// A database error with what was attempted. Its `Display` is one sentence, and the server's detail where there is
+/// one.
+#[derive(Debug)]
+pub struct DbError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` where the message is a whole sentence already.
+    attempted: Option<String>,
+    meaning: Meaning,
+    sqlstate: Option<String>,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    transient: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// No server answered, or not in a way that one can trust: refused, unknown host, time-out, TLS, still starting,
+    /// too many connections.
+    Unreachable,
+    /// The server refused user, password or database.
+    LoginRefused,
+    /// A table or schema does not exist.
+    MissingTable,
+    /// The role lacks a right.
+    PermissionDenied,
+    /// The session or the server is read-only: a standby?
+    ReadOnly,
+    /// `lock_timeout` ran out, or `NOWAIT` found a lock.
+    LockNotAvailable,
+    /// The statement was cancelled, by a cancel request or by `statement_timeout`.
+    QueryCanceled,
+    /// Concurrent transactions got in each other's way.
+    Serialization,
+    /// Concurrent transactions waited for each other.
+    Deadlock,
+    /// A row refers to one that does not exist (any more).
+    ForeignKeyViolation(Constraint),
+    /// There is such a row already.
+    UniqueViolation(Constraint),
+    /// The server is going down or somebody ended the session.
+    AdminShutdown,
+    /// The connection broke.
+    ConnectionLost,
+    /// Anything else.
+    Other,
+}
+
+/// A violated constraint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constraint {
+    /// Its name.
+    pub name: String,
+    /// The table that has it, without a schema.
+    pub table: String,
 }
 
 impl DbError {
-    /// Wraps an error.
+    /// Says what was attempted; reads well in front of "failed".
     #[must_use]
-    pub fn new(attempted: impl Into<String>, source: tokio_postgres::Error) -> Self {
-        Self { attempted: attempted.into(), source }
+    #[expect(clippy::needless_pass_by_value, reason = "the error goes in here and does not come out again")]
+    pub fn new(attempted: impl Into<String>, error: tokio_postgres::Error) -> Self {
+        let attempted = Some(attempted.into());
+        let source = std::error::Error::source(&error);
+        if let Some(error) = source.and_then(|source| source.downcast_ref::<ConnectError>()) {
+            let mut error = Self::from(error);
+            error.0.attempted = attempted;
+            return error;
+        }
+        if let Some(server) = error.as_db_error() {
+            return Self::from_server(attempted, server);
+        }
+        let text = error.to_string();
+        let lost = error.is_closed() || text == IO_ERROR;
+        let message = source.map_or(text, |source| tidy(&source.to_string()));
+        let meaning = if lost { Meaning::ConnectionLost } else { Meaning::Other };
+        Self(Box::new(Inner {
+            attempted,
+            meaning,
+            sqlstate: None,
+            message,
+            detail: None,
+            hint: None,
+            transient: lost,
+        }))
     }
 
     /// For `map_err`.
     pub fn during(attempted: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let attempted = attempted.into();
-        |source| Self::new(attempted, source)
+        |error| Self::new(attempted, error)
+    }
+
+    /// An error that the driver knows nothing of.
+    pub(super) fn other(attempted: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            attempted: Some(attempted.into()),
+            meaning: Meaning::Other,
+            sqlstate: None,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            transient: false,
+        }))
+    }
+
+    fn from_server(attempted: Option<String>, server: &ServerError) -> Self {
+        let sqlstate = server.code().code();
+        let meaning = meaning(sqlstate, server);
+        Self(Box::new(Inner {
+            attempted,
+            transient: is_transient(&meaning),
+            message: message(server),
+            detail: detail(server).map(str::to_owned),
+            hint: server.hint().map(str::to_owned),
+            sqlstate: Some(sqlstate.to_owned()),
+            meaning,
+        }))
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn meaning(&self) -> &Meaning {
+        &self.0.meaning
+    }
+
+    /// The server's code, where the server said anything.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+
+    /// What the server or the connection said, without what was attempted.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The server's own hint.
+    #[must_use]
+    pub fn server_hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Whether the same work may succeed if all of it is done again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.0.transient
+    }
+
+    /// Whether the session is gone, and with it its transaction. A COMMIT that was under way may have happened.
+    #[must_use]
+    pub const fn is_connection_lost(&self) -> bool {
+        matches!(self.0.meaning, Meaning::ConnectionLost | Meaning::AdminShutdown)
+    }
+}
+
+impl From<&ConnectError> for DbError {
+    fn from(error: &ConnectError) -> Self {
+        Self(Box::new(Inner {
+            attempted: None,
+            meaning: if error.is_login_refused() { Meaning::LoginRefused } else { Meaning::Unreachable },
+            sqlstate: error.sqlstate().map(str::to_owned),
+            message: error.to_string(),
+            detail: None,
+            hint: None,
+            transient: error.is_transient(),
+        }))
+    }
+}
+
+impl From<ConnectError> for DbError {
+    fn from(error: ConnectError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for DbError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => {
+                let source = std::error::Error::source(&error);
+                match source.and_then(|source| source.downcast_ref::<ConnectError>()) {
+                    Some(error) => Self::from(error),
+                    None => Self::new("connecting to the database", error),
+                }
+            }
+            other => Self::other("taking a connection from the pool", other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for DbError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0.attempted {
+            Some(attempted) => write!(f, "{attempted} failed: {}", self.0.message)?,
+            None => f.write_str(&self.0.message)?,
+        }
+        match &self.0.detail {
+            Some(detail) => write!(f, "\n{detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for DbError {}
+
+/// How the driver words what went wrong between it and the server.
+const IO_ERROR: &str = "error communicating with the server";
+
+fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
+    let constraint = || Constraint {
+        name: server.constraint().unwrap_or_default().to_owned(),
+        table: server.table().unwrap_or_default().to_owned(),
+    };
+    match sqlstate {
+        "42P01" | "3F000" => Meaning::MissingTable,
+        "42501" => Meaning::PermissionDenied,
+        "25006" => Meaning::ReadOnly,
+        "55P03" => Meaning::LockNotAvailable,
+        "57014" => Meaning::QueryCanceled,
+        "40001" => Meaning::Serialization,
+        "40P01" => Meaning::Deadlock,
+        "23503" => Meaning::ForeignKeyViolation(constraint()),
+        "23505" => Meaning::UniqueViolation(constraint()),
+        "57P01" => Meaning::AdminShutdown,
+        // A crash of another backend, and the two idle time-outs: the server has closed the connection.
+        "57P02" | "57P05" | "25P03" => Meaning::ConnectionLost,
+        "57P03" | "53300" => Meaning::Unreachable,
+        "3D000" => Meaning::LoginRefused,
+        code if code.starts_with("08") => Meaning::ConnectionLost,
+        code if code.starts_with("28") => Meaning::LoginRefused,
+        _ => Meaning::Other,
+    }
+}
+
+const fn is_transient(meaning: &Meaning) -> bool {
+    matches!(
+        meaning,
+        Meaning::Unreachable
+            | Meaning::LockNotAvailable
+            | Meaning::Serialization
+            | Meaning::Deadlock
+            | Meaning::AdminShutdown
+            | Meaning::ConnectionLost
+    )
+}
+
+/// Class 22 (data exceptions) quotes the value that it does not like.
+fn message(server: &ServerError) -> String {
+    let text = server.message();
+    if !server.code().code().starts_with("22") {
+        return text.to_owned();
+    }
+    match (text.find('"'), text.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &text[..first], &text[last + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// Of the other classes, some put values into the detail: data exceptions, constraints, and whatever a trigger raises.
+fn detail(server: &ServerError) -> Option<&str> {
+    const WITHOUT_VALUES: [&str; 12] =
+        ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "55", "57"];
+    let class = server.code().code().get(..2).unwrap_or_default();
+    server.detail().filter(|_| WITHOUT_VALUES.contains(&class))
+}
+
+/// An error of the operating system as a part of our sentence: without its number, starting in lower case.
+pub(super) fn tidy(text: &str) -> String {
+    let text = match text.rfind(" (os error ") {
+        Some(at) => &text[..at],
+        None => text,
+    };
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        // "I/O error" and "TLS" stay.
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tidy;
+
+    #[test]
+    fn system_errors_become_parts_of_a_sentence() {
+        assert_eq!(tidy("Connection refused (os error 111)"), "connection refused");
+        assert_eq!(tidy("TLS handshake"), "TLS handshake");
+        assert_eq!(tidy(""), "");
     }
 }

@@ -1,0 +1,288 @@
+//! Why there is no connection: what was tried, and what each attempt ended with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use crate::db::error::tidy;
+use crate::db::tls::TlsError;
+
+/// There is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The files that TLS needs are missing or broken.
+    #[error("cannot connect to {target}: {source}")]
+    Tls {
+        /// The address without the password.
+        target: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// Nothing answered, or nothing that one can talk to.
+    #[error("cannot connect to {target}{}", listed(failures))]
+    Unreachable {
+        /// The address without the password.
+        target: String,
+        /// In the order of the attempts; never empty.
+        failures: Vec<Failure>,
+    },
+    /// A server refused user, password or database.
+    #[error("the server refused the login to {target}{}", listed(failures))]
+    LoginRefused {
+        /// The address without the password.
+        target: String,
+        /// In the order of the attempts; the last one is the refusal.
+        failures: Vec<Failure>,
+    },
+    /// The pool cannot be made.
+    #[error("cannot set up the connections: {0}")]
+    Setup(String),
+}
+
+/// An attempt that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Host and port, or the socket.
+    pub host: String,
+    /// The IP addresses that were tried with the same result.
+    pub addresses: Vec<String>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The host's name has no address.
+    Lookup(String),
+    /// There is no TCP connection, or it broke.
+    Io(String),
+    /// The time was over.
+    TimedOut(Duration),
+    /// No trustworthy TLS.
+    Tls(String),
+    /// The server answered with an error.
+    Server {
+        /// Its code.
+        sqlstate: String,
+        /// Its words.
+        message: String,
+        /// The file that the refused password came from.
+        password_file: Option<PathBuf>,
+    },
+    /// The server asks for a password, and there is none.
+    NoPassword,
+    /// The login cannot be completed safely or at all.
+    Authentication(String),
+    /// `target_session_attrs` asks for another kind of server.
+    WrongServer(&'static str),
+    /// Anything else.
+    Other(String),
+}
+
+impl ConnectError {
+    /// Whether it was the login and not the way to the server.
+    #[must_use]
+    pub const fn is_login_refused(&self) -> bool {
+        matches!(self, Self::LoginRefused { .. })
+    }
+
+    /// Whether it may work a moment later: nothing to do with settings, certificates and passwords.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { failures, .. } => failures.iter().any(|failure| failure.cause.is_transient()),
+            Self::Tls { .. } | Self::LoginRefused { .. } | Self::Setup(_) => false,
+        }
+    }
+
+    /// The server's code, where a server had the last word.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self.failures().last().map(|failure| &failure.cause) {
+            Some(Cause::Server { sqlstate, .. }) => Some(sqlstate),
+            _ => None,
+        }
+    }
+
+    /// The attempts.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        match self {
+            Self::Unreachable { failures, .. } | Self::LoginRefused { failures, .. } => failures,
+            Self::Tls { .. } | Self::Setup(_) => &[],
+        }
+    }
+
+    /// Sums the attempts up.
+    pub(super) fn from_failures(target: String, failures: Vec<Failure>) -> Self {
+        let refused = failures.last().is_some_and(|failure| failure.cause.is_refusal());
+        let failures = merged(failures);
+        if refused { Self::LoginRefused { target, failures } } else { Self::Unreachable { target, failures } }
+    }
+}
+
+/// The same result on the other addresses of a host is not worth another line.
+fn merged(failures: Vec<Failure>) -> Vec<Failure> {
+    let mut merged: Vec<Failure> = Vec::new();
+    for failure in failures {
+        match merged.iter_mut().find(|known| known.host == failure.host && known.cause == failure.cause) {
+            Some(known) => {
+                let new = failure.addresses.into_iter().filter(|address| !known.addresses.contains(address));
+                let new: Vec<String> = new.collect();
+                known.addresses.extend(new);
+            }
+            None => merged.push(failure),
+        }
+    }
+    merged
+}
+
+impl Cause {
+    /// What the driver said, in a form without its nesting.
+    pub(super) fn of(error: &tokio_postgres::Error, password_file: Option<PathBuf>) -> Self {
+        if let Some(server) = error.as_db_error() {
+            let sqlstate = server.code();
+            let password_file = password_file.filter(|_| *sqlstate == SqlState::INVALID_PASSWORD);
+            let (sqlstate, message) = (sqlstate.code().to_owned(), server.message().to_owned());
+            return Self::Server { sqlstate, message, password_file };
+        }
+        let kind = error.to_string();
+        let source = std::error::Error::source(error);
+        if let Some(tls) = source.and_then(rustls_error) {
+            return Self::Tls(tls_text(tls));
+        }
+        let text = source.map_or_else(|| kind.clone(), |source| tidy(&source.to_string()));
+        match kind.as_str() {
+            "error performing TLS handshake" if text == "tls handshake eof" => {
+                Self::Tls("the server closed the connection during the TLS handshake".to_owned())
+            }
+            "error performing TLS handshake" => Self::Tls(text),
+            "invalid configuration" if text == "password missing" => Self::NoPassword,
+            "authentication error" => Self::Authentication(text),
+            "connection closed" => Self::Io("the server closed the connection".to_owned()),
+            "error connecting to server" | "error communicating with the server" => Self::Io(text),
+            _ => Self::Other(text),
+        }
+    }
+
+    /// Whether other addresses and hosts are tried. As in libpq, whoever answered has the last word, unless it is
+    /// still starting or another kind of server is wanted.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Lookup(_) | Self::Io(_) | Self::TimedOut(_) | Self::WrongServer(_) => false,
+            Self::Server { sqlstate, .. } => sqlstate != SqlState::CANNOT_CONNECT_NOW.code(),
+            Self::Tls(_) | Self::NoPassword | Self::Authentication(_) | Self::Other(_) => true,
+        }
+    }
+
+    /// Whether the same attempt with or without TLS could end otherwise. A wrong password or a missing database are
+    /// what they are; asking again would only count as another failed login.
+    pub(super) fn depends_on_encryption(&self) -> bool {
+        match self {
+            Self::Tls(_) => true,
+            Self::Server { sqlstate, .. } => {
+                let fixed = [
+                    SqlState::INVALID_PASSWORD,
+                    SqlState::INVALID_CATALOG_NAME,
+                    SqlState::TOO_MANY_CONNECTIONS,
+                    SqlState::CANNOT_CONNECT_NOW,
+                ];
+                !fixed.iter().any(|state| state.code() == sqlstate)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is the login that failed.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoPassword | Self::Authentication(_) => true,
+            // Starting, stopping, or full.
+            Self::Server { sqlstate, .. } => !sqlstate.starts_with("57P") && !sqlstate.starts_with("53"),
+            _ => false,
+        }
+    }
+
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Lookup(_) | Self::Io(_) | Self::TimedOut(_) | Self::WrongServer(_) => true,
+            Self::Server { sqlstate, .. } => sqlstate.starts_with("57P") || sqlstate.starts_with("53"),
+            Self::Tls(_) | Self::NoPassword | Self::Authentication(_) | Self::Other(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lookup(what) => write!(f, "the host is unknown: {what}"),
+            Self::TimedOut(limit) => write!(f, "no answer in {} s", limit.as_secs()),
+            Self::Server { message, password_file: Some(file), .. } => {
+                write!(f, "{message} (the password came from {})", file.display())
+            }
+            Self::NoPassword => f.write_str("it asks for a password, and none was given"),
+            Self::WrongServer(what) => f.write_str(what),
+            Self::Io(what)
+            | Self::Tls(what)
+            | Self::Authentication(what)
+            | Self::Other(what)
+            | Self::Server { message: what, .. } => f.write_str(what),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if !self.addresses.is_empty() {
+            write!(f, " ({})", self.addresses.join(", "))?;
+        }
+        write!(f, ": {}", self.cause)
+    }
+}
+
+/// One failure ends the sentence; several are lines of their own.
+fn listed(failures: &[Failure]) -> String {
+    match failures {
+        [only] if only.addresses.is_empty() => format!(": {}", only.cause),
+        [only] => format!(": {} ({})", only.cause, only.addresses.join(", ")),
+        several => {
+            let lines: Vec<String> = several.iter().map(|failure| format!("\n  {failure}")).collect();
+            format!(":{}", lines.concat())
+        }
+    }
+}
+
+/// What rustls said, out of the `io::Error`s around it.
+fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    rustls_error(inner)
+}
+
+fn tls_text(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Bad;
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer => "no trusted authority signed the server's certificate".to_owned(),
+            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired".to_owned(),
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet".to_owned()
+            }
+            Bad::Revoked => "the server's certificate has been revoked".to_owned(),
+            Bad::UnknownRevocationStatus => "no revocation list covers the server's certificate".to_owned(),
+            Bad::NotValidForNameContext { expected, presented } => {
+                let names = if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") };
+                format!("the server's certificate is for {names}, not for {}", expected.to_str())
+            }
+            other => format!("the server's certificate is not valid: {other}"),
+        },
+        rustls::Error::AlertReceived(alert) => format!("the server ended the TLS handshake: {alert:?}"),
+        other => tidy(&other.to_string()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Decides whether the server is who it should be.
+//!
+//! The chain is webpki's to verify. Three things that OpenSSL, and so libpq, accepts and webpki does not are settled
+//! here, because the certificates of PostgreSQL's own documentation need them: a self-signed certificate that is
+//! itself the trusted one, a certificate of X.509 version 1 (see [`version1`]), and a name that is only
+//! in the subject (see [`peer_name`]).
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::{peer_name, version1};
+
+/// The verifier of a connection.
+#[derive(Debug)]
+pub struct Verifier {
+    /// Whom to trust; `None`: anybody.
+    pub trust: Option<Trust>,
+    /// Whether the certificate has to bear the host's name.
+    pub check_name: bool,
+    /// How handshakes are signed.
+    pub algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Whom to trust.
+#[derive(Debug)]
+pub struct Trust {
+    /// Verifies chains, revocation and (which is then ignored) names.
+    pub verifier: Arc<WebPkiServerVerifier>,
+    /// The trusted certificates themselves.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Whether there are revocation lists.
+    pub checks_revocation: bool,
+}
+
+impl Verifier {
+    fn verify_chain(
+        &self,
+        trust: &Trust,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if let Ok(certificate) = Certificate::from_der(end_entity) {
+            let tbs = &certificate.tbs_certificate;
+            let self_issued = tbs.issuer == tbs.subject;
+            if self_issued && trust.certificates.iter().any(|trusted| trusted == end_entity) {
+                return version1::check_validity(&certificate, now);
+            }
+            if version1::is(&certificate) {
+                return version1::verify(end_entity, &certificate, trust, &self.algorithms, now);
+            }
+        }
+        match trust.verifier.verify_server_cert(end_entity, intermediates, server_name, &[], now) {
+            // The name comes last; libpq's rules for it are others.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(()),
+            verified => verified.map(drop),
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Some(trust) = &self.trust {
+            self.verify_chain(trust, end_entity, intermediates, server_name, now)?;
+        }
+        if self.check_name {
+            peer_name::verify(end_entity, server_name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match Certificate::from_der(cert) {
+            Ok(certificate) if version1::is(&certificate) => {
+                version1::verify_tls12_signature(message, &certificate, dss, &self.algorithms)
+            }
+            _ => rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match Certificate::from_der(cert) {
+            Ok(certificate) if version1::is(&certificate) => {
+                version1::verify_tls13_signature(message, &certificate, dss, &self.algorithms)
+            }
+            _ => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
