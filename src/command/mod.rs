@@ -8,10 +8,13 @@ pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+pub mod init;
 pub mod man;
 pub mod plan;
 pub mod reconcile;
+pub mod schema;
 pub mod session;
+pub mod validate;
 
 use std::path::PathBuf;
 
@@ -90,12 +93,18 @@ pub enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a commented starter file; never overwrites.
+    Init(init::InitArgs),
+    /// Find every problem in the file at once, offline.
+    Validate(validate::ValidateArgs),
     /// Show what apply would do; changes nothing.
     Plan(plan::PlanArgs),
     /// Show the plan, ask, bring the database there, then clean up.
     Apply(apply::ApplyArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
+    /// Print the JSON Schema of the file.
+    Schema(schema::SchemaArgs),
     /// Print shell completions.
     Completions(completions::CompletionsArgs),
     /// Print the manual page.
@@ -107,9 +116,12 @@ impl Verb {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
+            Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Createapplication(_) => "createapplication",
+            Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -122,9 +134,12 @@ impl Verb {
 /// Whatever the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     match verb {
+        Verb::Init(args) => init::run(session, args),
+        Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
+        Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args),
         Verb::Man(args) => man::run(session, args),
     }

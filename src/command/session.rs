@@ -19,7 +19,6 @@ use crate::db::connect::Database;
 use crate::db::layout::Layout;
 use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
-use crate::hasher::Hasher;
 use crate::plan::seal::Recipe;
 use crate::plan::{Finding, FindingCause};
 use crate::secret::{Entropy, EntropyError, Secret};
@@ -104,6 +103,12 @@ pub fn variable(name: &str) -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "here the environment becomes an argument")]
 fn variable_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// The environment and the files that `oauth.toml` may refer to.
+#[must_use]
+pub fn surroundings() -> config::Surroundings<'static> {
+    config::Surroundings { variable: &variable_os, file: &config::read_file }
 }
 
 /// The operating system's randomness.
@@ -238,8 +243,7 @@ impl Session {
     }
 
     fn parse(&mut self, bytes: Vec<u8>, path: &Path) -> Result<Config, Error> {
-        let surroundings = config::Surroundings { variable: &variable_os, file: &config::read_file };
-        match config::load(bytes, path, surroundings, config::Presence::Required) {
+        match config::load(bytes, path, surroundings(), config::Presence::Required) {
             Ok(config) => {
                 if !config.problems.is_empty() {
                     self.show_problems(&config.source, &config.problems);
@@ -253,9 +257,12 @@ impl Session {
         }
     }
 
-    fn show_problems(&mut self, source: &Source, problems: &Problems) {
+    /// Shows problems of the file on stderr.
+    pub fn show_problems(&mut self, source: &Source, problems: &Problems) {
         let text = diagnostics::render(source, problems);
-        self.ui.stderr_line(text.trim_end());
+        if !text.is_empty() {
+            self.ui.stderr_line(text);
+        }
     }
 
     /// Shows the planner's findings at the lines that asked for them.
@@ -353,11 +360,8 @@ impl Session {
     /// When `[provider]` asks for a hasher that is not written.
     pub fn recipe(&self, config: &Config) -> Result<Recipe, Error> {
         let provider = &config.provider;
-        let iterations = provider.client_secret_iterations.map(std::num::NonZeroU32::get);
-        let hasher = Hasher::from_settings(&provider.client_secret_hasher, iterations)
-            .map_err(|error| Error::usage(error.to_string()))?;
         let length = usize::from(provider.client_secret_generator_length.get());
-        Ok(Recipe { hasher, length, threads: self.threads() })
+        Ok(Recipe { hasher: provider.client_secret_hasher, length, threads: self.threads() })
     }
 
     /// The cores.
