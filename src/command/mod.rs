@@ -9,11 +9,14 @@ pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
 pub mod history;
+pub mod init;
 pub mod man;
 pub mod migrate;
 pub mod plan;
 pub mod reconcile;
+pub mod schema;
 pub mod session;
+pub mod validate;
 
 use std::path::PathBuf;
 
@@ -92,6 +95,10 @@ pub enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a commented starter file; never overwrites.
+    Init(init::InitArgs),
+    /// Find every problem in the file at once, offline.
+    Validate(validate::ValidateArgs),
     /// Show what apply would do; changes nothing.
     Plan(plan::PlanArgs),
     /// Show the plan, ask, bring the database there, then clean up.
@@ -100,6 +107,8 @@ pub enum Verb {
     Createapplication(createapplication::CreateArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
+    /// Print the JSON Schema of the file.
+    Schema(schema::SchemaArgs),
     /// Print shell completions.
     Completions(completions::CompletionsArgs),
     /// Print the manual page.
@@ -111,10 +120,13 @@ impl Verb {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
+            Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Createapplication(_) => "createapplication",
             Self::Migrate(_) => "migrate",
+            Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -127,10 +139,13 @@ impl Verb {
 /// Whatever the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     match verb {
+        Verb::Init(args) => init::run(session, args),
+        Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
+        Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args),
         Verb::Man(args) => man::run(session, args),
     }

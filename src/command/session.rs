@@ -106,6 +106,12 @@ fn variable_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The environment and the files that `oauth.toml` may refer to.
+#[must_use]
+pub fn surroundings() -> config::Surroundings<'static> {
+    config::Surroundings { variable: &variable_os, file: &config::read_file }
+}
+
 /// The operating system's randomness.
 struct SystemEntropy;
 
@@ -250,8 +256,7 @@ impl Session {
     }
 
     fn parse(&mut self, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
-        let surroundings = config::Surroundings { variable: &variable_os, file: &config::read_file };
-        match config::load(bytes, path, surroundings, presence) {
+        match config::load(bytes, path, surroundings(), presence) {
             Ok(config) => {
                 // With optional secrets the warnings are about what this verb does not need.
                 if !config.problems.is_empty() && presence == Presence::Required {
@@ -266,9 +271,12 @@ impl Session {
         }
     }
 
-    fn show_problems(&mut self, source: &Source, problems: &Problems) {
+    /// Shows problems of the file on stderr.
+    pub fn show_problems(&mut self, source: &Source, problems: &Problems) {
         let text = diagnostics::render(source, problems);
-        self.ui.stderr_line(text.trim_end());
+        if !text.is_empty() {
+            self.ui.stderr_line(text);
+        }
     }
 
     /// Shows the planner's findings at the lines that asked for them.

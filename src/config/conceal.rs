@@ -13,6 +13,9 @@ use super::suggest::is_known_key;
 /// Known keys whose value can be a secret where someone misunderstood them.
 const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "url"];
 
+/// How many slips of the fingers still make an unknown key one of those: `client_secrt`, `clientSecert`.
+const SLIPS: usize = 4;
+
 /// Parts of an unknown key that announce a secret.
 const CONFIDENTIAL_WORDS: [&str; 6] = ["secret", "passw", "private", "credential", "api_key", "apikey"];
 
@@ -22,7 +25,14 @@ fn is_confidential(key: &str) -> bool {
         return true;
     }
     let is_telling = key == "dsn" || CONFIDENTIAL_WORDS.iter().any(|word| key.contains(word));
-    is_telling && !is_known_key(&key)
+    (is_telling || is_nearly_confidential(&key)) && !is_known_key(&key)
+}
+
+fn is_nearly_confidential(key: &str) -> bool {
+    CONFIDENTIAL_KEYS.iter().any(|confidential| {
+        let is_comparable = confidential.len() > 2 * SLIPS && key.len().abs_diff(confidential.len()) <= SLIPS;
+        is_comparable && strsim::osa_distance(key, confidential) <= SLIPS
+    })
 }
 
 /// The name of an environment variable, which may be shown. Anything else in its place may be the secret itself.

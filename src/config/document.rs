@@ -111,8 +111,7 @@ pub(super) struct Provider {
     pub client_secret_iterations: Slot<i64>,
 }
 
-/// One application. A field that is not written is not managed: a new row gets DOT's default, an old one keeps what
-/// it has.
+/// One application. A field that is not written is not managed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Application {

@@ -73,6 +73,16 @@ pub struct Rejected {
     pub problems: Problems,
 }
 
+impl Rejected {
+    /// A file of which nothing is known but why.
+    #[must_use]
+    pub fn unread(path: &Path, problem: Problem) -> Self {
+        let mut problems = Problems::default();
+        problems.push(problem);
+        Self { source: Source::new(path, String::new()), problems }
+    }
+}
+
 impl Config {
     /// Where the file says something; `None` where it does not.
     #[must_use]
@@ -81,21 +91,19 @@ impl Config {
     }
 }
 
-/// Reads `oauth.toml`. The error is of the operating system; [`unreadable`] makes a problem of it.
+/// Reads `oauth.toml`. The error is of the operating system; [`unreadable`] makes a [`Problem`] of it.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_file(path, SIZE_LIMIT)
 }
 
 /// The problem of a file that cannot be read at all.
 #[must_use]
-pub fn unreadable(path: &Path, error: &io::Error) -> Rejected {
-    let mut problems = Problems::default();
-    let message = format!("the file {}", surroundings::describe(error));
-    problems.push(match error.kind() {
+pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let message = format!("{} {}", path.display(), surroundings::describe(error));
+    match error.kind() {
         io::ErrorKind::NotFound => Problem::error("file-not-found", message),
         _ => Problem::error("file-unreadable", message),
-    });
-    Rejected { source: Source::new(path, String::new()), problems }
+    }
 }
 
 /// Reads what the bytes of a file want, and finds everything that is wrong with it. `path` is for messages, and its

@@ -2,7 +2,9 @@
 //!
 //! The candidates are the fields of the structs in `document`, asked of serde itself, so they cannot fall behind.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -43,8 +45,11 @@ fn tables() -> [(&'static str, &'static [&'static str]); 9] {
 
 /// Whether the format has the key anywhere.
 pub(super) fn is_known_key(key: &str) -> bool {
-    let inner = [fields_of::<Reference>(), fields_of::<Secret>(), fields_of::<Username>()];
-    tables().iter().map(|(_, keys)| *keys).chain(inner).any(|keys| keys.contains(&key))
+    static KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+        let inner = [fields_of::<Reference>(), fields_of::<Secret>(), fields_of::<Username>()];
+        tables().iter().map(|(_, keys)| *keys).chain(inner).flatten().copied().collect()
+    });
+    KEYS.contains(key)
 }
 
 /// Describes a key that its table does not have.

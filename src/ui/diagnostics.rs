@@ -4,10 +4,11 @@
 //! one screen width. Only lines that a problem points at are looked at, so ten megabytes cost no more than ten lines.
 //! Makes no decision about what is a problem.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::config::{Mark, Problem, Problems, Severity, Source, Span};
@@ -29,11 +30,13 @@ pub fn render(source: &Source, problems: &Problems) -> String {
     match problems.hidden_count() {
         0 => {}
         1 => text.push_str("1 more problem is not shown.\n\n"),
-        hidden => text.push_str(&format!("{hidden} more problems are not shown.\n\n")),
+        hidden => {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{hidden} more problems are not shown.\n");
+        }
     }
-    text.truncate(text.trim_end().len());
-    if !text.is_empty() {
-        text.push('\n');
+    if text.ends_with("\n\n") {
+        text.pop();
     }
     text
 }
@@ -49,12 +52,9 @@ pub fn render_one(source: &Source, problem: &Problem) -> String {
     let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
     let excerpt = problem.span.as_ref().map(|span| Excerpt::new(source, span));
     let related = problem.related.as_ref().map(|mark| (mark, Excerpt::new(source, &mark.span)));
-    match &excerpt {
-        None => group = group.element(Origin::path(path.as_str())),
-        Some(excerpt) => {
-            let snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
-            group = group.element(snippet.path(path.as_str()));
-        }
+    if let Some(excerpt) = &excerpt {
+        let snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
+        group = group.element(snippet.path(path.as_str()));
     }
     if let Some((mark, excerpt)) = &related {
         let snippet = excerpt.snippet(AnnotationKind::Context, Some(&mark.label));

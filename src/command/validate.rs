@@ -1,0 +1,84 @@
+//! `validate`: every problem of the file at once, offline and without its secrets.
+
+use std::io;
+
+use clap::Args;
+
+use super::Format;
+use super::session::{Session, surroundings};
+use crate::config::{self, Config, Presence, Problems, Rejected, Source};
+use crate::error::{Error, Exit};
+use crate::ui::diagnostics;
+
+/// The flags of `validate`: none of its own.
+#[derive(Args, Debug)]
+pub struct ValidateArgs {}
+
+/// Reads the file and says what is wrong with it.
+///
+/// # Errors
+/// When it is not valid, or the answer cannot be written.
+pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
+    match (load(session), session.global.format) {
+        (Ok(config), Format::Text) => {
+            session.show_problems(&config.source, &config.problems);
+            session.answer(&summary(&config))?;
+            Ok(Exit::Done)
+        }
+        (Ok(config), Format::Json) => {
+            answer_json(session, &config.source, &config.problems)?;
+            Ok(Exit::Done)
+        }
+        (Err(rejected), Format::Text) => {
+            session.show_problems(&rejected.source, &rejected.problems);
+            Err(Error::usage(diagnostics::summary(&rejected.source, &rejected.problems)))
+        }
+        (Err(rejected), Format::Json) => {
+            answer_json(session, &rejected.source, &rejected.problems)?;
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn load(session: &Session) -> Result<Config, Box<Rejected>> {
+    let path = &session.global.file;
+    let error = match config::read(path) {
+        Ok(bytes) => return config::load(bytes, path, surroundings(), Presence::Optional),
+        Err(error) => error,
+    };
+    let problem = config::unreadable(path, &error);
+    let problem = match error.kind() {
+        io::ErrorKind::NotFound => {
+            problem.hint("`oauthctl init` writes a starter file; -f names another one")
+        }
+        _ => problem,
+    };
+    Err(Box::new(Rejected::unread(path, problem)))
+}
+
+fn answer_json(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
+    let json =
+        diagnostics::json(source, problems).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    session.answer(&json)
+}
+
+/// `oauth.toml is valid: 6 applications, 1 removed, cleanup configured.`
+fn summary(config: &Config) -> String {
+    let desired = &config.desired;
+    let mut parts = vec![match desired.applications.len() {
+        1 => "1 application".to_owned(),
+        count => format!("{count} applications"),
+    }];
+    for (count, what) in [(desired.removed.len(), "removed"), (desired.renamed.len(), "renamed")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.push(if config.cleanup.is_some() { "cleanup configured" } else { "no cleanup" }.to_owned());
+    let warnings = match config.problems.warning_count() {
+        0 => String::new(),
+        1 => " (1 warning)".to_owned(),
+        count => format!(" ({count} warnings)"),
+    };
+    format!("{} is valid: {}{warnings}.\n", config.source.path().display(), parts.join(", "))
+}
