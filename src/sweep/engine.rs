@@ -122,11 +122,8 @@ impl<'a> Engine<'a> {
         let client = self.worker.client().await.map_err(Fault::into_error)?;
         let reading = client.build_transaction().read_only(true).start().await;
         let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
-        let excluded = match sweeps.first() {
-            Some(sweep) => Excluded::resolve(&*reading, layout, &sweep.excluded).await?,
-            None => Excluded::default(),
-        };
-        let obstacles = tokens::obstacles(&*reading, layout, sweeps, &excluded).await?;
+        let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;
+        let obstacles = tokens::obstacles(&*reading, layout, sweeps).await?;
         if !obstacles.is_empty() {
             return Err(SweepError::Obstacles(obstacles));
         }

@@ -89,7 +89,7 @@ fn obstacles(all: &[Obstacle]) -> String {
 /// a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`TokensError::UnknownClients`].
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

@@ -6,8 +6,9 @@
 
 use deadpool_postgres::GenericClient;
 
+use super::excluded::Excluded;
 use super::predicate::Tables;
-use super::statement::{Excluded, Sql, Values};
+use super::statement::{Sql, Values};
 use super::steps::{Locked, Steps, Writer};
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt};

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::GenericClient;
 
+use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
-use super::statement::{Binds, Excluded, Sql, Values};
+use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Reference, Table, quote};
 use crate::model::{Category, Sweep, TableRole, Tally};
@@ -32,10 +33,10 @@ pub async fn count(
     client: &impl GenericClient,
     layout: &Layout,
     sweeps: &[Sweep],
-    excluded: &Excluded,
 ) -> Result<Tally, TokensError> {
     let mut tally = Tally::ZERO;
-    let Some(run) = Run::new(layout, sweeps, excluded) else { return Ok(tally) };
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(tally) };
     let mut categories = Vec::new();
     let sql = Sql::new(|binds| {
         let passes = run.passes(binds);
@@ -57,7 +58,7 @@ pub async fn count(
     }
     let failed = || attempt("counting the rows to delete".to_owned());
     client.query(WORK_MEM, &[]).await.map_err(failed())?;
-    let row = sql.once(client, Values::new(excluded)).await.map_err(failed())?;
+    let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
     for (position, category) in categories.into_iter().enumerate() {
         tally.add(category, u64::try_from(row.get::<_, i64>(position)).unwrap_or_default());
     }
@@ -70,10 +71,10 @@ pub async fn obstacles(
     client: &impl GenericClient,
     layout: &Layout,
     sweeps: &[Sweep],
-    excluded: &Excluded,
 ) -> Result<Vec<Obstacle>, TokensError> {
     let mut found = Vec::new();
-    let Some(run) = Run::new(layout, sweeps, excluded) else { return Ok(found) };
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(found) };
     let roles: BTreeSet<TableRole> = sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
     for role in roles {
         let Some(table) = layout.table(role) else { continue };
@@ -91,7 +92,7 @@ pub async fn obstacles(
                 attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table))
             };
             client.query(WORK_MEM, &[]).await.map_err(failed())?;
-            let row = sql.once(client, Values::new(excluded)).await.map_err(failed())?;
+            let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
             let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
             if rows > 0 {
                 found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows });

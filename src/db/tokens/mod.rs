@@ -1,29 +1,27 @@
 //! Token rows: exact counts, and the deletion of one batch.
 //!
 //! A [`Sweep`](crate::model::Sweep) says which rows are doomed; this module says it in SQL, for whatever keys and table
-//! names the [`Layout`] found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
+//! names the [`Layout`](super::layout::Layout) found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
 //! and relies on nobody else touching the rows (if somebody does, the transaction fails and nothing happened);
 //! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
 //! Begins and ends no transaction, retries nothing, knows no pace.
 
 mod cleaner;
 mod count;
+mod excluded;
 mod predicate;
 mod statement;
 mod steps;
 mod walk;
 
-use std::collections::BTreeSet;
-
 use tokio_postgres::GenericClient;
 
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
-pub use statement::Excluded;
+pub use excluded::{Excluded, unknown_clients};
 pub use walk::Window;
 
-use super::layout::{Layout, Table};
-use crate::model::{ClientId, TableRole};
+use super::layout::Table;
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +43,6 @@ pub enum TokensError {
         /// How many stayed.
         rows: u64,
     },
-    /// Applications that were to be left alone do not exist: probably misspelt.
-    #[error("no application has the client id {}", .0.join(", "))]
-    UnknownClients(Vec<String>),
 }
 
 impl TokensError {
@@ -56,54 +51,13 @@ impl TokensError {
     pub const fn database(&self) -> Option<&tokio_postgres::Error> {
         match self {
             Self::Database { source, .. } => Some(source),
-            Self::Vetoed { .. } | Self::UnknownClients(_) => None,
+            Self::Vetoed { .. } => None,
         }
     }
 }
 
 fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
     |source| TokensError::Database { attempted, source }
-}
-
-/// The tables of this layout, for `plan::retention`.
-#[must_use]
-pub fn available(layout: &Layout) -> BTreeSet<TableRole> {
-    TableRole::ALL.into_iter().filter(|role| layout.table(*role).is_some()).collect()
-}
-
-impl Excluded {
-    /// Finds the keys of applications that are left alone.
-    ///
-    /// # Errors
-    /// [`TokensError::UnknownClients`] when one of them does not exist: rows that were to be kept would go.
-    pub async fn resolve(
-        client: &impl GenericClient,
-        layout: &Layout,
-        clients: &BTreeSet<ClientId>,
-    ) -> Result<Self, TokensError> {
-        if clients.is_empty() {
-            return Ok(Self::default());
-        }
-        let clients: Vec<String> = clients.iter().map(|client| client.as_str().to_owned()).collect();
-        let table = layout.application();
-        let sql = format!(
-            "SELECT coalesce(array_agg({}), '{{}}')::text, coalesce(array_agg(client_id::text), '{{}}')::text[] \
-             FROM {} WHERE client_id = ANY($1)",
-            table.key_sql(),
-            table.sql()
-        );
-        let row = client
-            .query_one(&sql, &[&clients])
-            .await
-            .map_err(attempt("looking for applications".to_owned()))?;
-        let found: Vec<String> = row.get(1);
-        let unknown: Vec<String> = clients.iter().filter(|client| !found.contains(client)).cloned().collect();
-        if unknown.is_empty() {
-            Ok(Self { keys: row.get(0), clients })
-        } else {
-            Err(TokensError::UnknownClients(unknown))
-        }
-    }
 }
 
 /// About how many rows a table has, from its statistics; `None`: it was never analysed.

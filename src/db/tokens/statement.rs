@@ -8,6 +8,8 @@ use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
+use super::excluded::Excluded;
+
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bind {
@@ -76,23 +78,6 @@ impl<'a> Values<'a> {
     /// No values but the excluded applications.
     pub(super) const fn new(excluded: &'a Excluded) -> Self {
         Self { low: "", high: "", rows: 0, keys: "{}", blocked: "{}", excluded }
-    }
-}
-
-/// The applications whose rows are left alone.
-#[derive(Clone, Debug, Default)]
-pub struct Excluded {
-    /// Their keys, as PostgreSQL writes an array.
-    pub(super) keys: String,
-    /// Their client ids.
-    pub(super) clients: Vec<String>,
-}
-
-impl Excluded {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
     }
 }
 

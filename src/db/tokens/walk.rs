@@ -5,7 +5,8 @@
 
 use deadpool_postgres::GenericClient;
 
-use super::statement::{Bind, Binds, Excluded, Sql, Values};
+use super::excluded::Excluded;
+use super::statement::{Bind, Binds, Sql, Values};
 use super::{TokensError, attempt};
 use crate::db::layout::Table;
 use crate::model::Key;
