@@ -29,3 +29,9 @@ pub async fn clean(
 pub fn exit_of(_session: &Session, _outcome: &Outcome) -> Option<Exit> {
     None
 }
+
+impl From<crate::db::tokens::TokensError> for Error {
+    fn from(error: crate::db::tokens::TokensError) -> Self {
+        Self::from_source(Exit::Failed, &error)
+    }
+}

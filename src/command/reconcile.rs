@@ -132,9 +132,7 @@ async fn forecast(
     };
     let sweeps = retention::sweeps(policy, as_of, &available(connected));
     let snapshot = read_only(&mut client).await?;
-    let tally = tokens::count(&*snapshot, &connected.layout, &sweeps)
-        .await
-        .map_err(DbError::during("counting what cleanup would delete"))?;
+    let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
     let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
     Ok((sweeps, Some(forecast)))
 }

@@ -83,10 +83,11 @@ impl Sweep {
     #[must_use]
     pub const fn tables(&self) -> &'static [TableRole] {
         match self.doomed {
-            Doomed::Sessions { expired: None, .. } => &[TableRole::RefreshToken],
             Doomed::Sessions { revoked: None, idle: None, .. } => &[TableRole::AccessToken],
-            Doomed::Sessions { .. } => &[TableRole::RefreshToken, TableRole::AccessToken],
-            Doomed::RefreshTokens { .. } => &[TableRole::RefreshToken],
+            Doomed::Sessions { expired: Some(_), .. } => &[TableRole::RefreshToken, TableRole::AccessToken],
+            Doomed::Sessions { expired: None, .. } | Doomed::RefreshTokens { .. } => {
+                &[TableRole::RefreshToken]
+            }
             Doomed::IdTokens { .. } => &[TableRole::IdToken],
             Doomed::Grants { .. } => &[TableRole::Grant],
             Doomed::ParRequests { .. } => &[TableRole::ParRequest],

@@ -19,14 +19,14 @@ pub enum Event<'a> {
     },
     /// A batch was committed.
     Batch(Batch<'a>),
-    /// A batch was rolled back and is tried again after a pause.
+    /// A batch was rolled back and is tried again, after a pause unless that is zero.
     Retry {
         /// The sweep it belongs to.
         sweep: &'a Sweep,
         /// Why.
         reason: Transient,
-        /// How often in a row without progress.
-        attempt: u32,
+        /// Batches in a row that got nowhere.
+        stalled: u32,
         /// The pause.
         wait: Duration,
     },
@@ -90,7 +90,7 @@ pub enum Wait {
 }
 
 /// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// There is nothing left to do, except rows counted in [`Outcome::locked`].
     Finished,
@@ -106,6 +106,8 @@ pub enum Stop {
         batches: u32,
         /// What the last one met.
         reason: Transient,
+        /// What the server said to it.
+        detail: String,
     },
 }
 
@@ -117,14 +119,14 @@ pub struct Outcome {
     pub deleted: Tally,
     /// Access tokens that stay, whose pointer to a deleted refresh token was cleared.
     pub detached: u64,
-    /// Committed transactions.
+    /// Committed transactions that deleted something.
     pub batches: u64,
     /// Transactions that were rolled back and tried again.
     pub retries: u64,
     /// Rows that would have gone, and are still there because others held them locked throughout.
     pub locked: u64,
-    /// Batches whose COMMIT was lost with the connection and that were found committed afterwards; their rows are not in
-    /// [`Outcome::deleted`].
+    /// Batches whose COMMIT was lost with the connection and of which the server no longer knows whether they were
+    /// committed; their rows are not in [`Outcome::deleted`].
     pub unseen: u64,
     /// The whole run.
     pub elapsed: Duration,
@@ -136,6 +138,24 @@ pub struct Outcome {
     pub longest: Duration,
     /// Why it ended.
     pub stop: Stop,
+}
+
+impl Outcome {
+    pub(super) fn new() -> Self {
+        Self {
+            deleted: Tally::ZERO,
+            detached: 0,
+            batches: 0,
+            retries: 0,
+            locked: 0,
+            unseen: 0,
+            elapsed: Duration::ZERO,
+            busy: Duration::ZERO,
+            paused: Duration::ZERO,
+            longest: Duration::ZERO,
+            stop: Stop::Finished,
+        }
+    }
 }
 
 /// A run that ended with an error, and what it had done by then.

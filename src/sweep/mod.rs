@@ -4,23 +4,27 @@
 //! predicate does not hold under the row lock. Whatever ends a run, a second one goes on from there. Memory does not
 //! grow with the tables. Makes no choice about what may go: that is `plan::retention`. Prints nothing.
 
+mod engine;
 mod event;
+mod pace;
+mod worker;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Pool, PoolError};
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
-use crate::db::layout::{Layout, Reference};
-use crate::model::{CleanupPolicy, ClientId, Sweep};
+use crate::db::layout::Layout;
+use crate::db::tokens::{Obstacle, TokensError};
+use crate::model::{CleanupPolicy, Sweep};
 
 /// How fast, how much and how long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pace {
-    /// The most rows a transaction deletes.
+    /// The most rows a transaction deletes. (A refresh token and its access token go together: two at least.)
     pub batch_size: NonZeroU32,
     /// Pause between batches.
     pub batch_interval: Duration,
@@ -30,7 +34,7 @@ pub struct Pace {
     pub nice_ratio: f64,
     /// Stop after this long; `None`: no limit.
     pub max_duration: Option<Duration>,
-    /// Stop after exactly so many rows; `None`: no limit.
+    /// Stop after so many rows, or one more, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
 }
 
@@ -51,55 +55,32 @@ impl From<&CleanupPolicy> for Pace {
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// Rows of tables that are none of DOT's refer to rows that would go: deleting those would fail at COMMIT.
-    #[error("{}", referenced(.0))]
-    Referenced(Vec<Referenced>),
+    #[error("{}", obstacles(.0))]
+    Obstacles(Vec<Obstacle>),
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
-    /// Applications that were to be left alone do not exist: probably misspelt.
-    #[error("no application has the client id {}", list(.0))]
-    UnknownClients(Vec<ClientId>),
+    /// A statement or a commit failed for good; the batch was rolled back.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// No connection to be had.
     #[error("cannot get a connection")]
-    Pool(#[from] deadpool_postgres::PoolError),
-    /// A statement or a commit failed for good; the batch was rolled back.
-    #[error("{attempted} failed")]
-    Database {
-        /// What was attempted, on what.
-        attempted: String,
-        /// What the server or the connection said.
-        #[source]
-        source: tokio_postgres::Error,
-    },
+    Pool(#[from] PoolError),
 }
 
-/// A foreign key of an unknown table, and how many of its rows are in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Referenced {
-    /// The foreign key.
-    pub reference: Reference,
-    /// The table referred to, as SQL writes it.
-    pub table: String,
-    /// How many rows refer to rows that would go.
-    pub rows: u64,
-}
-
-fn referenced(all: &[Referenced]) -> String {
+fn obstacles(all: &[Obstacle]) -> String {
     let each: Vec<String> = all
         .iter()
-        .map(|Referenced { reference, table, rows }| {
+        .map(|Obstacle { reference, table, rows }| {
             let (from, column) = (&reference.from_table, &reference.from_column);
+            let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
             format!(
-                "{rows} rows of {from} ({column}, {}) refer to rows of {table} that would be deleted",
+                "{rows} {noun} of {from} {verb} to rows of {table} that would be deleted (column {column}, constraint {})",
                 reference.constraint
             )
         })
         .collect();
     each.join("; ")
-}
-
-fn list(clients: &[ClientId]) -> String {
-    clients.iter().map(ClientId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs the sweeps in order.
@@ -108,8 +89,8 @@ fn list(clients: &[ClientId]) -> String {
 /// a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Referenced`], [`SweepError::RowSecurity`], [`SweepError::UnknownClients`].
-/// Later: whatever is not worth retrying, or did not go away by retrying.
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
+/// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,
     layout: &Layout,
@@ -118,18 +99,5 @@ pub async fn run(
     stop: &CancellationToken,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, Box<Failure>> {
-    let _ = (pool, layout, sweeps, pace, stop, on);
-    Ok(Outcome {
-        deleted: crate::model::Tally::ZERO,
-        detached: 0,
-        batches: 0,
-        retries: 0,
-        locked: 0,
-        unseen: 0,
-        elapsed: Duration::ZERO,
-        busy: Duration::ZERO,
-        paused: Duration::ZERO,
-        longest: Duration::ZERO,
-        stop: Stop::Finished,
-    })
+    engine::Engine::new(pool, pace, stop, on).run(layout, sweeps).await
 }

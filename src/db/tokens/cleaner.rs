@@ -1,0 +1,201 @@
+//! The deletion of one batch of one sweep.
+//!
+//! Refresh tokens go before access tokens, in the lock order of DOT's token endpoint. What the ORM does on the side is
+//! done too: `source_refresh_token_id` becomes NULL where the refresh token goes, `updated` stays as it was. Begins and
+//! ends no transaction.
+
+use deadpool_postgres::GenericClient;
+
+use super::excluded::Excluded;
+use super::predicate::Tables;
+use super::statement::{Sql, Values};
+use super::steps::{Locked, Steps, Writer};
+use super::walk::{Walk, Window};
+use super::{TokensError, attempt};
+use crate::db::layout::Layout;
+use crate::model::{Category, Doomed, Sweep, Tally};
+
+/// What a batch deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Rows, per category.
+    pub tally: Tally,
+    /// Pointers from access tokens to deleted refresh tokens that were cleared.
+    pub detached: u64,
+}
+
+/// What [`Cleaner::delete_some`] did.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The rows that went.
+    pub deleted: Deleted,
+    /// Doomed rows among those looked at that could not go, because others have them locked.
+    pub left: u64,
+    /// What is left of the window; `None`: it is done.
+    pub rest: Option<Window>,
+}
+
+/// The statements of one sweep on one layout.
+#[derive(Debug)]
+pub struct Cleaner {
+    /// What the statements are about, for errors.
+    subject: String,
+    excluded: Excluded,
+    /// What a refresh token that goes without having been revoked counts as.
+    live: Category,
+    walk: Walk,
+    candidates: Sql,
+    left: Sql,
+    bulk: Option<Steps<Sql>>,
+    careful: Steps<Locked>,
+}
+
+impl Cleaner {
+    /// Writes the statements. `None`: the layout lacks the sweep's table.
+    #[must_use]
+    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded) -> Option<Self> {
+        let table = layout.table(sweep.role())?;
+        let tables = Tables::new(layout, !excluded.is_empty())?;
+        let writer = Writer::new(tables, sweep, table);
+        Some(Self {
+            subject: format!("{sweep} in {}", table.sql()),
+            live: match sweep.doomed {
+                Doomed::RefreshTokens { .. } => Category::Orphaned,
+                _ => Category::Expired,
+            },
+            walk: Walk::new(table),
+            candidates: writer.candidates(),
+            left: writer.left(),
+            bulk: writer.bulk(),
+            careful: writer.careful(),
+            excluded,
+        })
+    }
+
+    /// How many rows at most a window of one row deletes: a session is two.
+    #[must_use]
+    pub const fn rows_per_key(&self) -> u32 {
+        if self.careful.refresh.is_some() && self.careful.rows.is_some() { 2 } else { 1 }
+    }
+
+    /// Whether [`Cleaner::delete_window`] is there for this sweep.
+    #[must_use]
+    pub const fn has_bulk(&self) -> bool {
+        self.bulk.is_some()
+    }
+
+    /// The whole driving table as it is now; `None`: it is empty.
+    pub async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
+        self.walk.whole(client).await
+    }
+
+    /// Cuts a window of `rows` rows off the front: the window, and what is left.
+    pub async fn cut(
+        &self,
+        client: &impl GenericClient,
+        rest: Window,
+        rows: u32,
+    ) -> Result<(Window, Option<Window>), TokensError> {
+        self.walk.cut(client, rest, rows).await
+    }
+
+    /// Deletes all doomed rows of a window, one statement per table.
+    ///
+    /// The transaction must be `REPEATABLE READ`: every statement then sees the same rows, and a row that somebody
+    /// changed meanwhile is a serialization failure instead of a decision on old facts.
+    pub async fn delete_window(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+    ) -> Result<Deleted, TokensError> {
+        let mut deleted = Deleted::default();
+        let Some(steps) = &self.bulk else { return Ok(deleted) };
+        let values = self.values(window);
+        if let Some(refresh) = &steps.refresh {
+            let row = refresh.one(client, values).await.map_err(self.failed())?;
+            self.count_refresh(&mut deleted, row.get(0), row.get(1));
+            deleted.detached = unsigned(row.get(2));
+        }
+        if let Some((category, rows)) = &steps.rows {
+            deleted.tally.add(*category, rows.execute(client, values).await.map_err(self.failed())?);
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes the doomed rows of the first `keys` doomed keys of a window, but for those that others have locked.
+    ///
+    /// The transaction must be `READ COMMITTED`: what a row lock waited for, or what came in between, is seen.
+    pub async fn delete_some(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        keys: u32,
+    ) -> Result<Taken, TokensError> {
+        let values = Values { rows: i64::from(keys), ..self.values(window) };
+        let row = self.candidates.one(client, values).await.map_err(self.failed())?;
+        let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None };
+        let Some(last) = last else { return Ok(taken) };
+        if count == i64::from(keys) {
+            taken.rest = self.walk.after(client, window, &last).await?;
+        }
+        let values = Values { keys: &candidates, ..values };
+        if let Some(refresh) = &self.careful.refresh {
+            self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
+        }
+        if let Some((category, rows)) = &self.careful.rows {
+            let row = rows.one(client, values).await.map_err(self.failed())?;
+            self.assert_deleted(row.get(0), row.get(1))?;
+            taken.deleted.tally.add(*category, unsigned(row.get(1)));
+        }
+        let row = self.left.one(client, values).await.map_err(self.failed())?;
+        taken.left = unsigned(row.get(0));
+        Ok(taken)
+    }
+
+    async fn delete_refresh(
+        &self,
+        client: &impl GenericClient,
+        steps: &Locked,
+        values: Values<'_>,
+        deleted: &mut Deleted,
+    ) -> Result<(), TokensError> {
+        let row = steps.lock.one(client, values).await.map_err(self.failed())?;
+        let (keys, locked): (String, i64) = (row.get(0), row.get(1));
+        let values = Values { keys: &keys, ..values };
+        let row = steps.blocked.one(client, values).await.map_err(self.failed())?;
+        let (blocked, kept): (String, i64) = (row.get(0), row.get(1));
+        let values = Values { blocked: &blocked, ..values };
+        deleted.detached += steps.detach.execute(client, values).await.map_err(self.failed())?;
+        let row = steps.delete.one(client, values).await.map_err(self.failed())?;
+        let gone = row.get(0);
+        self.assert_deleted(locked - kept, gone)?;
+        self.count_refresh(deleted, gone, row.get(1));
+        Ok(())
+    }
+
+    fn count_refresh(&self, deleted: &mut Deleted, rows: i64, revoked: i64) {
+        deleted.tally.add(Category::Revoked, unsigned(revoked));
+        deleted.tally.add(self.live, unsigned(rows - revoked));
+    }
+
+    /// Locked rows can only stay if a trigger or a rule says so.
+    fn assert_deleted(&self, locked: i64, deleted: i64) -> Result<(), TokensError> {
+        if locked == deleted {
+            return Ok(());
+        }
+        Err(TokensError::Vetoed { subject: self.subject.clone(), rows: unsigned(locked - deleted) })
+    }
+
+    fn values<'a>(&'a self, window: &'a Window) -> Values<'a> {
+        Values { low: window.low.as_str(), high: window.high.as_str(), ..Values::new(&self.excluded) }
+    }
+
+    fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
+        attempt(format!("deleting {}", self.subject))
+    }
+}
+
+fn unsigned(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or_default()
+}

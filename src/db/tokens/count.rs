@@ -1,0 +1,207 @@
+//! Exact counts of what a run would delete, and what stands in its way.
+//!
+//! Pure reading, in the snapshot of the caller's transaction. Rows that an earlier step frees are counted in the later
+//! one, as a run would find them. One pass over each table, with joins of the planner's choice.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::GenericClient;
+
+use super::excluded::Excluded;
+use super::predicate::{Cutoffs, Tables};
+use super::statement::{Binds, Sql, Values};
+use super::{TokensError, attempt};
+use crate::db::layout::{Layout, Reference, Table, quote};
+use crate::model::{Category, Sweep, TableRole, Tally};
+
+/// Memory for the joins of a count. The default of 4 MB would spill to disk.
+const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
+
+/// A foreign key of a table that is none of DOT's, and how many of its rows refer to rows that would go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The foreign key.
+    pub reference: Reference,
+    /// The table referred to, as SQL writes it.
+    pub table: String,
+    /// The rows.
+    pub rows: u64,
+}
+
+/// Counts what the sweeps would delete. Run it in a transaction: it raises `work_mem` until its end.
+pub async fn count(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Tally, TokensError> {
+    let mut tally = Tally::ZERO;
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(tally) };
+    let mut categories = Vec::new();
+    let sql = Sql::new(|binds| {
+        let passes = run.passes(binds);
+        let selects = passes.iter().enumerate().map(|(position, pass)| {
+            let counts: Vec<String> = pass
+                .counts
+                .iter()
+                .map(|(category, predicate)| {
+                    categories.push(*category);
+                    format!("count(*) FILTER (WHERE {predicate})")
+                })
+                .collect();
+            format!("(SELECT {} FROM {}) p{position}", counts.join(", "), pass.from)
+        });
+        format!("SELECT * FROM {}", selects.collect::<Vec<_>>().join(" CROSS JOIN "))
+    });
+    if categories.is_empty() {
+        return Ok(tally);
+    }
+    let failed = || attempt("counting the rows to delete".to_owned());
+    client.query(WORK_MEM, &[]).await.map_err(failed())?;
+    let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
+    for (position, category) in categories.into_iter().enumerate() {
+        tally.add(category, u64::try_from(row.get::<_, i64>(position)).unwrap_or_default());
+    }
+    Ok(tally)
+}
+
+/// Finds the foreign keys of unknown tables whose rows refer to rows that would go. Run it in a transaction, like
+/// [`count`].
+pub async fn obstacles(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Vec<Obstacle>, TokensError> {
+    let mut found = Vec::new();
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(found) };
+    let roles: BTreeSet<TableRole> = sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
+    for role in roles {
+        let Some(table) = layout.table(role) else { continue };
+        for reference in layout.foreign_references(role) {
+            let sql = Sql::new(|binds| {
+                let (alias, from, doomed) = run.doomed(role, table, binds);
+                format!(
+                    "SELECT count(*) FROM {} f WHERE f.{} IN (SELECT {alias}.{} FROM {from} WHERE {doomed})",
+                    reference.from_table,
+                    quote(&reference.from_column),
+                    quote(&reference.to_column)
+                )
+            });
+            let failed = || {
+                attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table))
+            };
+            client.query(WORK_MEM, &[]).await.map_err(failed())?;
+            let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
+            let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+            if rows > 0 {
+                found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One pass over one table.
+struct Pass {
+    from: String,
+    counts: Vec<(Category, String)>,
+}
+
+/// What all sweeps of a run delete together.
+struct Run<'a> {
+    tables: Tables<'a>,
+    cutoffs: Cutoffs,
+}
+
+impl<'a> Run<'a> {
+    fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
+        let mut cutoffs = Cutoffs::default();
+        for sweep in sweeps {
+            cutoffs.add(sweep);
+        }
+        Some(Self { tables: Tables::new(layout, !excluded.is_empty())?, cutoffs })
+    }
+
+    fn passes(&self, binds: &mut Binds) -> Vec<Pass> {
+        let (tables, cutoffs) = (&self.tables, &self.cutoffs);
+        let mut refresh = Pass { from: format!("{} r", tables.refresh.sql()), counts: Vec::new() };
+        let mut sessions = Pass { from: tables.sessions(), counts: Vec::new() };
+        if let Some(revoked) = cutoffs.revoked(tables, binds) {
+            let pass = if cutoffs.revoked_with_expired.is_some() { &mut sessions } else { &mut refresh };
+            pass.counts.push((Category::Revoked, revoked));
+        }
+        if let Some(orphaned) = cutoffs.orphaned(tables, binds) {
+            refresh.counts.push((Category::Orphaned, orphaned));
+        }
+        if let Some(idle) = cutoffs.idle(tables, binds) {
+            sessions.counts.push((Category::Expired, idle));
+        }
+        if cutoffs.access.is_some() {
+            sessions.counts.push((Category::Access, cutoffs.access(tables, binds)));
+        }
+        let mut passes = vec![refresh, sessions];
+        let others = [
+            (Category::Id, cutoffs.id),
+            (Category::Grants, cutoffs.grants),
+            (Category::Par, cutoffs.par),
+            (Category::Device, cutoffs.device),
+        ];
+        for (category, cutoff) in others {
+            if cutoff.is_some()
+                && let Some(table) = tables.layout.table(category.role())
+            {
+                let (_, from, doomed) = self.doomed(category.role(), table, binds);
+                passes.push(Pass { from, counts: vec![(category, doomed)] });
+            }
+        }
+        passes.retain(|pass| !pass.counts.is_empty());
+        passes
+    }
+
+    /// The rows of a table that go: its alias, what to select from, and the condition.
+    fn doomed(&self, role: TableRole, table: &Table, binds: &mut Binds) -> (&'static str, String, String) {
+        let (tables, cutoffs) = (&self.tables, &self.cutoffs);
+        let plain = || format!("{} t", table.sql());
+        let never = || "false".to_owned();
+        match role {
+            TableRole::RefreshToken => {
+                let access = tables.access;
+                let from = format!(
+                    "{} r LEFT JOIN {} a ON a.{} = r.access_token_id",
+                    table.sql(),
+                    access.sql(),
+                    access.key_sql()
+                );
+                ("r", from, cutoffs.refresh(tables, binds))
+            }
+            TableRole::AccessToken => ("a", tables.sessions(), cutoffs.access(tables, binds)),
+            TableRole::IdToken => {
+                let (access, key) = (tables.access, table.key_sql());
+                let from = format!(
+                    "{} i LEFT JOIN {} a ON a.id_token_id = i.{key} LEFT JOIN {} r ON r.access_token_id = a.{}",
+                    table.sql(),
+                    access.sql(),
+                    tables.refresh.sql(),
+                    access.key_sql()
+                );
+                let doomed = cutoffs.id.map_or_else(never, |instant| {
+                    let (expired, access_goes) =
+                        (Cutoffs::id(instant, tables, binds), cutoffs.access(tables, binds));
+                    format!("({expired} AND (a.{} IS NULL OR {access_goes}))", access.key_sql())
+                });
+                ("i", from, doomed)
+            }
+            TableRole::Grant => {
+                ("t", plain(), cutoffs.grants.map_or_else(never, |at| Cutoffs::grant(at, tables, binds)))
+            }
+            TableRole::ParRequest => {
+                ("t", plain(), cutoffs.par.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
+            }
+            TableRole::DeviceGrant => {
+                ("t", plain(), cutoffs.device.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
+            }
+            TableRole::Application => ("t", plain(), never()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The applications whose rows are left alone.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::GenericClient;
+
+use super::{TokensError, attempt};
+use crate::db::layout::Layout;
+use crate::model::{ClientId, Sweep};
+
+/// Applications, as statements need them.
+#[derive(Clone, Debug, Default)]
+pub struct Excluded {
+    /// Their keys, as PostgreSQL writes an array.
+    pub(super) keys: String,
+    /// Their client ids.
+    pub(super) clients: Vec<String>,
+}
+
+impl Excluded {
+    /// Finds the keys of the applications that the sweeps leave alone. One that does not exist has no rows.
+    pub async fn resolve(
+        client: &impl GenericClient,
+        layout: &Layout,
+        sweeps: &[Sweep],
+    ) -> Result<Self, TokensError> {
+        let clients: BTreeSet<&ClientId> = sweeps.iter().flat_map(|sweep| &sweep.excluded).collect();
+        if clients.is_empty() {
+            return Ok(Self::default());
+        }
+        let clients: Vec<String> = clients.into_iter().map(|client| client.as_str().to_owned()).collect();
+        let table = layout.application();
+        let sql = format!(
+            "SELECT coalesce(array_agg({}), '{{}}')::text FROM {} WHERE client_id = ANY($1)",
+            table.key_sql(),
+            table.sql()
+        );
+        let row = client.query_one(&sql, &[&clients]).await.map_err(looking())?;
+        Ok(Self { keys: row.get(0), clients })
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+}
+
+/// Those of the clients that have no application: probably misspelt.
+pub async fn unknown_clients(
+    client: &impl GenericClient,
+    layout: &Layout,
+    clients: &BTreeSet<ClientId>,
+) -> Result<Vec<ClientId>, TokensError> {
+    let wanted: Vec<&str> = clients.iter().map(ClientId::as_str).collect();
+    let sql = format!("SELECT client_id::text FROM {} WHERE client_id = ANY($1)", layout.application().sql());
+    let found = client.query(&sql, &[&wanted]).await.map_err(looking())?;
+    let found: BTreeSet<String> = found.into_iter().map(|row| row.get(0)).collect();
+    Ok(clients.iter().filter(|client| !found.contains(client.as_str())).cloned().collect())
+}
+
+fn looking() -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+    attempt("looking for the applications that are left alone".to_owned())
+}

@@ -1,0 +1,92 @@
+//! Token rows: exact counts, and the deletion of one batch.
+//!
+//! A [`Sweep`](crate::model::Sweep) says which rows are doomed; this module says it in SQL, for whatever keys and table
+//! names the [`Layout`](super::layout::Layout) found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
+//! and relies on nobody else touching the rows (if somebody does, the transaction fails and nothing happened);
+//! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
+//! Begins and ends no transaction, retries nothing, knows no pace.
+
+mod cleaner;
+mod count;
+mod excluded;
+mod predicate;
+mod statement;
+mod steps;
+mod walk;
+
+use tokio_postgres::GenericClient;
+
+pub use cleaner::{Cleaner, Deleted, Taken};
+pub use count::{Obstacle, count, obstacles};
+pub use excluded::{Excluded, unknown_clients};
+pub use walk::Window;
+
+use super::layout::Table;
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// A statement.
+    #[error("{attempted} failed")]
+    Database {
+        /// What was attempted, on what.
+        attempted: String,
+        /// What the server or the connection said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// Rows that were locked and doomed are still there after their deletion.
+    #[error("deleting {subject}: a trigger or a rule keeps {rows} rows from being deleted")]
+    Vetoed {
+        /// What was deleted, in which table.
+        subject: String,
+        /// How many stayed.
+        rows: u64,
+    },
+}
+
+impl TokensError {
+    /// What the server or the connection said.
+    #[must_use]
+    pub const fn database(&self) -> Option<&tokio_postgres::Error> {
+        match self {
+            Self::Database { source, .. } => Some(source),
+            Self::Vetoed { .. } => None,
+        }
+    }
+}
+
+fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+    |source| TokensError::Database { attempted, source }
+}
+
+/// About how many rows a table has, from its statistics; `None`: it was never analysed.
+pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Option<u64>, TokensError> {
+    let row = client
+        .query_opt("SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1", &[&table.oid])
+        .await
+        .map_err(attempt(format!("looking at the statistics of {}", table.sql())))?;
+    let rows = row.map_or(-1.0, |row| row.get::<_, f64>(0));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a row count is far below 2^53, and negative ones are gone by here"
+    )]
+    Ok((rows > 0.0).then_some(rows as u64))
+}
+
+/// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
+pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
+    // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let row = client
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) AND NOT tgisinternal \
+                            AND tgenabled <> 'D' AND tgtype & 11 = 11) \
+                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1) AND ev_type = '4')",
+            &[&oids],
+        )
+        .await
+        .map_err(attempt("looking for triggers on the token tables".to_owned()))?;
+    Ok(row.get(0))
+}

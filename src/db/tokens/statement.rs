@@ -1,0 +1,142 @@
+//! SQL text whose placeholders are known by what they stand for.
+//!
+//! Keys travel as PostgreSQL's text and are cast to the column's type on the server, so that bigint, UUID and varchar
+//! keys are one and the same here. Values are always parameters; identifiers come from the layout.
+
+use deadpool_postgres::GenericClient;
+use time::OffsetDateTime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use super::excluded::Excluded;
+
+/// What a placeholder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bind {
+    /// The first key of a window.
+    Low,
+    /// The last key of a window.
+    High,
+    /// A number of rows.
+    Rows,
+    /// A cutoff.
+    Instant(OffsetDateTime),
+    /// The keys of the rows at hand.
+    Keys,
+    /// Those of them that cannot go now.
+    Blocked,
+    /// The keys of the applications that are left alone.
+    ExcludedKeys,
+    /// Their client ids.
+    ExcludedClients,
+}
+
+/// Collects placeholders while a text is written.
+#[derive(Debug, Default)]
+pub(super) struct Binds(Vec<Bind>);
+
+impl Binds {
+    /// The placeholder of a value, the same one for the same value.
+    pub(super) fn get(&mut self, bind: Bind) -> String {
+        let position = self.0.iter().position(|known| *known == bind).unwrap_or_else(|| {
+            self.0.push(bind);
+            self.0.len() - 1
+        });
+        format!("${}", position + 1)
+    }
+
+    /// The placeholder of a key, cast to the key's type.
+    pub(super) fn key(&mut self, bind: Bind, sql_type: &str) -> String {
+        format!("{}::text::{sql_type}", self.get(bind))
+    }
+
+    /// The placeholder of an array of keys.
+    pub(super) fn keys(&mut self, bind: Bind, sql_type: &str) -> String {
+        format!("{}::text::{sql_type}[]", self.get(bind))
+    }
+}
+
+/// A finished statement.
+#[derive(Clone, Debug)]
+pub(super) struct Sql {
+    text: String,
+    binds: Vec<Bind>,
+}
+
+/// The values of one execution. Arrays of keys are in PostgreSQL's text form, `{1,2,3}`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values<'a> {
+    pub low: &'a str,
+    pub high: &'a str,
+    pub rows: i64,
+    pub keys: &'a str,
+    pub blocked: &'a str,
+    pub excluded: &'a Excluded,
+}
+
+impl<'a> Values<'a> {
+    /// No values but the excluded applications.
+    pub(super) const fn new(excluded: &'a Excluded) -> Self {
+        Self { low: "", high: "", rows: 0, keys: "{}", blocked: "{}", excluded }
+    }
+}
+
+impl Sql {
+    /// Writes a statement.
+    pub(super) fn new(write: impl FnOnce(&mut Binds) -> String) -> Self {
+        let mut binds = Binds::default();
+        let text = write(&mut binds);
+        Self { text, binds: binds.0 }
+    }
+
+    /// Runs it once, unprepared afterwards; it returns one row.
+    pub(super) async fn once(
+        &self,
+        client: &impl tokio_postgres::GenericClient,
+        values: Values<'_>,
+    ) -> Result<Row, Error> {
+        client.query_one(&self.text, &params(&self.binds, &values)).await
+    }
+
+    /// Runs it; it returns one row.
+    pub(super) async fn one(&self, client: &impl GenericClient, values: Values<'_>) -> Result<Row, Error> {
+        let statement = client.prepare_cached(&self.text).await?;
+        client.query_one(&statement, &params(&self.binds, &values)).await
+    }
+
+    /// Runs it; it returns any number of rows.
+    pub(super) async fn all(
+        &self,
+        client: &impl GenericClient,
+        values: Values<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        let statement = client.prepare_cached(&self.text).await?;
+        client.query(&statement, &params(&self.binds, &values)).await
+    }
+
+    /// Runs it; it returns how many rows it touched.
+    pub(super) async fn execute(
+        &self,
+        client: &impl GenericClient,
+        values: Values<'_>,
+    ) -> Result<u64, Error> {
+        let statement = client.prepare_cached(&self.text).await?;
+        client.execute(&statement, &params(&self.binds, &values)).await
+    }
+}
+
+fn params<'a>(binds: &'a [Bind], values: &'a Values<'a>) -> Vec<&'a (dyn ToSql + Sync)> {
+    binds
+        .iter()
+        .map(|bind| match bind {
+            Bind::Low => &values.low as &(dyn ToSql + Sync),
+            Bind::High => &values.high,
+            Bind::Rows => &values.rows,
+            Bind::Instant(instant) => instant,
+            Bind::Keys => &values.keys,
+            Bind::Blocked => &values.blocked,
+            Bind::ExcludedKeys => &values.excluded.keys,
+            Bind::ExcludedClients => &values.excluded.clients,
+        })
+        .collect()
+}

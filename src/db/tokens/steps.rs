@@ -1,0 +1,264 @@
+//! The statements of one sweep.
+//!
+//! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
+//! it is hashed even where hash joins are off, as they are while a sweep runs.
+
+use super::predicate::{Cutoffs, Tables};
+use super::statement::{Bind, Binds, Sql};
+use super::walk::within;
+use crate::db::layout::Table;
+use crate::model::{Category, Doomed, Sweep};
+
+/// What a batch does to refresh tokens, and then to the rows of one more table.
+#[derive(Debug)]
+pub(super) struct Steps<R> {
+    pub refresh: Option<R>,
+    pub rows: Option<(Category, Sql)>,
+}
+
+/// The refresh tokens of a batch, row locks first.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// Locks those that are still doomed: their keys, their number.
+    pub lock: Sql,
+    /// Locks the access tokens that have one of them as their source: the keys of those where that was not possible.
+    pub blocked: Sql,
+    /// Clears the pointers to the others.
+    pub detach: Sql,
+    /// Deletes the others: their number, and how many were revoked.
+    pub delete: Sql,
+}
+
+/// Writes statements.
+pub(super) struct Writer<'a> {
+    tables: Tables<'a>,
+    /// The table that is walked.
+    table: &'a Table,
+    doomed: Doomed,
+    cutoffs: Cutoffs,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(tables: Tables<'a>, sweep: &Sweep, table: &'a Table) -> Self {
+        Self { tables, table, doomed: sweep.doomed, cutoffs: Cutoffs::of(sweep) }
+    }
+
+    /// The alias of the walked table.
+    const fn alias(&self) -> &'static str {
+        match self.doomed {
+            Doomed::Sessions { .. } => "a",
+            Doomed::RefreshTokens { .. } => "r",
+            Doomed::IdTokens { .. } => "i",
+            Doomed::Grants { .. } | Doomed::ParRequests { .. } | Doomed::DeviceGrants { .. } => "t",
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("{}.{}", self.alias(), self.table.key_sql())
+    }
+
+    /// The walked table and what has to be joined to see whether a row is doomed.
+    fn from(&self) -> String {
+        match self.doomed {
+            Doomed::Sessions { .. } => self.tables.sessions(),
+            _ => format!("{} {}", self.table.sql(), self.alias()),
+        }
+    }
+
+    /// A row of [`Writer::from`] is doomed, or keeps a doomed one.
+    fn predicate(&self, binds: &mut Binds) -> String {
+        match self.doomed {
+            Doomed::Sessions { .. } => {
+                let refresh = self.cutoffs.refresh(&self.tables, binds);
+                let expired = self.cutoffs.expired(&self.tables, binds);
+                format!("({refresh} OR (r.{} IS NULL AND {expired}))", self.tables.refresh.key_sql())
+            }
+            Doomed::RefreshTokens { .. } => self.cutoffs.refresh_alone(&self.tables, binds),
+            _ => self.row(binds),
+        }
+    }
+
+    /// A row of the walked table goes, the refresh tokens being gone.
+    fn row(&self, binds: &mut Binds) -> String {
+        let key = self.key();
+        match self.doomed {
+            Doomed::Sessions { .. } => {
+                let expired = self.cutoffs.expired(&self.tables, binds);
+                let refresh = self.tables.refresh.sql();
+                format!("{expired} AND NOT EXISTS (SELECT FROM {refresh} r WHERE r.access_token_id = {key})")
+            }
+            Doomed::IdTokens { expired } => {
+                let expired = Cutoffs::id(expired, &self.tables, binds);
+                let access = self.tables.access.sql();
+                format!("{expired} AND NOT EXISTS (SELECT FROM {access} a WHERE a.id_token_id = {key})")
+            }
+            Doomed::Grants { expired } => Cutoffs::grant(expired, &self.tables, binds),
+            Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
+                Cutoffs::by_client(expired, &self.tables, binds)
+            }
+            Doomed::RefreshTokens { .. } => "false".to_owned(),
+        }
+    }
+
+    const fn takes_refresh_tokens(&self) -> bool {
+        match self.doomed {
+            Doomed::Sessions { revoked, idle, .. } => revoked.is_some() || idle.is_some(),
+            Doomed::RefreshTokens { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What the rows of the walked table count as, if they go themselves.
+    const fn category(&self) -> Option<Category> {
+        match self.doomed {
+            Doomed::Sessions { expired: Some(_), .. } => Some(Category::Access),
+            Doomed::Sessions { expired: None, .. } | Doomed::RefreshTokens { .. } => None,
+            Doomed::IdTokens { .. } => Some(Category::Id),
+            Doomed::Grants { .. } => Some(Category::Grants),
+            Doomed::ParRequests { .. } => Some(Category::Par),
+            Doomed::DeviceGrants { .. } => Some(Category::Device),
+        }
+    }
+
+    /// The first doomed keys of a window: the keys, their number, the last one.
+    pub(super) fn candidates(&self) -> Sql {
+        Sql::new(|binds| {
+            let (key, from) = (self.key(), self.from());
+            let within = within(self.alias(), self.table, binds);
+            let (doomed, rows) = (self.predicate(binds), binds.get(Bind::Rows));
+            format!(
+                "WITH c AS MATERIALIZED (SELECT {key} AS k FROM {from} WHERE {within} AND {doomed} ORDER BY {key} \
+                 LIMIT {rows}) SELECT coalesce(array_agg(k), '{{}}')::text, count(*), \
+                 (SELECT k::text FROM c ORDER BY k DESC LIMIT 1) FROM c"
+            )
+        })
+    }
+
+    /// How many of the given keys are still doomed.
+    pub(super) fn left(&self) -> Sql {
+        Sql::new(|binds| {
+            let (key, from) = (self.key(), self.from());
+            let keys = binds.keys(Bind::Keys, self.table.key_type());
+            let doomed = self.predicate(binds);
+            format!("SELECT count(*) FROM {from} WHERE {key} = ANY({keys}) AND {doomed}")
+        })
+    }
+
+    /// A whole window at once.
+    ///
+    /// Where refresh tokens go because of the age of their access tokens, but those stay, nothing would notice that one
+    /// was renewed meanwhile: there is no such way then.
+    pub(super) fn bulk(&self) -> Option<Steps<Sql>> {
+        if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
+            && (expired.is_none() || self.tables.excluding)
+        {
+            return None;
+        }
+        let (table, alias) = (self.table.sql(), self.alias());
+        Some(Steps {
+            refresh: self.takes_refresh_tokens().then(|| self.bulk_refresh()),
+            rows: self.category().map(|category| {
+                let sql = Sql::new(|binds| {
+                    let (within, row) = (within(alias, self.table, binds), self.row(binds));
+                    format!("DELETE FROM {table} {alias} WHERE {within} AND {row}")
+                });
+                (category, sql)
+            }),
+        })
+    }
+
+    fn bulk_refresh(&self) -> Sql {
+        let (refresh, access) = (self.tables.refresh, self.tables.access);
+        Sql::new(|binds| {
+            let within = within(self.alias(), self.table, binds);
+            let (using, joined) = match self.doomed {
+                Doomed::Sessions { .. } => (
+                    format!("USING {} a", access.sql()),
+                    format!("r.access_token_id = a.{} AND ", access.key_sql()),
+                ),
+                _ => (String::new(), String::new()),
+            };
+            let doomed = self.cutoffs.refresh(&self.tables, binds);
+            let key = refresh.key_sql();
+            format!(
+                "WITH d AS (DELETE FROM {} r {using} WHERE {within} AND {joined}{doomed} RETURNING r.{key} AS k, \
+                 r.revoked), u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
+                 WHERE x.source_refresh_token_id = d.k RETURNING 1) \
+                 SELECT count(*), count(revoked), (SELECT count(*) FROM u) FROM d",
+                refresh.sql(),
+                access.sql()
+            )
+        })
+    }
+
+    /// The rows of given keys, one lock at a time.
+    pub(super) fn careful(&self) -> Steps<Locked> {
+        let (key, table, alias) = (self.key(), self.table.sql(), self.alias());
+        let key_name = self.table.key_sql();
+        Steps {
+            refresh: self.takes_refresh_tokens().then(|| self.locked()),
+            rows: self.category().map(|category| {
+                let sql = Sql::new(|binds| {
+                    let keys = binds.keys(Bind::Keys, self.table.key_type());
+                    let row = self.row(binds);
+                    format!(
+                        "WITH c AS MATERIALIZED (SELECT {key} AS k FROM {table} {alias} WHERE {key} = ANY({keys}) \
+                         AND {row} FOR UPDATE OF {alias} SKIP LOCKED), d AS (DELETE FROM {table} x USING c \
+                         WHERE x.{key_name} = c.k RETURNING 1) \
+                         SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)"
+                    )
+                });
+                (category, sql)
+            }),
+        }
+    }
+
+    fn locked(&self) -> Locked {
+        let (refresh, access) = (self.tables.refresh, self.tables.access);
+        let (r, a) = (refresh.sql(), access.sql());
+        let (r_key, a_key, r_type) = (refresh.key_sql(), access.key_sql(), refresh.key_type());
+        Locked {
+            lock: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, self.table.key_type());
+                let (from, locks, at) = match self.doomed {
+                    Doomed::Sessions { .. } => (
+                        format!("{r} r JOIN {a} a ON a.{a_key} = r.access_token_id"),
+                        "r, a",
+                        format!("a.{a_key}"),
+                    ),
+                    _ => (format!("{r} r"), "r", format!("r.{r_key}")),
+                };
+                let doomed = self.cutoffs.refresh(&self.tables, binds);
+                format!(
+                    "WITH c AS MATERIALIZED (SELECT r.{r_key} AS k FROM {from} WHERE {at} = ANY({keys}) AND {doomed} \
+                     FOR UPDATE OF {locks} SKIP LOCKED) SELECT coalesce(array_agg(k), '{{}}')::text, count(*) FROM c"
+                )
+            }),
+            blocked: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, r_type);
+                format!(
+                    "WITH m AS MATERIALIZED (SELECT x.{a_key} AS k FROM {a} x \
+                     WHERE x.source_refresh_token_id = ANY({keys}) FOR UPDATE SKIP LOCKED) \
+                     SELECT coalesce(array_agg(x.source_refresh_token_id), '{{}}')::text, count(*) FROM {a} x \
+                     WHERE x.source_refresh_token_id = ANY({keys}) AND x.{a_key} NOT IN (SELECT k FROM m)"
+                )
+            }),
+            detach: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, r_type);
+                let blocked = binds.keys(Bind::Blocked, r_type);
+                format!(
+                    "UPDATE {a} x SET source_refresh_token_id = NULL \
+                     WHERE x.source_refresh_token_id = ANY({keys}) AND x.source_refresh_token_id <> ALL({blocked})"
+                )
+            }),
+            delete: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, r_type);
+                let blocked = binds.keys(Bind::Blocked, r_type);
+                format!(
+                    "WITH d AS (DELETE FROM {r} r WHERE r.{r_key} = ANY({keys}) AND r.{r_key} <> ALL({blocked}) \
+                     RETURNING r.revoked) SELECT count(*), count(revoked) FROM d"
+                )
+            }),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Walking a table by its primary key, a window of so many rows at a time.
+//!
+//! Keys are ordered by the column's own operators, so any key that PostgreSQL can index will do, gaps cost nothing, and
+//! a window never holds more rows than it was asked to. Each step reads the index only.
+
+use deadpool_postgres::GenericClient;
+
+use super::excluded::Excluded;
+use super::statement::{Bind, Binds, Sql, Values};
+use super::{TokensError, attempt};
+use crate::db::layout::Table;
+use crate::model::Key;
+
+/// A range of keys, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first key.
+    pub low: Key,
+    /// The last key.
+    pub high: Key,
+}
+
+/// The part of a table that is still to be walked.
+#[derive(Debug)]
+pub(super) struct Walk {
+    table: String,
+    ends: Sql,
+    edge: Sql,
+    after: Sql,
+}
+
+/// `alias.key BETWEEN low AND high`.
+pub(super) fn within(alias: &str, table: &Table, binds: &mut Binds) -> String {
+    let low = binds.key(Bind::Low, table.key_type());
+    let high = binds.key(Bind::High, table.key_type());
+    let key = table.key_sql();
+    format!("{alias}.{key} >= {low} AND {alias}.{key} <= {high}")
+}
+
+impl Walk {
+    pub(super) fn new(table: &Table) -> Self {
+        let (name, key) = (table.sql(), table.key_sql());
+        Self {
+            table: name.clone(),
+            ends: Sql::new(|_| {
+                format!(
+                    "SELECT (SELECT {key}::text FROM {name} ORDER BY {key} LIMIT 1), \
+                            (SELECT {key}::text FROM {name} ORDER BY {key} DESC LIMIT 1)"
+                )
+            }),
+            edge: Sql::new(|binds| {
+                let within = within("t", table, binds);
+                let rows = binds.get(Bind::Rows);
+                format!(
+                    "SELECT t.{key}::text FROM {name} t WHERE {within} ORDER BY t.{key} OFFSET {rows} LIMIT 2"
+                )
+            }),
+            after: Sql::new(|binds| {
+                let low = binds.key(Bind::Low, table.key_type());
+                let high = binds.key(Bind::High, table.key_type());
+                format!(
+                    "SELECT t.{key}::text FROM {name} t WHERE t.{key} > {low} AND t.{key} <= {high} \
+                     ORDER BY t.{key} LIMIT 1"
+                )
+            }),
+        }
+    }
+
+    /// The whole table as it is now; `None`: it is empty.
+    pub(super) async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
+        let none = Excluded::default();
+        let row = self.ends.one(client, Values::new(&none)).await.map_err(self.failed())?;
+        let ends: (Option<String>, Option<String>) = (row.get(0), row.get(1));
+        Ok(match ends {
+            (Some(low), Some(high)) => Some(Window { low: Key::new(low), high: Key::new(high) }),
+            _ => None,
+        })
+    }
+
+    /// Cuts a window of `rows` rows off the front: the window, and what is left.
+    pub(super) async fn cut(
+        &self,
+        client: &impl GenericClient,
+        rest: Window,
+        rows: u32,
+    ) -> Result<(Window, Option<Window>), TokensError> {
+        let none = Excluded::default();
+        let values = Values {
+            low: rest.low.as_str(),
+            high: rest.high.as_str(),
+            rows: i64::from(rows.saturating_sub(1)),
+            ..Values::new(&none)
+        };
+        let mut edge = self.edge.all(client, values).await.map_err(self.failed())?.into_iter();
+        let key = |row: tokio_postgres::Row| Key::new(row.get::<_, String>(0));
+        Ok(match (edge.next().map(key), edge.next().map(key)) {
+            (Some(last), Some(next)) => {
+                (Window { low: rest.low, high: last }, Some(Window { low: next, high: rest.high }))
+            }
+            _ => (rest, None),
+        })
+    }
+
+    /// What is left of a window after a key.
+    pub(super) async fn after(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        key: &str,
+    ) -> Result<Option<Window>, TokensError> {
+        let none = Excluded::default();
+        let values = Values { low: key, high: window.high.as_str(), ..Values::new(&none) };
+        let rows = self.after.all(client, values).await.map_err(self.failed())?;
+        Ok(rows
+            .first()
+            .map(|row| Window { low: Key::new(row.get::<_, String>(0)), high: window.high.clone() }))
+    }
+
+    fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
+        attempt(format!("walking {}", self.table))
+    }
+}

@@ -1,0 +1,194 @@
+//! How large the next batch is and how it goes about it. Pure: told what happened, it decides.
+
+use std::time::Duration;
+
+use super::Pace;
+
+/// Where fewer of the rows that a window could lose are doomed, one row lock at a time is cheaper than one transaction
+/// per window.
+const SPARSE: f64 = 0.15;
+
+/// How many rows are looked at, per row that may be deleted, where few are doomed. Cutting such a batch short by its
+/// limit means that they are no longer few.
+const STRETCH: u32 = 8;
+
+/// The size that an adaptive run begins with.
+const FIRST: u32 = 1_000;
+
+/// How a batch deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// All doomed rows of a window in one statement per table.
+    Bulk,
+    /// Row by row under its lock, so many keys at most.
+    Careful(u32),
+}
+
+/// The size of batches.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    ceiling: u32,
+    size: u32,
+    target: Option<Duration>,
+    /// How many rows one key of the driving table stands for.
+    rows_per_key: u32,
+    bulk: bool,
+    sparse: bool,
+}
+
+impl Pacer {
+    pub(super) fn new(pace: &Pace, rows_per_key: u32, bulk: bool) -> Self {
+        let ceiling = pace.batch_size.get();
+        let size = pace.target_batch_time.map_or(ceiling, |_| FIRST.min(ceiling));
+        Self { ceiling, size, target: pace.target_batch_time, rows_per_key, bulk, sparse: false }
+    }
+
+    /// The most rows that the next batch deletes, given how many the run may still delete. At least one key's worth.
+    pub(super) fn size(&self, remaining: u64) -> u32 {
+        u32::try_from(remaining).unwrap_or(u32::MAX).min(self.size).max(self.rows_per_key)
+    }
+
+    /// The keys of a batch of the size.
+    pub(super) fn keys(&self, size: u32) -> u32 {
+        (size / self.rows_per_key).max(1)
+    }
+
+    /// How to go about a new window, and how many rows it spans.
+    pub(super) fn next(&self, size: u32) -> (Way, u32) {
+        let keys = self.keys(size);
+        if self.bulk && !self.sparse {
+            (Way::Bulk, keys)
+        } else {
+            (Way::Careful(keys), keys.saturating_mul(STRETCH))
+        }
+    }
+
+    /// A window was done in bulk.
+    pub(super) fn swept(&mut self, spanned: u32, deleted: u64, elapsed: Duration) {
+        let possible = f64::from(spanned) * f64::from(self.rows_per_key);
+        #[expect(clippy::cast_precision_loss, reason = "rows of one batch")]
+        let density = deleted as f64 / possible.max(1.0);
+        self.sparse = density < SPARSE;
+        self.adapt(elapsed);
+    }
+
+    /// A part of a window was done row by row; `cut_short`: by its limit.
+    pub(super) fn picked(&mut self, cut_short: bool, elapsed: Duration) {
+        if cut_short {
+            self.sparse = false;
+        }
+        self.adapt(elapsed);
+    }
+
+    /// A batch ran into its statement timeout.
+    pub(super) fn too_slow(&mut self) {
+        self.size = (self.size / 2).max(1);
+    }
+
+    fn adapt(&mut self, elapsed: Duration) {
+        let factor = match self.target {
+            // The way back up after a statement timeout.
+            None => 1.25,
+            Some(target) => (target.as_secs_f64() / elapsed.as_secs_f64().max(0.001)).clamp(0.5, 2.0),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the product is positive, and a float beyond u32 saturates"
+        )]
+        let size = (f64::from(self.size) * factor).ceil() as u32;
+        self.size = size.clamp(1, self.ceiling);
+    }
+}
+
+/// The pause after a batch: `batch_interval` if it deleted something, and `nice_ratio` times what it took.
+pub(super) fn pause(pace: &Pace, elapsed: Duration, deleted: u64) -> Duration {
+    let interval = if deleted > 0 { pace.batch_interval } else { Duration::ZERO };
+    let nice = Duration::try_from_secs_f64(elapsed.as_secs_f64() * pace.nice_ratio).unwrap_or(Duration::ZERO);
+    interval.saturating_add(nice)
+}
+
+/// The pause before the next try, by how many got nowhere in a row: 0.1 s, doubling, 5 s at most.
+pub(super) fn back_off(stalled: u32) -> Duration {
+    let doublings = stalled.saturating_sub(1).min(6);
+    Duration::from_millis(100 << doublings).min(Duration::from_secs(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::model::CleanupPolicy;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pace(batch_size: u32, target: Option<Duration>) -> Pace {
+        Pace {
+            batch_size: NonZeroU32::new(batch_size).unwrap(),
+            target_batch_time: target,
+            ..Pace::from(&CleanupPolicy::default())
+        }
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_its_size_nor_what_may_still_go() {
+        let pacer = Pacer::new(&pace(10_000, None), 2, true);
+        assert_eq!(pacer.size(u64::MAX), 10_000);
+        assert_eq!(pacer.next(10_000), (Way::Bulk, 5_000));
+        assert_eq!(pacer.size(500), 500);
+        // A refresh token and its access token are not torn apart.
+        assert_eq!(pacer.size(1), 2);
+        assert_eq!(Pacer::new(&pace(1, None), 2, true).next(2), (Way::Bulk, 1));
+    }
+
+    #[test]
+    fn few_doomed_rows_are_picked_and_many_are_swept() {
+        let mut pacer = Pacer::new(&pace(1_000, None), 1, true);
+        pacer.swept(1_000, 10, MS);
+        assert_eq!(pacer.next(1_000), (Way::Careful(1_000), 8_000));
+        pacer.picked(false, MS);
+        assert_eq!(pacer.next(1_000), (Way::Careful(1_000), 8_000));
+        pacer.picked(true, MS);
+        assert_eq!(pacer.next(1_000), (Way::Bulk, 1_000));
+        let careful = Pacer::new(&pace(1_000, None), 1, false);
+        assert_eq!(careful.next(1_000), (Way::Careful(1_000), 8_000));
+    }
+
+    #[test]
+    fn the_size_follows_the_target() {
+        let mut pacer = Pacer::new(&pace(10_000, Some(100 * MS)), 1, true);
+        assert_eq!(pacer.size(u64::MAX), 1_000);
+        pacer.swept(1_000, 1_000, 10 * MS);
+        assert_eq!(pacer.size(u64::MAX), 2_000);
+        pacer.swept(1_000, 1_000, 125 * MS);
+        assert_eq!(pacer.size(u64::MAX), 1_600);
+        for _ in 0..10 {
+            pacer.swept(1_000, 1_000, MS);
+        }
+        assert_eq!(pacer.size(u64::MAX), 10_000);
+    }
+
+    #[test]
+    fn a_timeout_halves_the_size_for_a_while() {
+        let mut pacer = Pacer::new(&pace(1_000, None), 1, true);
+        pacer.too_slow();
+        assert_eq!(pacer.size(u64::MAX), 500);
+        for _ in 0..4 {
+            pacer.swept(500, 500, MS);
+        }
+        assert_eq!(pacer.size(u64::MAX), 1_000);
+    }
+
+    #[test]
+    fn pauses() {
+        let mut pace = pace(1, None);
+        pace.batch_interval = 7 * MS;
+        pace.nice_ratio = 1.5;
+        assert_eq!(pause(&pace, 10 * MS, 1), 22 * MS);
+        assert_eq!(pause(&pace, 10 * MS, 0), 15 * MS);
+        assert_eq!(back_off(1), 100 * MS);
+        assert_eq!(back_off(4), 800 * MS);
+        assert_eq!(back_off(40), 5_000 * MS);
+    }
+}
