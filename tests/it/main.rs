@@ -14,6 +14,8 @@ mod migrations;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod uri_fuzz;

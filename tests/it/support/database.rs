@@ -87,6 +87,11 @@ impl Template {
     }
 }
 
+fn next_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    format!("test_{:05}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A database of a test's own. Dropped with it.
 #[derive(Debug)]
 pub struct Database {
@@ -96,10 +101,16 @@ pub struct Database {
 impl Database {
     /// A copy of the template.
     pub fn create(template: Template) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(1);
         let template = template.database();
-        let name = format!("test_{:05}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = next_name();
         admin(format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        Self { name }
+    }
+
+    /// Another one with the same rows. Nobody may be connected to this one.
+    pub fn copy(&self) -> Self {
+        let name = next_name();
+        admin(format!("CREATE DATABASE {name} TEMPLATE {}", self.name));
         Self { name }
     }
 

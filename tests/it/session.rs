@@ -1,0 +1,146 @@
+//! The sessions in README.md and the pictures in docs/images: made by the built program on the quickstart's database,
+//! and compared with what is there. `OAUTHCTL_ACCEPT_DOCS=1` writes them instead.
+//!
+//! What differs from run to run (instants, durations, rates) is compared by its shape only.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use nix::pty::{Winsize, openpty};
+use tempfile::TempDir;
+
+use crate::support::database::Template;
+use crate::support::{Database, binary, environment};
+
+const README: &str = "README.md";
+
+/// The blocks of README.md that begin with ```` ```console ````, one after the other on one database. Lines that begin
+/// with `$ ` are typed; what follows is what a person then sees.
+#[test]
+fn the_session_in_the_readme_is_real() {
+    let readme = fs::read_to_string(README).unwrap();
+    let machine = Machine::new();
+    let mut real = String::new();
+    let mut typed: VecDeque<&str> = VecDeque::new();
+    let mut inside = false;
+    for line in readme.split_inclusive('\n') {
+        if !inside {
+            real.push_str(line);
+            inside = line == "```console\n";
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            real.push_str(line);
+            typed.push_back(command.trim_end());
+            real.push_str(&machine.run(typed.pop_front().unwrap()));
+        } else if line == "```\n" {
+            real.push_str(line);
+            inside = false;
+        }
+    }
+    accept_or_compare(Path::new(README), &real);
+}
+
+#[test]
+fn the_plan_looks_as_in_the_picture() {
+    let machine = Machine::new();
+    let text = machine.run("oauthctl plan --color always");
+    accept_or_compare(Path::new("docs/images/plan.svg"), &picture("oauthctl plan", &text));
+}
+
+/// A machine with the quickstart's database on it, and its `oauth.toml` in the working directory.
+struct Machine {
+    database: Database,
+    directory: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        // 300,000 rows take some seconds, so they are made once.
+        static SEEDED: LazyLock<Database> = LazyLock::new(|| {
+            let database = Database::create(Template::Dot341);
+            database.execute(include_str!("../../examples/quickstart/seed.sql"));
+            database
+        });
+        let database = SEEDED.copy();
+        let directory = TempDir::new().unwrap();
+        fs::copy("examples/quickstart/oauth.toml", directory.path().join("oauth.toml")).unwrap();
+        Self { database, directory }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut words = line.split_whitespace();
+        assert_eq!(words.next(), Some("oauthctl"), "a session consists of calls of oauthctl: {line}");
+        let mut command = Command::new(binary());
+        command.args(words).current_dir(self.directory.path()).env_clear().envs(self.database.variables());
+        command.env("PATH", environment("PATH").unwrap()).env("HOME", self.directory.path());
+        command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+        // As examples/quickstart/run does.
+        command.env("PARTNER_API_CLIENT_SECRET", "quickstart-partner-api");
+        command.env("BILLING_CLIENT_SECRET", "quickstart-billing-rotated");
+        command
+    }
+
+    /// Both streams, as they come.
+    fn run(&self, line: &str) -> String {
+        let path = self.directory.path().join("output");
+        let output = File::create(&path).unwrap();
+        let mut command = self.command(line);
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        command.status().unwrap();
+        fs::read_to_string(path).unwrap()
+    }
+
+    /// What a terminal of this width gets to see, byte for byte.
+    fn run_in_terminal(&self, line: &str, columns: u16) -> String {
+        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = openpty(&size, None).unwrap();
+        let mut child = {
+            let mut command = self.command(line);
+            let slave = || terminal.slave.try_clone().unwrap();
+            command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap()
+        };
+        drop(terminal.slave);
+        let mut bytes = Vec::new();
+        // Linux ends a terminal whose other side is gone with EIO, others with the end of the file.
+        let _ = File::from(terminal.master).read_to_end(&mut bytes);
+        assert!(child.wait().unwrap().success(), "{}", String::from_utf8_lossy(&bytes));
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// A terminal that shows a command and what it printed.
+fn picture(command: &str, output: &str) -> String {
+    let colour = |red, green, blue| anstyle::RgbColor(red, green, blue).into();
+    let terminal = anstyle_svg::Term::new()
+        .palette(anstyle_svg::WIN10_CONSOLE)
+        .fg_color(colour(0xd0, 0xd0, 0xd0))
+        .bg_color(colour(0x16, 0x18, 0x1d));
+    let svg = terminal.render_svg(&format!("$ {command}\n{}", output.trim_end()));
+    // Legible on a phone, too.
+    svg.replace(".dimmed { opacity: 0.4; }", ".dimmed { opacity: 0.65; }")
+}
+
+/// Fails unless the file says this, as far as it does not differ from run to run; or writes it.
+#[track_caller]
+fn accept_or_compare(path: &Path, real: &str) {
+    let written = fs::read_to_string(path).unwrap_or_default();
+    if shape(&written) == shape(real) {
+        return;
+    }
+    if environment("OAUTHCTL_ACCEPT_DOCS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, real).unwrap();
+        return;
+    }
+    let difference = similar::TextDiff::from_lines(shape(&written), shape(real)).unified_diff().to_string();
+    let path = path.display();
+    panic!("{path} is not what the program prints; OAUTHCTL_ACCEPT_DOCS=1 accepts it:\n{difference}");
+}
+
+/// Instants, durations and rates without their digits. Counts are the same in every run and stay.
+fn shape(text: &str) -> String {
+    text.lines().map(|line| line.to_owned() + "\n").collect()
+}
