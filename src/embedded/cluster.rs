@@ -3,7 +3,7 @@
 //! Holding a [`Cluster`] is holding `users.lock`: as long as one is held, by whichever process, the server runs.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -15,6 +15,9 @@ use super::{At, EmbeddedError, Place, Programs, Supervisor, lock};
 
 /// How long a start may take: `initdb` on a slow disk, or the recovery of a crashed server.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a server may take to answer, once it has said that it is ready.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it gives the server up, and waits for its end where nobody else uses it.
 #[derive(Debug)]
@@ -151,9 +154,18 @@ impl Drop for Cluster {
     }
 }
 
-/// Whether somebody listens on the socket: a supervisor that is being killed takes no announcement back.
+/// Whether the server answers: who is killed takes no announcement back. A connection alone says nothing; backends
+/// that outlive their postmaster for a moment keep its socket open. What is asked is the protocol's `SSLRequest`,
+/// which a postmaster answers with one byte.
 fn answers(socket_dir: &Path) -> bool {
-    UnixStream::connect(socket_dir.join(format!(".s.PGSQL.{PORT}"))).is_ok()
+    const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+    let ask = || {
+        let mut stream = UnixStream::connect(socket_dir.join(format!(".s.PGSQL.{PORT}")))?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+        stream.write_all(&SSL_REQUEST)?;
+        stream.read_exact(&mut [0])
+    };
+    ask().is_ok()
 }
 
 /// A server of one major version cannot read the data of another.
