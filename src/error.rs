@@ -15,7 +15,7 @@ use crate::db::connect::{Cause, ConnectError};
 use crate::db::error::{DbError, Meaning};
 use crate::db::layout::LayoutError;
 use crate::db::migrations::MigrateError;
-use crate::embedded::{EmbeddedError, NotFound};
+use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
 
 /// The exit codes, in one place. `README.md` lists the same table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,13 +233,36 @@ impl From<ConninfoError> for Error {
 
 impl From<NotFound> for Error {
     fn from(error: NotFound) -> Self {
+        let install = error.install.map_or_else(
+            || "install the PostgreSQL server with the package manager of this system".to_owned(),
+            |command| format!("install them with `{command}`"),
+        );
         Self::from_source(Exit::Unreachable, &error)
+            .hint(install)
+            .hint(format!("or name the directory that they are in: {BINDIR_VARIABLE}=/path/to/bin"))
     }
 }
 
 impl From<EmbeddedError> for Error {
     fn from(error: EmbeddedError) -> Self {
-        Self::from_source(Exit::Unreachable, &error)
+        use EmbeddedError as E;
+        let told = Self::from_source(Exit::Unreachable, &error);
+        match &error {
+            E::NoHome | E::Directory { .. } | E::Foreign { .. } | E::Unreachable { .. } => {
+                told.hint(format!("name another place for the data: {DIRECTORY_VARIABLE}=/path/to/directory"))
+            }
+            E::Version { data, .. } => told
+                .hint(format!(
+                    "to keep the data, name the programs of PostgreSQL {data}: {BINDIR_VARIABLE}=/path/to/bin"
+                ))
+                .hint("to discard the data, add `--embedded-reset`"),
+            E::InUse { .. } => told.hint("wait until the other one has ended"),
+            E::NoAccount { uid } => {
+                told.hint(format!("give uid {uid} a line in /etc/passwd, or run as another user"))
+            }
+            E::OnlyRoot => told.hint("create a user with `useradd --system postgres`"),
+            E::Program { .. } | E::Failed { .. } | E::Timeout { .. } => told,
+        }
     }
 }
 

@@ -104,8 +104,7 @@ pub enum EmbeddedError {
     },
     /// The data was made by another major version than the programs that are here.
     #[error(
-        "the data in {} was made by PostgreSQL {data}, and the programs in {} are PostgreSQL {programs}: keep it by \
-         naming the directory of PostgreSQL {data} in {BINDIR_VARIABLE}, or discard it with --embedded-reset",
+        "the data in {} was made by PostgreSQL {data}, and the programs in {} are PostgreSQL {programs}",
         directory.display(), bindir.display()
     )]
     Version {

@@ -33,7 +33,7 @@ const ROOT_DIRECTORY: &str = "/var/lib/oauthctl/embedded";
 /// What directories of throwaway servers are called.
 const THROWAWAY: &str = "oauthctl-pg-";
 
-/// What the short directory is called that holds a socket whose own directory has too long a path.
+/// What the directory is called that holds the socket where a path in the place's own directory would not do.
 pub(super) const SHORT_RUN: &str = "/tmp/oauthctl-run-";
 
 /// The longest path of a Unix socket is 103 bytes on macOS and 107 on Linux.
@@ -221,9 +221,13 @@ impl Place {
         }
     }
 
-    /// Whether a socket in `run` would have a path that is too long for the system.
-    pub(super) fn run_is_too_long(&self) -> bool {
-        self.run().join(".s.PGSQL.5432").as_os_str().len() > SOCKET_PATH_LIMIT
+    /// Whether a socket in `run` would have a path that is too long for the system, or that somebody would read as
+    /// something else: a comma separates hosts in libpq and directories in PostgreSQL, a space ends a word, and so on.
+    pub(super) fn run_is_awkward(&self) -> bool {
+        let path = self.run().join(".s.PGSQL.5432");
+        let bytes = path.as_os_str().as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
+        bytes.len() > SOCKET_PATH_LIMIT || !bytes.iter().all(plain)
     }
 
     pub(super) fn data(&self) -> PathBuf {

@@ -3,10 +3,8 @@
 //! Both get an empty environment (none of the user's `PG…` variables or secrets), a working directory that they can
 //! enter, the account that they are to run as, and on Linux the kernel's promise to end them with the supervisor.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -87,7 +85,7 @@ impl Server<'_> {
         if run.exists() {
             fs::remove_dir_all(&run).at("remove", &run)?;
         }
-        if self.place.run_is_too_long() {
+        if self.place.run_is_awkward() {
             let (parent, prefix) = SHORT_RUN.rsplit_once('/').unwrap_or(("/tmp", SHORT_RUN));
             return self.directory_for_server(Path::new(parent), prefix);
         }
@@ -113,7 +111,7 @@ impl Server<'_> {
         };
         let mut command = self.command("postgres", on_death);
         command.arg("-D").arg(self.place.data()).arg("-p").arg(PORT.to_string());
-        command.arg("-k").arg(list_of_one(socket_dir));
+        command.arg("-k").arg(socket_dir);
         let purpose = if self.place.purpose() == Purpose::Throwaway { THROWAWAY_SETTINGS } else { &[] };
         for setting in SETTINGS.iter().chain(purpose) {
             command.arg("-c").arg(setting);
@@ -192,19 +190,6 @@ impl Server<'_> {
     }
 }
 
-/// A directory as the only element of PostgreSQL's list of socket directories, where commas and quotes have meaning.
-fn list_of_one(directory: &Path) -> OsString {
-    let mut quoted = vec![b'"'];
-    for byte in directory.as_os_str().as_bytes() {
-        if *byte == b'"' {
-            quoted.push(b'"');
-        }
-        quoted.push(*byte);
-    }
-    quoted.push(b'"');
-    OsString::from_vec(quoted)
-}
-
 /// Has the kernel send a signal to the program when the thread that starts it dies. That must be a thread that lives
 /// as long as its process: the supervisor has only one. Elsewhere than on Linux there is no such service.
 #[cfg(target_os = "linux")]
@@ -227,15 +212,3 @@ fn die_with_parent(command: &mut Command, signal: Signal) {
 
 #[cfg(not(target_os = "linux"))]
 fn die_with_parent(_: &mut Command, _: Signal) {}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-
-    use super::*;
-
-    #[test]
-    fn commas_and_quotes_of_a_path_survive_the_list() {
-        assert_eq!(list_of_one(Path::new("/a,b/\"c\" d")), OsStr::new("\"/a,b/\"\"c\"\" d\""));
-    }
-}
