@@ -1,8 +1,9 @@
 //! The tables that oauthctl makes itself: the provider schema of a database that no Django owns, and the ledger.
 //!
-//! The statements are in `migrations/*.sql`; refinery runs them, in one transaction, and keeps the history in schema
-//! `oauthctl`. Around it is what refinery lacks: a lock, so that several runners at once do the work once, and the
-//! rule that a table of Django's is never touched. Must not know what the tables are for.
+//! The statements are in `migrations/*/*.sql`, embedded when this file is compiled (a new file alone does not make
+//! cargo compile it again). refinery runs them, in one transaction, and keeps the history in schema `oauthctl`. Around
+//! it is what refinery lacks: a lock, so that several runners at once do the work once, and the rule that a table of
+//! Django's is never touched. Must not know what the tables are for.
 //!
 //! The session's advisory lock and search path are used, and given back: this needs a connection of its own, not one
 //! behind a pooler that shares sessions between transactions.
