@@ -73,7 +73,8 @@ pub const KEYWORDS: &[Keyword] = &[
     ignored("client_encoding", "PGCLIENTENCODING"),
     used("options", "PGOPTIONS"),
     used("application_name", "PGAPPNAME"),
-    in_text_only("fallback_application_name"),
+    // The program names itself, as psql does.
+    Keyword { name: "fallback_application_name", variable: None, support: Support::Ignored },
     in_text_only("keepalives"),
     in_text_only("keepalives_idle"),
     in_text_only("keepalives_interval"),
