@@ -212,6 +212,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_option_and_variable() {
+        let document = include_str!("../../docs/connection.md");
+        let table = document.split("## Every option").nth(1).unwrap();
+        for keyword in KEYWORDS {
+            for name in [Some(keyword.name), keyword.variable].into_iter().flatten() {
+                assert!(table.contains(&format!("`{name}`")), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_misspelt_option_gets_a_suggestion() {
         let place = Place::Text("DATABASE_URL".to_owned());
         let said = |name| unknown(name, &place, false).to_string();

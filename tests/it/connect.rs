@@ -12,9 +12,9 @@ use oauthctl::db::connect::{ConnectError, Database, SessionSetup};
 use oauthctl::db::error::{DbError, Meaning};
 
 use super::support;
-use super::support::Template;
 use super::support::network::{NetworkServer, PASSWORD, SCRAM_PASSWORD};
 use super::support::server::programs;
+use super::support::{Sandbox, Template};
 
 fn settings_with(text: &str, variables: &[(&str, &str)]) -> Settings {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
@@ -307,4 +307,27 @@ async fn what_runs_can_be_cancelled_on_every_kind_of_connection() {
         assert_eq!(error.to_string(), "sleeping failed: canceling statement due to user request");
         assert!(!error.is_retryable() && !error.is_connection_lost());
     }
+}
+
+#[test]
+fn the_verbs_say_why_there_is_no_connection() {
+    let server = NetworkServer::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.write("oauth.toml", "");
+    let closed = closed_port();
+    let mut said = String::new();
+    for (title, url) in [
+        ("nobody listens", format!("postgres://app:hunter2@127.0.0.1:{closed}/shop")),
+        ("no password", format!("postgres://scram@127.0.0.1:{}/postgres", server.port())),
+        ("wrong password", format!("postgres://scram:hunter2@127.0.0.1:{}/postgres", server.port())),
+        ("no such option", format!("postgres://anyone@127.0.0.1:{}/postgres?sslmod=require", server.port())),
+        ("a password with a slash", "postgres://app:hun/ter2@db/shop".to_owned()),
+    ] {
+        sandbox.set("DATABASE_URL", url);
+        let output = sandbox.oauthctl(&["plan"]);
+        assert!(!output.to_string().contains("hunter2"), "{output}");
+        writeln!(said, "== {title}\n{output}").unwrap();
+    }
+    let said = said.replace(&closed.to_string(), "[closed]").replace(&server.port().to_string(), "[port]");
+    insta::assert_snapshot!(said);
 }

@@ -13,6 +13,7 @@ use oauthctl::db::connect::{ConnectError, Database};
 use rcgen::{BasicConstraints, IsCa, KeyPair, SerialNumber, date_time_ymd};
 use tempfile::TempDir;
 
+use super::support::Sandbox;
 use super::support::certificates::{Authority, Identity, named, self_signed};
 use super::support::network::NetworkServer;
 use super::support::server::programs;
@@ -350,4 +351,24 @@ async fn what_is_wrong_with_the_certificate_is_said() {
     say("encrypted key", client.ours(&with_key(&encrypted)).await.unwrap_err());
     say("no certificate", client.ours(&to(&server, "cert")).await.unwrap_err());
     insta::assert_snapshot!(said);
+}
+
+/// Which authorities the operating system has can only be told to another process (`SSL_CERT_FILE`).
+#[test]
+fn the_systems_authorities_are_trusted_when_asked() {
+    let server = NetworkServer::start();
+    let authority = Authority::new("Test authority");
+    let identity = authority.sign(&named("localhost", &["localhost"]));
+    server.use_certificate(&identity.chain, &identity.key, &authority.pem);
+    let mut sandbox = Sandbox::new();
+    sandbox.write("oauth.toml", "");
+    sandbox.set("DATABASE_URL", format!("{} sslrootcert=system", to(&server, "anyone")));
+    for (trusted, said) in [
+        (&authority, "do not exist"),
+        (&Authority::new("Somebody else"), "no trusted authority signed the server's certificate"),
+    ] {
+        sandbox.set("SSL_CERT_FILE", sandbox.write("system.pem", &trusted.pem));
+        let output = sandbox.oauthctl(&["plan"]).exits(5);
+        assert!(output.stderr.contains(said), "{output}");
+    }
 }
