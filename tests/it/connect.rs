@@ -328,6 +328,10 @@ fn the_verbs_say_why_there_is_no_connection() {
         assert!(!output.to_string().contains("hunter2"), "{output}");
         writeln!(said, "== {title}\n{output}").unwrap();
     }
+    let open = sandbox.write(".pgpass", "*:*:*:*:hunter2\n");
+    std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    sandbox.set("DATABASE_URL", format!("postgres://scram@127.0.0.1:{}/postgres", server.port()));
+    writeln!(said, "== a password file that others may read\n{}", sandbox.oauthctl(&["plan"])).unwrap();
     let said = said.replace(&closed.to_string(), "[closed]").replace(&server.port().to_string(), "[port]");
     insta::assert_snapshot!(said);
 }
