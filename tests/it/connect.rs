@@ -211,7 +211,8 @@ async fn hosts_in_random_order_are_all_tried() {
 #[tokio::test]
 async fn sessions_are_named_and_set_up_alike() {
     let test = support::Database::create(Template::Empty);
-    test.execute("CREATE SCHEMA \"my \"\"app\"; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'");
+    test.execute("CREATE SCHEMA \"my \"\"app\"");
+    test.execute(format!("ALTER DATABASE {} SET DateStyle = 'SQL, DMY'", test.name()));
     let own = Database::connect(&settings(&test.url()), "oauthctl plan", 1).await.unwrap();
     assert_eq!(value(&own, "SHOW application_name").await, "oauthctl plan");
     assert_eq!(value(&own, "SELECT '2026-02-01 00:00+00'::timestamptz").await, "2026-02-01 00:00:00+00");
@@ -230,7 +231,6 @@ async fn sessions_are_named_and_set_up_alike() {
     let named = Database::connect(&settings_with(&test.url(), &variables), "oauthctl plan", 1).await.unwrap();
     assert_eq!(value(&named, "SHOW application_name").await, "nightly");
     assert_eq!(value(&named, "SHOW statement_timeout").await, "12s");
-    test.execute("ALTER ROLE postgres RESET DateStyle");
 }
 
 #[tokio::test]
