@@ -331,6 +331,9 @@ impl Session {
         connections: usize,
     ) -> Result<(Database, Option<Cluster>), Error> {
         let (settings, embedded) = self.settings(database)?;
+        for warning in &settings.warnings {
+            self.ui.warning(format_args!("{warning}."));
+        }
         let name = format!("oauthctl {verb}");
         Ok((Database::connect(&settings, &name, connections).await?, embedded))
     }

@@ -42,7 +42,6 @@ pub fn settings(given: &Layers, around: &dyn Surroundings) -> Result<Settings, C
         hosts,
         options: given.text("options").map(str::to_owned),
         application_name: given.text("application_name").map(str::to_owned),
-        fallback_application_name: given.text("fallback_application_name").map(str::to_owned),
         connect_timeout: connect_timeout(given)?,
         keepalive: keepalive(given)?,
         target_session_attrs: choice(given, "target_session_attrs", &TARGETS)?

@@ -201,7 +201,6 @@ fn times_and_switches() {
     assert_eq!(settings.channel_binding, ChannelBinding::Require);
     assert_eq!(settings.options.as_deref(), Some("-c a=b"));
     assert_eq!(settings.application_name.as_deref(), Some("n"));
-    assert_eq!(settings.fallback_application_name.as_deref(), Some("f"));
 }
 
 #[test]

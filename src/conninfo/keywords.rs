@@ -73,7 +73,8 @@ pub const KEYWORDS: &[Keyword] = &[
     ignored("client_encoding", "PGCLIENTENCODING"),
     used("options", "PGOPTIONS"),
     used("application_name", "PGAPPNAME"),
-    in_text_only("fallback_application_name"),
+    // The program names itself, as psql does.
+    Keyword { name: "fallback_application_name", variable: None, support: Support::Ignored },
     in_text_only("keepalives"),
     in_text_only("keepalives_idle"),
     in_text_only("keepalives_interval"),
@@ -206,6 +207,17 @@ mod tests {
             for other in &KEYWORDS[at + 1..] {
                 assert_ne!(keyword.name, other.name);
                 assert!(keyword.variable.is_none() || keyword.variable != other.variable, "{}", keyword.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_every_option_and_variable() {
+        let document = include_str!("../../docs/connection.md");
+        let table = document.split("## Every option").nth(1).unwrap();
+        for keyword in KEYWORDS {
+            for name in [Some(keyword.name), keyword.variable].into_iter().flatten() {
+                assert!(table.contains(&format!("`{name}`")), "{name}");
             }
         }
     }

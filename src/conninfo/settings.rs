@@ -23,10 +23,8 @@ pub struct Settings {
     pub dbname: String,
     /// Command-line options for the server's session (`PGOPTIONS`).
     pub options: Option<String>,
-    /// The name that the user gave to the session, if any.
+    /// The name that the user gave to the session, instead of the program's own.
     pub application_name: Option<String>,
-    /// The name that the connection string wants where there is no other, instead of the program's own.
-    pub fallback_application_name: Option<String>,
     /// The time that one address has to let us in, TLS and login included; `None`: for ever.
     pub connect_timeout: Option<Duration>,
     /// Of TCP connections.

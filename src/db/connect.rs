@@ -1,6 +1,6 @@
 //! The way to the database: a pool, single connections, and the cancelling of what runs on them.
 //!
-//! Hosts are tried in order as libpq tries them ([`attempt`](self::attempt)); every session is prepared alike. The
+//! Hosts are tried in order as libpq tries them (`attempt`); every session is prepared alike. The
 //! first connection is made at once, so that a wrong address or password is found before any work is done. Knows no
 //! table and no environment: [`Settings`] are complete.
 

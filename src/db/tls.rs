@@ -19,7 +19,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -118,27 +117,17 @@ fn trust(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Trust>, Tls
         },
         None => return demand(tls.mode).map_or(Ok(None), |mode| Err(TlsError::NoRootFile { mode })),
     };
-    let mut store = RootCertStore::empty();
-    match &tls.root {
-        Some(Root::File(file)) => {
-            for certificate in &certificates {
-                let broken = |error: rustls::Error| broken("root certificate", file, error);
-                store.add(certificate.clone()).map_err(broken)?;
-            }
+    if let Some(Root::File(file)) = &tls.root {
+        for certificate in &certificates {
+            let usable = RootCertStore::empty().add(certificate.clone());
+            usable.map_err(|error| broken("root certificate", file, error))?;
         }
-        // Stores hold certificates that are too old to be understood.
-        _ => drop(store.add_parsable_certificates(certificates.iter().cloned())),
     }
     let revocations = match &tls.revocations {
         Some(revocations) => revocation_lists(revocations)?,
         None => Vec::new(),
     };
-    let checks_revocation = !revocations.is_empty();
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-        .with_crls(revocations)
-        .build()
-        .map_err(|error| TlsError::Setup(error.to_string()))?;
-    Ok(Some(Trust { verifier, certificates, checks_revocation }))
+    Ok(Some(Trust::new(certificates, revocations, Arc::clone(provider))))
 }
 
 /// The modes that cannot do without somebody to trust, by name.

@@ -4,6 +4,12 @@
 //! are: tests, which may panic.
 
 #[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod conninfo;
+#[cfg(test)]
+mod db_errors;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod embedded;
@@ -17,5 +23,7 @@ mod reconcile;
 mod session;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod uri_fuzz;

@@ -226,8 +226,7 @@ fn failure(host: &Host, address: Reached, cause: Cause) -> Failure {
 fn base(settings: &Settings, setup: &SessionSetup) -> Config {
     let mut config = Config::new();
     config.user(&settings.user).dbname(&settings.dbname);
-    let fallback = settings.fallback_application_name.as_ref().unwrap_or(&setup.application_name);
-    config.application_name(settings.application_name.as_ref().unwrap_or(fallback));
+    config.application_name(settings.application_name.as_ref().unwrap_or(&setup.application_name));
     if let Some(options) = &settings.options {
         config.options(options);
     }

@@ -159,6 +159,9 @@ impl Cause {
             "error performing TLS handshake" if text == "tls handshake eof" => {
                 Self::Tls("the server closed the connection during the TLS handshake".to_owned())
             }
+            "error performing TLS handshake" if text == "server does not support TLS" => {
+                Self::Tls("the server does not support TLS".to_owned())
+            }
             "error performing TLS handshake" => Self::Tls(text),
             "invalid configuration" if text == "password missing" => Self::NoPassword,
             "authentication error" => Self::Authentication(text),
@@ -248,7 +251,7 @@ impl fmt::Display for Failure {
 fn listed(failures: &[Failure]) -> String {
     match failures {
         [only] if only.addresses.is_empty() => format!(": {}", only.cause),
-        [only] => format!(": {} ({})", only.cause, only.addresses.join(", ")),
+        [only] => format!(" ({}): {}", only.addresses.join(", "), only.cause),
         several => {
             let lines: Vec<String> = several.iter().map(|failure| format!("\n  {failure}")).collect();
             format!(":{}", lines.concat())

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
@@ -31,40 +31,88 @@ pub struct Verifier {
 /// Whom to trust.
 #[derive(Debug)]
 pub struct Trust {
-    /// Verifies chains, revocation and (which is then ignored) names.
-    pub verifier: Arc<WebPkiServerVerifier>,
-    /// The trusted certificates themselves.
-    pub certificates: Vec<CertificateDer<'static>>,
-    /// Whether there are revocation lists.
-    pub checks_revocation: bool,
+    /// Self-issued certificates: where a chain may end. As in OpenSSL, only while they are valid themselves.
+    pub anchors: Vec<(CertificateDer<'static>, Certificate)>,
+    /// The others, which help to build chains and end none.
+    helpers: Vec<CertificateDer<'static>>,
+    /// What authorities have taken back.
+    revocations: Vec<CertificateRevocationListDer<'static>>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
-    fn verify_chain(
+impl Trust {
+    /// Sorts the trusted certificates. What is not even a certificate (operating systems' stores are old) is nobody.
+    pub fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        revocations: Vec<CertificateRevocationListDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Self {
+        let (mut anchors, mut helpers) = (Vec::new(), Vec::new());
+        for der in certificates {
+            match Certificate::from_der(&der) {
+                Ok(parsed) if parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject => {
+                    anchors.push((der, parsed));
+                }
+                Ok(_) => helpers.push(der),
+                Err(_) => {}
+            }
+        }
+        Self { anchors, helpers, revocations, provider }
+    }
+
+    /// Whether revocation matters.
+    pub fn checks_revocation(&self) -> bool {
+        !self.revocations.is_empty()
+    }
+
+    /// Verifies chain, dates, revocation, and a name by webpki's rules.
+    fn verify(
         &self,
-        trust: &Trust,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<(), Error> {
-        if let Ok(certificate) = Certificate::from_der(end_entity) {
-            let tbs = &certificate.tbs_certificate;
-            let self_issued = tbs.issuer == tbs.subject;
-            if self_issued && trust.certificates.iter().any(|trusted| trusted == end_entity) {
-                return version1::check_validity(&certificate, now);
-            }
-            if version1::is(&certificate) {
-                return version1::verify(end_entity, &certificate, trust, &self.algorithms, now);
-            }
+    ) -> Result<ServerCertVerified, Error> {
+        let mut store = RootCertStore::empty();
+        let valid = self.anchors.iter().filter(|(_, anchor)| version1::check_validity(anchor, now).is_ok());
+        store.add_parsable_certificates(valid.map(|(der, _)| der.clone()));
+        if store.is_empty() {
+            return Err(CertificateError::UnknownIssuer.into());
         }
-        match trust.verifier.verify_server_cert(end_entity, intermediates, server_name, &[], now) {
-            // The name comes last; libpq's rules for it are others.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(()),
-            verified => verified.map(drop),
+        let mut chain = intermediates.to_vec();
+        chain.extend(self.helpers.iter().cloned());
+        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&self.provider))
+            .with_crls(self.revocations.iter().cloned())
+            .build()
+            .map_err(|error| Error::General(error.to_string()))?
+            .verify_server_cert(end_entity, &chain, server_name, &[], now)
+    }
+}
+
+/// Everything about the certificate but the name that it bears.
+fn verify_chain(
+    trust: &Trust,
+    algorithms: &WebPkiSupportedAlgorithms,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    if let Some((_, itself)) = trust.anchors.iter().find(|(anchor, _)| anchor == end_entity) {
+        return version1::check_validity(itself, now);
+    }
+    match Certificate::from_der(end_entity) {
+        Ok(certificate) if version1::is(&certificate) => {
+            return version1::verify(end_entity, &certificate, trust, algorithms, now);
         }
+        _ => {}
+    }
+    match trust.verify(end_entity, intermediates, server_name, now) {
+        // The name comes last; libpq's rules for it are others.
+        Err(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => Ok(()),
+        verified => verified.map(drop),
     }
 }
 
@@ -78,7 +126,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Some(trust) = &self.trust {
-            self.verify_chain(trust, end_entity, intermediates, server_name, now)?;
+            verify_chain(trust, &self.algorithms, end_entity, intermediates, server_name, now)?;
         }
         if self.check_name {
             peer_name::verify(end_entity, server_name)?;

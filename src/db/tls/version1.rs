@@ -41,14 +41,15 @@ pub fn verify(
     algorithms: &WebPkiSupportedAlgorithms,
     now: UnixTime,
 ) -> Result<(), Error> {
-    if trust.checks_revocation {
+    if trust.checks_revocation() {
         return Err(Error::General("a version 1 certificate cannot be checked for revocation".to_owned()));
     }
     check_validity(certificate, now)?;
-    let issuers = trust.certificates.iter().filter_map(|trusted| Certificate::from_der(trusted).ok());
-    let mut issuers = issuers.filter(|issuer| may_issue(issuer, certificate));
+    let valid =
+        trust.anchors.iter().map(|(_, anchor)| anchor).filter(|anchor| check_validity(anchor, now).is_ok());
+    let mut issuers = valid.filter(|issuer| may_issue(issuer, certificate));
     let message = signed_part(der).map_err(|_| CertificateError::BadEncoding)?;
-    if issuers.any(|issuer| signed_by(&issuer, certificate, message, algorithms)) {
+    if issuers.any(|issuer| signed_by(issuer, certificate, message, algorithms)) {
         return Ok(());
     }
     Err(CertificateError::UnknownIssuer.into())

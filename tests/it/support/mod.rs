@@ -11,8 +11,10 @@
 
 #![expect(dead_code, reason = "a toolbox: not every helper is in use at every time")]
 
+pub mod certificates;
 pub mod database;
 pub mod dot;
+pub mod network;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
