@@ -17,6 +17,8 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::cell::RefCell;

@@ -268,3 +268,6 @@ impl Place {
         Self { start: point(span.start), end: point(span.end) }
     }
 }
+
+#[cfg(test)]
+mod tests;
