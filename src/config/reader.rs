@@ -137,7 +137,7 @@ impl<'de> Node<'_, 'de> {
         let message = format!("{subject} {error}");
         let problem = match error {
             Error::WrongType { expected, .. } => {
-                let problem = Problem::error("wrong-type", message).label(format!("must be {expected}"));
+                let problem = Problem::error("wrong-type", message);
                 match self.hint(expected) {
                     Some(hint) => problem.hint(hint),
                     None => problem,
@@ -161,7 +161,14 @@ impl<'de> Node<'_, 'de> {
             (DeValue::String(_), "a list") => {
                 Some("put it into brackets, one string for each item".to_owned())
             }
-            (DeValue::String(_), "true or false") => Some("write it without quotes".to_owned()),
+            (_, "true or false") if key == "oidc_rsa_private_key" => Some(
+                "it says whether the server has a key; the key itself belongs nowhere near this file"
+                    .to_owned(),
+            ),
+            (DeValue::String(text), "true or false") => {
+                let is_boolean = ["true", "false"].contains(&text.to_lowercase().as_str());
+                is_boolean.then(|| "write it without quotes, in lower case".to_owned())
+            }
             (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_), "text") => {
                 Some("put it into quotes".to_owned())
             }

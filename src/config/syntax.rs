@@ -97,7 +97,7 @@ fn originals(text: &str, mut errors: Vec<toml::de::Error>) -> Vec<toml::de::Erro
 fn problem(text: &str, error: &toml::de::Error) -> Problem {
     let span = span_of(text, error);
     if is_duplicate(error) {
-        return Problem::error("duplicate-key", "the key is defined twice").at(span).label("defined before");
+        return Problem::error("duplicate-key", "the key is defined twice").at(span).label("again here");
     }
     let problem = Problem::error("syntax", error.message()).at(span);
     if error.message().contains("inline table") {

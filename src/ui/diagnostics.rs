@@ -52,12 +52,19 @@ pub fn render_one(source: &Source, problem: &Problem) -> String {
     let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
     let excerpt = problem.span.as_ref().map(|span| Excerpt::new(source, span));
     let related = problem.related.as_ref().map(|mark| (mark, Excerpt::new(source, &mark.span)));
+    let mut elsewhere = related.as_ref();
     if let Some(excerpt) = &excerpt {
-        let snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
+        let mut snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
+        if let Some((mark, other)) =
+            elsewhere.take_if(|(_, other)| other.text == excerpt.text && other.line == excerpt.line)
+        {
+            snippet = snippet
+                .annotation(AnnotationKind::Context.span(other.marked.clone()).label(mark.label.as_str()));
+        }
         group = group.element(snippet.path(path.as_str()));
     }
-    if let Some((mark, excerpt)) = &related {
-        let snippet = excerpt.snippet(AnnotationKind::Context, Some(&mark.label));
+    if let Some((mark, other)) = elsewhere {
+        let snippet = other.snippet(AnnotationKind::Context, Some(&mark.label));
         group = group.element(snippet.path(path.as_str()));
     }
     if let Some(hint) = &problem.hint {

@@ -19,3 +19,5 @@ mod session;
 mod support;
 #[cfg(test)]
 mod uri_fuzz;
+#[cfg(test)]
+mod validate;

@@ -85,10 +85,8 @@ impl Context<'_> {
         match N::try_from(number.value) {
             Ok(value) if is_within => Some(number.with(value)),
             _ => {
-                let bound = match highest {
-                    i64::MAX => format!("at least {lowest}"),
-                    _ => format!("between {lowest} and {highest}"),
-                };
+                let is_low = number.value < lowest;
+                let bound = if is_low { format!("at least {lowest}") } else { format!("at most {highest}") };
                 self.push(Problem::error("out-of-range", format!("`{key}` must be {bound}")).at(number.span));
                 None
             }
