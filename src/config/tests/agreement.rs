@@ -1,8 +1,11 @@
 //! The JSON Schema and the parser agree: every key of the schema is accepted, and every other key is refused by both.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::config::suggest::fields_of;
 
 /// A step from a table of the schema to one inside it.
 #[derive(Clone, Debug)]
@@ -132,4 +135,55 @@ fn every_key_of_the_full_file_is_in_the_schema() {
             assert!(schema.contains(&format!("\"{key}\"")), "{key}");
         }
     }
+}
+
+/// Every key has a row in the tables of the documentation.
+#[test]
+fn every_key_is_documented() {
+    let document = include_str!("../../../docs/file-format.md");
+    let tables = [
+        fields_of::<document::Tables>(),
+        fields_of::<document::Database>(),
+        fields_of::<document::Provider>(),
+        fields_of::<document::Application>(),
+        fields_of::<document::Removed>(),
+        fields_of::<document::Renamed>(),
+        fields_of::<document::Policy>(),
+        fields_of::<document::Cleanup>(),
+    ];
+    for key in tables.into_iter().flatten().filter(|key| **key != "tables") {
+        assert!(document.contains(&format!("\n| `{key}` |")), "{key} is not in docs/file-format.md");
+    }
+}
+
+/// The codes in the sources and the codes in the documentation are the same.
+#[test]
+fn every_code_is_documented() {
+    let document = include_str!("../../../docs/diagnostics.md");
+    let (_, table) = document.split_once("## Codes").unwrap();
+    let documented: BTreeSet<_> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let mut used = BTreeSet::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("tests") || path.ends_with("tests.rs") {
+            } else if path.is_dir() {
+                directories.push(path);
+            } else {
+                let text = std::fs::read_to_string(path).unwrap();
+                let text =
+                    text.split("#[cfg(test)]\nmod tests {").next().unwrap().replace(char::is_whitespace, "");
+                for call in ["Problem::error(", "Problem::warning(", "unavailable("] {
+                    let codes =
+                        text.split(call).skip(1).filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+                    used.extend(codes.map(str::to_owned));
+                }
+            }
+        }
+    }
+    // Chosen between by a condition.
+    used.extend(["several-sources", "missing-key"].map(str::to_owned));
+    assert_eq!(documented, used.iter().map(String::as_str).collect());
 }
