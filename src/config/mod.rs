@@ -7,6 +7,7 @@
 mod conceal;
 mod document;
 pub mod duration;
+mod mistake;
 mod places;
 mod problem;
 mod reader;

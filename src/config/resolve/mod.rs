@@ -18,7 +18,7 @@ use std::path::Path;
 
 use super::document::Document;
 use super::places::Places;
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::{Placed, Slot};
 use super::suggest::quoted;
 use super::surroundings::{Presence, Surroundings};
@@ -120,12 +120,12 @@ impl Context<'_> {
             let mut kept = Vec::with_capacity(items.len());
             for item in items {
                 if let Some(first) = seen.get(&item.value) {
-                    let message = format!("{} is in the list twice", quoted(&name(&item.value)));
-                    self.push(
-                        Problem::warning("duplicate-item", message)
-                            .at(item.span)
-                            .related(std::ops::Range::clone(first), "first here"),
-                    );
+                    let describe = || {
+                        let message = format!("{} is in the list twice", quoted(&name(&item.value)));
+                        let problem = Problem::warning("duplicate-item", message).at(item.span.clone());
+                        problem.related(Span::clone(first), "first here")
+                    };
+                    self.problems.borrow_mut().push_with(Severity::Warning, item.span.start, describe);
                 } else {
                     seen.insert(item.value.clone(), item.span.clone());
                     kept.push(item);

@@ -103,3 +103,55 @@ proptest! {
         prop_assert!(!shown.contains(SECRET), "{}\n{}", text, shown);
     }
 }
+
+fn excerpt(text: &str, hidden: Vec<Span>, span: Span) -> (String, String) {
+    let source = Source::new(Path::new("x"), text.to_owned()).concealing(hidden);
+    let excerpt = Excerpt::new(&source, &span);
+    (excerpt.text[excerpt.marked].to_owned(), excerpt.text)
+}
+
+#[test]
+fn the_mark_stays_on_what_is_wrong() {
+    let shown = |text: &str, hidden: &[Span], span: Span| excerpt(text, hidden.to_vec(), span);
+    let expect = |mark: &str, text: &str| (mark.to_owned(), text.to_owned());
+    assert_eq!(shown("ab cd ef", &[], 3..5), expect("cd", "ab cd ef"));
+    assert_eq!(shown("ab cd ef", &[0..2], 3..5), expect("cd", "*** cd ef"));
+    assert_eq!(shown("ab cd ef", &[6..8], 3..5), expect("cd", "ab cd ***"));
+    assert_eq!(shown("ab cd ef", &[3..5], 3..5), expect("***", "ab *** ef"));
+    assert_eq!(shown("ab cd ef", &[2..6], 3..4), expect("***", "ab***ef"));
+    assert_eq!(shown("ab cd ef", &[4..7], 0..8), expect("ab c***f", "ab c***f"));
+    assert_eq!(shown("ab cd ef", &[1..4], 2..7), expect("***d e", "a***d ef"));
+    assert_eq!(shown("ab\ncd\nef", &[1..4], 4..5), expect("d", "***d"), "a secret of several lines");
+    assert_eq!(shown("ab\ncd", &[], 1..5), expect("b", "ab"), "one line is shown");
+    assert_eq!(shown("ab", &[], 2..2), expect("", "ab"));
+    let long = "é".repeat(1_000);
+    let (mark, text) = shown(&long, &[], 1_000..1_002);
+    assert_eq!((mark.as_str(), text.chars().count()), ("é", 162));
+    let (mark, text) = shown(&long, &[], 0..2_000);
+    assert_eq!((mark.chars().count(), text.chars().count()), (80, 81));
+}
+
+const FULL: &str = include_str!("../../config/tests/full.toml");
+
+proptest! {
+    /// Whatever the bytes are, what is shown is text without control characters, and little of it.
+    #[test]
+    fn any_file_can_be_shown(
+        at in 0..FULL.len(),
+        length in 0usize..60,
+        insert in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        let mut bytes = FULL.as_bytes().to_vec();
+        bytes.splice(at..(at + length).min(FULL.len()), insert);
+        let around = Surroundings { variable: &|_| None, file: &read_file };
+        let (source, problems) = match load(bytes, Path::new("oauth.toml"), around, Presence::Required) {
+            Ok(config) => (config.source, config.problems),
+            Err(rejected) => (rejected.source, rejected.problems),
+        };
+        let text = anstream::adapter::strip_str(&render(&source, &problems)).to_string();
+        prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{}", text);
+        prop_assert!(text.len() < 50_000);
+        let report: serde_json::Value = serde_json::from_str(&json(&source, &problems).unwrap()).unwrap();
+        prop_assert_eq!(report["error_count"].as_u64(), Some(problems.error_count()));
+    }
+}
