@@ -209,6 +209,10 @@ fn an_open_bracket_is_one_problem() {
     assert_eq!(problems(&text).len(), 1, "{:?}", problems(&text));
     let twice = "a = \nb = [1, 2]]\n[c]\nd = 'x\n";
     assert_eq!(problems(twice), ["syntax@1:5", "syntax@2:11", "syntax@4:7"]);
+    let header = "[applications.a\n[[removed]\n[policy]\nprune = never\n";
+    assert_eq!(problems(header), ["syntax@1:16", "syntax@2:11", "syntax@4:9"]);
+    let inline = "[applications]\na = { name = \"a\", client_id = \"b\"\nb = { name = \"c\" }\n";
+    assert_eq!(problems(inline).len(), 1, "{:?}", problems(inline));
 }
 
 #[test]

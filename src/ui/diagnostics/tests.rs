@@ -54,6 +54,9 @@ fn a_secret_in_the_wrong_place_is_refused_and_not_shown() {
         for text in [
             format!("[applications.a]\n{line}\n"),
             format!("[applications.a]\n{line}\nnmae = 1\n"),
+            format!("[applications.a]\n{line}\n{line}\n"),
+            format!("[applications.a]\nclient_secret = {{ env = \"A\" }}\n{line}\n"),
+            format!("[applications.a]\n{line}\n[applications.a]\n{line}\n"),
             format!("[applications]\na = {{ nmae = 1, {line}, user = [] }}\n"),
             format!("[aplications.a]\n{line}\n"),
             format!("{line}\n"),
