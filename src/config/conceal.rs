@@ -115,22 +115,33 @@ pub(super) fn in_text(text: &str) -> Vec<Span> {
     spans
 }
 
-/// Whether a line starts a header or an assignment.
+/// Whether a line starts a header or an assignment, or would if its `=` were there.
 fn begins_something(line: &str) -> bool {
     let line = line.trim_start();
+    let first_word = line.split(|c| !is_in_word(c)).next().unwrap_or_default();
+    if is_confidential(first_word) {
+        return true;
+    }
     let rest =
         line.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\''));
     line.starts_with('[') || (rest.len() < line.len() && rest.trim_start().starts_with('='))
 }
 
-/// Where the first confidential key of a line ends.
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+/// Where the first confidential key of a line ends, with an equals sign and spaces that follow it.
 fn confidential_word_end(line: &str) -> Option<usize> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut offset = 0;
-    for word in line.split_inclusive(|c| !is_word(c)) {
-        let key = word.trim_end_matches(|c| !is_word(c));
+    for word in line.split_inclusive(|c| !is_in_word(c)) {
+        let key = word.trim_end_matches(|c| !is_in_word(c));
         if is_confidential(key) {
-            return Some(offset + key.len());
+            let end = offset + key.len();
+            let rest = line.get(end..).unwrap_or_default();
+            let value = rest.trim_start_matches([' ', '\t']);
+            let value = value.strip_prefix('=').map_or(value, |value| value.trim_start_matches([' ', '\t']));
+            return Some(end + rest.len() - value.len());
         }
         offset += word.len();
     }
@@ -191,11 +202,11 @@ four"""
 
     #[test]
     fn broken_text_hides_what_follows_a_telling_word() {
-        assert_eq!(seen_in_text("a = 1\nclient_secret \"x\"\nb = [\n"), "a = 1\nclient_secretb = [\n");
-        assert_eq!(seen_in_text("client_secret = \"x\ny\n[b]\nc = 1"), "client_secret[b]\nc = 1");
-        assert_eq!(seen_in_text("w = { client_secret = 'x', y = 1 }\nz = 1"), "w = { client_secretz = 1");
-        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\ny''' = \nc = 1"), "client_secretc = 1");
-        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\n"), "client_secret");
-        assert_eq!(seen_in_text("hash_client_secret = yes\nurl = x"), "hash_client_secret = yes\nurl");
+        assert_eq!(seen_in_text("a = 1\nclient_secret \"x\"\nb = [\n"), "a = 1\nclient_secret b = [\n");
+        assert_eq!(seen_in_text("client_secret = \"x\ny\n[b]\nc = 1"), "client_secret = [b]\nc = 1");
+        assert_eq!(seen_in_text("w = { client_secret = 'x', y = 1 }\nz = 1"), "w = { client_secret = z = 1");
+        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\ny''' = \nc = 1"), "client_secret = c = 1");
+        assert_eq!(seen_in_text("client_secret = '''x\na = 1\n[b]\n"), "client_secret = ");
+        assert_eq!(seen_in_text("hash_client_secret = yes\nurl = x"), "hash_client_secret = yes\nurl = ");
     }
 }

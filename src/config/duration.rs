@@ -51,7 +51,9 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         return bounded(Duration::from_secs(text.parse().map_err(|_| DurationError::TooLong)?));
     }
     let units = text.split(|c: char| !c.is_alphabetic()).filter(|unit| !unit.is_empty());
-    if units.into_iter().any(|unit| matches!(unit, "M" | "month" | "months" | "y" | "yr" | "year" | "years"))
+    if units
+        .into_iter()
+        .any(|unit| matches!(unit, "M" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years"))
     {
         return Err(DurationError::Calendar);
     }

@@ -7,6 +7,7 @@
 mod conceal;
 mod document;
 pub mod duration;
+mod mistake;
 mod places;
 mod problem;
 mod reader;
@@ -17,6 +18,8 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::cell::RefCell;
@@ -117,19 +120,17 @@ pub fn load(
     let problems = RefCell::new(Problems::default());
     let source = syntax::decode(path, bytes)?;
     let parsed = syntax::parse(source.text(), &mut problems.borrow_mut());
-    let Some(parsed) = parsed else {
+    let Some(syntax::Parsed { document, hidden }) = parsed else {
         let hidden = conceal::in_text(source.text());
         return Err(Box::new(Rejected {
             source: source.concealing(hidden),
             problems: problems.into_inner(),
         }));
     };
-    let hidden = parsed.get_ref().as_table().map(conceal::in_document).unwrap_or_default();
-    let document = reader::read(&parsed, &problems);
+    let document: document::Document = reader::read(&document, &problems);
     let directory = path.parent().unwrap_or(Path::new(""));
     let context = resolve::Context { problems: &problems, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
-    drop(parsed);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
     if problems.error_count() > 0 {
         return Err(Box::new(Rejected { source, problems }));

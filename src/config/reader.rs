@@ -2,19 +2,19 @@
 //!
 //! serde stops at the first error; here each [`Slot`](super::slot::Slot) and each unknown key is a place to go on from,
 //! so that strict structs (`deny_unknown_fields`) and all problems in one run go together.
-//! Invariant: no message quotes a value of the file, except a misspelt choice of a closed list. The snippet shows
-//! the value, and what a snippet may not show is decided in `conceal`.
+//! Invariant: every value is visited once, and no error ends the visit. Knows no table and no key by name.
 
 use std::cell::RefCell;
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
+use super::mistake::{Error, kind};
 use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::SLOT;
 use super::suggest::{self, quoted};
@@ -56,48 +56,6 @@ impl Trail<'_> {
     }
 }
 
-/// Why a value does not deserialise.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("must be {expected}, not {found}")]
-    WrongType { expected: String, found: &'static str },
-    #[error("has a value that it cannot have")]
-    Choice { given: String, choices: &'static [&'static str] },
-    #[error("is a number that does not fit into 64 bits")]
-    OutOfRange,
-    #[error("contains a NUL byte, which PostgreSQL cannot store")]
-    NulByte,
-    #[error("{0}")]
-    Other(String),
-}
-
-impl serde::de::Error for Error {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::Other(message.to_string())
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        let found = match found {
-            Unexpected::Bool(_) => "true or false",
-            Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
-            Unexpected::Float(_) => "a number with a fraction",
-            Unexpected::Char(_) | Unexpected::Str(_) => "text",
-            Unexpected::Seq => "a list",
-            Unexpected::Map => "a table",
-            _ => "something else",
-        };
-        Self::WrongType { expected: expected.to_string(), found }
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::Choice { given: variant.to_owned(), choices: expected }
-    }
-}
-
 /// A value, and the way to it.
 struct Node<'a, 'de> {
     value: &'a Spanned<DeValue<'de>>,
@@ -134,52 +92,8 @@ impl<'de> Node<'_, 'de> {
             Some(_) => quoted(self.trail.key),
             None => format!("an item of {}", quoted(self.trail.key)),
         };
-        let message = format!("{subject} {error}");
-        let problem = match error {
-            Error::WrongType { expected, .. } => {
-                let problem = Problem::error("wrong-type", message).label(format!("must be {expected}"));
-                match self.hint(expected) {
-                    Some(hint) => problem.hint(hint),
-                    None => problem,
-                }
-            }
-            Error::Choice { given, choices } => suggest::unknown_choice(&subject, given, choices),
-            Error::OutOfRange => Problem::error("number-too-large", message),
-            Error::NulByte => Problem::error("nul-byte", message),
-            Error::Other(_) => Problem::error("invalid-value", message),
-        };
+        let problem = error.problem(&subject, self.trail.key, self.value.get_ref());
         self.problems.borrow_mut().push(problem.at(self.value.span()));
-    }
-
-    /// What to write, where a wrong type is a likely slip.
-    fn hint(&self, expected: &str) -> Option<String> {
-        let key = self.trail.key;
-        match (self.value.get_ref(), expected) {
-            (DeValue::Table(_), "a list") => {
-                Some(format!("write `[[{key}]]`, with two brackets, once for each"))
-            }
-            (DeValue::String(_), "a list") => {
-                Some("put it into brackets, one string for each item".to_owned())
-            }
-            (DeValue::String(_), "true or false") => Some("write it without quotes".to_owned()),
-            (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_), "text") => {
-                Some("put it into quotes".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
-
-/// What people call the type of a value.
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
 

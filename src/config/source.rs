@@ -3,6 +3,7 @@
 //! Invariant: the text is what was read, byte for byte, so offsets are offsets in the file. What may not be shown is
 //! marked here once, so that no renderer has to know what a secret is.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::problem::Span;
@@ -19,7 +20,7 @@ pub struct Position {
 }
 
 /// A file that was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     path: PathBuf,
     text: String,
@@ -119,6 +120,13 @@ impl Source {
             .iter()
             .take_while(move |span| span.start < within.end)
             .map(move |span| span.start.max(within.start)..span.end.min(within.end))
+    }
+}
+
+/// Without the text, which may hold what it should not.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -134,12 +134,17 @@ pub(super) fn closest(word: &str, candidates: &[&'static str]) -> Option<&'stati
 
 /// Text of the file inside a message: short, on one line, and harmless to a terminal.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", bare(text))
+    if text.is_empty() { "`\"\"`".to_owned() } else { format!("`{}`", harmless(text)) }
 }
 
-fn bare(text: &str) -> String {
+/// A key as TOML writes it.
+fn bare(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if is_bare { harmless(key) } else { format!("\"{}\"", harmless(key)) }
+}
+
+fn harmless(text: &str) -> String {
     const LONGEST: usize = 60;
-    let is_bare = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let mut shown = String::new();
     for (index, c) in text.chars().enumerate() {
         if index == LONGEST {
@@ -155,7 +160,7 @@ fn bare(text: &str) -> String {
             _ => shown.extend(c.escape_debug()),
         }
     }
-    if is_bare { shown } else { format!("\"{shown}\"") }
+    shown
 }
 
 /// The keys of a struct, in the order of its fields.
@@ -248,8 +253,9 @@ mod tests {
     #[test]
     fn text_in_messages_is_harmless() {
         assert_eq!(quoted("web-1"), "`web-1`");
-        assert_eq!(quoted("a b\u{1b}[31m\n"), "`\"a b\\u{1b}[31m\\n\"`");
-        assert_eq!(quoted("a\u{202e}b"), "`\"a\\u{202e}b\"`");
+        assert_eq!(quoted("a b\u{1b}[31m\n"), "`a b\\u{1b}[31m\\n`");
+        assert_eq!(quoted("a\u{202e}b"), "`a\\u{202e}b`");
+        assert_eq!(bare("a.b"), "\"a.b\"");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }
 }

@@ -43,8 +43,16 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Source, Box<Rejected
     Err(Box::new(Rejected { source: Source::new(path, text).concealing(hidden), problems }))
 }
 
-/// Parses the text. The second value says whether the document can be trusted; if not, `problems` says why.
-pub(super) fn parse<'t>(text: &'t str, problems: &mut Problems) -> Option<Spanned<DeValue<'t>>> {
+/// A text that parses, but for keys that are there twice.
+pub(super) struct Parsed<'t> {
+    pub document: Spanned<DeValue<'t>>,
+    /// What no one may see of the text.
+    pub hidden: Vec<Span>,
+}
+
+/// Parses the text. `None`: it makes no sense, and `problems` says why.
+pub(super) fn parse<'t>(text: &'t str, problems: &mut Problems) -> Option<Parsed<'t>> {
+    let mut hidden = Vec::new();
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(first) if text.len() > RECOVERY_LIMIT => {
@@ -53,18 +61,21 @@ pub(super) fn parse<'t>(text: &'t str, problems: &mut Problems) -> Option<Spanne
         }
         Err(_) => {
             let (table, errors) = DeTable::parse_recoverable(text);
-            let echoes_only = errors.iter().all(is_duplicate);
+            let is_sound = errors.iter().all(is_duplicate);
             for error in originals(text, errors) {
                 problems.push(problem(text, &error));
             }
-            if !echoes_only {
+            if !is_sound {
                 return None;
             }
+            // The document has only one value of a key that is there twice.
+            hidden = conceal::in_text(text);
             table
         }
     };
+    hidden.extend(conceal::in_document(table.get_ref()));
     let span = table.span();
-    Some(Spanned::new(span, DeValue::Table(table.into_inner())))
+    Some(Parsed { document: Spanned::new(span, DeValue::Table(table.into_inner())), hidden })
 }
 
 fn is_duplicate(error: &toml::de::Error) -> bool {
@@ -88,7 +99,7 @@ fn originals(text: &str, mut errors: Vec<toml::de::Error>) -> Vec<toml::de::Erro
         let is_echo = is_open || start < reported_line_end;
         let rest = text.get(start..).unwrap_or_default();
         reported_line_end = rest.find('\n').map_or(text.len() + 1, |length| start + length + 1);
-        is_open |= ["array", "unclosed", "inline table"].iter().any(|word| error.message().contains(word));
+        is_open |= left_open(error).is_some();
         !is_echo
     });
     errors
@@ -97,14 +108,25 @@ fn originals(text: &str, mut errors: Vec<toml::de::Error>) -> Vec<toml::de::Erro
 fn problem(text: &str, error: &toml::de::Error) -> Problem {
     let span = span_of(text, error);
     if is_duplicate(error) {
-        return Problem::error("duplicate-key", "the key is defined twice").at(span).label("defined before");
+        return Problem::error("duplicate-key", "the key is defined twice").at(span).label("again here");
     }
     let problem = Problem::error("syntax", error.message()).at(span);
-    if error.message().contains("inline table") {
-        problem.hint("is a `{` before it not closed?")
-    } else if error.message().contains("array") {
-        problem.hint("is a `[` before it not closed?")
+    match left_open(error) {
+        Some(bracket) => problem.hint(format!("is a `{bracket}` before it not closed?")),
+        None => problem,
+    }
+}
+
+/// The bracket that is probably still open where the parser complains; what follows then makes no sense to it.
+fn left_open(error: &toml::de::Error) -> Option<char> {
+    let begins = |starts: &[&str]| starts.iter().any(|start| error.message().starts_with(start));
+    if begins(&["unclosed array table"]) {
+        None
+    } else if begins(&["unclosed array", "missing comma between array elements", "unexpected `=` in array"]) {
+        Some('[')
+    } else if begins(&["unclosed inline table", "missing comma between key-value", "invalid inline table"]) {
+        Some('{')
     } else {
-        problem
+        None
     }
 }

@@ -50,7 +50,7 @@ number_or_text! {
         "description": "A length of time: \"14d\", \"1h30m\", \"500ms\", or a whole number of seconds.",
         "type": ["integer", "string"],
         "minimum": 0,
-        "pattern": "^\\s*([0-9]+|([0-9]+(\\.[0-9]+)?\\s*[a-zA-Zµ]+\\s*)+)\\s*$",
+        "pattern": "^\\s*([0-9]+|([0-9]+(\\.[0-9]+)?\\s*([nuµm]?s|sec|m|min|h|d|w|seconds?|minutes?|hours?|days?|weeks?)\\s*)+)$",
         "examples": ["14d"]
     }
 }

@@ -52,12 +52,19 @@ pub fn render_one(source: &Source, problem: &Problem) -> String {
     let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
     let excerpt = problem.span.as_ref().map(|span| Excerpt::new(source, span));
     let related = problem.related.as_ref().map(|mark| (mark, Excerpt::new(source, &mark.span)));
+    let mut elsewhere = related.as_ref();
     if let Some(excerpt) = &excerpt {
-        let snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
+        let mut snippet = excerpt.snippet(AnnotationKind::Primary, problem.label.as_deref());
+        if let Some((mark, other)) =
+            elsewhere.take_if(|(_, other)| other.text == excerpt.text && other.line == excerpt.line)
+        {
+            snippet = snippet
+                .annotation(AnnotationKind::Context.span(other.marked.clone()).label(mark.label.as_str()));
+        }
         group = group.element(snippet.path(path.as_str()));
     }
-    if let Some((mark, excerpt)) = &related {
-        let snippet = excerpt.snippet(AnnotationKind::Context, Some(&mark.label));
+    if let Some((mark, other)) = elsewhere {
+        let snippet = other.snippet(AnnotationKind::Context, Some(&mark.label));
         group = group.element(snippet.path(path.as_str()));
     }
     if let Some(hint) = &problem.hint {
@@ -103,20 +110,20 @@ impl Excerpt {
         let start = position.byte.clamp(line.start, line.end);
         let end = span.end.clamp(start, line.end);
         let from = boundary(source.text(), start.saturating_sub(REACH).max(line.start));
-        let to =
-            boundary(source.text(), start.saturating_add(REACH).max(end.min(start + REACH)).min(line.end));
+        let to = boundary(source.text(), start.saturating_add(REACH).min(line.end));
         let mut excerpt =
             Self { line: position.line, column: position.column, text: String::new(), marked: 0..0 };
         if from > line.start {
             excerpt.text.push('…');
         }
+        let wrong = start..end;
         let mut at = from;
         for hidden in source.concealed(from..to) {
-            excerpt.copy(source, at..hidden.start, start..end);
-            excerpt.conceal(&hidden, start..end);
+            excerpt.copy(source, at..hidden.start, &wrong);
+            excerpt.conceal(&hidden, &wrong);
             at = hidden.end;
         }
-        excerpt.copy(source, at..to, start..end);
+        excerpt.copy(source, at..to, &wrong);
         if to < line.end {
             excerpt.text.push('…');
         }
@@ -124,28 +131,31 @@ impl Excerpt {
         excerpt
     }
 
-    /// Shows a part of the line, and marks what of it is wrong.
-    fn copy(&mut self, source: &Source, part: Range<usize>, wrong: Range<usize>) {
-        let shown = self.text.len();
-        if (part.start..=part.end).contains(&wrong.start) {
-            self.marked.start = shown + (wrong.start - part.start);
+    /// Shows a part of the line, and marks what of it is wrong. The renderer takes care of most controls; the second
+    /// set, which some terminals obey and TOML allows, goes here.
+    fn copy(&mut self, source: &Source, part: Range<usize>, wrong: &Range<usize>) {
+        let text = source.text().get(part.clone()).unwrap_or_default();
+        for (offset, c) in text.char_indices() {
+            self.mark(part.start + offset, wrong);
+            self.text.push(if c.is_control() && !c.is_ascii() { char::REPLACEMENT_CHARACTER } else { c });
         }
-        if (part.start..=part.end).contains(&wrong.end) {
-            self.marked.end = shown + (wrong.end - part.start);
-        } else if wrong.end > part.end {
-            self.marked.end = shown + part.len();
-        }
-        self.text.push_str(source.text().get(part).unwrap_or_default());
+        self.mark(part.end, wrong);
     }
 
     /// Shows that something is there. If any of it is wrong, all of the stand-in is.
-    fn conceal(&mut self, hidden: &Range<usize>, wrong: Range<usize>) {
-        let shown = self.text.len();
+    fn conceal(&mut self, hidden: &Range<usize>, wrong: &Range<usize>) {
         self.text.push_str(CONCEALED);
-        if hidden.contains(&wrong.start) {
-            self.marked.start = shown;
-        }
         if wrong.end > hidden.start {
+            self.marked.end = self.text.len();
+        }
+    }
+
+    /// Notes where a byte of the line has come to stand. The last one that is not past an end is that end.
+    fn mark(&mut self, byte: usize, wrong: &Range<usize>) {
+        if byte <= wrong.start {
+            self.marked.start = self.text.len();
+        }
+        if byte <= wrong.end {
             self.marked.end = self.text.len();
         }
     }
@@ -268,3 +278,6 @@ impl Place {
         Self { start: point(span.start), end: point(span.end) }
     }
 }
+
+#[cfg(test)]
+mod tests;

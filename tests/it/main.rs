@@ -27,3 +27,5 @@ mod support;
 mod tls;
 #[cfg(test)]
 mod uri_fuzz;
+#[cfg(test)]
+mod validate;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use super::document::Document;
 use super::places::Places;
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::{Placed, Slot};
 use super::suggest::quoted;
 use super::surroundings::{Presence, Surroundings};
@@ -85,10 +85,8 @@ impl Context<'_> {
         match N::try_from(number.value) {
             Ok(value) if is_within => Some(number.with(value)),
             _ => {
-                let bound = match highest {
-                    i64::MAX => format!("at least {lowest}"),
-                    _ => format!("between {lowest} and {highest}"),
-                };
+                let is_low = number.value < lowest;
+                let bound = if is_low { format!("at least {lowest}") } else { format!("at most {highest}") };
                 self.push(Problem::error("out-of-range", format!("`{key}` must be {bound}")).at(number.span));
                 None
             }
@@ -122,12 +120,12 @@ impl Context<'_> {
             let mut kept = Vec::with_capacity(items.len());
             for item in items {
                 if let Some(first) = seen.get(&item.value) {
-                    let message = format!("{} is in the list twice", quoted(&name(&item.value)));
-                    self.push(
-                        Problem::warning("duplicate-item", message)
-                            .at(item.span)
-                            .related(std::ops::Range::clone(first), "first here"),
-                    );
+                    let describe = || {
+                        let message = format!("{} is in the list twice", quoted(&name(&item.value)));
+                        let problem = Problem::warning("duplicate-item", message).at(item.span.clone());
+                        problem.related(Span::clone(first), "first here")
+                    };
+                    self.problems.borrow_mut().push_with(Severity::Warning, item.span.start, describe);
                 } else {
                     seen.insert(item.value.clone(), item.span.clone());
                     kept.push(item);

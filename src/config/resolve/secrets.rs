@@ -35,7 +35,7 @@ pub(super) fn client_secret(
                 Problem::error("literal-secret", "a secret is never written into the file")
                     .at(span)
                     .label("not shown")
-                    .hint(format!("{FORMS}; and treat the secret that was here as known to others")),
+                    .hint(format!("{FORMS}; replace the secret that stood here, others may have seen it")),
             );
             return None;
         }
@@ -79,9 +79,8 @@ fn encoded(written: &Placed<String>, context: &Context<'_>) -> Option<EncodedHas
     match EncodedHash::parse(&written.value) {
         Ok(hash) => Some(hash),
         Err(error) => {
-            let problem = Problem::error("invalid-hash", format!("`hash` {error}")).at(written.span.clone());
-            context
-                .push(problem.label("not shown").hint("write it as Django stores it: pbkdf2_sha256$…$…$…"));
+            let problem = Problem::error("invalid-hash", error.to_string()).at(written.span.clone());
+            context.push(problem.label("not shown"));
             None
         }
     }

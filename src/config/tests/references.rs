@@ -1,0 +1,61 @@
+//! `[[removed]]` and `[[renamed]]` against what is declared, and client ids against each other.
+
+use super::*;
+
+fn messages(text: &str) -> Vec<String> {
+    let rejected = load_with(text, &[], Presence::Optional).unwrap_err();
+    rejected.problems.shown().into_iter().map(|problem| problem.message.clone()).collect()
+}
+
+#[test]
+fn client_ids_are_unique() {
+    let text = "[applications.a]\n[applications.b]\nclient_id = \"a\"\n[applications.c]\nclient_id = \"d\"\n[applications.d]";
+    let twice = |id: &str| format!("the client id `{id}` is declared twice");
+    assert_eq!(messages(text), [twice("a"), twice("d")]);
+    assert_eq!(problems(text), ["duplicate-client-id@3:13", "duplicate-client-id@6:15"]);
+}
+
+#[test]
+fn nothing_is_both_declared_and_removed() {
+    let text = "[[removed]]\nclient_id = \"x\"\n[applications.a]\nclient_id = \"x\"";
+    assert_eq!(messages(text), ["`x` is both declared and removed"]);
+    let text = "[[removed]]\nclient_id = \"x\"\n[[removed]]\nclient_id = \"x\"";
+    assert_eq!(problems(text), ["duplicate-item@4:13"]);
+    assert_eq!(good(text).desired.removed.len(), 1);
+}
+
+fn renames(declared: &[&str], pairs: &[(&str, &str)]) -> String {
+    let applications = declared.iter().map(|id| format!("[applications.{id}]\n"));
+    let renames = pairs.iter().map(|(from, to)| format!("[[renamed]]\nfrom = \"{from}\"\nto = \"{to}\"\n"));
+    applications.chain(renames).collect()
+}
+
+#[test]
+fn renames_lead_from_what_is_gone_to_what_is_declared() {
+    let config = good(&renames(&["b", "d"], &[("a", "b"), ("c", "d")]));
+    assert_eq!(config.desired.renamed.len(), 2);
+    for (declared, pairs, expected) in [
+        (vec!["b"], vec![("b", "b")], vec!["`b` is renamed to itself"]),
+        (vec![], vec![("a", "b")], vec!["`a` is renamed to `b`, which is not declared"]),
+        (
+            vec!["a", "b"],
+            vec![("a", "b")],
+            vec!["`a` is renamed, but still declared under its old client id"],
+        ),
+        (vec!["c"], vec![("a", "b"), ("b", "c")], vec!["`a` is renamed to `b`, which is renamed itself"]),
+        (
+            vec!["a", "b"],
+            vec![("a", "b"), ("b", "a")],
+            vec![
+                "`a` is renamed to `b`, which is renamed itself",
+                "`b` is renamed to `a`, which is renamed itself",
+            ],
+        ),
+        (vec!["b", "c"], vec![("a", "b"), ("a", "c")], vec!["`a` is renamed twice"]),
+        (vec!["c"], vec![("a", "c"), ("b", "c")], vec!["two applications are renamed to `c`"]),
+    ] {
+        assert_eq!(messages(&renames(&declared, &pairs)), expected);
+    }
+    let removed = format!("{}[[removed]]\nclient_id = \"a\"\n", renames(&["b"], &[("a", "b")]));
+    assert_eq!(messages(&removed), ["`a` is both renamed and removed"]);
+}
