@@ -4,6 +4,8 @@
 //! are: tests, which may panic.
 
 #[cfg(test)]
+mod cleanup;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod embedded;

@@ -1,0 +1,6 @@
+//! Cleanup on real rows: DOT's end state on every schema, interrupted or not, beside locks, faults and other tables.
+
+pub mod graph;
+
+mod cases;
+mod runner;
