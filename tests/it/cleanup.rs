@@ -2,5 +2,6 @@
 
 pub mod graph;
 
+mod batches;
 mod cases;
 mod runner;

@@ -4,8 +4,10 @@
 //! steps A to G): what the tests compare a database with. It shares nothing with the code under test.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
-use oauthctl::model::{CleanupPolicy, Category, TableNames, TableRole};
+use md5::Digest as _;
+use oauthctl::model::{Category, CleanupPolicy, TableNames, TableRole};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -108,8 +110,8 @@ impl Numbers {
     }
 }
 
-/// Rows to write: SQL expressions by column, `{key:table:n}` for keys.
-pub type Row = BTreeMap<&'static str, String>;
+/// A row to write: SQL expressions by column.
+type Row = BTreeMap<&'static str, String>;
 
 /// Rows of a graph before they have keys of a schema's own.
 #[derive(Clone, Debug, Default)]
@@ -165,17 +167,23 @@ impl Draft {
         draft
     }
 
-    /// Writes the rows. Tables that the schema lacks are left out.
+    /// Writes the rows in the place of all that is there. Tables that the schema lacks are left out.
     pub fn insert(&self, database: &Database, template: Template) {
-        let schema = Schema::read(database, template);
+        let schema = Schema::of(database, template);
         let key = |role: TableRole, number: usize| schema.key(role, number);
         let optional = |role: TableRole, number: Option<usize>| {
             number.map_or_else(|| "NULL".to_owned(), |number| schema.key(role, number))
         };
-        let mut sql = "BEGIN;".to_owned();
+        let tables: Vec<&str> = TableRole::ALL
+            .into_iter()
+            .filter(|role| schema.has(*role))
+            .map(|role| schema.table(role))
+            .chain([users(template)])
+            .collect();
+        let mut sql = format!("BEGIN; TRUNCATE {} CASCADE;", tables.join(", "));
         if template == Template::Swapped341 {
             // What the swapped application's own column refers to.
-            sql += "INSERT INTO auth_group VALUES (5, 'tenant');";
+            sql += "INSERT INTO auth_group VALUES (5, 'tenant') ON CONFLICT DO NOTHING;";
         }
         sql += &schema.insert(users(template), 1, &Row::from([("id", schema.user_key())]));
         for number in 1..=APPLICATIONS {
@@ -220,8 +228,7 @@ impl Draft {
             }
             for (number, expires, application) in self.others.get(&role).into_iter().flatten() {
                 let application = application.unwrap_or(1);
-                let mut row =
-                    Row::from([("id", key(role, *number)), ("expires", literal(*expires))]);
+                let mut row = Row::from([("id", key(role, *number)), ("expires", literal(*expires))]);
                 if role == TableRole::Grant {
                     row.insert("application_id", key(TableRole::Application, application));
                     row.insert("user_id", schema.user_key());
@@ -236,6 +243,18 @@ impl Draft {
     }
 }
 
+/// The key of the nth application.
+pub fn application_key(template: Template, number: usize) -> String {
+    if template == Template::Swapped341 { uuid(number) } else { number.to_string() }
+}
+
+/// The nth UUID key: `md5('n')`, so that the order of keys is not that of insertion.
+pub fn uuid(number: usize) -> String {
+    let digest = md5::Md5::digest(number.to_string());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 fn literal(instant: OffsetDateTime) -> String {
     format!("'{}'", instant.format(&Rfc3339).unwrap())
 }
@@ -243,12 +262,19 @@ fn literal(instant: OffsetDateTime) -> String {
 /// The columns of the tables at hand, to fill those that nobody cares for.
 struct Schema {
     names: TableNames,
-    /// Table, column, type, whether a value is needed.
+    /// By table: column, type, whether a value is needed.
     columns: BTreeMap<String, Vec<(String, String, bool)>>,
     user_table: &'static str,
 }
 
 impl Schema {
+    /// Read once per template.
+    fn of(database: &Database, template: Template) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<Template, Arc<Schema>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap();
+        known.entry(template).or_insert_with(|| Arc::new(Self::read(database, template))).clone()
+    }
+
     fn read(database: &Database, template: Template) -> Self {
         let mut columns: BTreeMap<String, Vec<(String, String, bool)>> = BTreeMap::new();
         let rows = database.rows(
@@ -280,10 +306,9 @@ impl Schema {
         self.key_of(self.user_table, 1)
     }
 
-    /// UUIDs in an order of their own, so that the order of keys is not that of insertion.
     fn key_of(&self, table: &str, number: usize) -> String {
-        let uuid = self.columns[table].iter().any(|(name, kind, _)| name == "id" && kind == "uuid");
-        if uuid { format!("md5('{number}')::uuid") } else { number.to_string() }
+        let random = self.columns[table].iter().any(|(name, kind, _)| name == "id" && kind == "uuid");
+        if random { format!("'{}'", uuid(number)) } else { number.to_string() }
     }
 
     fn insert(&self, table: &str, number: usize, given: &Row) -> String {
@@ -318,50 +343,53 @@ fn filler(name: &str, kind: &str, number: usize, user: &str) -> String {
 impl Graph {
     /// Reads all rows.
     pub fn read(database: &Database, template: Template) -> Self {
-        let names = names(template);
-        let exists = |role: TableRole| {
-            database.value(format!("SELECT (to_regclass('{}') IS NOT NULL)::text", names.name(role))) == "true"
+        let schema = Schema::of(database, template);
+        let pointers = |role: TableRole| match role {
+            TableRole::RefreshToken => ("access_token_id", "NULL", "revoked", "application_id"),
+            TableRole::AccessToken => ("source_refresh_token_id", "id_token_id", "expires", "application_id"),
+            TableRole::IdToken | TableRole::Grant => ("NULL", "NULL", "expires", "application_id"),
+            _ => ("NULL", "NULL", "expires", "client_id"),
         };
-        let rows = |role: TableRole, columns: &str, pointers: &str| {
-            database.rows(format!(
-                "SELECT t.id::text, (to_jsonb(t) - '{{{pointers}}}'::text[])::text, {columns} FROM {} t",
-                names.name(role)
-            ))
-        };
+        // One query: a snapshot, and one connection.
+        let roles: Vec<TableRole> = TableRole::ALL
+            .into_iter()
+            .filter(|role| *role != TableRole::Application && schema.has(*role))
+            .collect();
+        let queries: Vec<String> = roles
+            .iter()
+            .enumerate()
+            .map(|(position, role)| {
+                let (one, other, instant, application) = pointers(*role);
+                format!(
+                    "SELECT {position}, t.id::text, (to_jsonb(t) - '{one}')::text, {one}::text, {other}::text, \
+                     extract(epoch FROM {instant})::text, {application}::text FROM {} t",
+                    schema.table(*role)
+                )
+            })
+            .collect();
         let mut graph = Self::default();
-        let refresh = "access_token_id::text, extract(epoch FROM revoked)::text, application_id::text";
-        for row in rows(TableRole::RefreshToken, refresh, "access_token_id") {
-            let [key, rest, access, revoked, application] = row.try_into().unwrap();
-            let refresh = Refresh {
-                access,
-                revoked: revoked.map(|epoch| instant(&epoch)),
-                application: application.unwrap(),
-                rest: rest.unwrap(),
-            };
-            graph.refresh.insert(key.unwrap(), refresh);
+        for role in OTHERS.into_iter().filter(|role| schema.has(*role)) {
+            graph.others.insert(role, BTreeMap::new());
         }
-        let access = "source_refresh_token_id::text, id_token_id::text, extract(epoch FROM expires)::text, \
-                      application_id::text";
-        for row in rows(TableRole::AccessToken, access, "source_refresh_token_id") {
-            let [key, rest, source, id_token, expires, application] = row.try_into().unwrap();
-            let expires = instant(&expires.unwrap());
-            let access = Access { source, id_token, expires, application, rest: rest.unwrap() };
-            graph.access.insert(key.unwrap(), access);
-        }
-        for role in OTHERS {
-            if !exists(role) {
-                continue;
-            }
-            let application = match role {
-                TableRole::IdToken | TableRole::Grant => "application_id",
-                _ => "client_id",
-            };
-            let columns = format!("extract(epoch FROM expires)::text, {application}::text");
-            let others = graph.others.entry(role).or_default();
-            for row in rows(role, &columns, "") {
-                let [key, rest, expires, application] = row.try_into().unwrap();
-                let expires = instant(&expires.unwrap());
-                others.insert(key.unwrap(), Other { expires, application, rest: rest.unwrap() });
+        for row in database.rows(queries.join(" UNION ALL ")) {
+            let [position, key, rest, one, other, at, application] = row.try_into().unwrap();
+            let (key, rest) = (key.unwrap(), rest.unwrap());
+            let at = at.map(|epoch| instant(&epoch));
+            match roles[position.unwrap().parse::<usize>().unwrap()] {
+                TableRole::RefreshToken => {
+                    let application = application.unwrap();
+                    let row = Refresh { access: one, revoked: at, application, rest };
+                    graph.refresh.insert(key, row);
+                }
+                TableRole::AccessToken => {
+                    let row =
+                        Access { source: one, id_token: other, expires: at.unwrap(), application, rest };
+                    graph.access.insert(key, row);
+                }
+                role => {
+                    let row = Other { expires: at.unwrap(), application, rest };
+                    graph.others.get_mut(&role).unwrap().insert(key, row);
+                }
             }
         }
         graph
@@ -372,14 +400,50 @@ impl Graph {
         self.refresh.len() + self.access.len() + self.others.values().map(BTreeMap::len).sum::<usize>()
     }
 
+    /// Panics unless this is a state between `before` and `after`: nothing gone that stays in the end, nothing changed
+    /// but pointers, no pointer without a row.
+    pub fn assert_between(&self, before: &Self, after: &Self) {
+        self.assert_whole();
+        for (key, row) in &self.refresh {
+            assert_eq!(row, &before.refresh[key]);
+        }
+        for (key, row) in &self.access {
+            let was = &before.access[key];
+            let source = row.source.clone().or_else(|| was.source.clone());
+            assert_eq!(&Access { source, ..row.clone() }, was, "access token {key}");
+        }
+        for (role, rows) in &self.others {
+            for (key, row) in rows {
+                assert_eq!(row, &before.others[role][key], "{role} {key}");
+            }
+        }
+        assert!(after.refresh.keys().all(|key| self.refresh.contains_key(key)), "a refresh token is lost");
+        assert!(after.access.keys().all(|key| self.access.contains_key(key)), "an access token is lost");
+        for (role, rows) in &after.others {
+            assert!(rows.keys().all(|key| self.others[role].contains_key(key)), "a {role} row is lost");
+        }
+        for (key, row) in &after.access {
+            assert!(
+                row.source.is_none() || row.source == self.access[key].source,
+                "pointer of access token {key}"
+            );
+        }
+    }
+
     /// Panics where a pointer has no row.
     pub fn assert_whole(&self) {
         for (key, row) in &self.refresh {
-            assert!(row.access.iter().all(|access| self.access.contains_key(access)), "refresh token {key}: {row:?}");
+            assert!(
+                row.access.iter().all(|access| self.access.contains_key(access)),
+                "refresh token {key}: {row:?}"
+            );
         }
         let ids = &self.others[&TableRole::IdToken];
         for (key, row) in &self.access {
-            assert!(row.source.iter().all(|source| self.refresh.contains_key(source)), "access token {key}: {row:?}");
+            assert!(
+                row.source.iter().all(|source| self.refresh.contains_key(source)),
+                "access token {key}: {row:?}"
+            );
             assert!(row.id_token.iter().all(|id| ids.contains_key(id)), "access token {key}: {row:?}");
         }
     }
@@ -422,7 +486,8 @@ impl Graph {
             });
         }
         if on(Category::Access) {
-            let held: BTreeSet<String> = graph.refresh.values().filter_map(|row| row.access.clone()).collect();
+            let held: BTreeSet<String> =
+                graph.refresh.values().filter_map(|row| row.access.clone()).collect();
             graph
                 .access
                 .retain(|key, row| row.expires >= now || held.contains(key) || kept(&row.application));
