@@ -462,11 +462,13 @@ impl Job<'_> {
     }
 }
 
-/// The innermost message: the server's own.
+/// The server's own words.
 fn detail(error: &SweepError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    match error {
+        SweepError::Tokens(error) => match error.database() {
+            Some(database) => database.message().to_owned(),
+            None => error.to_string(),
+        },
+        SweepError::Obstacles(_) | SweepError::RowSecurity(_) => error.to_string(),
     }
-    innermost.to_string()
 }

@@ -12,7 +12,7 @@ mod worker;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use deadpool_postgres::{Pool, PoolError};
+use deadpool_postgres::Pool;
 use tokio_util::sync::CancellationToken;
 
 pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
@@ -60,12 +60,9 @@ pub enum SweepError {
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
-    /// A statement or a commit failed for good; the batch was rolled back.
+    /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    /// No connection to be had.
-    #[error("cannot get a connection")]
-    Pool(#[from] PoolError),
 }
 
 fn obstacles(all: &[Obstacle]) -> String {

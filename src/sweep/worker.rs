@@ -3,15 +3,14 @@
 //! Whatever goes wrong, the server has rolled the batch back, with one exception that is looked into: a connection that is
 //! lost at COMMIT. Retries nothing itself.
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, Pool, PoolError};
+use deadpool_postgres::{Object, Pool};
 use tokio_postgres::IsolationLevel;
-use tokio_postgres::error::SqlState;
 
 use super::pace::Way;
 use super::{SweepError, Transient};
+use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
 
 /// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
@@ -98,7 +97,7 @@ impl<'a> Worker<'a> {
         let usable = self.client.take().filter(|client| !client.is_closed());
         let client = match usable {
             Some(client) => client,
-            None => self.pool.get().await.map_err(pool_fault)?,
+            None => self.pool.get().await.map_err(|error| fault(DbError::from(error).into()))?,
         };
         Ok(self.client.insert(client))
     }
@@ -155,10 +154,15 @@ impl<'a> Worker<'a> {
         let done = Done { taken, elapsed: started.elapsed() };
         match (committed, xid) {
             (Ok(()), _) => Ok(done),
-            (Err(source), Some(xid)) if transient(&source) == Some(Transient::Disconnected) => {
-                Err(Fault::Unseen(Unseen { xid, done }, error("committing a batch", source)))
+            (Err(source), xid) => {
+                let error = DbError::new("committing a batch", source);
+                match xid {
+                    Some(xid) if error.is_connection_lost() => {
+                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+                    }
+                    _ => Err(fault(error.into())),
+                }
             }
-            (Err(source), _) => Err(database("committing a batch", source)),
         }
     }
 
@@ -174,11 +178,14 @@ impl<'a> Worker<'a> {
                     Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                     None => return Ok(Verdict::Unknown),
                 },
-                Err(source) => match transient(&source) {
-                    Some(Transient::Disconnected) => return Err(database("asking for a batch", source)),
+                Err(source) => {
+                    let error = DbError::new("asking what became of a batch", source);
+                    if error.is_connection_lost() {
+                        return Err(fault(error.into()));
+                    }
                     // Another server answers, which has not come as far as the one that was lost.
-                    _ => return Ok(Verdict::Unknown),
-                },
+                    return Ok(Verdict::Unknown);
+                }
             }
         }
         Ok(Verdict::Unknown)
@@ -191,51 +198,33 @@ impl Done {
     }
 }
 
-fn error(attempted: &str, source: tokio_postgres::Error) -> SweepError {
-    SweepError::Tokens(TokensError::Database { attempted: attempted.to_owned(), source })
-}
-
 fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
-    classify(transient(&source), error(attempted, source))
+    fault(DbError::new(attempted, source).into())
 }
 
 fn fault(error: TokensError) -> Fault {
-    classify(error.database().and_then(transient), SweepError::Tokens(error))
-}
-
-fn pool_fault(error: PoolError) -> Fault {
-    let reason = match &error {
-        PoolError::Backend(source) => transient(source),
-        _ => None,
-    };
-    classify(reason, SweepError::Pool(error))
-}
-
-fn classify(reason: Option<Transient>, error: SweepError) -> Fault {
-    match reason {
-        Some(reason) => Fault::Transient(reason, error),
-        None => Fault::Fatal(error),
+    match error.database().and_then(transient) {
+        Some(reason) => Fault::Transient(reason, error.into()),
+        None => Fault::Fatal(error.into()),
     }
 }
 
 /// Which errors go away by trying again.
-fn transient(error: &tokio_postgres::Error) -> Option<Transient> {
-    if let Some(code) = error.code() {
-        return Some(match *code {
-            SqlState::LOCK_NOT_AVAILABLE => Transient::Locked,
-            SqlState::T_R_DEADLOCK_DETECTED => Transient::Deadlock,
-            SqlState::T_R_SERIALIZATION_FAILURE => Transient::Changed,
-            SqlState::FOREIGN_KEY_VIOLATION => Transient::Referenced,
-            SqlState::QUERY_CANCELED => Transient::TooSlow,
-            SqlState::ADMIN_SHUTDOWN
-            | SqlState::CRASH_SHUTDOWN
-            | SqlState::CANNOT_CONNECT_NOW
-            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            | SqlState::TOO_MANY_CONNECTIONS => Transient::Disconnected,
-            _ if code.code().starts_with("08") => Transient::Disconnected,
-            _ => return None,
-        });
+const fn transient(error: &DbError) -> Option<Transient> {
+    match error.meaning() {
+        Meaning::LockNotAvailable => Some(Transient::Locked),
+        Meaning::Deadlock => Some(Transient::Deadlock),
+        Meaning::Serialization => Some(Transient::Changed),
+        Meaning::ForeignKeyViolation(_) => Some(Transient::Referenced),
+        Meaning::QueryCanceled => Some(Transient::TooSlow),
+        Meaning::ConnectionLost | Meaning::AdminShutdown | Meaning::Unreachable => {
+            Some(Transient::Disconnected)
+        }
+        Meaning::LoginRefused
+        | Meaning::MissingTable
+        | Meaning::PermissionDenied
+        | Meaning::ReadOnly
+        | Meaning::UniqueViolation(_)
+        | Meaning::Other => None,
     }
-    let lost = error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
-    lost.then_some(Transient::Disconnected)
 }

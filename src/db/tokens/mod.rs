@@ -21,20 +21,15 @@ pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
 pub use walk::Window;
 
+use super::error::DbError;
 use super::layout::Table;
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// A statement.
-    #[error("{attempted} failed")]
-    Database {
-        /// What was attempted, on what.
-        attempted: String,
-        /// What the server or the connection said.
-        #[source]
-        source: tokio_postgres::Error,
-    },
+    #[error(transparent)]
+    Database(#[from] DbError),
     /// Rows that were locked and doomed are still there after their deletion.
     #[error("deleting {subject}: a trigger or a rule keeps {rows} rows from being deleted")]
     Vetoed {
@@ -48,16 +43,17 @@ pub enum TokensError {
 impl TokensError {
     /// What the server or the connection said.
     #[must_use]
-    pub const fn database(&self) -> Option<&tokio_postgres::Error> {
+    pub const fn database(&self) -> Option<&DbError> {
         match self {
-            Self::Database { source, .. } => Some(source),
+            Self::Database(error) => Some(error),
             Self::Vetoed { .. } => None,
         }
     }
 }
 
+/// For `map_err`; `attempted` reads well in front of "failed".
 fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
-    |source| TokensError::Database { attempted, source }
+    |source| TokensError::Database(DbError::new(attempted, source))
 }
 
 /// About how many rows a table has, from its statistics; `None`: it was never analysed.

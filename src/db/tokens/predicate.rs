@@ -133,7 +133,9 @@ impl Cutoffs {
     /// `r`'s access token `a` expired long enough ago.
     pub(super) fn idle(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
         let cutoff = binds.get(Bind::Instant(self.idle?));
-        Some(format!("(r.revoked IS NULL AND a.expires <= {cutoff} AND {})", tables.included("r", binds)))
+        let (key, included) = (tables.refresh.key_sql(), tables.included("r", binds));
+        // Where there is no refresh token, an outer join's `r.revoked` is NULL as well.
+        Some(format!("(r.{key} IS NOT NULL AND r.revoked IS NULL AND a.expires <= {cutoff} AND {included})"))
     }
 
     /// `r`, joined with `a`, is doomed in any way.

@@ -43,9 +43,10 @@ impl Walk {
         Self {
             table: name.clone(),
             ends: Sql::new(|_| {
+                // Qualified, or ORDER BY would mean the text that is selected.
                 format!(
-                    "SELECT (SELECT {key}::text FROM {name} ORDER BY {key} LIMIT 1), \
-                            (SELECT {key}::text FROM {name} ORDER BY {key} DESC LIMIT 1)"
+                    "SELECT (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} LIMIT 1), \
+                            (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} DESC LIMIT 1)"
                 )
             }),
             edge: Sql::new(|binds| {

@@ -1,0 +1,7 @@
+//! Cleanup on real rows: DOT's end state on every schema, interrupted or not, beside locks, faults and other tables.
+
+pub mod graph;
+
+mod batches;
+mod cases;
+mod runner;

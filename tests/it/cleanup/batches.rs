@@ -1,0 +1,176 @@
+//! Random graphs, in batches of every size: the end state is the book's, whatever interrupts the run and however often.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use oauthctl::model::{Category, CleanupPolicy, ClientId};
+use oauthctl::sweep::{Event, Stop};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::graph::{APPLICATIONS, Draft, Graph, application_key, names};
+use super::runner::{Runner, now};
+use crate::support::server::block_on;
+use crate::support::{Database, Template};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn policy(batch_size: u32) -> CleanupPolicy {
+    CleanupPolicy {
+        refresh_token_expire: Some(HOUR),
+        refresh_token_grace_period: Duration::from_secs(120),
+        device_grants: true,
+        batch_size: NonZeroU32::new(batch_size).unwrap(),
+        ..CleanupPolicy::default()
+    }
+}
+
+/// A trigger that vetoes nothing, but could: it takes the run the careful way.
+fn force_the_careful_way(database: &Database, template: Template) {
+    let names = names(template);
+    let tables: BTreeSet<&str> =
+        Category::ALL.into_iter().map(|category| names.name(category.role())).collect();
+    let mut sql =
+        "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';".to_owned();
+    for table in tables {
+        if database.value(format!("SELECT (to_regclass('{table}') IS NOT NULL)::text")) == "true" {
+            sql += &format!(
+                "CREATE TRIGGER pass BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION pass();"
+            );
+        }
+    }
+    database.execute(sql);
+}
+
+/// Every batch is a run of its own: the first one that deletes something is the last one.
+async fn interrupted_at_every_batch(template: Template, careful: bool, batch_size: u32, seed: u64) {
+    let database = Database::create(template);
+    let policy = policy(batch_size);
+    Draft::random(seed, 30, &policy, now()).insert(&database, template);
+    if careful {
+        force_the_careful_way(&database, template);
+    }
+    let before = Graph::read(&database, template);
+    let after = before.cleared(&policy, now(), &BTreeSet::new());
+    assert!(after.len() < before.len(), "the seed makes something to delete");
+    let mut deleted = 0;
+    loop {
+        let runner = Runner::new(&database, template).await;
+        let stop = runner.stop.clone();
+        let outcome = runner
+            .watched(&policy, now(), |event| match event {
+                Event::Batch(batch) if batch.deleted.total() > 0 => stop.cancel(),
+                _ => {}
+            })
+            .await
+            .unwrap();
+        assert!(outcome.deleted.total() <= u64::from(batch_size.max(2)), "{outcome:?}");
+        deleted += outcome.deleted.total();
+        let current = Graph::read(&database, template);
+        current.assert_between(&before, &after);
+        assert_eq!(u64::try_from(before.len() - current.len()).unwrap(), deleted);
+        match outcome.stop {
+            Stop::Interrupted => assert_eq!(outcome.batches, 1),
+            Stop::Finished => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(Graph::read(&database, template), after);
+}
+
+#[tokio::test]
+async fn a_run_that_is_interrupted_at_every_batch_ends_as_one_that_is_not() {
+    for (seed, batch_size) in [1, 2, 3, 7].into_iter().enumerate() {
+        let seed = 100 + u64::try_from(seed).unwrap();
+        interrupted_at_every_batch(Template::Main, false, batch_size, seed).await;
+        interrupted_at_every_batch(Template::Main, true, batch_size, seed).await;
+    }
+    interrupted_at_every_batch(Template::Swapped341, false, 3, 200).await;
+    interrupted_at_every_batch(Template::Swapped341, true, 3, 200).await;
+}
+
+/// Any settings that change what goes.
+fn policies() -> impl Strategy<Value = CleanupPolicy> {
+    let expire = prop_oneof![Just(None), Just(Some(HOUR)), Just(Some(Duration::from_secs(90)))];
+    let grace = prop_oneof![Just(Duration::ZERO), Just(Duration::from_secs(120))];
+    let categories = || proptest::sample::subsequence(Category::ALL.to_vec(), 0..=Category::ALL.len());
+    let only = prop_oneof![2 => Just(Vec::new()), 1 => categories()];
+    let skip =
+        prop_oneof![2 => Just(Vec::new()), 1 => proptest::sample::subsequence(Category::ALL.to_vec(), 1..=2)];
+    let excluded = prop_oneof![3 => Just(Vec::new()), 1 => Just(vec![2]), 1 => Just(vec![1, 3])];
+    let sizes = prop_oneof![Just(1), Just(2), Just(5), Just(10_000)];
+    (expire, grace, any::<bool>(), only, skip, any::<bool>(), excluded, sizes).prop_map(
+        |(expire, grace, reuse, only, skip, device, excluded, batch_size)| CleanupPolicy {
+            refresh_token_expire: expire,
+            refresh_token_grace_period: grace,
+            refresh_token_reuse_protection: reuse,
+            only: only.into_iter().collect(),
+            skip: skip.into_iter().collect(),
+            device_grants: device,
+            exclude_clients: excluded
+                .into_iter()
+                .map(|number: usize| ClientId::new(format!("client-{number}")))
+                .collect(),
+            batch_size: NonZeroU32::new(batch_size).unwrap(),
+            ..CleanupPolicy::default()
+        },
+    )
+}
+
+/// The keys and the client ids of the excluded applications.
+fn excluded(template: Template, policy: &CleanupPolicy) -> BTreeSet<String> {
+    (1..=APPLICATIONS)
+        .filter(|number| policy.exclude_clients.contains(&ClientId::new(format!("client-{number}"))))
+        .flat_map(|number| [application_key(template, number), format!("client-{number}")])
+        .collect()
+}
+
+/// For any graph and settings: what is left is what the book says, and what went is what was counted.
+fn any_graph(template: Template, careful: bool, cases: u32) {
+    let database = Database::create(template);
+    if careful {
+        force_the_careful_way(&database, template);
+    }
+    let mut tests = TestRunner::new_with_rng(
+        Config { cases, failure_persistence: None, ..Config::default() },
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let database = std::sync::Arc::new(database);
+    tests
+        .run(&(any::<u64>(), 0_usize..40, policies()), |(seed, size, policy)| {
+            Draft::random(seed, size, &policy, now()).insert(&database, template);
+            let before = Graph::read(&database, template);
+            let after = before.cleared(&policy, now(), &excluded(template, &policy));
+            let shared = database.clone();
+            let (counted, outcome) = block_on(async move {
+                let runner = Runner::new(&shared, template).await;
+                (runner.count(&policy, now()).await, runner.run(&policy, now()).await)
+            });
+            let outcome = outcome.unwrap();
+            prop_assert_eq!(outcome.stop, Stop::Finished);
+            prop_assert_eq!(outcome.locked, 0);
+            let left = Graph::read(&database, template);
+            left.assert_whole();
+            prop_assert_eq!(&left, &after);
+            prop_assert_eq!(outcome.deleted, counted);
+            prop_assert_eq!(usize::try_from(counted.total()).unwrap(), before.len() - after.len());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn any_graph_ends_as_the_book_says() {
+    any_graph(Template::Main, false, 60);
+}
+
+#[test]
+fn any_graph_ends_as_the_book_says_lock_by_lock() {
+    any_graph(Template::Main, true, 40);
+}
+
+#[test]
+fn any_graph_of_swapped_models_ends_as_the_book_says() {
+    any_graph(Template::Swapped341, false, 40);
+}

@@ -1,0 +1,66 @@
+//! Runs sweeps on a test database, as the verbs do.
+
+use deadpool_postgres::{Manager, Pool};
+use oauthctl::db::layout::Layout;
+use oauthctl::db::tokens;
+use oauthctl::model::{CleanupPolicy, Sweep, TableRole, Tally};
+use oauthctl::plan::retention;
+use oauthctl::sweep::{self, Event, Failure, Outcome, Pace};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio_postgres::NoTls;
+use tokio_util::sync::CancellationToken;
+
+use super::graph::names;
+use crate::support::{Database, Template};
+
+/// A database, its pool and its tables.
+pub struct Runner {
+    pub pool: Pool,
+    pub layout: Layout,
+    pub stop: CancellationToken,
+}
+
+impl Runner {
+    pub async fn new(database: &Database, template: Template) -> Self {
+        let pool = Pool::builder(Manager::new(database.config(), NoTls)).max_size(2).build().unwrap();
+        let client = pool.get().await.unwrap();
+        let layout = Layout::probe(&**client, &names(template)).await.unwrap();
+        Self { pool, layout, stop: CancellationToken::new() }
+    }
+
+    pub fn sweeps(&self, policy: &CleanupPolicy, now: OffsetDateTime) -> Vec<Sweep> {
+        let available =
+            TableRole::ALL.into_iter().filter(|role| self.layout.table(*role).is_some()).collect();
+        retention::sweeps(policy, now, &available)
+    }
+
+    /// Runs to the end, whatever happens.
+    pub async fn run(&self, policy: &CleanupPolicy, now: OffsetDateTime) -> Result<Outcome, Box<Failure>> {
+        self.watched(policy, now, |_| {}).await
+    }
+
+    /// Runs with an observer.
+    pub async fn watched(
+        &self,
+        policy: &CleanupPolicy,
+        now: OffsetDateTime,
+        mut on: impl FnMut(Event<'_>) + Send,
+    ) -> Result<Outcome, Box<Failure>> {
+        let sweeps = self.sweeps(policy, now);
+        sweep::run(&self.pool, &self.layout, &sweeps, &Pace::from(policy), &self.stop, &mut on).await
+    }
+
+    /// Counts what a run would delete.
+    pub async fn count(&self, policy: &CleanupPolicy, now: OffsetDateTime) -> Tally {
+        let sweeps = self.sweeps(policy, now);
+        let mut client = self.pool.get().await.unwrap();
+        let transaction = client.build_transaction().read_only(true).start().await.unwrap();
+        tokens::count(&*transaction, &self.layout, &sweeps).await.unwrap()
+    }
+}
+
+/// The instant of the cases, and of most tests.
+pub fn now() -> OffsetDateTime {
+    OffsetDateTime::parse("2026-01-02T03:04:05.600000Z", &Rfc3339).unwrap()
+}
