@@ -3,7 +3,6 @@
 //!
 //! What differs from run to run (instants, durations, rates) is compared by its shape only.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -19,28 +18,40 @@ use crate::support::{Database, binary, environment};
 const README: &str = "README.md";
 
 /// The blocks of README.md that begin with ```` ```console ````, one after the other on one database. Lines that begin
-/// with `$ ` are typed; what follows is what a person then sees.
+/// with `$ ` are typed; what follows is what a person then sees. `...` stands for lines that were left out.
 #[test]
 fn the_session_in_the_readme_is_real() {
     let readme = fs::read_to_string(README).unwrap();
     let machine = Machine::new();
     let mut real = String::new();
-    let mut typed: VecDeque<&str> = VecDeque::new();
+    let mut lines = readme.lines().peekable();
     let mut inside = false;
-    for line in readme.split_inclusive('\n') {
-        if !inside {
-            real.push_str(line);
-            inside = line == "```console\n";
-        } else if let Some(command) = line.strip_prefix("$ ") {
-            real.push_str(line);
-            typed.push_back(command.trim_end());
-            real.push_str(&machine.run(typed.pop_front().unwrap()));
-        } else if line == "```\n" {
-            real.push_str(line);
-            inside = false;
+    while let Some(line) = lines.next() {
+        real.push_str(line);
+        real.push('\n');
+        match line.strip_prefix("$ ") {
+            Some(command) if inside => {
+                let mut expected = Vec::new();
+                while let Some(line) = lines.next_if(|line| !line.starts_with("$ ") && *line != "```") {
+                    expected.push(line);
+                }
+                real.push_str(&elided(&machine.run(command), &expected));
+            }
+            _ => inside = line == "```console",
         }
     }
     accept_or_compare(Path::new(README), &real);
+}
+
+/// Leaves out of `output` what `expected` leaves out: everything between as many lines as stand before its `...` and as
+/// many as stand behind it.
+fn elided(output: &str, expected: &[&str]) -> String {
+    let mut lines: Vec<&str> = output.lines().collect();
+    if let Some(before) = expected.iter().position(|line| *line == "...") {
+        let behind = lines.len().saturating_sub(expected.len() - before - 1);
+        lines.splice(before..behind.max(before), ["..."]);
+    }
+    lines.into_iter().map(|line| line.to_owned() + "\n").collect()
 }
 
 #[test]
