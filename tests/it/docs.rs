@@ -26,6 +26,22 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// `src/plan/`, `tests/run` and the like in back-ticks.
+#[test]
+fn paths_exist() {
+    let tops = ["src/", "tests/", "docs/", "examples/", "migrations/", ".ci/"];
+    let mut missing = Vec::new();
+    for document in documents() {
+        for words in fs::read_to_string(&document).unwrap().split('`').skip(1).step_by(2) {
+            let path = words.split_whitespace().next().unwrap_or_default();
+            if tops.iter().any(|top| path.starts_with(top)) && !Path::new(path).exists() {
+                missing.push(format!("{}: {path}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 /// Blocks that begin with ```` ```toml ````. One that is meant to be wrong begins with ```` ```toml wrong ````.
 #[test]
 fn every_toml_block_is_an_oauth_toml() {

@@ -3,7 +3,6 @@
 //!
 //! What differs from run to run (instants, durations, rates) is compared by its shape only.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -11,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use nix::pty::{Winsize, openpty};
+use regex::Regex;
 use tempfile::TempDir;
 
 use crate::support::database::Template;
@@ -19,28 +19,40 @@ use crate::support::{Database, binary, environment};
 const README: &str = "README.md";
 
 /// The blocks of README.md that begin with ```` ```console ````, one after the other on one database. Lines that begin
-/// with `$ ` are typed; what follows is what a person then sees.
+/// with `$ ` are typed; what follows is what a person then sees. `...` stands for lines that were left out.
 #[test]
 fn the_session_in_the_readme_is_real() {
     let readme = fs::read_to_string(README).unwrap();
     let machine = Machine::new();
     let mut real = String::new();
-    let mut typed: VecDeque<&str> = VecDeque::new();
+    let mut lines = readme.lines().peekable();
     let mut inside = false;
-    for line in readme.split_inclusive('\n') {
-        if !inside {
-            real.push_str(line);
-            inside = line == "```console\n";
-        } else if let Some(command) = line.strip_prefix("$ ") {
-            real.push_str(line);
-            typed.push_back(command.trim_end());
-            real.push_str(&machine.run(typed.pop_front().unwrap()));
-        } else if line == "```\n" {
-            real.push_str(line);
-            inside = false;
+    while let Some(line) = lines.next() {
+        real.push_str(line);
+        real.push('\n');
+        match line.strip_prefix("$ ") {
+            Some(command) if inside => {
+                let mut expected = Vec::new();
+                while let Some(line) = lines.next_if(|line| !line.starts_with("$ ") && *line != "```") {
+                    expected.push(line);
+                }
+                real.push_str(&elided(&machine.run(command), &expected));
+            }
+            _ => inside = line == "```console",
         }
     }
     accept_or_compare(Path::new(README), &real);
+}
+
+/// Leaves out of `output` what `expected` leaves out: everything between as many lines as stand before its `...` and as
+/// many as stand behind it.
+fn elided(output: &str, expected: &[&str]) -> String {
+    let mut lines: Vec<&str> = output.lines().collect();
+    if let Some(before) = expected.iter().position(|line| *line == "...") {
+        let behind = lines.len().saturating_sub(expected.len() - before - 1);
+        lines.splice(before..behind.max(before), ["..."]);
+    }
+    lines.into_iter().map(|line| line.to_owned() + "\n").collect()
 }
 
 #[test]
@@ -48,6 +60,29 @@ fn the_plan_looks_as_in_the_picture() {
     let machine = Machine::new();
     let text = machine.run("oauthctl plan --color always");
     accept_or_compare(Path::new("docs/images/plan.svg"), &picture("oauthctl plan", &text));
+}
+
+/// A moment of `cleartokens` in a terminal, somewhat behind the middle.
+#[test]
+fn the_progress_bar_looks_as_in_the_picture() {
+    let machine = Machine::new();
+    let text = machine.run_in_terminal("oauthctl cleartokens", 100);
+    let is_bar = |part: &&str| part.contains("% ") && part.contains("ETA");
+    let mut parts = text.split(['\r', '\n']).map(without_movements);
+    let frames: Vec<&str> = parts.by_ref().filter(is_bar).collect();
+    assert!(frames.len() >= 3, "a bar that moves:\n{text:?}");
+    let moment = frames[frames.len() * 6 / 10];
+    accept_or_compare(Path::new("docs/images/progress.svg"), &picture("oauthctl cleartokens", moment));
+}
+
+/// Without the sequences that move the cursor and clear the line around a frame.
+fn without_movements(part: &str) -> &str {
+    let mut part = part;
+    while let Some(rest) = part.strip_prefix("\u{1b}[") {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic()).map_or(rest.len(), |end| end + 1);
+        part = &rest[end..];
+    }
+    part.split("\u{1b}[").next().unwrap_or_default()
 }
 
 /// A machine with the quickstart's database on it, and its `oauth.toml` in the working directory.
@@ -140,7 +175,24 @@ fn accept_or_compare(path: &Path, real: &str) {
     panic!("{path} is not what the program prints; OAUTHCTL_ACCEPT_DOCS=1 accepts it:\n{difference}");
 }
 
-/// Instants, durations and rates without their digits. Counts are the same in every run and stay.
+/// The text without what differs from run to run. Counts of rows are the same in every run and stay, except those of a
+/// moment.
 fn shape(text: &str) -> String {
-    text.lines().map(|line| line.to_owned() + "\n").collect()
+    static DIFFERENT: LazyLock<[(Regex, &str); 7]> = LazyLock::new(|| {
+        [
+            (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "[instant]"),
+            (r"[0-9,]+ rows/s", "[rate]"),
+            (r"\b[0-9hm.]*[0-9]s\b", "[time]"),
+            (r"\b[0-9,]+ batch(es)?", "[batches]"),
+            (r"batch of [0-9,]+", "batch of [rows]"),
+            (r"[█░]+ +[0-9]+%  [0-9,]+/", "[bar]  [done]/"),
+            (r#"width="[0-9]+px""#, "[width]"),
+        ]
+        .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
+    });
+    let mut text = text.to_owned();
+    for (pattern, with) in DIFFERENT.iter() {
+        text = pattern.replace_all(&text, *with).into_owned();
+    }
+    text
 }
