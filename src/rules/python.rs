@@ -25,18 +25,19 @@ pub(super) fn repr(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             _ if character == quote => quoted.extend(['\\', quote]),
             _ if is_printable(character) => quoted.push(character),
-            _ => {
-                let code = u32::from(character);
-                quoted.push_str(&match code {
-                    ..=0xff => format!("\\x{code:02x}"),
-                    ..=0xffff => format!("\\u{code:04x}"),
-                    _ => format!("\\U{code:08x}"),
-                });
-            }
+            _ => quoted.push_str(&escape(u32::from(character))),
         }
     }
     quoted.push(quote);
     quoted
+}
+
+fn escape(code: u32) -> String {
+    match code {
+        ..=0xff => format!("\\x{code:02x}"),
+        ..=0xffff => format!("\\u{code:04x}"),
+        _ => format!("\\U{code:08x}"),
+    }
 }
 
 /// `str.isprintable()` of one character. Rust's own `Debug` asks the same of every character but the first, up to the
