@@ -35,7 +35,7 @@ pub(super) fn repr(text: &str) -> String {
 fn escape(code: u32) -> String {
     match code {
         ..=0xff => format!("\\x{code:02x}"),
-        ..=0xffff => format!("\\u{code:04x}"),
+        0x100..=0xffff => format!("\\u{code:04x}"),
         _ => format!("\\U{code:08x}"),
     }
 }
