@@ -23,6 +23,7 @@
 //! | [`conninfo`] | `secret` |
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`plan`] | `model`, `secret`, `hasher` |
+//! | [`rules`] | `model` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |
@@ -44,6 +45,7 @@ pub mod error;
 pub mod hasher;
 pub mod model;
 pub mod plan;
+pub mod rules;
 pub mod secret;
 pub mod sweep;
 pub mod ui;

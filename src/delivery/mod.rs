@@ -7,7 +7,8 @@
 
 mod format;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::fs::{self, File, OpenOptions};

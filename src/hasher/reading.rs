@@ -3,9 +3,15 @@
 //! The outcome of each hasher's `decode()` in Django 4.2 to 6.0. Nothing is computed here.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as BASE64_NO_PAD};
+use base64::alphabet::BCRYPT;
+use base64::engine::general_purpose::{
+    GeneralPurpose, NO_PAD, STANDARD as BASE64, STANDARD_NO_PAD as BASE64_NO_PAD,
+};
 
 use super::algorithm::{Algorithm, identify};
+
+/// bcrypt's own alphabet.
+const BASE64_BCRYPT: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
 /// What a stored text is to a server that has its hasher.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,8 +93,9 @@ pub(super) fn read(text: &str) -> Reading<'_> {
     // A bare name has nothing after a `$`: each `decode()` fails to unpack it.
     let Some((name, rest)) = text.split_once('$') else { return Reading::Plain };
     if name != algorithm.name() {
-        // `default$…`: found by name, refused by the hasher's own assertion.
-        return Reading::Never(algorithm);
+        // `default$1$salt$digest`: found by name, unpacked, and refused by the hasher's own assertion.
+        let is_unpacked = rest.split('$').count() >= 3;
+        return if is_unpacked { Reading::Never(algorithm) } else { Reading::Plain };
     }
     let reading = match algorithm {
         Algorithm::Pbkdf2Sha256 | Algorithm::Pbkdf2Sha1 => pbkdf2(algorithm, rest),
@@ -136,8 +143,8 @@ fn pbkdf2(algorithm: Algorithm, rest: &str) -> Option<Reading<'_>> {
         return None;
     }
     Some(match number(iterations)? {
-        // `iterations or self.iterations`: hashed with the default count, so never the same text.
-        Number::Word(0) => Reading::Never(algorithm),
+        // `iterations or self.iterations`: zero is hashed with the default count.
+        Number::Word(0) | Number::Respelled => Reading::Never(algorithm),
         Number::Word(iterations) => Reading::Hash(Hash::Pbkdf2 { algorithm, iterations, salt, digest }),
         Number::Beyond => Reading::Absurd(algorithm),
     })
@@ -150,12 +157,13 @@ fn scrypt(rest: &str) -> Option<Reading<'_>> {
     if salt.is_empty() {
         return None;
     }
-    let (Number::Word(n), Number::Word(r), Number::Word(p)) = (number(n)?, number(r)?, number(p)?) else {
-        return Some(Reading::Absurd(Algorithm::Scrypt));
+    let (n, r, p) = match (number(n)?, number(r)?, number(p)?) {
+        (Number::Word(n), Number::Word(r), Number::Word(p)) if n > 0 && r > 0 && p > 0 => (n, r, p),
+        (Number::Beyond, _, _) | (_, Number::Beyond, _) | (_, _, Number::Beyond) => {
+            return Some(Reading::Absurd(Algorithm::Scrypt));
+        }
+        _ => return Some(Reading::Never(Algorithm::Scrypt)),
     };
-    if n == 0 || r == 0 || p == 0 {
-        return Some(Reading::Never(Algorithm::Scrypt));
-    }
     // OpenSSL refuses what is not a power of two above one.
     if n == 1 || !n.is_power_of_two() {
         return None;
@@ -171,17 +179,21 @@ fn salted(algorithm: Algorithm, rest: &str) -> Option<Reading<'_>> {
 }
 
 /// `$2b$12$` and 53 characters. Two dollars follow the name: the second one is bcrypt's own.
+///
+/// The library wants three fields wherever the dollars are, and of the last the 22 characters of the salt; what it
+/// makes of another spelling is never the same text.
 fn bcrypt(algorithm: Algorithm, hash: &str) -> Option<Reading<'_>> {
-    let mut fields = hash.strip_prefix('$')?.split('$');
-    let (version, cost, data) = (fields.next()?, fields.next()?, fields.next()?);
-    let is_alphabet = data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
-    if fields.next().is_some() || !matches!(version, "2a" | "2b" | "2y") || !is_alphabet || data.len() < 22 {
+    let fields: Vec<&str> = hash.split('$').filter(|field| !field.is_empty()).collect();
+    let &[version, cost, data] = fields.as_slice() else { return None };
+    let salt = data.get(..22)?;
+    let costs = cost.parse().ok().filter(|cost| (4..=31).contains(cost))?;
+    if !matches!(version, "2a" | "2b" | "2x" | "2y")
+        || !hash.is_ascii()
+        || BASE64_BCRYPT.decode(salt).is_err()
+    {
         return None;
     }
-    let Number::Word(costs @ 4..=31) = number(cost.strip_prefix('0').unwrap_or(cost))? else { return None };
-    // bcrypt itself takes a salt without a hash; the text that it makes is longer, and so never the same.
-    let is_whole = cost.len() == 2 && data.len() == 53;
-    Some(if is_whole {
+    Some(if hash == format!("${version}${costs:02}${data}") && data.len() == 53 {
         Reading::Hash(Hash::Bcrypt { algorithm, cost: costs, hash })
     } else {
         Reading::Never(algorithm)
@@ -189,7 +201,7 @@ fn bcrypt(algorithm: Algorithm, hash: &str) -> Option<Reading<'_>> {
 }
 
 /// `argon2id$v=19$m=102400,t=2,p=8$salt$digest`. A known variant with a malformed rest is a mismatch to argon2-cffi;
-/// an unknown one is an `InvalidHashError`, which is a `ValueError`.
+/// an unknown one, and what is not ASCII, is a `ValueError`.
 fn argon2(rest: &str) -> Option<Reading<'_>> {
     let (name, parameters) = rest.split_once('$')?;
     let variant = match name {
@@ -198,6 +210,9 @@ fn argon2(rest: &str) -> Option<Reading<'_>> {
         "argon2d" => argon2::Algorithm::Argon2d,
         _ => return None,
     };
+    if !rest.is_ascii() {
+        return None;
+    }
     Some(
         argon2_parameters(variant, parameters)
             .map_or(Reading::Never(Algorithm::Argon2), |hash| Reading::Hash(Hash::Argon2(hash))),
@@ -230,13 +245,23 @@ fn argon2_parameters(variant: argon2::Algorithm, text: &str) -> Option<Argon2Has
 enum Number {
     Word(u32),
     Beyond,
+    /// A number, but not as Python prints it: ` 1_000 ` becomes 1000, so the text that Django makes is never the same.
+    Respelled,
 }
 
-/// A number as Python prints it. Django also reads ` 1_000 `, but writes 1000 back, which is not the same text.
+/// Python's `int()`, where it does not raise `ValueError` and the number is not negative.
 fn number(text: &str) -> Option<Number> {
-    let is_canonical = text == "0"
-        || (!text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    is_canonical.then(|| text.parse().map_or(Number::Beyond, Number::Word))
+    let digits = text.trim_ascii();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    let is_number =
+        digits.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_number {
+        return None;
+    }
+    let is_as_printed = digits.len() == text.len()
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'));
+    Some(if is_as_printed { text.parse().map_or(Number::Beyond, Number::Word) } else { Number::Respelled })
 }
 
 fn is_lower_hex(text: &str, length: usize) -> bool {

@@ -147,7 +147,7 @@ fn hostile_parameters_are_not_computed() {
         (format!("scrypt$2147483648$s$8$1${digest}="), "scrypt", "N=2147483648, r=8, p=1"),
         (format!("scrypt$2$s$4294967295$4294967295${digest}="), "scrypt", "N=2, r=4294967295, p=4294967295"),
         (format!("scrypt$2$s$1$4294967295${digest}="), "scrypt", "N=2, r=1, p=4294967295"),
-        (format!("bcrypt$$2b$31${}", "a".repeat(53)), "bcrypt", "cost 31"),
+        (format!("bcrypt$$2b$31${}", ".".repeat(53)), "bcrypt", "cost 31"),
     ] {
         let reason = Unverifiable::TooExpensive { parameters: parameters.to_owned() };
         let expected = Verdict::CannotVerify { algorithm: algorithm.to_owned(), reason };

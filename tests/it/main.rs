@@ -24,6 +24,8 @@ mod reconcile;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod stored_secrets;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;

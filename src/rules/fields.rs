@@ -1,0 +1,154 @@
+//! The rules of the single fields, and those that tie fields together.
+
+use super::allowed_uri::{Allowed, Purpose, check};
+use super::python::split;
+use super::violation::{Reason, Violation};
+use super::{Candidate, Owner, Schema, SecretFacts};
+use crate::model::Provider;
+
+/// The width of `client_secret` and `name`, in characters.
+const TEXT_LENGTH: usize = 255;
+
+const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
+const ALGORITHMS: [&str; 2] = ["RS256", "HS256"];
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const GRANT_TYPES: [&str; 5] =
+    ["authorization-code", "implicit", "password", "client-credentials", "openid-hybrid"];
+/// The grant types that end in a redirect.
+const REDIRECTING: [&str; 3] = ["authorization-code", "implicit", "openid-hybrid"];
+/// The grant types that HS256 is not for: the client sees the token without having shown its secret.
+const PUBLIC_GRANTS: [&str; 2] = ["implicit", "openid-hybrid"];
+
+/// Django's `clean_fields()`: the model's fields in their order.
+pub(super) fn clean_fields(candidate: &Candidate<'_>, schema: Schema) -> Vec<Violation> {
+    let &Candidate {
+        client_id,
+        user,
+        client_type,
+        authorization_grant_type,
+        client_secret,
+        name,
+        algorithm,
+        // Nothing but `clean()` looks at these.
+        redirect_uris: _,
+        hash_client_secret: _,
+        allowed_origins: _,
+    } = candidate;
+    let is_grant =
+        |grant: &str| GRANT_TYPES.contains(&grant) || (schema.device_grant && grant == DEVICE_CODE);
+    let reasons = [
+        (
+            "client_id",
+            client_id.and_then(|id| required(id.text).or(too_long(id.text, schema.client_id_length))),
+        ),
+        ("user", user.and_then(owner)),
+        (
+            "client_type",
+            client_type.and_then(|text| required(text).or(choice(text, CLIENT_TYPES.contains(&text)))),
+        ),
+        (
+            "authorization_grant_type",
+            authorization_grant_type.and_then(|text| required(text).or(choice(text, is_grant(text)))),
+        ),
+        ("client_secret", client_secret.and_then(|secret| over(secret.length, TEXT_LENGTH))),
+        ("name", name.and_then(|text| too_long(text, TEXT_LENGTH))),
+        ("algorithm", algorithm.and_then(|text| choice(text, text.is_empty() || ALGORITHMS.contains(&text)))),
+    ];
+    reasons.into_iter().filter_map(|(field, reason)| Some(Violation::of(field, reason?))).collect()
+}
+
+fn required(text: &str) -> Option<Reason> {
+    text.is_empty().then_some(Reason::Blank)
+}
+
+fn choice(text: &str, is_one: bool) -> Option<Reason> {
+    (!is_one).then(|| Reason::NotAChoice { value: text.to_owned() })
+}
+
+fn too_long(text: &str, limit: usize) -> Option<Reason> {
+    over(text.chars().count(), limit)
+}
+
+fn over(length: usize, limit: usize) -> Option<Reason> {
+    (length > limit).then_some(Reason::TooLong { limit, length })
+}
+
+fn owner(owner: Owner<'_>) -> Option<Reason> {
+    match owner {
+        Owner::Found => None,
+        Owner::Missing { column, key, value } => {
+            Some(Reason::NoSuchUser { column: column.to_owned(), key, value: value.to_owned() })
+        }
+        Owner::NotAKey { key, value } => Some(Reason::NotAKey { key, value: value.to_owned() }),
+    }
+}
+
+/// DOT's `clean()`.
+pub(super) fn clean(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Violation> {
+    let mut violations = redirect_uris(candidate, provider);
+    let schemes = &provider.allowed_schemes;
+    let origins = candidate.allowed_origins.unwrap_or_default();
+    violations.extend(uris("allowed_origins", origins, Purpose::AllowedOrigin, schemes, provider));
+    match candidate.algorithm {
+        Some("RS256") if !provider.oidc_rsa_private_key => {
+            violations.push(Violation::of("algorithm", Reason::NoRsaKey));
+        }
+        Some("HS256") => violations.extend(hs256(candidate)),
+        _ => {}
+    }
+    violations
+}
+
+fn redirect_uris(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Violation> {
+    let Some(list) = candidate.redirect_uris else { return Vec::new() };
+    let is_empty = list.iter().all(|text| split(text).next().is_none());
+    match candidate.authorization_grant_type {
+        Some(grant) if is_empty && REDIRECTING.contains(&grant) => {
+            let reason = Reason::NoRedirectUris { grant_type: grant.to_owned() };
+            vec![Violation::of("redirect_uris", reason)]
+        }
+        _ => {
+            let schemes = &provider.allowed_redirect_uri_schemes;
+            uris("redirect_uris", list, Purpose::RedirectUri, schemes, provider)
+        }
+    }
+}
+
+fn uris(
+    field: &'static str,
+    list: &[String],
+    purpose: Purpose,
+    schemes: &[String],
+    provider: &Provider,
+) -> Vec<Violation> {
+    let allowed = Allowed { schemes, wildcards: provider.allow_uri_wildcards };
+    let each = list.iter().enumerate().flat_map(|(index, text)| split(text).map(move |uri| (index, uri)));
+    each.filter_map(|(index, uri)| {
+        let error = check(purpose, uri, allowed).err()?;
+        Some(Violation { field, index: Some(index), reason: Reason::Uri(error) })
+    })
+    .collect()
+}
+
+/// The secret is the key of the signature, so it must be there and plain.
+fn hs256(candidate: &Candidate<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let is_public_grant =
+        candidate.authorization_grant_type.is_some_and(|grant| PUBLIC_GRANTS.contains(&grant));
+    if is_public_grant || candidate.client_type == Some("public") {
+        violations.push(Violation::of("algorithm", Reason::Hs256IsNotForPublic));
+    }
+    match (candidate.client_secret, candidate.hash_client_secret) {
+        (Some(SecretFacts { length: 0, .. }), _) => {
+            violations.push(Violation::of("client_secret", Reason::Hs256NeedsSecret));
+        }
+        (_, Some(true)) => {
+            violations.push(Violation::of("hash_client_secret", Reason::Hs256NeedsPlainSecret));
+        }
+        (Some(SecretFacts { hashed: true, .. }), _) => {
+            violations.push(Violation::of("client_secret", Reason::Hs256NeedsPlainSecret));
+        }
+        _ => {}
+    }
+    violations
+}

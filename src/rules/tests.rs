@@ -1,0 +1,192 @@
+//! Whole applications, judged as the real `full_clean()` judged them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::*;
+
+fn list(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+/// A confidential web application without faults.
+fn good(uris: &[String]) -> Candidate<'_> {
+    Candidate {
+        client_id: Some(ClientIdFacts { text: "web", taken: false }),
+        redirect_uris: Some(uris),
+        client_type: Some("confidential"),
+        authorization_grant_type: Some("authorization-code"),
+        ..Candidate::new_in_dot(&Provider::default())
+    }
+}
+
+/// The messages, as `field: message`.
+fn messages(candidate: &Candidate<'_>, provider: &Provider) -> Vec<String> {
+    let violations = full_clean(candidate, provider, Schema::default());
+    violations.iter().map(|violation| format!("{}: {violation}", violation.field)).collect()
+}
+
+#[test]
+fn whole_fields_are_judged_as_by_dot() {
+    let mut judged = 0;
+    for file in [
+        include_str!("../../tests/data/cases/redirect_uri_cases.json"),
+        include_str!("../../tests/data/cases/origin_cases.json"),
+    ] {
+        let file: Value = serde_json::from_str(file).unwrap();
+        for case in file["whole_field_cases"].as_array().unwrap() {
+            let text = |key: &str| case[key].as_str().unwrap();
+            let mut provider = Provider::default();
+            let settings = &case["settings"];
+            if let Ok(schemes) = serde_json::from_value(settings["ALLOWED_REDIRECT_URI_SCHEMES"].clone()) {
+                provider.allowed_redirect_uri_schemes = schemes;
+            }
+            provider.allow_uri_wildcards = settings["ALLOW_URI_WILDCARDS"] == true;
+            let (uris, origins) = (list(text("redirect_uris")), list(text("allowed_origins")));
+            let candidate = Candidate {
+                authorization_grant_type: Some(text("authorization_grant_type")),
+                allowed_origins: Some(&origins),
+                ..good(&uris)
+            };
+            let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for violation in full_clean(&candidate, &provider, Schema::default()) {
+                found.entry(violation.field).or_default().push(violation.to_string());
+            }
+            let expected: Option<BTreeMap<&str, Vec<String>>> = case["errors"].as_object().map(|errors| {
+                errors
+                    .iter()
+                    .map(|(field, messages)| {
+                        (field.as_str(), serde_json::from_value(messages.clone()).unwrap())
+                    })
+                    .collect()
+            });
+            assert_eq!(found, expected.unwrap_or_default(), "{case}");
+            judged += 1;
+        }
+    }
+    assert_eq!(judged, 22);
+}
+
+#[test]
+fn a_bare_new_application_lacks_two_things() {
+    let provider = Provider::default();
+    assert_eq!(
+        messages(&Candidate::new_in_dot(&provider), &provider),
+        ["client_type: This field cannot be blank.", "authorization_grant_type: This field cannot be blank.",]
+    );
+}
+
+#[test]
+fn what_is_not_known_is_not_judged() {
+    assert_eq!(messages(&Candidate::default(), &Provider::default()), [""; 0]);
+}
+
+#[test]
+fn every_problem_is_reported_at_its_place() {
+    let long = "é".repeat(256);
+    let uris = [list("https://ok.example/cb"), list("ftp://a https://b/#c")].concat();
+    let origins = list("https://o.example/");
+    let candidate = Candidate {
+        client_id: Some(ClientIdFacts { text: &long, taken: true }),
+        user: Some(Owner::NotAKey { key: KeyType::Integer, value: "u" }),
+        redirect_uris: Some(&uris),
+        client_type: Some("x'y"),
+        authorization_grant_type: Some("authorization_code"),
+        client_secret: Some(SecretFacts { length: 256, hashed: true }),
+        hash_client_secret: Some(false),
+        name: Some(&long),
+        algorithm: Some("HS256"),
+        allowed_origins: Some(&origins),
+    };
+    let violations = full_clean(&candidate, &Provider::default(), Schema::default());
+    let shown: Vec<_> = violations.iter().map(|v| format!("{} {:?} {v}", v.field, v.index)).collect();
+    assert_eq!(
+        shown,
+        [
+            "client_id None Ensure this value has at most 255 characters (it has 256).",
+            "user None “u” value must be an integer.",
+            "client_type None Value \"x'y\" is not a valid choice.",
+            "authorization_grant_type None Value 'authorization_code' is not a valid choice.",
+            "client_secret None Ensure this value has at most 255 characters (it has 256).",
+            "client_secret None You cannot use HS256 with a hashed client secret. For HS256 the client secret is the \
+             shared signing key and must be stored unhashed so the relying party can verify the token; set \
+             hash_client_secret=False and store an unhashed client_secret on this application.",
+            "name None Ensure this value has at most 255 characters (it has 256).",
+            "redirect_uris Some(1) redirect uri URI Validation error. invalid_scheme: ftp://a",
+            "redirect_uris Some(1) redirect uri URI validation error. fragment not allowed: https://b/#c",
+            "allowed_origins Some(0) allowed origin URI validation error. path not allowed: https://o.example/",
+        ]
+    );
+}
+
+#[test]
+fn algorithms_have_conditions() {
+    let uris = list("https://a.example/cb");
+    let (off, mut on) = (Provider::default(), Provider::default());
+    on.oidc_rsa_private_key = true;
+    let secret = |length, hashed| Some(SecretFacts { length, hashed });
+    let rs256 = Candidate { algorithm: Some("RS256"), ..good(&uris) };
+    assert_eq!(messages(&rs256, &off), ["algorithm: You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm"]);
+    assert_eq!(messages(&rs256, &on), [""; 0]);
+
+    let hs256 = Candidate { algorithm: Some("HS256"), hash_client_secret: Some(false), ..good(&uris) };
+    assert_eq!(messages(&hs256, &off), [""; 0]);
+    let fields = |candidate: &Candidate<'_>| -> Vec<&str> {
+        full_clean(candidate, &off, Schema::default()).iter().map(|violation| violation.field).collect()
+    };
+    assert_eq!(fields(&Candidate { client_type: Some("public"), ..hs256 }), ["algorithm"]);
+    assert_eq!(fields(&Candidate { authorization_grant_type: Some("implicit"), ..hs256 }), ["algorithm"]);
+    assert_eq!(fields(&Candidate { client_secret: secret(0, false), ..hs256 }), ["client_secret"]);
+    assert_eq!(fields(&Candidate { client_secret: secret(80, true), ..hs256 }), ["client_secret"]);
+    assert_eq!(fields(&Candidate { hash_client_secret: Some(true), ..hs256 }), ["hash_client_secret"]);
+    let unknown = Candidate { client_secret: None, hash_client_secret: None, ..hs256 };
+    assert_eq!(fields(&unknown), [""; 0]);
+    assert_eq!(
+        messages(&Candidate { algorithm: Some("ES256"), ..good(&uris) }, &off),
+        ["algorithm: Value 'ES256' is not a valid choice."]
+    );
+}
+
+#[test]
+fn the_database_has_its_say() {
+    let uris = list("https://a.example/cb");
+    let provider = Provider::default();
+    let taken = Candidate { client_id: Some(ClientIdFacts { text: "web", taken: true }), ..good(&uris) };
+    assert_eq!(messages(&taken, &provider), ["client_id: Application with this Client ID already exists."]);
+    let user = |owner| messages(&Candidate { user: Some(owner), ..good(&uris) }, &provider);
+    assert_eq!(user(Owner::Found), [""; 0]);
+    let missing = |key, value| user(Owner::Missing { column: "id", key, value });
+    assert_eq!(
+        missing(KeyType::Integer, "9999"),
+        ["user: user instance with id 9999 is not a valid choice."]
+    );
+    assert_eq!(missing(KeyType::Text, "bob"), ["user: user instance with id 'bob' is not a valid choice."]);
+    assert_eq!(
+        missing(KeyType::Uuid, "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"),
+        ["user: user instance with id UUID('f81d4fae-7dec-11d0-a765-00a0c91e6bf6') is not a valid choice."]
+    );
+    assert_eq!(user(Owner::NotAKey { key: KeyType::Uuid, value: "x" }), ["user: “x” is not a valid UUID."]);
+}
+
+#[test]
+fn older_schemas_know_less() {
+    let uris = list("");
+    let old = Schema { client_id_length: 100, device_grant: false };
+    let long = "c".repeat(101);
+    let candidate = Candidate {
+        client_id: Some(ClientIdFacts { text: &long, taken: false }),
+        authorization_grant_type: Some("urn:ietf:params:oauth:grant-type:device_code"),
+        ..good(&uris)
+    };
+    let provider = Provider::default();
+    assert_eq!(full_clean(&candidate, &provider, Schema::default()), []);
+    let shown: Vec<_> = full_clean(&candidate, &provider, old).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "Ensure this value has at most 100 characters (it has 101).",
+            "Value 'urn:ietf:params:oauth:grant-type:device_code' is not a valid choice.",
+        ]
+    );
+}
