@@ -298,8 +298,13 @@ fn finish(
         let text = plan_json::render(&prepared.plan, prepared.forecast.as_ref(), None, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.answer(&text)?;
-    } else if let Some(outcome) = outcome {
-        session.answer(&applied_line(&outcome))?;
+    } else {
+        if let Some(outcome) = outcome {
+            session.answer(&applied_line(&outcome))?;
+        }
+        if let Some(cleaned) = &cleaned {
+            session.answer(&crate::ui::cleanup::render(cleaned, Some(prepared.expired())))?;
+        }
     }
     match cleaned.and_then(|cleaned| super::cleartokens::exit_of(session, &cleaned)) {
         Some(exit) => Ok(exit),

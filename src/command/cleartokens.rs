@@ -1,37 +1,311 @@
-//! Stub.
-use super::session::{Connected, Session};
-use crate::config::Config;
-use crate::error::{Error, Exit};
-use crate::model::Sweep;
-use crate::sweep::{self, Outcome, Pace};
+//! `cleartokens`: DOT's command, plus what it lacks. Also the cleanup at the end of `apply`.
 
-/// x
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::Format;
+use super::history::History;
+use super::reconcile::{available, database_now, parse_instant, read_only, rfc3339};
+use super::session::{Connected, Session};
+use crate::config::{Config, duration};
+use crate::db::error::{DbError, Meaning};
+use crate::db::tokens::{self, TokensError};
+use crate::error::{Error, Exit};
+use crate::model::{Category, CleanupPolicy, ClientId, Sweep, Tally};
+use crate::plan::retention::{self, NoLifetime};
+use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
+use crate::ui::cleanup::{count_json, outcome_json, render};
+use crate::ui::plan::{CleanupForecast, render_forecast, visible};
+use crate::ui::progress::{Manner, Progress};
+
+/// The bar's total is worth so much waiting; larger tables go without.
+const COUNTING: &str = "SET LOCAL statement_timeout = '10s'";
+
+/// The flags of `cleartokens`; each overrides its key in the file's `[cleanup]`.
+#[derive(Args, Debug, Default)]
+pub struct CleartokensArgs {
+    /// How long refresh tokens live (`REFRESH_TOKEN_EXPIRE_SECONDS`), such as 14d or seconds; 0 is off.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    refresh_token_expire: Option<Duration>,
+    /// How long revoked refresh tokens are kept (`REFRESH_TOKEN_GRACE_PERIOD_SECONDS`).
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    refresh_token_grace_period: Option<Duration>,
+    /// Keep revoked refresh tokens for their whole lifetime (`REFRESH_TOKEN_REUSE_PROTECTION`).
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    refresh_token_reuse_protection: Option<bool>,
+    /// The most rows per transaction (`CLEAR_EXPIRED_TOKENS_BATCH_SIZE`).
+    #[arg(long, value_name = "ROWS")]
+    batch_size: Option<NonZeroU32>,
+    /// Pause between batches (`CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL`).
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    batch_interval: Option<Duration>,
+    /// Adapt the batch size, so that a batch takes about this long; 0 is off.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    target_batch_time: Option<Duration>,
+    /// Pause this multiple of each batch's time.
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
+    nice_ratio: Option<f64>,
+    /// Stop after the batch that is running by then; 0 is off.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    max_duration: Option<Duration>,
+    /// Stop after so many rows.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows: Option<u64>,
+    /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
+    only: Vec<Category>,
+    /// All but these.
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
+    skip: Vec<Category>,
+    /// Leave this application's rows alone; repeat the flag for several.
+    #[arg(long = "exclude-client", value_name = "CLIENT_ID")]
+    exclude_clients: Vec<String>,
+    /// Delete expired device grants too, which DOT never does.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    device_grants: Option<bool>,
+    /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    as_of: Option<OffsetDateTime>,
+    /// Count what would be deleted, exactly, and delete nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn parse_category(text: &str) -> Result<Category, String> {
+    Category::parse(text).ok_or_else(|| {
+        let known: Vec<&str> = Category::ALL.into_iter().map(Category::key).collect();
+        format!("no such category; there are {}", known.join(", "))
+    })
+}
+
+fn parse_ratio(text: &str) -> Result<f64, String> {
+    let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
+}
+
+impl CleartokensArgs {
+    /// The file's policy with these flags over it.
+    fn over(&self, file: CleanupPolicy) -> CleanupPolicy {
+        let set = |flags: &[Category], file: BTreeSet<Category>| {
+            if flags.is_empty() { file } else { flags.iter().copied().collect() }
+        };
+        let zero_is_off = |flag: Option<Duration>, file: Option<Duration>| {
+            flag.or(file).filter(|duration| !duration.is_zero())
+        };
+        let mut excluded = file.exclude_clients;
+        excluded.extend(self.exclude_clients.iter().map(ClientId::new));
+        CleanupPolicy {
+            refresh_token_expire: zero_is_off(self.refresh_token_expire, file.refresh_token_expire),
+            refresh_token_grace_period: self
+                .refresh_token_grace_period
+                .unwrap_or(file.refresh_token_grace_period),
+            refresh_token_reuse_protection: self
+                .refresh_token_reuse_protection
+                .unwrap_or(file.refresh_token_reuse_protection),
+            batch_size: self.batch_size.unwrap_or(file.batch_size),
+            batch_interval: self.batch_interval.unwrap_or(file.batch_interval),
+            target_batch_time: zero_is_off(self.target_batch_time, file.target_batch_time),
+            nice_ratio: self.nice_ratio.unwrap_or(file.nice_ratio),
+            max_duration: zero_is_off(self.max_duration, file.max_duration),
+            max_rows: self.max_rows.or(file.max_rows),
+            only: set(&self.only, file.only),
+            skip: set(&self.skip, file.skip),
+            device_grants: self.device_grants.unwrap_or(file.device_grants),
+            exclude_clients: excluded,
+        }
+    }
+}
+
+/// Cleans up, or counts.
+pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
+    let config = session.load_without_secrets()?;
+    let policy = args.over(config.cleanup.clone().unwrap_or_default());
+    if let Some(both) = policy.only.intersection(&policy.skip).next() {
+        return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
+    }
+    let connected = session.connect(&config.database, "cleartokens", 2).await?;
+    let as_of = match args.as_of {
+        Some(instant) => instant,
+        None => database_now(&connected.database.get().await?).await?,
+    };
+    let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
+    warn(session, &connected, &policy).await?;
+    if args.dry_run {
+        return dry_run(session, &connected, &sweeps, as_of).await;
+    }
+    let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
+        Manner::Bar => count_in_time(&connected, &sweeps).await?,
+        Manner::Lines | Manner::Objects | Manner::Silent => None,
+    };
+    let history = History::begin(session, &connected, &config, "cleartokens").await?;
+    let result = sweep_all(session, &connected, &sweeps, &policy, counted.map(|tally| tally.total())).await;
+    let (deleted, result) = match result {
+        Ok(outcome) => (outcome.deleted, Ok(outcome)),
+        Err((deleted, error)) => (deleted, Err(error)),
+    };
+    history.finish(session, &connected, &result, serde_json::json!({ "tokens": deleted })).await;
+    report(session, &rfc3339(as_of), &result?, counted.as_ref())
+}
+
+/// Says what may surprise, as DOT does where there is no lifetime.
+async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
+    let wanted = retention::categories(policy, &available(connected));
+    if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
+        let what = match kept {
+            NoLifetime::KeepsIdle => {
+                "only revoked and orphaned refresh tokens are deleted, and the access tokens of the others stay"
+            }
+            NoLifetime::KeepsIdleAndRevoked => {
+                "under reuse protection revoked refresh tokens are never deleted, and others only when they are orphaned"
+            }
+        };
+        session
+            .ui
+            .warning(format_args!("refresh tokens have no lifetime, so they never expire by age: {what}."));
+        session.ui.hint("set refresh_token_expire in [cleanup], or --refresh-token-expire, to REFRESH_TOKEN_EXPIRE_SECONDS");
+    }
+    for category in policy.only.iter().filter(|category| !wanted.contains(category)) {
+        session.ui.warning(format_args!("this database has no table of {}.", category.title()));
+    }
+    if !policy.exclude_clients.is_empty() {
+        let client = connected.database.get().await?;
+        for unknown in tokens::unknown_clients(&**client, &connected.layout, &policy.exclude_clients).await? {
+            let name = visible(unknown.as_str());
+            session
+                .ui
+                .warning(format_args!("no application has the client id {name}, which is to be left alone."));
+        }
+    }
+    Ok(())
+}
+
+async fn dry_run(
+    session: &mut Session,
+    connected: &Connected,
+    sweeps: &[Sweep],
+    as_of: OffsetDateTime,
+) -> Result<Exit, Error> {
+    let mut client = connected.database.get().await?;
+    let snapshot = read_only(&mut client).await?;
+    let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
+    let obstacles = tokens::obstacles(&*snapshot, &connected.layout, sweeps).await?;
+    let as_of = rfc3339(as_of);
+    let text = match session.global.format {
+        Format::Json => {
+            count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+        Format::Text => {
+            let mut text = String::new();
+            render_forecast(&mut text, &CleanupForecast { as_of, rows: tally.iter().collect() });
+            text.trim_end().to_owned() + "\n"
+        }
+    };
+    session.answer(&text)?;
+    if !obstacles.is_empty() {
+        session.ui.warning(format_args!("a run would be refused: {}.", SweepError::Obstacles(obstacles)));
+    }
+    Ok(Exit::Done)
+}
+
+/// Counts, unless that takes too long.
+async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
+    let mut client = connected.database.get().await?;
+    let snapshot = read_only(&mut client).await?;
+    snapshot.batch_execute(COUNTING).await.map_err(DbError::during("counting the rows to delete"))?;
+    match tokens::count(&*snapshot, &connected.layout, sweeps).await {
+        Ok(tally) => Ok(Some(tally)),
+        Err(TokensError::Database(error)) if *error.meaning() == Meaning::QueryCanceled => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The cleanup at the end of `apply`. `total`: how many rows the plan counted.
 pub async fn clean(
     session: &mut Session,
     connected: &Connected,
     sweeps: &[Sweep],
     config: &Config,
-    _total: u64,
+    total: u64,
 ) -> Result<Outcome, Error> {
     let policy = config.cleanup.clone().unwrap_or_default();
-    sweep::run(
-        connected.database.pool(),
-        &connected.layout,
-        sweeps,
-        &Pace::from(&policy),
-        &session.interrupted.token,
-        &mut |_| {},
-    )
-    .await
-    .map_err(|e| Error::from_source(Exit::Failed, &e.error))
-}
-/// x
-pub fn exit_of(_session: &Session, _outcome: &Outcome) -> Option<Exit> {
-    None
+    sweep_all(session, connected, sweeps, &policy, Some(total)).await.map_err(|(_, error)| error)
 }
 
-impl From<crate::db::tokens::TokensError> for Error {
-    fn from(error: crate::db::tokens::TokensError) -> Self {
-        Self::from_source(Exit::Failed, &error)
+/// Runs the sweeps with progress. A failure comes with what was deleted before it, which has been reported by then.
+async fn sweep_all(
+    session: &mut Session,
+    connected: &Connected,
+    sweeps: &[Sweep],
+    policy: &CleanupPolicy,
+    total: Option<u64>,
+) -> Result<Outcome, (Tally, Error)> {
+    let manner = Manner::of(&session.ui, session.global.format == Format::Json);
+    let (pace, stop) = (Pace::from(policy), session.interrupted.token.clone());
+    let mut progress = Progress::new(&mut session.ui, manner, total);
+    let pool = connected.database.pool();
+    let result =
+        sweep::run(pool, &connected.layout, sweeps, &pace, &stop, &mut |event| progress.on(&event)).await;
+    drop(progress);
+    result.map_err(|failure| {
+        let sweep::Failure { error, outcome } = *failure;
+        if outcome.deleted.total() > 0 {
+            session.ui.stderr_line(render(&outcome, total).trim_end());
+        }
+        (outcome.deleted, error.into())
+    })
+}
+
+fn report(
+    session: &mut Session,
+    as_of: &str,
+    outcome: &Outcome,
+    counted: Option<&Tally>,
+) -> Result<Exit, Error> {
+    let text = match session.global.format {
+        Format::Text => render(outcome, counted.map(Tally::total)),
+        Format::Json => {
+            outcome_json(as_of, outcome, counted).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+    };
+    session.answer(&text)?;
+    Ok(exit_of(session, outcome).unwrap_or(Exit::Done))
+}
+
+/// The exit code of a run that did not end well; `None`: it did.
+#[must_use]
+pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
+    match outcome.stop {
+        Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
+        Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
+        Stop::NoProgress { .. } => Some(Exit::Failed),
+    }
+}
+
+impl From<TokensError> for Error {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Database(error) => error.into(),
+            TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
+                "look at the triggers and rules of that table; its rows of this batch are as they were",
+            ),
+        }
+    }
+}
+
+impl From<SweepError> for Error {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Tokens(error) => error.into(),
+            SweepError::Obstacles(_) => Self::from_source(Exit::Refused, &error).hint(
+                "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
+                 was deleted",
+            ),
+            SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
+                .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+        }
     }
 }

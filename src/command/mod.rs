@@ -103,6 +103,8 @@ pub enum Verb {
     Plan(plan::PlanArgs),
     /// Show the plan, ask, bring the database there, then clean up.
     Apply(apply::ApplyArgs),
+    /// Delete expired and revoked tokens, as DOT's command of the same name does.
+    Cleartokens(cleartokens::CleartokensArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
@@ -124,6 +126,7 @@ impl Verb {
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
+            Self::Cleartokens(_) => "cleartokens",
             Self::Createapplication(_) => "createapplication",
             Self::Migrate(_) => "migrate",
             Self::Schema(_) => "schema",
@@ -143,6 +146,7 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
+        Verb::Cleartokens(args) => session.block_on(cleartokens::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Schema(args) => schema::run(session, args),

@@ -248,10 +248,18 @@ impl Session {
     /// # Errors
     /// As [`Session::load_optional`].
     pub fn load_database(&mut self) -> Result<config::Database, Error> {
+        Ok(self.load_without_secrets()?.database)
+    }
+
+    /// Reads the file if there is one, for verbs that need no secret of it.
+    ///
+    /// # Errors
+    /// As [`Session::load_optional`].
+    pub fn load_without_secrets(&mut self) -> Result<Config, Error> {
         let path = self.global.file.clone();
         match config::read(&path) {
-            Ok(bytes) => Ok(self.parse(bytes, &path, Presence::Optional)?.database),
-            Err(_) => Ok(self.load_optional()?.database),
+            Ok(bytes) => self.parse(bytes, &path, Presence::Optional),
+            Err(_) => self.load_optional(),
         }
     }
 

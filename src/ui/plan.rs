@@ -360,7 +360,8 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
     names.join(", ")
 }
 
-fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
+/// What cleanup would delete.
+pub fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
     let CleanupForecast { as_of, rows } = forecast;
     let total: u64 = rows.iter().map(|(_, count)| count).sum();
     if total == 0 {

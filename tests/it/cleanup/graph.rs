@@ -83,7 +83,7 @@ impl Numbers {
         Self(seed)
     }
 
-    /// SplitMix64.
+    /// Sebastiano Vigna's `splitmix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -134,7 +134,7 @@ impl Draft {
             policy.refresh_token_expire.map_or(Duration::HOUR, |age| age.try_into().unwrap()),
             policy.refresh_token_grace_period.try_into().unwrap(),
         ];
-        let mut instant = |numbers: &mut Numbers| {
+        let instant = |numbers: &mut Numbers| {
             let nudge = numbers.pick(&[-3_600_000_000, -1_000, -1, -1, 0, 0, 1, 1, 1_000, 3_600_000_000]);
             now - numbers.pick(&cutoffs) + Duration::microseconds(nudge)
         };
@@ -144,7 +144,7 @@ impl Draft {
         // One-to-one pointers: the nth row points at the nth of a shuffled list, or at nothing.
         let (of_refresh, of_source, of_id) =
             (numbers.shuffled(access), numbers.shuffled(refresh), numbers.shuffled(id));
-        let mut pointer = |numbers: &mut Numbers, targets: &[usize], row: usize| {
+        let pointer = |numbers: &mut Numbers, targets: &[usize], row: usize| {
             targets.get(row - 1).copied().filter(|_| numbers.below(5) > 0)
         };
         for row in 1..=refresh {

@@ -1,0 +1,457 @@
+//! What is known of a running cleanup, and what that looks like. Pure: knows no clock and no terminal.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::model::{Sweep, Tally};
+use crate::sweep::{Event, Transient, Wait};
+use crate::ui::plan::{grouped, plural};
+
+/// No ETA before so many batches, and before a hundredth is done: it would be a guess.
+const MEANINGFUL_BATCHES: u64 = 5;
+
+/// The rate is an average over about this long.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Narrower bars say nothing; wider ones do not say more.
+const BAR_WIDTHS: std::ops::RangeInclusive<usize> = 8..=30;
+
+/// What the bar is drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glyphs {
+    /// Block elements.
+    Unicode,
+    /// `#` and `-`, where the locale is not UTF-8.
+    Ascii,
+}
+
+/// A running cleanup.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// How many rows will go, all told.
+    total: Option<u64>,
+    deleted: u64,
+    batches: u64,
+    /// Rows a second.
+    rate: f64,
+    /// When the last batch was done.
+    last: Duration,
+    /// The sweep at work.
+    title: &'static str,
+    /// About how many rows it will look at.
+    rows: Option<u64>,
+    examined: u64,
+    /// The last batch: its rows, and how long it took.
+    batch: Option<(u64, Duration)>,
+    /// What the run waits for.
+    waiting: Option<String>,
+}
+
+impl View {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub const fn new(total: Option<u64>) -> Self {
+        Self {
+            total,
+            deleted: 0,
+            batches: 0,
+            rate: 0.0,
+            last: Duration::ZERO,
+            title: "",
+            rows: None,
+            examined: 0,
+            batch: None,
+            waiting: None,
+        }
+    }
+
+    /// Takes note of an event, `now` after the start.
+    pub fn update(&mut self, event: &Event<'_>, now: Duration) {
+        self.waiting = None;
+        match event {
+            Event::Started { sweep, rows } => {
+                self.title = sweep.title();
+                self.rows = *rows;
+                self.examined = 0;
+            }
+            Event::Batch(batch) => {
+                let rows = batch.deleted.total();
+                self.deleted += rows;
+                self.examined += batch.examined;
+                if rows > 0 {
+                    self.batches += 1;
+                    self.batch = Some((rows, batch.elapsed));
+                }
+                self.measure(rows, now);
+            }
+            Event::Retry { reason, wait, .. } if !wait.is_zero() => {
+                self.waiting = Some(format!("{}, next try in {}", because(*reason), short(*wait)));
+            }
+            Event::Waiting { reason: Wait::Locks, wait } => {
+                self.waiting = Some(format!("waiting {} for locked rows", short(*wait)));
+            }
+            Event::Waiting { reason: Wait::Pace, wait } if *wait >= Duration::from_secs(1) => {
+                self.waiting = Some(format!("pausing {}", short(*wait)));
+            }
+            Event::Retry { .. } | Event::Waiting { .. } | Event::Finished { .. } => {}
+        }
+    }
+
+    /// The average over all until a window is full, then an exponentially weighted one.
+    fn measure(&mut self, rows: u64, now: Duration) {
+        let interval = now.saturating_sub(self.last).as_secs_f64().max(1e-3);
+        self.last = now;
+        let weight =
+            (interval / now.as_secs_f64().max(interval)).max(1.0 - (-interval / WINDOW.as_secs_f64()).exp());
+        #[expect(clippy::cast_precision_loss, reason = "rows of one batch")]
+        let current = rows as f64 / interval;
+        self.rate += weight * (current - self.rate);
+    }
+
+    /// How much is done, of a thousand; of the table at hand where the total is not known.
+    fn permille(&self) -> Option<u64> {
+        let (done, of) = match (self.total, self.rows) {
+            (Some(total), _) => (self.deleted, total),
+            (None, Some(rows)) => (self.examined, rows),
+            (None, None) => return None,
+        };
+        (of > 0).then(|| (done.saturating_mul(1_000) / of).min(1_000))
+    }
+
+    fn eta(&self) -> Option<Duration> {
+        let left = self.total?.saturating_sub(self.deleted);
+        let meaningful = self.batches >= MEANINGFUL_BATCHES && self.permille()? >= 10 && self.rate >= 1.0;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        meaningful.then(|| Duration::try_from_secs_f64(left as f64 / self.rate).ok()).flatten()
+    }
+
+    fn done(&self) -> String {
+        match self.total {
+            Some(total) => format!("{}/{} rows", grouped(self.deleted), grouped(total.max(self.deleted))),
+            None => plural(self.deleted, "row"),
+        }
+    }
+
+    fn pace(&self) -> Option<String> {
+        (self.rate >= 1.0).then(|| format!("{} rows/s", grouped(self.rounded_rate())))
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; saturates far beyond any rate"
+    )]
+    fn rounded_rate(&self) -> u64 {
+        self.rate.round() as u64
+    }
+
+    /// One line of at most `width` columns. What matters least is left out first.
+    #[must_use]
+    pub fn bar(&self, width: usize, glyphs: Glyphs) -> String {
+        let percent = self.permille().map(|permille| format!("{:>3}%", permille / 10));
+        let eta = self.eta().map(|eta| format!("ETA {}", short(eta)));
+        let batch =
+            self.batch.map(|(rows, elapsed)| format!("batch of {} in {}", grouped(rows), short(elapsed)));
+        // In the order in which they stay.
+        let kept = [Some(self.done()), self.waiting.clone(), eta, self.pace(), batch];
+        let mut parts: Vec<String> = Vec::new();
+        let mut used = self.title.len() + percent.as_ref().map_or(0, |percent| percent.len() + 1);
+        let reserved = percent.as_ref().map_or(0, |_| BAR_WIDTHS.start() + 1);
+        for part in kept.into_iter().flatten() {
+            if used + reserved + part.len() + 2 > width {
+                break;
+            }
+            used += part.len() + 2;
+            parts.push(part);
+        }
+        let bar = self
+            .permille()
+            .filter(|_| used + 1 + BAR_WIDTHS.start() <= width)
+            .map(|permille| drawn(permille, (width - used - 1).min(*BAR_WIDTHS.end()), glyphs));
+        let head: Vec<String> = [Some(self.title.to_owned()), bar, percent].into_iter().flatten().collect();
+        let mut line = head.join(" ");
+        for part in parts {
+            line.push_str("  ");
+            line.push_str(&part);
+        }
+        if line.chars().count() > width { line.chars().take(width).collect() } else { line }
+    }
+
+    /// The same where lines stay.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let done = match self.total {
+            Some(total) => {
+                format!("{} of {} deleted", grouped(self.deleted), plural(total.max(self.deleted), "row"))
+            }
+            None => format!("{} deleted", plural(self.deleted, "row")),
+        };
+        let percent = self.permille().map(|permille| match self.total {
+            Some(_) => format!("{}%", permille / 10),
+            None => format!("{}% of the table looked at", permille / 10),
+        });
+        let eta = self.eta().map(|eta| format!("ETA {}", short(eta)));
+        let parts: Vec<String> = [Some(done), percent, self.pace(), eta].into_iter().flatten().collect();
+        format!("{}: {}", capitalised(self.title), parts.join(", "))
+    }
+
+    /// What is worth a line of its own at once.
+    #[must_use]
+    pub fn notice(&self, event: &Event<'_>) -> Option<String> {
+        match event {
+            Event::Finished { sweep, deleted, elapsed } if deleted.total() > 0 => {
+                let rows = plural(deleted.total(), "row");
+                Some(format!("{}: {rows} deleted in {}", capitalised(sweep.title()), short(*elapsed)))
+            }
+            Event::Retry { .. } | Event::Waiting { reason: Wait::Locks, .. } => {
+                self.waiting.as_deref().map(capitalised)
+            }
+            _ => None,
+        }
+    }
+
+    /// The event as a JSON object; `None`: nothing that a script would want.
+    #[must_use]
+    pub fn object(&self, event: &Event<'_>) -> Option<String> {
+        let seconds = |duration: &Duration| (duration.as_secs_f64() * 1_000.0).round() / 1_000.0;
+        let object = match event {
+            Event::Started { sweep, rows } => {
+                json!({"event": "started", "categories": categories(sweep), "rows_estimated": rows})
+            }
+            Event::Batch(batch) => json!({
+                "event": "progress",
+                "categories": categories(batch.sweep),
+                "rows_deleted": self.deleted,
+                "rows_total": self.total,
+                "rows_per_second": self.rounded_rate(),
+                "eta_seconds": self.eta().map(|eta| eta.as_secs()),
+                "batch_rows": batch.deleted.total(),
+                "batch_limit": batch.size,
+                "batch_seconds": seconds(&batch.elapsed),
+            }),
+            Event::Retry { sweep, reason, stalled, wait } => json!({
+                "event": "retry",
+                "categories": categories(sweep),
+                "reason": key(*reason),
+                "stalled": stalled,
+                "wait_seconds": seconds(wait),
+            }),
+            Event::Waiting { reason: Wait::Locks, wait } => {
+                json!({"event": "waiting", "reason": "locks", "wait_seconds": seconds(wait)})
+            }
+            Event::Waiting { reason: Wait::Pace, .. } => return None,
+            Event::Finished { sweep, deleted, elapsed } => json!({
+                "event": "finished",
+                "categories": categories(sweep),
+                "deleted": tally_of(sweep, deleted),
+                "seconds": seconds(elapsed),
+            }),
+        };
+        Some(object.to_string())
+    }
+}
+
+fn categories(sweep: &Sweep) -> Vec<&'static str> {
+    sweep.categories().into_iter().map(crate::model::Category::key).collect()
+}
+
+fn tally_of(sweep: &Sweep, deleted: &Tally) -> serde_json::Value {
+    sweep.categories().into_iter().map(|category| (category.key(), deleted.get(category))).collect()
+}
+
+fn drawn(permille: u64, width: usize, glyphs: Glyphs) -> String {
+    let filled = usize::try_from(permille).unwrap_or(1_000) * width / 1_000;
+    let (full, empty) = match glyphs {
+        Glyphs::Unicode => ("█", "░"),
+        Glyphs::Ascii => ("#", "-"),
+    };
+    format!("{}{}", full.repeat(filled), empty.repeat(width - filled))
+}
+
+/// Why, for people.
+#[must_use]
+pub const fn because(reason: Transient) -> &'static str {
+    match reason {
+        Transient::Locked => "another transaction holds a lock",
+        Transient::Deadlock => "the server broke a deadlock",
+        Transient::Changed => "rows were changed meanwhile",
+        Transient::Referenced => "rows are referred to meanwhile",
+        Transient::TooSlow => "the batch took too long and is made smaller",
+        Transient::Disconnected => "the connection was lost",
+    }
+}
+
+/// Why, for scripts.
+#[must_use]
+pub const fn key(reason: Transient) -> &'static str {
+    match reason {
+        Transient::Locked => "locked",
+        Transient::Deadlock => "deadlock",
+        Transient::Changed => "changed",
+        Transient::Referenced => "referenced",
+        Transient::TooSlow => "too_slow",
+        Transient::Disconnected => "disconnected",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// `0.49s`, `4.2s`, `38s`, `3m38s`, `1h05m`.
+#[must_use]
+pub fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{:.2}s", duration.as_secs_f64()),
+        1..=9 => format!("{:.1}s", duration.as_secs_f64()),
+        10..=59 => format!("{seconds}s"),
+        60..=3_599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::model::{Category, Doomed};
+    use crate::sweep::Batch;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn sweep() -> Sweep {
+        let at = Some(OffsetDateTime::UNIX_EPOCH);
+        Sweep {
+            doomed: Doomed::Sessions { revoked: at, idle: at, expired: at },
+            excluded: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// After so many batches of ten thousand rows a second.
+    fn view(total: Option<u64>, batches: u32) -> View {
+        let sweep = sweep();
+        let mut view = View::new(total);
+        view.update(&Event::Started { sweep: &sweep, rows: Some(1_000_000) }, Duration::ZERO);
+        let mut deleted = Tally::ZERO;
+        deleted.add(Category::Access, 10_000);
+        for second in 1..=batches {
+            let batch = Batch { sweep: &sweep, deleted, examined: 5_000, size: 10_000, elapsed: SECOND / 4 };
+            view.update(&Event::Batch(batch), SECOND * second);
+        }
+        view
+    }
+
+    #[test]
+    fn the_bar_says_what_where_how_fast_and_how_long() {
+        assert_eq!(
+            view(Some(200_000), 10).bar(160, Glyphs::Unicode),
+            "expired refresh and access tokens ███████████████░░░░░░░░░░░░░░░  50%  100,000/200,000 rows  \
+             ETA 10s  10,000 rows/s  batch of 10,000 in 0.25s"
+        );
+        assert_eq!(
+            view(Some(200_000), 10).bar(100, Glyphs::Ascii),
+            "expired refresh and access tokens #######--------  50%  100,000/200,000 rows  ETA 10s  \
+             10,000 rows/s"
+        );
+    }
+
+    #[test]
+    fn it_fits_any_terminal() {
+        for total in [None, Some(200_000)] {
+            for width in 0..200 {
+                for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
+                    let line = view(total, 7).bar(width, glyphs);
+                    assert!(line.chars().count() <= width, "{width}: {line}");
+                    assert!(glyphs == Glyphs::Unicode || line.is_ascii());
+                }
+            }
+        }
+        assert_eq!(
+            view(Some(200_000), 10).bar(40, Glyphs::Unicode),
+            "expired refresh and access tokens  50%"
+        );
+    }
+
+    #[test]
+    fn no_eta_before_it_means_something() {
+        assert!(!view(Some(200_000), 4).line().contains("ETA"));
+        assert!(!view(Some(20_000_000), 5).line().contains("ETA"));
+        assert!(view(Some(200_000), 5).line().contains("ETA 15s"));
+        assert!(!view(None, 100).line().contains("ETA"));
+    }
+
+    #[test]
+    fn without_a_total_the_table_is_the_measure() {
+        let view = view(None, 100);
+        assert_eq!(
+            view.line(),
+            "Expired refresh and access tokens: 1,000,000 rows deleted, 50% of the table looked at, 10,000 rows/s"
+        );
+        assert!(view.bar(100, Glyphs::Ascii).contains("######------"), "{}", view.bar(100, Glyphs::Ascii));
+    }
+
+    #[test]
+    fn more_rows_than_counted_do_not_make_more_than_all() {
+        let view = view(Some(10_000), 10);
+        assert_eq!(
+            view.line(),
+            "Expired refresh and access tokens: 100,000 of 100,000 rows deleted, 100%, 10,000 rows/s, ETA 0.00s"
+        );
+    }
+
+    #[test]
+    fn it_says_what_it_waits_for() {
+        let sweep = sweep();
+        let mut view = view(Some(200_000), 3);
+        let retry =
+            Event::Retry { sweep: &sweep, reason: Transient::Disconnected, stalled: 2, wait: SECOND / 5 };
+        view.update(&retry, SECOND * 4);
+        assert_eq!(view.notice(&retry).unwrap(), "The connection was lost, next try in 0.20s");
+        assert!(view.bar(120, Glyphs::Ascii).contains("the connection was lost, next try in 0.20s"));
+        let waiting = Event::Waiting { reason: Wait::Locks, wait: SECOND };
+        view.update(&waiting, SECOND * 5);
+        assert_eq!(view.notice(&waiting).unwrap(), "Waiting 1.0s for locked rows");
+        let fallback =
+            Event::Retry { sweep: &sweep, reason: Transient::Locked, stalled: 0, wait: Duration::ZERO };
+        view.update(&fallback, SECOND * 5);
+        assert_eq!(view.notice(&fallback), None);
+    }
+
+    #[test]
+    fn scripts_get_an_object_per_event() {
+        let sweep = sweep();
+        let mut deleted = Tally::ZERO;
+        deleted.add(Category::Access, 2);
+        let batch = Batch { sweep: &sweep, deleted, examined: 5, size: 10, elapsed: SECOND / 8 };
+        let event = Event::Batch(batch);
+        let mut view = View::new(Some(8));
+        view.update(&event, SECOND);
+        assert_eq!(
+            view.object(&event).unwrap(),
+            r#"{"batch_limit":10,"batch_rows":2,"batch_seconds":0.125,"categories":["revoked","expired","access"],"eta_seconds":null,"event":"progress","rows_deleted":2,"rows_per_second":2,"rows_total":8}"#
+        );
+        let finished = Event::Finished { sweep: &sweep, deleted, elapsed: SECOND };
+        assert_eq!(
+            view.object(&finished).unwrap(),
+            r#"{"categories":["revoked","expired","access"],"deleted":{"access":2,"expired":0,"revoked":0},"event":"finished","seconds":1.0}"#
+        );
+    }
+
+    #[test]
+    fn durations_are_short() {
+        for (millis, text) in [
+            (0, "0.00s"),
+            (490, "0.49s"),
+            (4_230, "4.2s"),
+            (38_900, "38s"),
+            (218_000, "3m38s"),
+            (3_900_000, "1h05m"),
+        ] {
+            assert_eq!(short(Duration::from_millis(millis)), text);
+        }
+    }
+}
