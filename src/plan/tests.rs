@@ -299,8 +299,8 @@ fn refused(plan: &Plan, policy: &Policy, allow: &[Allow]) -> Vec<Violation> {
 
 #[test]
 fn rails_list_every_violation_and_open_one_at_a_time() {
-    let mut wanted = Desired::default();
-    wanted.removed = ["guarded", "listed", "referenced"].into_iter().map(id).collect();
+    let removed = ["guarded", "listed", "referenced"].into_iter().map(id).collect();
+    let wanted = Desired { removed, ..Desired::default() };
     let plan = planned(&wanted, &database(&["guarded", "listed", "referenced"]));
     let policy = Policy {
         protect: BTreeSet::from([id("listed")]),

@@ -174,7 +174,7 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
         match (line.trim_start().strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => found.extend(open.take()),
             (Some(information), None) => {
-                open = Some((number, String::new())).filter(|_| information == language)
+                open = Some((number, String::new())).filter(|_| information == language);
             }
             (None, Some((_, block))) => {
                 block.push_str(line);

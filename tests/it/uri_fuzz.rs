@@ -253,7 +253,7 @@ const ENDS: [&str; 18] = [
     ":8443/cb", ":0", "/a b", "/\u{a0}", "/é",
 ];
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// Numbers that look random and are the same in every run (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -307,7 +307,7 @@ impl Dice {
         }
         match purpose {
             Purpose::AllowedOrigin if !self.one_in(8) => {
-                uri.push_str(self.pick(&["", "", "", ":443", ":abc"]))
+                uri.push_str(self.pick(&["", "", "", ":443", ":abc"]));
             }
             _ => uri.push_str(self.pick(&ENDS)),
         }
