@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
+use tokio_util::sync::CancellationToken;
 
 use crate::db::applications::{self, ApplicationsError, Cell, NewApplication};
 use crate::db::dependents;
@@ -43,6 +44,8 @@ pub struct Request<'a> {
     pub lock_timeout: Duration,
     /// Whose applications these are and which run this is, where there is a ledger.
     pub owner: Option<ledger::Owner<'a>>,
+    /// Cancelled: stop before anything is committed.
+    pub stop: &'a CancellationToken,
 }
 
 /// Who holds the lock.
@@ -103,6 +106,9 @@ pub enum ApplyError {
         /// How many it touched.
         actual: u64,
     },
+    /// Somebody asked for it; everything was rolled back.
+    #[error("interrupted; everything was rolled back")]
+    Interrupted,
     /// The plan and the secrets do not belong together.
     #[error("no secret was made for application \"{0}\"")]
     Unsealed(ClientId),
@@ -148,6 +154,7 @@ pub async fn apply(
     compare(&transaction, request).await?;
     for step in &request.plan.steps {
         if let Step::Update { .. } = step {
+            go_on(request)?;
             execute_update(&transaction, request, step).await?;
             on(Event::Executed(step));
         }
@@ -165,6 +172,7 @@ pub async fn apply(
         .await
         .map_err(DbError::during("checking the foreign keys"))?;
     let dependents = delete(&transaction, drainer, request, on).await?;
+    go_on(request)?;
     transaction.commit().await.map_err(|error| {
         let lost = error.is_closed() || error.as_db_error().is_none();
         let error = DbError::new("committing the changes", error);
@@ -212,7 +220,11 @@ async fn take_lock(
             on(Event::Waiting(holder.as_ref()));
             announced = true;
         }
-        tokio::time::sleep(LOCK_RETRY.min(deadline.saturating_duration_since(Instant::now()))).await;
+        let pause = LOCK_RETRY.min(deadline.saturating_duration_since(Instant::now()));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = request.stop.cancelled() => return Err(ApplyError::Interrupted),
+        }
     }
 }
 
@@ -246,6 +258,10 @@ async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result
         .map(|row| row.client_id.clone())
         .collect();
     if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
+}
+
+fn go_on(request: &Request<'_>) -> Result<(), ApplyError> {
+    if request.stop.is_cancelled() { Err(ApplyError::Interrupted) } else { Ok(()) }
 }
 
 fn affected(attempted: impl FnOnce() -> String, expected: u64, actual: u64) -> Result<(), ApplyError> {

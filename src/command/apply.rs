@@ -10,7 +10,8 @@ use super::Format;
 use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
-use crate::apply::{Event, Outcome, Request};
+use crate::apply::{ApplyError, Event, Outcome, Request};
+use crate::db::error::Meaning;
 use crate::db::ledger::Owner;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
@@ -214,9 +215,11 @@ pub async fn write(
         layout: &prepared.connected.layout,
         lock_timeout,
         owner: run.map(|run| Owner { name: &owner, run }),
+        stop: &session.interrupted.token,
     };
     let guard = session.cancel_on_signal(&prepared.connected, &writer);
     let ui = &mut session.ui;
+    let mut drained = 0;
     let mut on = |event: Event<'_>| match event {
         Event::Waiting(Some(holder)) => ui.status(format_args!(
             "Waiting for another oauthctl: pid {} ({}), since {}.",
@@ -227,6 +230,7 @@ pub async fn write(
         Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
         Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
         Event::Drained { client_id, rows, total } => {
+            drained = rows;
             ui.status(format_args!(
                 "Deleting tokens of {}: {rows} of about {total}.",
                 visible(client_id.as_str())
@@ -235,12 +239,27 @@ pub async fn write(
     };
     let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
     drop(guard);
-    outcome.map_err(|error| {
-        session.interrupted.exit().map_or_else(
-            || Error::from(error),
-            |exit| Error::new(exit, "interrupted; everything was rolled back"),
-        )
-    })
+    outcome.map_err(|error| failure(session, error, drained))
+}
+
+/// What to say of a failure: a cancelled statement after a signal is an interruption, not an error.
+fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
+    let cancelled = match &error {
+        ApplyError::Interrupted => true,
+        ApplyError::Database(error) => *error.meaning() == Meaning::QueryCanceled,
+        _ => false,
+    };
+    let error = match session.interrupted.exit().filter(|_| cancelled) {
+        Some(exit) => Error::new(exit, "interrupted; the changes were rolled back"),
+        None => Error::from(error),
+    };
+    if drained == 0 {
+        return error;
+    }
+    let rows = plural(drained, "token");
+    error.hint(format!(
+        "{rows} of applications to be deleted are gone already; the next run goes on from there"
+    ))
 }
 
 /// Keeps or takes back the delivered secrets, and shows them where there is no file.

@@ -10,6 +10,7 @@ pub mod completions;
 pub mod createapplication;
 pub mod history;
 pub mod init;
+pub mod interrupted;
 pub mod man;
 pub mod migrate;
 pub mod plan;

@@ -6,13 +6,11 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::GlobalArgs;
+use super::interrupted::Interrupted;
 use crate::config::{self, Config, PlaceOf, Presence, Problem, Problems, Source};
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
@@ -48,50 +46,6 @@ pub struct Connected {
     pub layout: Layout,
     /// Keeps the embedded server running.
     pub embedded: Option<Cluster>,
-}
-
-/// SIGINT and SIGTERM.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupted {
-    /// Cancelled by either.
-    pub token: CancellationToken,
-    terminated: Arc<AtomicBool>,
-}
-
-impl Interrupted {
-    /// The exit code that says which signal it was; `None`: none came.
-    #[must_use]
-    pub fn exit(&self) -> Option<Exit> {
-        self.token.is_cancelled().then(|| {
-            if self.terminated.load(Ordering::Relaxed) { Exit::Terminated } else { Exit::Interrupted }
-        })
-    }
-
-    /// Starts to listen. The first signal asks for a graceful end; a second one ends the process at once.
-    fn listen(&self) -> io::Result<()> {
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let this = self.clone();
-        tokio::spawn(async move {
-            loop {
-                let terminated = tokio::select! {
-                    _ = interrupt.recv() => false,
-                    _ = terminate.recv() => true,
-                };
-                if this.token.is_cancelled() {
-                    let exit = if terminated { Exit::Terminated } else { Exit::Interrupted };
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "the user asked twice; the server rolls back"
-                    )]
-                    std::process::exit(i32::from(exit as u8));
-                }
-                this.terminated.store(terminated, Ordering::Relaxed);
-                this.token.cancel();
-            }
-        });
-        Ok(())
-    }
 }
 
 /// The process's environment variable, as text; one that is not UTF-8 counts as absent.
@@ -420,13 +374,17 @@ impl Session {
 
     /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does.
     #[must_use]
-    pub fn cancel_on_signal(&self, _connected: &Connected, client: &tokio_postgres::Client) -> DropGuard {
-        let cancel = client.cancel_token();
+    pub fn cancel_on_signal(&self, connected: &Connected, client: &tokio_postgres::Client) -> DropGuard {
+        let canceller = connected.database.canceller(client);
         let (signalled, done) = (self.interrupted.token.clone(), CancellationToken::new());
         let guard = done.clone().drop_guard();
         tokio::spawn(async move {
             tokio::select! {
-                () = signalled.cancelled() => { let _ = cancel.cancel_query(tokio_postgres::NoTls).await; }
+                () = signalled.cancelled() => {
+                    if let Err(error) = canceller.cancel().await {
+                        tracing::warn!(%error, "the running statement cannot be cancelled");
+                    }
+                }
                 () = done.cancelled() => {}
             }
         });

@@ -4,6 +4,8 @@
 //! are: tests, which may panic.
 
 #[cfg(test)]
+mod apply_failures;
+#[cfg(test)]
 mod cleanup;
 #[cfg(test)]
 mod connect;

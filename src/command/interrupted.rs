@@ -1,0 +1,56 @@
+//! SIGINT and SIGTERM: the first asks for a graceful end, the second ends the process at once.
+//!
+//! Verbs look at the token between steps and batches. Knows nothing of what they do.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Exit;
+
+/// SIGINT and SIGTERM.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupted {
+    /// Cancelled by either.
+    pub token: CancellationToken,
+    terminated: Arc<AtomicBool>,
+}
+
+impl Interrupted {
+    /// The exit code that says which signal it was; `None`: none came.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        self.token.is_cancelled().then(|| {
+            if self.terminated.load(Ordering::Relaxed) { Exit::Terminated } else { Exit::Interrupted }
+        })
+    }
+
+    /// Starts to listen. The first signal asks for a graceful end; a second one ends the process at once.
+    pub fn listen(&self) -> io::Result<()> {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let this = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let terminated = tokio::select! {
+                    _ = interrupt.recv() => false,
+                    _ = terminate.recv() => true,
+                };
+                if this.token.is_cancelled() {
+                    let exit = if terminated { Exit::Terminated } else { Exit::Interrupted };
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "the user asked twice; the server rolls back"
+                    )]
+                    std::process::exit(i32::from(exit as u8));
+                }
+                this.terminated.store(terminated, Ordering::Relaxed);
+                this.token.cancel();
+            }
+        });
+        Ok(())
+    }
+}
