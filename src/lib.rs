@@ -21,7 +21,7 @@
 //! |---|---|
 //! | [`model`], [`secret`], [`hasher`] | each other |
 //! | [`conninfo`] | `secret` |
-//! | [`config`] | `model`, `secret`, `hasher`, `conninfo` |
+//! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
 //! | [`plan`] | `model`, `secret`, `hasher` |
 //! | [`rules`] | `model` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |

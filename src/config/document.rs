@@ -125,13 +125,13 @@ pub(super) struct Application {
     /// The grant type.
     pub authorization_grant_type: Slot<GrantType>,
     /// Where users may be sent with a code or token. A set.
-    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    #[schemars(inner(regex(pattern = "^\\S+$")), example = &["https://shop.example.com/callback"])]
     pub redirect_uris: List<String>,
     /// Where users may be sent after a logout (DOT 2.3). A set.
-    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    #[schemars(inner(regex(pattern = "^\\S+$")), example = &["https://shop.example.com/goodbye"])]
     pub post_logout_redirect_uris: List<String>,
     /// Origins of CORS requests to the token endpoint (DOT 2.4). A set.
-    #[schemars(inner(regex(pattern = "^\\S+$")))]
+    #[schemars(inner(regex(pattern = "^\\S+$")), example = &["https://shop.example.com"])]
     pub allowed_origins: List<String>,
     /// Where the secret is. Never the secret itself.
     #[schemars(with = "Secret")]

@@ -143,7 +143,8 @@ fn bare(key: &str) -> String {
     if is_bare { harmless(key) } else { format!("\"{}\"", harmless(key)) }
 }
 
-fn harmless(text: &str) -> String {
+/// As [`quoted`], without the quotes.
+pub(super) fn harmless(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown = String::new();
     for (index, c) in text.chars().enumerate() {

@@ -166,7 +166,7 @@ fn each_problem_is_at_its_place() {
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nredirect_uris = [\"a\\u001fb\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nallowed_origins = [\"\"]", "empty@2:20"),
-        ("[applications.a]\nredirect_uris = [\"a\", 1, \"b\"]", "wrong-type@2:23"),
+        ("[applications.a]\nallowed_origins = [\"https://a\", 1, \"https://b\"]", "wrong-type@2:33"),
         ("[applications.a]\nname = \"a\\u0000b\"", "nul-byte@2:8"),
         ("[applications.\"a\\u0000b\"]", "nul-byte@1:15"),
         ("[applications.\"\"]", "empty@1:15"),
@@ -176,6 +176,18 @@ fn each_problem_is_at_its_place() {
         ("[applications.a]\nuser = { username = 1 }", "wrong-type@2:21"),
         ("[applications.a]\nclient_type = \"Public\"", "unknown-value@2:15"),
         ("[applications.a]\nalgorithm = \"RS512\"", "unknown-value@2:13"),
+        (
+            "[applications.a]\nredirect_uris = [\"https://a.example\", \"ftp://a.example\"]",
+            "invalid-uri@2:39",
+        ),
+        ("[applications.a]\nallowed_origins = [\"https://a.example/\"]", "invalid-uri@2:20"),
+        (
+            "[applications.a]\nauthorization_grant_type = \"implicit\"\nredirect_uris = []",
+            "no-redirect-uris@3:17",
+        ),
+        ("[applications.a]\nalgorithm = \"RS256\"", "no-rsa-key@2:13"),
+        ("[applications.a]\nalgorithm = \"HS256\"\nhash_client_secret = true", "hs256@3:22"),
+        ("[applications.a]\nalgorithm = \"HS256\"\nclient_type = \"public\"", "hs256@2:13"),
         ("applications = 5", "wrong-type@1:16"),
         ("[[applications]]\nclient_id = \"a\"", "wrong-type@1:1"),
         ("[[cleanup]]", "wrong-type@1:1"),
@@ -201,6 +213,16 @@ fn each_problem_is_at_its_place() {
         assert!(found.contains(&expected.to_owned()), "{text}\n{found:?}");
         assert!(found.len() == 1 || text.starts_with("a = 1"), "more than one: {text}\n{found:?}");
     }
+}
+
+#[test]
+fn text_that_does_not_fit_is_refused_without_its_length() {
+    let long = "x".repeat(256);
+    let text = format!("[applications.{long}]\nname = \"{long}\"\nclient_secret = {{ env = \"A\" }}");
+    let rejected = load_with(&text, &[("A", &long)], Presence::Required).unwrap_err();
+    let messages: Vec<_> = rejected.problems.shown().into_iter().map(|problem| &problem.message).collect();
+    let too_long = |field: &str| format!("`{field}` has more than 255 characters");
+    assert_eq!(messages, [&too_long("client_id"), &too_long("name"), &too_long("client_secret")]);
 }
 
 #[test]
@@ -243,10 +265,10 @@ fn of_many_problems_the_first_are_kept() {
 
 #[test]
 fn a_long_line_is_one_line() {
-    let text = format!("[applications.a]\nname = \"{}\"\nuser = [1]", "é".repeat(500_000));
-    assert_eq!(problems(&text), ["wrong-type@3:8"]);
-    let text = format!("[applications.a]\nredirect_uris = [{}1]", "\"a\", ".repeat(1_000));
-    assert_eq!(problems(&text).last().unwrap(), "wrong-type@2:5018");
+    let text = format!("[policy]\nprotect = [\"{}\"]\nprune = 1", "é".repeat(500_000));
+    assert_eq!(problems(&text), ["wrong-type@3:9"]);
+    let text = format!("[policy]\nprotect = [{}1]", "\"a\", ".repeat(1_000));
+    assert_eq!(problems(&text).last().unwrap(), "wrong-type@2:5012");
 }
 
 /// The lines of `FULL`: tables, each with its keys.

@@ -11,6 +11,7 @@ use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::values::{NumberOrText, OrTable, UserKey};
 use crate::model::{Application, ClientId, Declared, Field, UserRef};
+use crate::rules::split_list;
 
 pub(super) fn resolve(
     section: Slot<BTreeMap<String, Slot<Section>>>,
@@ -121,12 +122,14 @@ fn uris(
     context: &Context<'_>,
 ) -> Option<Vec<String>> {
     let list = context.without_duplicates(list.items()?, String::clone);
+    let mut is_sound = true;
     for item in &list.value {
         if item.value.is_empty() {
             let problem =
                 Problem::error("empty", format!("an item of `{field}` is empty")).at(item.span.clone());
             context.push(problem.hint("for an empty list, write []"));
-        } else if item.value.contains(is_separator) {
+            is_sound = false;
+        } else if !split_list(&item.value).eq([item.value.as_str()]) {
             let problem =
                 Problem::error("whitespace-in-uri", format!("an item of `{field}` contains whitespace"));
             context.push(
@@ -134,14 +137,11 @@ fn uris(
                     .at(item.span.clone())
                     .hint("the column separates its items by spaces; write each URI as a string of its own"),
             );
+            is_sound = false;
         }
     }
-    Some(places.note_list(field, list))
-}
-
-/// What Python's `str.split()` splits at: Unicode whitespace and four controls that Rust does not count.
-fn is_separator(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+    let uris = places.note_list(field, list);
+    is_sound.then_some(uris)
 }
 
 fn owner(user: Placed<OrTable<UserKey, Username>>, context: &Context<'_>) -> Option<UserRef> {

@@ -6,6 +6,7 @@
 
 mod applications;
 mod cleanup;
+mod conformity;
 mod database;
 mod policy;
 mod provider;
@@ -51,6 +52,9 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
     let declared = applications::resolve(applications, context, &mut places);
+    for (client_id, declared) in &declared {
+        conformity::check(client_id, declared, &provider, &places, context);
+    }
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
     let policy = policy::resolve(policy, context, &mut places);
     let cleanup = cleanup::resolve(cleanup, context, &mut places);

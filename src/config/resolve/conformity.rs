@@ -1,0 +1,138 @@
+//! DOT's own rules for an application, as far as a file alone can break them.
+//!
+//! The rules are in `rules`; here their violations get a place. A field that is not managed is not known, so a rule
+//! that needs it is passed over: the planner, who knows the row, has the last word.
+
+use super::Context;
+use crate::config::places::{PlaceOf, Places};
+use crate::config::problem::Problem;
+use crate::config::suggest::harmless;
+use crate::hasher;
+use crate::model::{Application, ClientId, Declared, Field, Provider, SecretDeclaration};
+use crate::rules::{Candidate, Cause, ClientIdFacts, Purpose, Reason, Schema, SecretFacts, full_clean};
+
+/// Notes every violation of one application.
+pub(super) fn check(
+    client_id: &ClientId,
+    declared: &Declared,
+    provider: &Provider,
+    places: &Places,
+    context: &Context<'_>,
+) {
+    let candidate = candidate(client_id, &declared.application, provider);
+    for violation in full_clean(&candidate, provider, Schema::default()) {
+        let field = Field::ALL.into_iter().find(|field| field.key() == violation.field);
+        let place = match (field, violation.index) {
+            (Some(field), Some(index)) => PlaceOf::Item(client_id, field, index),
+            (Some(field), None) => PlaceOf::Value(client_id, field),
+            (None, _) => PlaceOf::ClientId(client_id),
+        };
+        let problem = describe(violation.field, &violation.reason, provider);
+        context.push(places.find(place).into_iter().fold(problem, Problem::at));
+    }
+}
+
+fn candidate<'a>(
+    client_id: &'a ClientId,
+    application: &'a Application,
+    provider: &Provider,
+) -> Candidate<'a> {
+    let Application {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        // DOT does not validate these.
+        post_logout_redirect_uris: _,
+        skip_authorization: _,
+        allowed_origins,
+        algorithm,
+        hash_client_secret,
+        client_secret,
+        // Only a database knows its users.
+        user: _,
+    } = application;
+    Candidate {
+        client_id: Some(ClientIdFacts { text: client_id.as_str(), taken: false }),
+        user: None,
+        redirect_uris: redirect_uris.as_deref(),
+        client_type: client_type.as_deref(),
+        authorization_grant_type: authorization_grant_type.as_deref(),
+        client_secret: client_secret.as_ref().map(|secret| facts(secret, provider)),
+        hash_client_secret: *hash_client_secret,
+        name: name.as_deref(),
+        algorithm: algorithm.as_deref(),
+        allowed_origins: allowed_origins.as_deref(),
+    }
+}
+
+fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
+    match secret {
+        SecretDeclaration::Plain(secret) => SecretFacts {
+            length: secret.expose().chars().count(),
+            hashed: hasher::identify(secret.expose()).is_some(),
+        },
+        SecretDeclaration::Hash(hash) => SecretFacts { length: hash.as_str().chars().count(), hashed: true },
+        SecretDeclaration::Generate => {
+            let length = usize::from(provider.client_secret_generator_length.get());
+            SecretFacts { length, hashed: false }
+        }
+    }
+}
+
+fn describe(field: &str, reason: &Reason, provider: &Provider) -> Problem {
+    match reason {
+        Reason::Uri(error) => {
+            let what = match error.purpose {
+                Purpose::RedirectUri => "redirect URI",
+                Purpose::AllowedOrigin => "origin",
+            };
+            let problem =
+                |why: &str| Problem::error("invalid-uri", format!("DOT refuses this {what}: {why}"));
+            match &error.cause {
+                Cause::InvalidScheme => {
+                    problem("its scheme is not allowed").hint(schemes(error.purpose, provider))
+                }
+                Cause::InvalidUrl => problem("it has no host that DOT accepts, or more than 2048 characters"),
+                cause => problem(&harmless(&cause.to_string())),
+            }
+        }
+        // Not how much longer: it may be a secret.
+        Reason::TooLong { limit, .. } => {
+            Problem::error("too-long", format!("`{field}` has more than {limit} characters"))
+        }
+        Reason::NoRedirectUris { grant_type } => Problem::error(
+            "no-redirect-uris",
+            format!("`redirect_uris` cannot be empty with the grant type {grant_type}"),
+        ),
+        Reason::NoRsaKey => Problem::error("no-rsa-key", "RS256 needs a server with an OIDC_RSA_PRIVATE_KEY")
+            .hint("if it has one, write oidc_rsa_private_key = true in `[provider]`"),
+        Reason::Hs256IsNotForPublic => {
+            Problem::error("hs256", "HS256 is neither for public clients nor for implicit and hybrid grants")
+        }
+        Reason::Hs256NeedsSecret => {
+            Problem::error("hs256", "HS256 needs a client secret: it is the signing key")
+        }
+        Reason::Hs256NeedsPlainSecret => Problem::error(
+            "hs256",
+            "HS256 needs a client secret that is stored in clear: it is the signing key",
+        )
+        .hint("write hash_client_secret = false, and a secret that is no hash"),
+        Reason::Blank
+        | Reason::NotAChoice { .. }
+        | Reason::NoSuchUser { .. }
+        | Reason::NotAKey { .. }
+        | Reason::Taken => {
+            Problem::error("invalid-value", format!("`{field}`: {}", harmless(&reason.to_string())))
+        }
+    }
+}
+
+fn schemes(purpose: Purpose, provider: &Provider) -> String {
+    let (key, schemes) = match purpose {
+        Purpose::RedirectUri => ("allowed_redirect_uri_schemes", &provider.allowed_redirect_uri_schemes),
+        Purpose::AllowedOrigin => ("allowed_schemes", &provider.allowed_schemes),
+    };
+    let allowed = if schemes.is_empty() { "none".to_owned() } else { harmless(&schemes.join(", ")) };
+    format!("allowed: {allowed}; `{key}` in `[provider]` repeats what the server allows")
+}
