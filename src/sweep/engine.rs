@@ -22,8 +22,11 @@ const STALLED: u32 = 10;
 /// So many tries for one window before it is left for a second look.
 const TRIES: u32 = 3;
 
-/// So many looks at what was locked, after the sweep, with growing pauses: 1.4 s in all.
+/// So many looks at what was locked, after the sweep.
 const LOOKS: u32 = 3;
+
+/// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// No more windows than this are remembered for a second look; beyond it they are joined.
 const REMEMBERED: usize = 1_000;
@@ -36,7 +39,10 @@ pub(super) struct Engine<'a> {
     on: &'a mut (dyn FnMut(Event<'_>) + Send),
     outcome: Outcome,
     started: Instant,
+    /// Batches in a row that got nowhere.
     stalled: u32,
+    /// Rows that stay locked are no news while the run looks at them again.
+    looking_again: bool,
     due: Duration,
 }
 
@@ -75,6 +81,7 @@ impl<'a> Engine<'a> {
             outcome: Outcome::new(),
             started: Instant::now(),
             stalled: 0,
+            looking_again: false,
             due: Duration::ZERO,
         }
     }
@@ -198,7 +205,7 @@ impl<'a> Engine<'a> {
             }
         };
         while let Some(left) = rest.take() {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await {
                 return Ok(Some(stop));
             }
             let (way, span) = job.pacer.next(job.pacer.size(self.remaining()));
@@ -249,7 +256,7 @@ impl<'a> Engine<'a> {
         let mut rest = Some(window);
         let mut tries = 0;
         while let Some(window) = rest.take() {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await {
                 return Ok(Some(stop));
             }
             let keys = job.pacer.keys(job.pacer.size(self.remaining()));
@@ -298,11 +305,13 @@ impl<'a> Engine<'a> {
             if job.locked.is_empty() {
                 break;
             }
-            self.wait(Wait::Locks, back_off(look + 1)).await;
-            self.stalled = 0;
+            self.wait(Wait::Locks, LOOK_AFTER * 2_u32.pow(look)).await;
             let windows = std::mem::take(&mut job.locked);
             job.left = 0;
-            if let Some(stop) = self.look(job, windows).await? {
+            self.looking_again = true;
+            let stop = self.look(job, windows).await;
+            self.looking_again = false;
+            if let Some(stop) = stop? {
                 return Ok(Some(stop));
             }
         }
@@ -328,7 +337,7 @@ impl<'a> Engine<'a> {
         };
         if done.deleted().tally.total() > 0 {
             self.stalled = 0;
-        } else if done.taken.left > 0 {
+        } else if done.taken.left > 0 && !self.looking_again {
             self.stalled += 1;
             if self.stalled >= STALLED {
                 return Ok(Attempt::Stop(Stop::NoProgress {
@@ -376,7 +385,7 @@ impl<'a> Engine<'a> {
                 detail: detail(&error),
             }));
         }
-        let wait = if at_once { Duration::ZERO } else { back_off(self.stalled) };
+        let wait = if at_once { Duration::ZERO } else { back_off(reason, self.stalled) };
         (self.on)(Event::Retry { sweep: job.sweep, reason, stalled: self.stalled, wait });
         self.sleep(wait).await;
         Ok(Attempt::Failed(reason))
@@ -406,8 +415,8 @@ impl<'a> Engine<'a> {
     }
 
     /// Pauses if a pause is due, and says why the run must end, if it must.
-    async fn may_go_on(&mut self) -> Option<Stop> {
-        if let Some(stop) = self.must_stop() {
+    async fn may_go_on(&mut self, job: &Job<'_>) -> Option<Stop> {
+        if let Some(stop) = self.must_stop(job) {
             return Some(stop);
         }
         let due = std::mem::take(&mut self.due);
@@ -415,14 +424,16 @@ impl<'a> Engine<'a> {
             return None;
         }
         self.wait(Wait::Pace, due).await;
-        self.must_stop()
+        self.must_stop(job)
     }
 
-    fn must_stop(&self) -> Option<Stop> {
+    fn must_stop(&self, job: &Job<'_>) -> Option<Stop> {
         if self.stop.is_cancelled() {
             return Some(Stop::Interrupted);
         }
-        if self.remaining() == 0 {
+        // A pair is not torn apart; but a run that may delete one row only deletes something.
+        let enough = if self.outcome.batches == 0 { 1 } else { job.cleaner.rows_per_key() };
+        if self.remaining() < u64::from(enough) {
             return Some(Stop::MaxRows);
         }
         self.pace.max_duration.filter(|max| self.started.elapsed() >= *max).map(|_| Stop::MaxDuration)

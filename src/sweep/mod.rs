@@ -34,7 +34,7 @@ pub struct Pace {
     pub nice_ratio: f64,
     /// Stop after this long; `None`: no limit.
     pub max_duration: Option<Duration>,
-    /// Stop after so many rows, or one more, so as not to tear a pair apart; `None`: no limit.
+    /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Pace;
+use super::{Pace, Transient};
 
 /// Where fewer of the rows that a window could lose are doomed, one row lock at a time is cheaper than one transaction
 /// per window.
@@ -108,10 +108,12 @@ pub(super) fn pause(pace: &Pace, elapsed: Duration, deleted: u64) -> Duration {
     interval.saturating_add(nice)
 }
 
-/// The pause before the next try, by how many got nowhere in a row: 0.1 s, doubling, 5 s at most.
-pub(super) fn back_off(stalled: u32) -> Duration {
-    let doublings = stalled.saturating_sub(1).min(6);
-    Duration::from_millis(100 << doublings).min(Duration::from_secs(5))
+/// The pause before the next try, by how many got nowhere in a row: 0.1 s, doubling. Whoever holds a lock is soon done;
+/// a server that restarts takes a while, so it is given half a minute in all.
+pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
+    let longest = if reason == Transient::Disconnected { 10 } else { 1 };
+    let doublings = stalled.saturating_sub(1).min(7);
+    Duration::from_millis(100 << doublings).min(Duration::from_secs(longest))
 }
 
 #[cfg(test)]
@@ -187,8 +189,9 @@ mod tests {
         pace.nice_ratio = 1.5;
         assert_eq!(pause(&pace, 10 * MS, 1), 22 * MS);
         assert_eq!(pause(&pace, 10 * MS, 0), 15 * MS);
-        assert_eq!(back_off(1), 100 * MS);
-        assert_eq!(back_off(4), 800 * MS);
-        assert_eq!(back_off(40), 5_000 * MS);
+        assert_eq!(back_off(Transient::Locked, 1), 100 * MS);
+        assert_eq!(back_off(Transient::Locked, 4), 800 * MS);
+        assert_eq!(back_off(Transient::Locked, 40), 1_000 * MS);
+        assert_eq!(back_off(Transient::Disconnected, 40), 10_000 * MS);
     }
 }

@@ -4,4 +4,6 @@ pub mod graph;
 
 mod batches;
 mod cases;
+mod faults;
+mod locks;
 mod runner;

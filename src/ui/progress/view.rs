@@ -150,7 +150,7 @@ impl View {
     #[must_use]
     pub fn bar(&self, width: usize, glyphs: Glyphs) -> String {
         let percent = self.permille().map(|permille| format!("{:>3}%", permille / 10));
-        let eta = self.eta().map(|eta| format!("ETA {}", short(eta)));
+        let eta = self.eta().map(arrival);
         let batch =
             self.batch.map(|(rows, elapsed)| format!("batch of {} in {}", grouped(rows), short(elapsed)));
         // In the order in which they stay.
@@ -191,7 +191,7 @@ impl View {
             Some(_) => format!("{}%", permille / 10),
             None => format!("{}% of the table looked at", permille / 10),
         });
-        let eta = self.eta().map(|eta| format!("ETA {}", short(eta)));
+        let eta = self.eta().map(arrival);
         let parts: Vec<String> = [Some(done), percent, self.pace(), eta].into_iter().flatten().collect();
         format!("{}: {}", capitalised(self.title), parts.join(", "))
     }
@@ -300,6 +300,10 @@ fn capitalised(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+fn arrival(eta: Duration) -> String {
+    if eta.as_secs() == 0 { "ETA <1s".to_owned() } else { format!("ETA {}", short(eta)) }
+}
+
 /// `0.49s`, `4.2s`, `38s`, `3m38s`, `1h05m`.
 #[must_use]
 pub fn short(duration: Duration) -> String {
@@ -399,7 +403,7 @@ mod tests {
         let view = view(Some(10_000), 10);
         assert_eq!(
             view.line(),
-            "Expired refresh and access tokens: 100,000 of 100,000 rows deleted, 100%, 10,000 rows/s, ETA 0.00s"
+            "Expired refresh and access tokens: 100,000 of 100,000 rows deleted, 100%, 10,000 rows/s, ETA <1s"
         );
     }
 

@@ -23,7 +23,12 @@ pub struct Runner {
 
 impl Runner {
     pub async fn new(database: &Database, template: Template) -> Self {
-        let pool = Pool::builder(Manager::new(database.config(), NoTls)).max_size(2).build().unwrap();
+        Self::through(database.config(), template).await
+    }
+
+    /// By a way of its own to the server.
+    pub async fn through(config: tokio_postgres::Config, template: Template) -> Self {
+        let pool = Pool::builder(Manager::new(config, NoTls)).max_size(2).build().unwrap();
         let client = pool.get().await.unwrap();
         let layout = Layout::probe(&**client, &names(template)).await.unwrap();
         Self { pool, layout, stop: CancellationToken::new() }
