@@ -181,7 +181,10 @@ impl From<LayoutError> for Error {
 impl From<ApplyError> for Error {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Database(error) => Self::from(error),
+            ApplyError::Database(error) => {
+                let below = Self::from(error);
+                Self { message: format!("{below}; everything was rolled back"), ..below }
+            }
             ApplyError::Locked(_) => Self::from_source(Exit::Locked, &error)
                 .hint("wait for it, or give it more time with --lock-timeout"),
             ApplyError::Stale(_) => Self::from_source(Exit::Stale, &error)
