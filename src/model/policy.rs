@@ -41,16 +41,32 @@ impl Limit {
 }
 
 /// `[policy]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// See [`Prune`].
     pub prune: Prune,
     /// Applications that survive removal of the block that declares them.
     pub protect: BTreeSet<ClientId>,
-    /// The most deletions of one plan; `None`: no limit.
+    /// The most deletions of one plan; `None`: no limit. [`Policy::DEFAULT_MAX_DELETES`] where the file says nothing.
     pub max_deletes: Option<Limit>,
     /// The most updates of one plan; `None`: no limit.
     pub max_updates: Option<Limit>,
+}
+
+impl Policy {
+    /// Enough for a reviewed change, too few for a file that has lost half of its blocks.
+    pub const DEFAULT_MAX_DELETES: Limit = Limit::Count(5);
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            prune: Prune::default(),
+            protect: BTreeSet::new(),
+            max_deletes: Some(Self::DEFAULT_MAX_DELETES),
+            max_updates: None,
+        }
+    }
 }
 
 /// One `--allow`: lets exactly one refused thing through.

@@ -146,7 +146,7 @@ fn relay(client: &UnixStream, upstream: &UnixStream, forward_commit: bool) {
     thread::spawn(move || {
         let _ = std::io::copy(&mut from_server, &mut to_client);
     });
-    let mut buffer = [0; 65_536];
+    let mut buffer = [0; 8_192];
     // The read-only transactions before the plan commit as well; those that write are preceded by the lock.
     let mut writes = false;
     while let Ok(length @ 1..) = from_client.read(&mut buffer) {

@@ -21,7 +21,8 @@ pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mu
         protect: client_ids("protect", protect, context),
         max_deletes: context
             .limit("max_deletes", max_deletes)
-            .map(|limit| places.note(TABLE, "max_deletes", limit)),
+            .map(|limit| places.note(TABLE, "max_deletes", limit))
+            .or(Some(Policy::DEFAULT_MAX_DELETES)),
         max_updates: context
             .limit("max_updates", max_updates)
             .map(|limit| places.note(TABLE, "max_updates", limit)),
