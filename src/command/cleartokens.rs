@@ -29,31 +29,31 @@ const COUNTING: &str = "SET LOCAL statement_timeout = '10s'";
 #[derive(Args, Debug, Default)]
 pub struct CleartokensArgs {
     /// How long refresh tokens live (`REFRESH_TOKEN_EXPIRE_SECONDS`), such as 14d or seconds; 0 is off.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     refresh_token_expire: Option<Duration>,
     /// How long revoked refresh tokens are kept (`REFRESH_TOKEN_GRACE_PERIOD_SECONDS`).
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     refresh_token_grace_period: Option<Duration>,
     /// Keep revoked refresh tokens for their whole lifetime (`REFRESH_TOKEN_REUSE_PROTECTION`).
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     refresh_token_reuse_protection: Option<bool>,
     /// The most rows per transaction (`CLEAR_EXPIRED_TOKENS_BATCH_SIZE`).
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", value_parser = parse_batch_size, allow_negative_numbers = true)]
     batch_size: Option<NonZeroU32>,
     /// Pause between batches (`CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL`).
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     batch_interval: Option<Duration>,
     /// Adapt the batch size, so that a batch takes about this long; 0 is off.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     target_batch_time: Option<Duration>,
     /// Pause this multiple of each batch's time.
-    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio, allow_negative_numbers = true)]
     nice_ratio: Option<f64>,
     /// Stop after the batch that is running by then; 0 is off.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_duration: Option<Duration>,
     /// Stop after so many rows.
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "ROWS", value_parser = parse_rows, allow_negative_numbers = true)]
     max_rows: Option<u64>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
@@ -80,6 +80,19 @@ fn parse_category(text: &str) -> Result<Category, String> {
         let known: Vec<&str> = Category::ALL.into_iter().map(Category::key).collect();
         format!("no such category; there are {}", known.join(", "))
     })
+}
+
+fn parse_rows(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(rows) if rows >= 1 => Ok(rows),
+        _ => Err("write a number of rows, at least 1".to_owned()),
+    }
+}
+
+fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
+    let rows = parse_rows(text)?;
+    let most = u32::MAX;
+    u32::try_from(rows).ok().and_then(NonZeroU32::new).ok_or_else(|| format!("at most {most} rows"))
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {

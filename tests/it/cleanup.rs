@@ -6,4 +6,4 @@ mod batches;
 mod cases;
 mod faults;
 mod locks;
-mod runner;
+pub mod runner;

@@ -8,6 +8,10 @@ mod apply_failures;
 #[cfg(test)]
 mod cleanup;
 #[cfg(test)]
+mod cleartokens;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod conninfo;

@@ -1,0 +1,90 @@
+//! The real thing: a database that Django's `migrate` made, random tokens in it, `manage.py cleartokens` with the clock
+//! standing still, and `oauthctl cleartokens` on the same rows at the same instant. Every row and every pointer of every
+//! table must be the same afterwards.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use oauthctl::model::CleanupPolicy;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::cleanup::graph::{Draft, Graph};
+use super::cleanup::runner::now;
+use super::support::dot::dot_python;
+use super::support::{Database, Sandbox, Template};
+/// Settings of DOT, and the flags that mean the same.
+fn settings() -> Vec<(Value, Vec<&'static str>)> {
+    vec![
+        (json!({}), vec![]),
+        (json!({ "REFRESH_TOKEN_EXPIRE_SECONDS": 3600 }), vec!["--refresh-token-expire", "1h"]),
+        (
+            json!({ "REFRESH_TOKEN_EXPIRE_SECONDS": 3600, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 120 }),
+            vec!["--refresh-token-expire", "3600", "--refresh-token-grace-period", "2m"],
+        ),
+        (
+            json!({ "REFRESH_TOKEN_EXPIRE_SECONDS": 3600, "REFRESH_TOKEN_REUSE_PROTECTION": true }),
+            vec!["--refresh-token-expire", "1h", "--refresh-token-reuse-protection"],
+        ),
+        (
+            json!({ "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 120, "REFRESH_TOKEN_REUSE_PROTECTION": true }),
+            vec!["--refresh-token-grace-period", "120", "--refresh-token-reuse-protection=true"],
+        ),
+        (
+            json!({ "REFRESH_TOKEN_EXPIRE_SECONDS": 3600, "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 7 }),
+            vec!["--refresh-token-expire", "1h", "--batch-size", "7"],
+        ),
+    ]
+}
+
+/// `manage.py` of the project in `tests/conformance`.
+fn manage(database: &Database, arguments: &[&str], environment: &[(&str, String)]) {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let output = Command::new(dot_python())
+        .arg("manage.py")
+        .args(arguments)
+        .current_dir(project)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .envs(database.variables())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .output()
+        .expect("the interpreter runs");
+    let log = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "manage.py {arguments:?}\n{}", String::from_utf8_lossy(&log));
+}
+
+#[test]
+fn cleartokens_leaves_what_the_real_one_leaves() {
+    // What the boundaries of the random instants are; each of the settings has its own cutoffs among them.
+    let boundaries = CleanupPolicy {
+        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_grace_period: Duration::from_secs(120),
+        ..CleanupPolicy::default()
+    };
+    // `Empty`: the tables are Django's, not a captured schema.
+    let (database, template) = (Database::create(Template::Empty), Template::Empty);
+    manage(&database, &["migrate", "--verbosity", "0"], &[]);
+    let sandbox = Sandbox::with(&database);
+    // Six digits, or Python before 3.11 does not understand it.
+    let instant = "2026-01-02T03:04:05.600000Z";
+    assert_eq!(OffsetDateTime::parse(instant, &Rfc3339).unwrap(), now());
+    for (seed, (settings, flags)) in (1..).zip(settings()) {
+        let draft = Draft::random(seed, 150, &boundaries, now());
+        draft.insert(&database, template);
+        let before = Graph::read(&database, template);
+        let environment =
+            [("OAUTH2_PROVIDER", settings.to_string()), ("OAUTHCTL_NOW", instant.replace('Z', "+00:00"))];
+        manage(&database, &["cleartokens"], &environment);
+        let theirs = Graph::read(&database, template);
+        assert!(theirs.len() + 30 < before.len(), "{settings}: the seed makes something to delete");
+
+        draft.insert(&database, template);
+        assert_eq!(Graph::read(&database, template), before, "the same rows again");
+        let output =
+            sandbox.oauthctl(&[&["cleartokens", "--as-of", instant], flags.as_slice()].concat()).exits(0);
+        let ours = Graph::read(&database, template);
+        assert_eq!(ours, theirs, "{settings}\n{output}");
+    }
+}
