@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use anstyle::RgbColor;
 use nix::pty::{Winsize, openpty};
 use regex::Regex;
 use tempfile::TempDir;
@@ -62,16 +63,17 @@ fn the_plan_looks_as_in_the_picture() {
     accept_or_compare(Path::new("docs/images/plan.svg"), &picture("oauthctl plan", &text));
 }
 
-/// A moment of `cleartokens` in a terminal, somewhat behind the middle.
+/// A moment of `cleartokens` in a terminal, late in the first sweep.
 #[test]
 fn the_progress_bar_looks_as_in_the_picture() {
     let machine = Machine::new();
-    let text = machine.run_in_terminal("oauthctl cleartokens", 100);
-    let is_bar = |part: &&str| part.contains("% ") && part.contains("ETA");
-    let mut parts = text.split(['\r', '\n']).map(without_movements);
-    let frames: Vec<&str> = parts.by_ref().filter(is_bar).collect();
+    let text = machine.run_in_terminal("oauthctl cleartokens", 120);
+    let frames = text.split(['\r', '\n']).map(without_movements);
+    let mut frames = frames.filter(|part| part.contains("% ") && part.contains("ETA")).peekable();
+    let title = frames.peek().expect("a bar with an estimate").split('█').next().unwrap().to_owned();
+    let frames: Vec<&str> = frames.filter(|frame| frame.starts_with(&title)).collect();
     assert!(frames.len() >= 3, "a bar that moves:\n{text:?}");
-    let moment = frames[frames.len() * 6 / 10];
+    let moment = frames[frames.len() * 4 / 5];
     accept_or_compare(Path::new("docs/images/progress.svg"), &picture("oauthctl cleartokens", moment));
 }
 
@@ -148,11 +150,16 @@ impl Machine {
 
 /// A terminal that shows a command and what it printed.
 fn picture(command: &str, output: &str) -> String {
-    let colour = |red, green, blue| anstyle::RgbColor(red, green, blue).into();
+    let mut palette = anstyle_svg::WIN10_CONSOLE;
+    // Red, green, yellow and cyan that can be read on the background.
+    palette.0[1] = RgbColor(0xf1, 0x4c, 0x4c);
+    palette.0[2] = RgbColor(0x3f, 0xc5, 0x6b);
+    palette.0[3] = RgbColor(0xe5, 0xc0, 0x5b);
+    palette.0[6] = RgbColor(0x4f, 0xb3, 0xe8);
     let terminal = anstyle_svg::Term::new()
-        .palette(anstyle_svg::WIN10_CONSOLE)
-        .fg_color(colour(0xd0, 0xd0, 0xd0))
-        .bg_color(colour(0x16, 0x18, 0x1d));
+        .palette(palette)
+        .fg_color(RgbColor(0xd0, 0xd0, 0xd0).into())
+        .bg_color(RgbColor(0x16, 0x18, 0x1d).into());
     let svg = terminal.render_svg(&format!("$ {command}\n{}", output.trim_end()));
     // Legible on a phone, too.
     svg.replace(".dimmed { opacity: 0.4; }", ".dimmed { opacity: 0.65; }")
