@@ -1,4 +1,5 @@
 //! What is known of a running cleanup, and what that looks like. Pure: knows no clock and no terminal.
+//! Over 400 lines with its tests; the state and its four pictures belong together.
 
 use std::time::Duration;
 

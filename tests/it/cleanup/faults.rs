@@ -105,12 +105,11 @@ async fn survives(when: When, what: &str, reason: Transient, seed: u64) {
         let mut reasons = Vec::new();
         let outcome = Runner::new(&database, DOT)
             .await
-            .watched(&policy(batch_size), now(), |event| match event {
-                Event::Retry { reason, .. } => {
+            .watched(&policy(batch_size), now(), |event| {
+                if let Event::Retry { reason, .. } = event {
                     reasons.push(reason);
                     Graph::read(&database, DOT).assert_between(&before, &after);
                 }
-                _ => {}
             })
             .await
             .unwrap();
@@ -146,7 +145,7 @@ fn forgetful_proxy(directory: &Path) {
         while let Ok((mut client, _)) = listener.accept().await {
             let (mut server, commits) = (UnixStream::connect(&real).await.unwrap(), commits.clone());
             tokio::spawn(async move {
-                let (mut up, mut down) = ([0; 65_536], [0; 65_536]);
+                let (mut up, mut down) = ([0; 8_192], [0; 8_192]);
                 loop {
                     tokio::select! {
                         read = client.read(&mut up) => {
@@ -154,7 +153,8 @@ fn forgetful_proxy(directory: &Path) {
                             server.write_all(&up[..length]).await.unwrap();
                             let commit = up[..length].windows(6).any(|bytes| bytes == b"COMMIT");
                             if commit && commits.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-                                server.read(&mut down).await.unwrap();
+                                let answered = server.read(&mut down).await.unwrap();
+                                assert!(answered > 0);
                                 break;
                             }
                         }
