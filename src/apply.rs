@@ -70,6 +70,8 @@ pub enum Event<'a> {
     Drained {
         /// The application.
         client_id: &'a ClientId,
+        /// How many with this batch.
+        deleted: u64,
         /// How many so far.
         rows: u64,
         /// How many there were when the plan was made.
@@ -151,6 +153,7 @@ pub async fn apply(
         .await
         .map_err(DbError::during("starting the transaction"))?;
     take_lock(&transaction, request, on).await?;
+    bound_waiting(&transaction, request).await?;
     compare(&transaction, request).await?;
     for step in &request.plan.steps {
         if let Step::Update { .. } = step {
@@ -244,11 +247,32 @@ async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option
     Ok(row.map(|row| Holder { pid: row.get(0), application_name: row.get(1), since: row.get(2) }))
 }
 
+/// Row locks are waited for as long as the advisory lock at most.
+async fn bound_waiting(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
+    let milliseconds = request.lock_timeout.as_millis().clamp(1, 0x7fff_ffff);
+    transaction
+        .batch_execute(&format!("SET LOCAL lock_timeout = {milliseconds}"))
+        .await
+        .map_err(DbError::during("limiting how long locks are waited for"))?;
+    Ok(())
+}
+
 /// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.
 async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
     let rows: Vec<&RowRef> = request.plan.steps.iter().filter_map(Step::row).collect();
     let keys: Vec<&Key> = rows.iter().map(|row| &row.key).collect();
+    // As in the snapshot that the plan was made in: only PostgreSQL's own functions. The writes need the session's
+    // path back, because triggers of the project may rely on it.
+    let during = || DbError::during("locking the applications");
+    let path = transaction
+        .query_one("SELECT pg_catalog.current_setting('search_path')", &[])
+        .await
+        .map_err(during())?
+        .get::<_, String>(0);
+    let set_path = "SELECT pg_catalog.set_config('search_path', $1, true)";
+    transaction.execute(set_path, &[&"pg_catalog, pg_temp"]).await.map_err(during())?;
     let locked = applications::lock(transaction, request.layout, &keys).await?;
+    transaction.execute(set_path, &[&path]).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows
         .into_iter()
@@ -328,18 +352,25 @@ async fn delete(
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<u64, ApplyError> {
-    let mut keys = Vec::new();
+    let doomed: Vec<(&Step, &RowRef, u64)> = request
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Delete { row, dependents, .. } => Some((step, row, dependents.rows())),
+            _ => None,
+        })
+        .collect();
     let mut gone = 0;
-    for step in &request.plan.steps {
-        let Step::Delete { row, dependents, .. } = step else { continue };
-        let total =
-            dependents.access_tokens + dependents.refresh_tokens + dependents.id_tokens + dependents.grants;
-        let mut rows = 0;
-        if total > u64::from(DRAIN_ABOVE) {
-            rows += drain_in_batches(drainer, request.layout, row, total, on).await?;
+    // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
+    for (_, row, total) in &doomed {
+        if *total > u64::from(DRAIN_ABOVE) {
+            gone += drain_in_batches(drainer, request, row, *total, on).await?;
         }
-        rows += drain_here(transaction, request.layout, row).await?;
-        gone += rows;
+    }
+    let mut keys = Vec::new();
+    for (step, row, _) in &doomed {
+        gone += drain_here(transaction, request, row).await?;
         keys.push(&row.key);
         on(Event::Executed(step));
     }
@@ -352,34 +383,45 @@ async fn delete(
 
 async fn drain_in_batches(
     drainer: &mut Client,
-    layout: &Layout,
+    request: &Request<'_>,
     row: &RowRef,
     total: u64,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<u64, ApplyError> {
-    let during = || DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id));
     let mut rows = 0;
     loop {
-        let batch = drainer.transaction().await.map_err(during())?;
-        let deleted = dependents::drain(&batch, layout, &row.key, DRAIN_ABOVE).await.map_err(during())?;
-        batch.commit().await.map_err(during())?;
+        go_on(request)?;
+        let batch = drainer.transaction().await.map_err(draining(row))?;
+        bound_waiting(&batch, request).await?;
+        let deleted =
+            dependents::drain(&batch, request.layout, &row.key, DRAIN_ABOVE).await.map_err(draining(row))?;
+        batch.commit().await.map_err(draining(row))?;
         rows += deleted;
-        on(Event::Drained { client_id: &row.client_id, rows, total });
+        on(Event::Drained { client_id: &row.client_id, deleted, rows, total });
         if deleted < u64::from(DRAIN_ABOVE) {
             return Ok(rows);
         }
     }
 }
 
-async fn drain_here(transaction: &Transaction<'_>, layout: &Layout, row: &RowRef) -> Result<u64, ApplyError> {
+async fn drain_here(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    row: &RowRef,
+) -> Result<u64, ApplyError> {
     let mut rows = 0;
     loop {
-        let deleted = dependents::drain(transaction, layout, &row.key, DRAIN_ABOVE)
+        go_on(request)?;
+        let deleted = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE)
             .await
-            .map_err(DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id)))?;
+            .map_err(draining(row))?;
         rows += deleted;
         if deleted < u64::from(DRAIN_ABOVE) {
             return Ok(rows);
         }
     }
+}
+
+fn draining(row: &RowRef) -> impl FnOnce(tokio_postgres::Error) -> DbError {
+    DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id))
 }

@@ -109,6 +109,16 @@ impl Error {
         self.unknown_outcome
     }
 
+    /// A failure after something was committed: no exit code that says "nothing was changed" fits any more.
+    #[must_use]
+    pub fn after_commit(self) -> Self {
+        let exit = match self.exit {
+            Exit::Interrupted | Exit::Terminated => self.exit,
+            _ => Exit::Failed,
+        };
+        Self { exit, ..self }
+    }
+
     /// Adds what happened before.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {

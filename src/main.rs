@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    command::logging::start(&global);
     let mut session = Session::new(global);
     match command::run(&mut session, &verb) {
         Ok(exit) => exit.into(),

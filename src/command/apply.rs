@@ -46,21 +46,29 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let prepared = reconcile::prepare(session, &args.scope, "apply").await?;
     show(session, args, &prepared)?;
     if let Some(refusal) = &prepared.refusal {
+        if session.global.format == Format::Json {
+            finish(session, &prepared, &Done::default())?;
+        }
         session.ui.stderr_line(render_refusal(refusal).trim_end());
         return Err(reconcile::refused(refusal));
     }
+    reconcile::check_obstacles(&prepared).await?;
     let expired = prepared.expired();
     if prepared.plan.is_empty() && expired == 0 {
-        return finish(session, &prepared, None, None);
+        finish(session, &prepared, &Done::default())?;
+        return Ok(Exit::Done);
     }
     check_delivery(session, args, &prepared.plan)?;
-    confirm(session, args, &prepared.plan, expired)?;
+    confirm(session, args, &prepared.plan, expired).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
     let mut done = Done::default();
     let result = reconcile_and_clean(session, args, &prepared, history.run, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
-    result?;
-    finish(session, &prepared, done.applied, done.cleaned)
+    // What was committed is said first, whatever came afterwards.
+    let finished = finish(session, &prepared, &done);
+    result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
+    finished?;
+    Ok(done.cleaned.and_then(|cleaned| super::cleartokens::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
 /// What an apply has committed so far.
@@ -111,7 +119,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
         return Ok(());
     }
     let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.answer(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
+    session.answer_if_read(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
 }
 
 /// Whether generated secrets have somewhere to go: never a log or a CI transcript by accident.
@@ -134,7 +142,7 @@ fn generates(step: &Step) -> bool {
     }
 }
 
-fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -> Result<(), Error> {
+async fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -> Result<(), Error> {
     if args.yes {
         return Ok(());
     }
@@ -152,10 +160,10 @@ fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -
             format!("Make {} and delete {}?", plural(changes, "change"), plural(expired, "expired row"))
         }
     };
-    match session.ui.confirm(&format!("{what} Only \"yes\" goes on:")) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Exit::Failed, "not confirmed; nothing was changed")),
-        Err(error) => Err(Error::from_source(Exit::Failed, &error)),
+    if session.confirm(&format!("{what} Only \"yes\" goes on:")).await? {
+        Ok(())
+    } else {
+        Err(Error::new(Exit::Failed, "not confirmed; nothing was changed"))
     }
 }
 
@@ -217,7 +225,7 @@ pub async fn write(
         owner: run.map(|run| Owner { name: &owner, run }),
         stop: &session.interrupted.token,
     };
-    let guard = session.cancel_on_signal(&prepared.connected, &writer);
+    let guards = [&writer, &drainer].map(|client| session.cancel_on_signal(&prepared.connected, client));
     let ui = &mut session.ui;
     let mut drained = 0;
     let mut on = |event: Event<'_>| match event {
@@ -229,8 +237,8 @@ pub async fn write(
         )),
         Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
         Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
-        Event::Drained { client_id, rows, total } => {
-            drained = rows;
+        Event::Drained { client_id, deleted, rows, total } => {
+            drained += deleted;
             ui.status(format_args!(
                 "Deleting tokens of {}: {rows} of about {total}.",
                 visible(client_id.as_str())
@@ -238,7 +246,7 @@ pub async fn write(
         }
     };
     let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
-    drop(guard);
+    drop(guards);
     outcome.map_err(|error| failure(session, error, drained))
 }
 
@@ -282,22 +290,33 @@ fn settle(
             Ok(outcome)
         }
         (Ok(outcome), _, _) => {
-            for (client_id, secret) in &sealed.generated {
-                session.reveal(&format!("client_secret of {}", visible(client_id.as_str())), secret)?;
-            }
+            show_secrets(session, sealed)?;
             Ok(outcome)
         }
         (Err(error), Some(delivery), Some(path)) if error.outcome_is_unknown() => {
             delivery.keep();
             Err(error.hint(format!("the generated secrets are kept in {}", path.display())))
         }
+        (Err(error), None, _) if error.outcome_is_unknown() && count > 0 => {
+            show_secrets(session, sealed)?;
+            Err(error.hint("the secrets above are valid only if the changes were made"))
+        }
         (Err(error), _, _) => Err(error),
     }
 }
 
+fn show_secrets(session: &mut Session, sealed: &Sealed) -> Result<(), Error> {
+    for (client_id, secret) in &sealed.generated {
+        session.reveal(&format!("client_secret of {}", visible(client_id.as_str())), secret)?;
+    }
+    Ok(())
+}
+
 /// After the commit the same file must plan nothing.
 async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<(), Error> {
-    let left = reconcile::replan(session, scope, prepared).await?;
+    let left = reconcile::replan(session, scope, prepared)
+        .await
+        .map_err(|error| error.context("the changes are committed, but planning again failed"))?;
     if left.is_empty() {
         return Ok(());
     }
@@ -306,29 +325,16 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
         .hint("does a trigger change what is written, or somebody else write at the same time?"))
 }
 
-fn finish(
-    session: &mut Session,
-    prepared: &Prepared,
-    outcome: Option<Outcome>,
-    cleaned: Option<crate::sweep::Outcome>,
-) -> Result<Exit, Error> {
+/// Says what is committed.
+fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(), Error> {
     if session.global.format == Format::Json {
-        let report = plan_json::Report { applied: outcome, cleaned: cleaned.as_ref() };
-        let text = plan_json::render(&prepared.plan, prepared.forecast.as_ref(), None, Some(&report))
+        let report = plan_json::Report { applied: done.applied, cleaned: done.cleaned.as_ref() };
+        let (forecast, refusal) = (prepared.forecast.as_ref(), prepared.refusal.as_ref());
+        let text = plan_json::render(&prepared.plan, forecast, refusal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
-        session.answer(&text)?;
-    } else {
-        if let Some(outcome) = outcome {
-            session.answer(&applied_line(&outcome))?;
-        }
-        if let Some(cleaned) = &cleaned {
-            session.answer(&crate::ui::cleanup::render(cleaned, Some(prepared.expired())))?;
-        }
+        return session.answer_if_read(&text);
     }
-    match cleaned.and_then(|cleaned| super::cleartokens::exit_of(session, &cleaned)) {
-        Some(exit) => Ok(exit),
-        None => Ok(Exit::Done),
-    }
+    done.applied.map_or(Ok(()), |outcome| session.answer_if_read(&applied_line(&outcome)))
 }
 
 fn applied_line(outcome: &Outcome) -> String {

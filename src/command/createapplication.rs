@@ -9,7 +9,7 @@ use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, Declared, Desired, SecretDeclaration, UserRef};
+use crate::model::{Application, ClientId, Declared, Desired, Policy, SecretDeclaration, UserRef};
 use crate::plan::{Step, diff};
 use crate::secret::{Secret, random_text};
 use crate::ui::plan::visible;
@@ -79,6 +79,8 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     let declared = Declared { block: client_id.to_string(), application, protect: false };
     config.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
     config.cleanup = None;
+    // The file's policy is about the file's applications.
+    config.policy = Policy::default();
     let prepared =
         reconcile::prepare_with(session, config, &ScopeArgs::default(), "createapplication").await?;
     if !matches!(prepared.plan.steps.as_slice(), [Step::Create { .. }]) {

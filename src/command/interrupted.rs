@@ -28,6 +28,12 @@ impl Interrupted {
         })
     }
 
+    /// Waits for a signal; returns the exit code that says which one.
+    pub async fn wait(&self) -> Exit {
+        self.token.cancelled().await;
+        self.exit().unwrap_or(Exit::Interrupted)
+    }
+
     /// Starts to listen. The first signal asks for a graceful end; a second one ends the process at once.
     pub fn listen(&self) -> io::Result<()> {
         let (mut interrupt, mut terminate) =

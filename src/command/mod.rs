@@ -11,6 +11,7 @@ pub mod createapplication;
 pub mod history;
 pub mod init;
 pub mod interrupted;
+pub mod logging;
 pub mod man;
 pub mod migrate;
 pub mod plan;

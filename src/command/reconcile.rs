@@ -96,6 +96,19 @@ pub async fn prepare_with(
     scope: &ScopeArgs,
     verb: &str,
 ) -> Result<Prepared, Error> {
+    let interrupted = session.interrupted.clone();
+    tokio::select! {
+        prepared = read_and_plan(session, config, scope, verb) => prepared,
+        exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+    }
+}
+
+async fn read_and_plan(
+    session: &mut Session,
+    config: Config,
+    scope: &ScopeArgs,
+    verb: &str,
+) -> Result<Prepared, Error> {
     let connected = session.connect(&config.database, verb, 3).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
@@ -135,6 +148,22 @@ async fn forecast(
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
     let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
     Ok((sweeps, Some(forecast)))
+}
+
+/// Refuses before anything is written what cleanup would refuse afterwards.
+pub async fn check_obstacles(prepared: &Prepared) -> Result<(), Error> {
+    if prepared.sweeps.is_empty() {
+        return Ok(());
+    }
+    let mut client = prepared.connected.database.get().await?;
+    let snapshot = read_only(&mut client).await?;
+    let obstacles = tokens::obstacles(&*snapshot, &prepared.connected.layout, &prepared.sweeps).await?;
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    let error = Error::from_source(Exit::Refused, &crate::sweep::SweepError::Obstacles(obstacles));
+    Err(error
+        .hint("nothing was changed; delete or detach those rows, or leave the tokens out with --no-cleanup"))
 }
 
 /// The tables that this DOT has.
@@ -216,13 +245,20 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
 pub async fn read_only(
     client: &mut deadpool_postgres::Object,
 ) -> Result<deadpool_postgres::Transaction<'_>, DbError> {
-    client
+    let snapshot = client
         .build_transaction()
         .read_only(true)
         .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
         .start()
         .await
-        .map_err(DbError::during("starting a read-only transaction"))
+        .map_err(DbError::during("starting a read-only transaction"))?;
+    // Table names are qualified by now. Functions and operators that somebody put into a schema of the search path must
+    // not be taken for PostgreSQL's own.
+    snapshot
+        .batch_execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        .await
+        .map_err(DbError::during("starting a read-only transaction"))?;
+    Ok(snapshot)
 }
 
 fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Key, Vec<Blocker>> {

@@ -122,6 +122,36 @@ impl Session {
         self.ui.answer(text).map_err(|error| Error::output(&error))
     }
 
+    /// The answer of a verb whose job is another one: a reader that has gone away does not stop it.
+    ///
+    /// # Errors
+    /// As [`Session::answer`], but for a broken pipe.
+    pub fn answer_if_read(&mut self, text: &str) -> Result<(), Error> {
+        self.answer(text).or_else(|error| if error.is_quiet() { Ok(()) } else { Err(error) })
+    }
+
+    /// Asks for "yes". A signal is no.
+    ///
+    /// # Errors
+    /// The interruption, or the terminal's.
+    pub async fn confirm(&mut self, question: &str) -> Result<bool, Error> {
+        let failed = |error: &io::Error| Error::from_source(Exit::Failed, error).context("cannot ask");
+        self.ui.ask(question).map_err(|error| failed(&error))?;
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        // A thread of its own: reading a terminal cannot be interrupted, and nobody waits for this one.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = io::stdin().read_line(&mut line).map(|_| matches!(line.trim(), "yes" | "y"));
+            // Nobody listens any more after a signal.
+            let _ = sender.send(read);
+        });
+        let interrupted = self.interrupted.clone();
+        tokio::select! {
+            read = answer => read.unwrap_or(Ok(false)).map_err(|error| failed(&error)),
+            exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+        }
+    }
+
     /// Shows a secret, once, on stdout.
     ///
     /// # Errors
@@ -139,6 +169,10 @@ impl Session {
         let failed = |error: &io::Error| {
             Error::from_source(Exit::Failed, error).context(format!("cannot write {}", path.display()))
         };
+        // A device or a pipe is written to; replacing it would take it away from everybody else. So is a link.
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return std::fs::write(path, text).map_err(|error| failed(&error));
+        }
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
             .map_err(|error| failed(&error))?;

@@ -143,6 +143,14 @@ pub struct Dependents {
     pub users: u64,
 }
 
+impl Dependents {
+    /// All rows.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.access_tokens + self.refresh_tokens + self.id_tokens + self.grants
+    }
+}
+
 /// What the plan needs to know of the database, read in one snapshot.
 #[derive(Debug, Default)]
 pub struct Actual {

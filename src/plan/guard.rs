@@ -53,6 +53,12 @@ pub enum Violation {
     },
 }
 
+/// A word as a POSIX shell takes it: quoted unless every character is harmless.
+fn shell_word(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,".contains(c);
+    if text.chars().all(harmless) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 fn applications(count: u64) -> String {
     if count == 1 { "1 application".to_owned() } else { format!("{count} applications") }
 }
@@ -62,7 +68,9 @@ impl Violation {
     #[must_use]
     pub fn allow(&self) -> Option<String> {
         match self {
-            Self::Protected { client_id } => Some(format!("--allow delete:{client_id}")),
+            Self::Protected { client_id } => {
+                Some(format!("--allow {}", shell_word(&format!("delete:{client_id}"))))
+            }
             Self::TooManyDeletes { planned, .. } => Some(format!("--allow max-deletes={planned}")),
             Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
             Self::Referenced { .. } => None,

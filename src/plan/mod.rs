@@ -158,7 +158,7 @@ struct Planner<'a> {
     findings: Vec<Finding>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn in_scope(&mut self, client_id: &ClientId) -> bool {
         let inside = self.facts.scope.is_none_or(|scope| scope.contains(client_id));
         if !inside {
@@ -168,7 +168,7 @@ impl Planner<'_> {
     }
 
     /// The row that a declared application is, under its present or its former name.
-    fn row_of(&mut self, client_id: &ClientId) -> Option<&'_ Stored> {
+    fn row_of(&mut self, client_id: &ClientId) -> Option<&'a Stored> {
         let actual = self.actual;
         let former = self.desired.renamed.iter().find(|(_, to)| *to == client_id).map(|(from, _)| from);
         let former_row = former.and_then(|from| actual.applications.get(from));
@@ -180,17 +180,26 @@ impl Planner<'_> {
         row.or(former_row)
     }
 
+    /// Whether no other file answers for the row; a finding if one does.
+    fn answers_for(&mut self, client_id: &ClientId) -> bool {
+        let Some(owner) = self.actual.ownership.as_ref().and_then(|o| o.others.get(client_id)) else {
+            return true;
+        };
+        let cause = FindingCause::OwnedByAnother { owner: owner.clone() };
+        self.findings.push(Finding { client_id: client_id.clone(), field: None, cause });
+        false
+    }
+
     fn declared(&mut self, client_id: &ClientId, declared: &Declared) -> Option<Step> {
         if !self.in_scope(client_id) {
             return None;
         }
         let (actual, facts) = (self.actual, self.facts);
-        if let Some(owner) = actual.ownership.as_ref().and_then(|o| o.others.get(client_id)) {
-            let cause = FindingCause::OwnedByAnother { owner: owner.clone() };
-            self.findings.push(Finding { client_id: client_id.clone(), field: None, cause });
+        let row = self.row_of(client_id);
+        if !self.answers_for(row.map_or(client_id, |row| &row.client_id)) {
             return None;
         }
-        let compared = match self.row_of(client_id) {
+        let compared = match row {
             None => diff::creation(client_id, declared, actual),
             Some(stored) => {
                 let verdict = facts.secrets.get(client_id).copied();
@@ -231,6 +240,7 @@ impl Planner<'_> {
         for client_id in &desired.removed {
             if self.in_scope(client_id)
                 && let Some(stored) = actual.applications.get(client_id)
+                && self.answers_for(client_id)
             {
                 let step = Step::Delete {
                     row: row_ref(stored),
@@ -242,13 +252,16 @@ impl Planner<'_> {
             }
         }
         for unmanaged in &actual.unmanaged {
-            let doomed = match prune {
-                Prune::Never => false,
-                Prune::Owned => {
-                    actual.ownership.as_ref().is_some_and(|o| o.created.contains(&unmanaged.client_id))
-                }
-                Prune::All => true,
-            };
+            let others =
+                actual.ownership.as_ref().is_some_and(|o| o.others.contains_key(&unmanaged.client_id));
+            let doomed = !others
+                && match prune {
+                    Prune::Never => false,
+                    Prune::Owned => {
+                        actual.ownership.as_ref().is_some_and(|o| o.created.contains(&unmanaged.client_id))
+                    }
+                    Prune::All => true,
+                };
             if doomed && self.facts.scope.is_none_or(|scope| scope.contains(&unmanaged.client_id)) {
                 let row = RowRef {
                     key: unmanaged.key.clone(),

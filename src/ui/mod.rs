@@ -10,7 +10,7 @@ pub mod plan;
 pub mod plan_json;
 pub mod progress;
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -32,6 +32,11 @@ pub const CYAN: Style = AnsiColor::Cyan.on_default();
 #[must_use]
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Text that may quote a file, a database or a server: escape sequences in it are shown, not obeyed.
+fn shown(text: impl std::fmt::Display) -> String {
+    text.to_string().lines().map(plan::visible).collect::<Vec<_>>().join("\n")
 }
 
 /// `--color`.
@@ -138,19 +143,22 @@ impl Ui {
 
     /// Something that may surprise.
     pub fn warning(&mut self, text: impl std::fmt::Display) {
-        self.stderr_line(format_args!("{} {text}", paint(YELLOW.bold(), "warning:")));
+        self.stderr_line(format_args!("{} {}", paint(YELLOW.bold(), "warning:"), shown(text)));
     }
 
     /// What to type next.
     pub fn hint(&mut self, text: impl std::fmt::Display) {
-        self.stderr_line(format_args!("{} {text}", paint(CYAN.bold(), "hint:")));
+        self.stderr_line(format_args!("{} {}", paint(CYAN.bold(), "hint:"), shown(text)));
     }
 
     /// Why it failed, with causes; once, at the end.
     pub fn error(&mut self, error: &crate::error::Error) {
-        self.stderr_line(format_args!("{} {error}", paint(RED.bold(), "error:")));
+        if error.is_quiet() {
+            return;
+        }
+        self.stderr_line(format_args!("{} {}", paint(RED.bold(), "error:"), shown(error)));
         for cause in error.causes() {
-            self.stderr_line(format_args!("  caused by: {cause}"));
+            self.stderr_line(format_args!("  caused by: {}", shown(cause)));
         }
         for hint in error.hints() {
             self.hint(hint);
@@ -162,15 +170,12 @@ impl Ui {
         let _ = writeln!(self.stderr, "{text}").and_then(|()| self.stderr.flush());
     }
 
-    /// Asks for "yes"; anything else, also the end of input, is no.
+    /// Puts a question; the answer is typed behind it.
     ///
     /// # Errors
     /// The stream's.
-    pub fn confirm(&mut self, question: &str) -> io::Result<bool> {
+    pub fn ask(&mut self, question: &str) -> io::Result<()> {
         write!(self.stderr, "{question} ")?;
-        self.stderr.flush()?;
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        Ok(matches!(line.trim(), "yes" | "y"))
+        self.stderr.flush()
     }
 }
