@@ -334,138 +334,51 @@ fn an_old_schema_takes_what_it_knows() {
     );
 }
 
-/// Command lines for both programs: good ones and bad ones.
+/// What both programs are asked, one after the other: the client id, the secret, and the rest of the command line.
+/// `$256` is a text so long.
+const QUESTIONS: &str = r#"
+["a", "s", "confidential", "client-credentials"]
+["a", "s", "confidential", "client-credentials"]
+["b", "s", "--no-hash-client-secret", "--algorithm", "HS256", "confidential", "password"]
+["c", "s", "--name", "N ñ", "--user", "7", "--skip-authorization", "public", "password"]
+["d", "s", "--redirect-uris", "https://a.example/ http://b.example/x?y", "public", "authorization-code"]
+["e", "s", "--post-logout-redirect-uris", "anything at all", "public", "client-credentials"]
+["f", "s", "--redirect-uris", "https://a.example/", "public", "openid-hybrid"]
+["g", "s", "public", "urn:ietf:params:oauth:grant-type:device_code"]
+["h", "s", "public", "implicit"]
+["h", "s", "", ""]
+["h", "s", "it's", "\"it's\"\n"]
+["h", "s", "--algorithm", "RS256", "public", "password"]
+["h", "s", "--algorithm", "HS256", "public", "implicit"]
+["h", "s", "--algorithm", "HS256", "confidential", "password"]
+["h", "s", "--algorithm", "rs256", "confidential", "password"]
+["h", "argon2", "--no-hash-client-secret", "--algorithm", "HS256", "confidential", "password"]
+["h", "s", "--user", "9999", "confidential", "password"]
+["h", "s", "--user", " 0_8", "confidential", "password"]
+["h", "s", "--user", "99999999999999999999", "confidential", "password"]
+["h", "s", "--user", "ops", "confidential", "password"]
+["$256", "$256", "--name", "$256", "confidential", "password"]
+["a", "$256", "--redirect-uris", "ftp://x/ https://a#", "--user", "0", "x", "password"]
+["$255", "$255", "--name", "$255", "confidential", "password"]
+["i", "s", "--redirect-uris", "https://a.example/\u001chttps:///cb", "confidential", "password"]
+["i", "s", "--redirect-uris", " \t ", "confidential", "openid-hybrid"]
+["i i", "s", "--user", "+7", "--redirect-uris", "https://a.example/ https://a.example/", "public", "implicit"]
+"#;
+
 fn command_lines() -> Vec<Vec<String>> {
-    let long = |length: usize| "x".repeat(length);
-    let (x256, x255) = (long(256), long(255));
-    let lines: [&[&str]; 24] = [
-        &["--client-id", "a", "--client-secret", "s", "confidential", "client-credentials"],
-        &["--client-id", "a", "--client-secret", "s", "confidential", "client-credentials"],
-        &[
-            "--client-id",
-            "b",
-            "--client-secret",
-            "s",
-            "--no-hash-client-secret",
-            "--algorithm",
-            "HS256",
-            "confidential",
-            "password",
-        ],
-        &[
-            "--client-id",
-            "c",
-            "--client-secret",
-            "s",
-            "--name",
-            "N ñ",
-            "--user",
-            "7",
-            "--skip-authorization",
-            "--redirect-uris",
-            "https://a.example/ http://b.example/x?y",
-            "--post-logout-redirect-uris",
-            "anything at all",
-            "public",
-            "authorization-code",
-        ],
-        &[
-            "--client-id",
-            "d",
-            "--client-secret",
-            "s",
-            "--redirect-uris",
-            "https://a.example/",
-            "public",
-            "openid-hybrid",
-        ],
-        &[
-            "--client-id",
-            "e",
-            "--client-secret",
-            "s",
-            "public",
-            "urn:ietf:params:oauth:grant-type:device_code",
-        ],
-        &["--client-id", "f", "--client-secret", "s", "public", "implicit"],
-        &["--client-id", "f", "--client-secret", "s", "", ""],
-        &["--client-id", "f", "--client-secret", "s", "it's", "\"it's\"\n"],
-        &["--client-id", "f", "--client-secret", "s", "--algorithm", "RS256", "public", "password"],
-        &["--client-id", "f", "--client-secret", "s", "--algorithm", "HS256", "public", "implicit"],
-        &["--client-id", "f", "--client-secret", "s", "--algorithm", "HS256", "confidential", "password"],
-        &["--client-id", "f", "--client-secret", "s", "--algorithm", "rs256", "confidential", "password"],
-        &[
-            "--client-id",
-            "f",
-            "--client-secret",
-            "argon2",
-            "--no-hash-client-secret",
-            "--algorithm",
-            "HS256",
-            "confidential",
-            "password",
-        ],
-        &["--client-id", "f", "--client-secret", "s", "--user", "9999", "confidential", "password"],
-        &["--client-id", "f", "--client-secret", "s", "--user", " 0_8", "confidential", "password"],
-        &[
-            "--client-id",
-            "f",
-            "--client-secret",
-            "s",
-            "--user",
-            "99999999999999999999",
-            "confidential",
-            "password",
-        ],
-        &["--client-id", "f", "--client-secret", "s", "--user", "ops", "confidential", "password"],
-        &["--client-id", &x256, "--client-secret", &x256, "--name", &x256, "confidential", "password"],
-        &[
-            "--client-id",
-            "a",
-            "--client-secret",
-            &x256,
-            "--redirect-uris",
-            "ftp://x/ https://a#",
-            "--user",
-            "0",
-            "x",
-            "password",
-        ],
-        &["--client-id", &x255, "--client-secret", &x255, "--name", &x255, "confidential", "password"],
-        &[
-            "--client-id",
-            "g",
-            "--client-secret",
-            "s",
-            "--redirect-uris",
-            "https://a.example/\u{1c}https:///cb",
-            "confidential",
-            "password",
-        ],
-        &[
-            "--client-id",
-            "h",
-            "--client-secret",
-            "s",
-            "--redirect-uris",
-            " \t ",
-            "confidential",
-            "openid-hybrid",
-        ],
-        &[
-            "--client-id",
-            "i i",
-            "--client-secret",
-            "s",
-            "--user",
-            "+7",
-            "--redirect-uris",
-            "https://a.example/ https://a.example/",
-            "confidential",
-            "password",
-        ],
-    ];
-    lines.iter().map(|line| line.iter().map(|&word| word.to_owned()).collect()).collect()
+    let word = |word: String| match word.strip_prefix('$') {
+        Some(length) => "x".repeat(length.parse().unwrap()),
+        None => word,
+    };
+    let line = |line: &str| {
+        let mut words = serde_json::from_str::<Vec<String>>(line).unwrap().into_iter().map(word);
+        let [client_id, secret] = std::array::from_fn(|_| words.next().unwrap());
+        ["--client-id".to_owned(), client_id, "--client-secret".to_owned(), secret]
+            .into_iter()
+            .chain(words)
+            .collect()
+    };
+    QUESTIONS.trim().lines().map(line).collect()
 }
 
 /// Rows as the two programs must agree on them. The hashes differ by their salt.
