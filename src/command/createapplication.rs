@@ -1,16 +1,23 @@
 //! `createapplication`: DOT's command, by way of a plan of one step and the one writer.
 
+mod verdict;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
+use self::verdict::{Complaint, verdict};
 use super::history::History;
-use super::reconcile::{self, Prepared, ScopeArgs};
-use super::session::Session;
+use super::reconcile::{self, Prepared};
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::applications;
+use crate::db::error::DbError;
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, Declared, Desired, Policy, SecretDeclaration, UserRef};
-use crate::plan::{Step, diff};
+use crate::model::{Application, ClientId, Declared, Desired, Policy, SecretDeclaration};
+use crate::plan::Plan;
+use crate::rules::split_list;
 use crate::secret::{Secret, random_text};
 use crate::ui::plan::visible;
 
@@ -66,39 +73,74 @@ pub struct CreateArgs {
 
 /// Creates the application.
 pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error> {
-    let mut config = session.load_optional()?;
+    let file = session.load_without_secrets()?;
     let client_id = match given(args.client_id.as_ref()) {
         Some(client_id) => client_id.clone(),
         None => random_text(CLIENT_ID_LENGTH, &mut session.entropy())
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
     };
     let client_id = ClientId::new(client_id);
-    let application = application(session, args)?;
+    let mut application = application(session, args)?;
+    let connected = session.connect(&file.database, "createapplication", 3).await?;
+    application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     let generates = application.client_secret.is_none();
-    let name = application.name.clone().filter(|name| !name.is_empty());
-    let declared = Declared { block: client_id.to_string(), application, protect: false };
-    config.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
-    config.cleanup = None;
-    // The file's policy is about the file's applications.
-    config.policy = Policy::default();
-    let prepared =
-        reconcile::prepare_with(session, config, &ScopeArgs::default(), "createapplication").await?;
-    if !matches!(prepared.plan.steps.as_slice(), [Step::Create { .. }]) {
-        // DOT's words.
-        return Err(Error::new(Exit::Failed, "client_id: Application with this Client ID already exists.")
-            .hint(format!(
-                "declare it in {} and run `oauthctl apply` to update it",
-                session.global.file.display()
-            )));
-    }
+    let name = application.name.clone();
+    let config = with_only(file, &client_id, application);
+    let plan = match plan(&connected, &config).await? {
+        Ok(plan) => plan,
+        Err(complaints) => {
+            refuse(session, &complaints);
+            return Ok(Exit::Failed);
+        }
+    };
+    let prepared = Prepared { connected, config, plan, sweeps: Vec::new(), forecast: None, refusal: None };
     let created = create(session, args, &prepared).await?;
     let shown = name.as_deref().unwrap_or(client_id.as_str());
     session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
     match created {
-        Some(secret) if generates => session.reveal("client_secret", &secret),
+        Some(secret) if generates => session
+            .reveal("client_secret", &secret)
+            .map_err(|error| error.context("the application was created, but its secret could not be shown")),
         _ => Ok(()),
     }?;
     Ok(Exit::Done)
+}
+
+/// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no
+/// business of this command: `prune` would take every other application.
+fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
+    let declared = Declared { block: client_id.to_string(), application, protect: false };
+    file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
+    file.policy = Policy::default();
+    file.cleanup = None;
+    file
+}
+
+/// Reads the rows and plans the creation, or says all that speaks against it.
+async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec<Complaint>>, Error> {
+    let mut client = connected.database.get().await?;
+    let snapshot = reconcile::read_only(&mut client).await?;
+    let layout = &connected.layout;
+    let actual = applications::read(&*snapshot, layout, &reconcile::mentioned(&config.desired)).await?;
+    snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
+    Ok(verdict(config, layout, &actual))
+}
+
+/// In DOT's form, but on stderr.
+fn refuse(session: &mut Session, complaints: &[Complaint]) {
+    session.ui.stderr_line("Please correct the following errors:");
+    for Complaint { field, message, hint: _ } in complaints {
+        session.ui.stderr_line(format_args!(" - {field}: {}", visible(message)));
+    }
+    let mut hints: Vec<&String> = Vec::new();
+    for hint in complaints.iter().filter_map(|complaint| complaint.hint.as_ref()) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    for hint in hints {
+        session.ui.hint(hint);
+    }
 }
 
 async fn create(
@@ -113,8 +155,13 @@ async fn create(
     let result = super::apply::write(session, prepared, &sealed, args.lock_timeout, None).await;
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;
-    // DOT's success line says the rest.
-    let _ = result?;
+    if let Err(error) = result {
+        if let Some((_, secret)) = sealed.generated.pop().filter(|_| error.outcome_is_unknown()) {
+            session.reveal("client_secret", &secret)?;
+            return Err(error.hint("the secret above is valid only if the application was created"));
+        }
+        return Err(error);
+    }
     Ok(sealed.generated.pop().map(|(_, secret)| secret))
 }
 
@@ -125,7 +172,7 @@ fn given(text: Option<&String>) -> Option<&String> {
 
 fn application(session: &Session, args: &CreateArgs) -> Result<Application, Error> {
     let uris = |text: Option<&String>| {
-        given(text).map(|text| diff::split_uris(text).map(str::to_owned).collect::<Vec<_>>())
+        given(text).map(|text| split_list(text).map(str::to_owned).collect::<Vec<_>>())
     };
     let secret = match (given(args.client_secret.as_ref()), &args.client_secret_file) {
         (Some(text), _) => Some(Secret::new(text.clone())),
@@ -143,6 +190,7 @@ fn application(session: &Session, args: &CreateArgs) -> Result<Application, Erro
         skip_authorization: args.skip_authorization.then_some(true),
         hash_client_secret: args.no_hash_client_secret.then_some(false),
         client_secret: secret.map(SecretDeclaration::Plain),
-        user: given(args.user.as_ref()).map(|key| UserRef::Key(key.clone())),
+        // Known once the type of the key is.
+        user: None,
     })
 }

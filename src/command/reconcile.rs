@@ -1,4 +1,4 @@
-//! From a file to a checked plan: what `plan`, `apply` and `createapplication` share.
+//! From a file to a checked plan: what `plan` and `apply` share, and `createapplication` in parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,16 +86,6 @@ impl Prepared {
 /// Reads the file and the database, plans, counts and checks.
 pub async fn prepare(session: &mut Session, scope: &ScopeArgs, verb: &str) -> Result<Prepared, Error> {
     let config = session.load()?;
-    prepare_with(session, config, scope, verb).await
-}
-
-/// As [`prepare`], for a file that is read already.
-pub async fn prepare_with(
-    session: &mut Session,
-    config: Config,
-    scope: &ScopeArgs,
-    verb: &str,
-) -> Result<Prepared, Error> {
     let interrupted = session.interrupted.clone();
     tokio::select! {
         prepared = read_and_plan(session, config, scope, verb) => prepared,

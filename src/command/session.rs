@@ -185,7 +185,7 @@ impl Session {
     /// Reads a secret from a file; one newline at its end is not part of it.
     ///
     /// # Errors
-    /// When the file cannot be read or is not text.
+    /// When the file cannot be read, is empty or is not text that PostgreSQL can store.
     pub fn read_secret(&self, path: &Path) -> Result<Secret, Error> {
         let failed = |why: String| Error::usage(format!("the secret file {} {why}", path.display()));
         let mut bytes = config::read_file(path, SECRET_LIMIT)
@@ -196,7 +196,12 @@ impl Session {
                 bytes.pop();
             }
         }
-        Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text".to_owned()))
+        let secret = Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text".to_owned()))?;
+        match secret.expose() {
+            "" => Err(failed("is empty".to_owned())),
+            text if text.contains('\0') => Err(failed("contains a NUL byte".to_owned())),
+            _ => Ok(secret),
+        }
     }
 
     /// Reads the file with its secrets.

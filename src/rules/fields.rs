@@ -6,9 +6,6 @@ use super::violation::{Reason, Violation};
 use super::{Candidate, Owner, Schema, SecretFacts};
 use crate::model::Provider;
 
-/// The width of `client_secret` and `name`, in characters.
-const TEXT_LENGTH: usize = 255;
-
 const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
 const ALGORITHMS: [&str; 2] = ["RS256", "HS256"];
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -50,8 +47,8 @@ pub(super) fn clean_fields(candidate: &Candidate<'_>, schema: Schema) -> Vec<Vio
             "authorization_grant_type",
             authorization_grant_type.and_then(|text| required(text).or(choice(text, is_grant(text)))),
         ),
-        ("client_secret", client_secret.and_then(|secret| over(secret.length, TEXT_LENGTH))),
-        ("name", name.and_then(|text| too_long(text, TEXT_LENGTH))),
+        ("client_secret", client_secret.and_then(|secret| over(secret.length, schema.client_secret_length))),
+        ("name", name.and_then(|text| too_long(text, schema.name_length))),
         ("algorithm", algorithm.and_then(|text| choice(text, text.is_empty() || ALGORITHMS.contains(&text)))),
     ];
     reasons.into_iter().filter_map(|(field, reason)| Some(Violation::of(field, reason?))).collect()
@@ -65,12 +62,12 @@ fn choice(text: &str, is_one: bool) -> Option<Reason> {
     (!is_one).then(|| Reason::NotAChoice { value: text.to_owned() })
 }
 
-fn too_long(text: &str, limit: usize) -> Option<Reason> {
+fn too_long(text: &str, limit: Option<usize>) -> Option<Reason> {
     over(text.chars().count(), limit)
 }
 
-fn over(length: usize, limit: usize) -> Option<Reason> {
-    (length > limit).then_some(Reason::TooLong { limit, length })
+fn over(length: usize, limit: Option<usize>) -> Option<Reason> {
+    limit.filter(|limit| length > *limit).map(|limit| Reason::TooLong { limit, length })
 }
 
 fn owner(owner: Owner<'_>) -> Option<Reason> {

@@ -6,6 +6,7 @@
 
 mod allowed_uri;
 mod fields;
+mod key;
 mod python;
 mod urlsplit;
 mod violation;
@@ -14,6 +15,7 @@ mod violation;
 mod tests;
 
 pub use allowed_uri::{Allowed, Cause, Purpose, UriError, check as check_uri};
+pub use key::KeyType;
 pub use python::split as split_list;
 pub use violation::{Reason, Violation};
 
@@ -106,22 +108,15 @@ pub enum Owner<'a> {
     },
 }
 
-/// The type of the user model's primary key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyType {
-    /// Django's stock user.
-    Integer,
-    /// A UUID.
-    Uuid,
-    /// Anything that is a text.
-    Text,
-}
-
-/// What differs between the schemas of DOT's releases.
+/// What differs between the schemas of DOT's releases and of swapped models. Widths are in characters; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schema {
-    /// The width of `client_id`, in characters: 255 from DOT 3.4.0, 100 before.
-    pub client_id_length: usize,
+    /// The width of `client_id`: 255 from DOT 3.4.0, 100 before.
+    pub client_id_length: Option<usize>,
+    /// The width of `client_secret`.
+    pub client_secret_length: Option<usize>,
+    /// The width of `name`.
+    pub name_length: Option<usize>,
     /// Whether there are device grants (DOT 3.2).
     pub device_grant: bool,
 }
@@ -129,7 +124,8 @@ pub struct Schema {
 impl Default for Schema {
     /// DOT 3.4.1.
     fn default() -> Self {
-        Self { client_id_length: 255, device_grant: true }
+        let width = Some(255);
+        Self { client_id_length: width, client_secret_length: width, name_length: width, device_grant: true }
     }
 }
 

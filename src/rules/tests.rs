@@ -172,7 +172,7 @@ fn the_database_has_its_say() {
 #[test]
 fn older_schemas_know_less() {
     let uris = list("");
-    let old = Schema { client_id_length: 100, device_grant: false };
+    let old = Schema { client_id_length: Some(100), device_grant: false, ..Schema::default() };
     let long = "c".repeat(101);
     let candidate = Candidate {
         client_id: Some(ClientIdFacts { text: &long, taken: false }),

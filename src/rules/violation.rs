@@ -115,9 +115,10 @@ impl fmt::Display for Reason {
 
 /// Python's `repr()` of the key after Django has converted it.
 fn repr_of_key(key: KeyType, value: &str) -> String {
+    let read = key.read(value).unwrap_or_else(|| value.to_owned());
     match key {
-        KeyType::Integer => value.to_owned(),
-        KeyType::Uuid => format!("UUID('{}')", value.to_lowercase()),
-        KeyType::Text => repr(value),
+        KeyType::Integer => read,
+        KeyType::Uuid => format!("UUID('{read}')"),
+        KeyType::Text => repr(&read),
     }
 }

@@ -16,6 +16,8 @@ mod connect;
 #[cfg(test)]
 mod conninfo;
 #[cfg(test)]
+mod createapplication;
+#[cfg(test)]
 mod db_errors;
 #[cfg(test)]
 mod docs;

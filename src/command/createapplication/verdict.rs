@@ -1,0 +1,202 @@
+//! Whether the application can be: DOT's `full_clean()` with what this database and `[provider]` say, and what the
+//! planner finds beyond it. All at once, or a plan of one step.
+//!
+//! Pure: everything that was read is an argument. Never shows a secret, only its length.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::db::layout::{Layout, Table};
+use crate::hasher::looks_hashed;
+use crate::model::{Actual, Application, ClientId, Field, SecretDeclaration, TableRole, UserRef};
+use crate::plan::{Facts, Finding, FindingCause, Plan, plan};
+use crate::rules::{
+    self, Candidate, Cause, ClientIdFacts, KeyType, Owner, Reason, Schema, SecretFacts, Violation,
+};
+
+/// DOT's name of an error that is of no single field.
+const ALL: &str = "__all__";
+
+/// Why the application cannot be: a line under `Please correct the following errors:`.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    /// DOT's name of the field.
+    pub field: &'static str,
+    /// DOT's message where the rule is DOT's.
+    pub message: String,
+    /// What to do about it, where that is not plain.
+    pub hint: Option<String>,
+}
+
+/// An application, and what was read to judge it.
+struct Case<'a> {
+    config: &'a Config,
+    client_id: &'a ClientId,
+    application: &'a Application,
+    layout: &'a Layout,
+    actual: &'a Actual,
+}
+
+/// Plans the creation of what `config` declares.
+pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Result<Plan, Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    for (client_id, declared) in &config.desired.applications {
+        let case = Case { config, client_id, application: &declared.application, layout, actual };
+        complaints.extend(full_clean(&case).iter().map(|violation| complaint(violation, config)));
+        complaints.extend(look_alike(&case));
+    }
+    let facts = Facts { secrets: &BTreeMap::new(), scope: None };
+    match plan(&config.desired, actual, &config.policy, &facts) {
+        Ok(plan) if complaints.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(findings) => {
+            let found: Vec<_> = findings.iter().filter_map(|finding| new(finding, &complaints)).collect();
+            complaints.extend(found);
+        }
+    }
+    Err(complaints)
+}
+
+/// The owner as the planner and the database know it: DOT reads ` 007` as 7.
+pub(super) fn owner(layout: &Layout, text: &str) -> UserRef {
+    let read = layout.users.as_ref().and_then(|users| key_type(users).read(text));
+    UserRef::Key(read.unwrap_or_else(|| text.to_owned()))
+}
+
+fn full_clean(case: &Case<'_>) -> Vec<Violation> {
+    let Case { config, client_id, application, layout, actual } = *case;
+    let Application {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        // DOT does not validate these.
+        post_logout_redirect_uris: _,
+        skip_authorization: _,
+        allowed_origins,
+        algorithm,
+        hash_client_secret: _,
+        client_secret,
+        user,
+    } = application;
+    let defaults = Candidate::new_in_dot(&config.provider);
+    let client_secret = match client_secret {
+        Some(SecretDeclaration::Plain(secret)) => Some(SecretFacts {
+            length: secret.expose().chars().count(),
+            hashed: looks_hashed(secret.expose()).is_err(),
+        }),
+        _ => defaults.client_secret,
+    };
+    let candidate = Candidate {
+        client_id: Some(ClientIdFacts {
+            text: client_id.as_str(),
+            taken: actual.applications.contains_key(client_id),
+        }),
+        user: user.as_ref().zip(layout.users.as_ref()).and_then(|(user, users)| facts(user, users, actual)),
+        redirect_uris: redirect_uris.as_deref().or(defaults.redirect_uris),
+        client_type: client_type.as_deref().or(defaults.client_type),
+        authorization_grant_type: authorization_grant_type.as_deref().or(defaults.authorization_grant_type),
+        client_secret,
+        hash_client_secret: Some(is_hashed(case)),
+        name: name.as_deref().or(defaults.name),
+        algorithm: algorithm.as_deref().or(defaults.algorithm),
+        allowed_origins: allowed_origins.as_deref().or(defaults.allowed_origins),
+    };
+    rules::full_clean(&candidate, &config.provider, schema(layout))
+}
+
+fn schema(layout: &Layout) -> Schema {
+    let table = layout.application();
+    let width = |column: &str| {
+        let width = table.columns.get(column).and_then(|column| column.max_length);
+        width.and_then(|width| usize::try_from(width).ok())
+    };
+    Schema {
+        client_id_length: width("client_id"),
+        client_secret_length: width(Field::ClientSecret.column()),
+        name_length: width(Field::Name.column()),
+        device_grant: layout.table(TableRole::DeviceGrant).is_some(),
+    }
+}
+
+fn facts<'a>(user: &'a UserRef, users: &'a Table, actual: &Actual) -> Option<Owner<'a>> {
+    let UserRef::Key(value) = user else { return None };
+    let key = key_type(users);
+    Some(if actual.users.contains_key(user) {
+        Owner::Found
+    } else if key.read(value).is_some() {
+        Owner::Missing { column: &users.key, key, value }
+    } else {
+        Owner::NotAKey { key, value }
+    })
+}
+
+fn key_type(users: &Table) -> KeyType {
+    match users.key_type() {
+        "smallint" | "integer" | "bigint" => KeyType::Integer,
+        "uuid" => KeyType::Uuid,
+        _ => KeyType::Text,
+    }
+}
+
+/// Whether the secret is stored hashed: DOT 2.4 and later ask the row, the ones before have their own way.
+fn is_hashed(case: &Case<'_>) -> bool {
+    if case.actual.columns.contains_key(&Field::HashClientSecret) {
+        case.application.hash_client_secret.unwrap_or(true)
+    } else {
+        case.actual.hashes_secrets
+    }
+}
+
+/// DOT takes the secret for a hash and stores it in clear although hashing is on.
+fn look_alike(case: &Case<'_>) -> Option<Complaint> {
+    let Some(SecretDeclaration::Plain(secret)) = &case.application.client_secret else { return None };
+    let error = looks_hashed(secret.expose()).err().filter(|_| is_hashed(case))?;
+    Some(Complaint {
+        field: Field::ClientSecret.key(),
+        message: error.to_string(),
+        hint: Some(format!(
+            "choose another secret; for one that Django has hashed, declare the application with \
+             client_secret = {{ hash = \"{}$…\" }} in {}",
+            error.prefix,
+            case.config.source.path().display()
+        )),
+    })
+}
+
+fn complaint(violation: &Violation, config: &Config) -> Complaint {
+    let path = config.source.path().display();
+    let hint = match &violation.reason {
+        Reason::Taken => Some(format!("declare it in {path} and run `oauthctl apply` to change it")),
+        Reason::NoRsaKey => {
+            Some(format!("if the server has one, write oidc_rsa_private_key = true in [provider] of {path}"))
+        }
+        Reason::Uri(error) if error.cause == Cause::InvalidScheme => {
+            Some(format!("[provider] in {path} says which schemes the server allows"))
+        }
+        Reason::Hs256NeedsPlainSecret if violation.field == Field::HashClientSecret.key() => {
+            Some("add --no-hash-client-secret".to_owned())
+        }
+        _ => None,
+    };
+    // `full_clean()` says a secret's length and never its text.
+    Complaint { field: violation.field, message: violation.to_string(), hint }
+}
+
+/// What the planner has found, unless DOT has said as much of the field.
+fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
+    let Finding { client_id: _, field, cause } = finding;
+    let field = match (field, cause) {
+        (Some(field), _) => field.key(),
+        (None, FindingCause::TooLong { .. }) => "client_id",
+        (None, _) => ALL,
+    };
+    // DOT does not think of columns that are not there.
+    let is_news = matches!(cause, FindingCause::NoSuchColumn(_));
+    let is_known = !is_news && complaints.iter().any(|complaint| complaint.field == field);
+    let hint = matches!(cause, FindingCause::UnfilledColumns(_)).then(|| {
+        "give these columns of the swapped model a default in the database, or create it with Django"
+            .to_owned()
+    });
+    (!is_known).then(|| Complaint { field, message: cause.to_string(), hint })
+}
