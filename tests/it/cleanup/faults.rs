@@ -13,7 +13,8 @@ use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::graph::{Draft, Graph};
+use super::draft::Draft;
+use super::graph::Graph;
 use super::runner::{Runner, now};
 use crate::support::{Database, Template, server};
 
@@ -105,12 +106,11 @@ async fn survives(when: When, what: &str, reason: Transient, seed: u64) {
         let mut reasons = Vec::new();
         let outcome = Runner::new(&database, DOT)
             .await
-            .watched(&policy(batch_size), now(), |event| match event {
-                Event::Retry { reason, .. } => {
+            .watched(&policy(batch_size), now(), |event| {
+                if let Event::Retry { reason, .. } = event {
                     reasons.push(reason);
                     Graph::read(&database, DOT).assert_between(&before, &after);
                 }
-                _ => {}
             })
             .await
             .unwrap();
@@ -146,7 +146,7 @@ fn forgetful_proxy(directory: &Path) {
         while let Ok((mut client, _)) = listener.accept().await {
             let (mut server, commits) = (UnixStream::connect(&real).await.unwrap(), commits.clone());
             tokio::spawn(async move {
-                let (mut up, mut down) = ([0; 65_536], [0; 65_536]);
+                let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
                 loop {
                     tokio::select! {
                         read = client.read(&mut up) => {
@@ -154,7 +154,8 @@ fn forgetful_proxy(directory: &Path) {
                             server.write_all(&up[..length]).await.unwrap();
                             let commit = up[..length].windows(6).any(|bytes| bytes == b"COMMIT");
                             if commit && commits.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-                                server.read(&mut down).await.unwrap();
+                                let answer = server.read(&mut down).await.unwrap();
+                                assert!(answer > 0);
                                 break;
                             }
                         }
