@@ -55,6 +55,9 @@ pub struct CleartokensArgs {
     /// Stop after so many rows.
     #[arg(long, value_name = "ROWS", value_parser = parse_rows, allow_negative_numbers = true)]
     max_rows: Option<u64>,
+    /// So many connections at the same time, each with batches of its own.
+    #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
+    workers: Option<NonZeroU32>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     only: Vec<Category>,
@@ -95,6 +98,13 @@ fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
     u32::try_from(rows).ok().and_then(NonZeroU32::new).ok_or_else(|| format!("at most {most} rows"))
 }
 
+fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .ok()
+        .filter(|workers: &NonZeroU32| workers.get() <= CleanupPolicy::MOST_WORKERS)
+        .ok_or_else(|| format!("must be between 1 and {}", CleanupPolicy::MOST_WORKERS))
+}
+
 fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
@@ -125,6 +135,7 @@ impl CleartokensArgs {
             nice_ratio: self.nice_ratio.unwrap_or(file.nice_ratio),
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
+            workers: self.workers.unwrap_or(file.workers),
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
@@ -140,7 +151,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
     }
-    let connected = session.connect(&config.database, "cleartokens", 2).await?;
+    let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => database_now(&connected.database.get().await?).await?,
@@ -162,6 +173,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     };
     history.finish(session, &connected, &result, serde_json::json!({ "tokens": deleted })).await;
     report(session, &rfc3339(as_of), &result?, counted.as_ref())
+}
+
+/// How many connections a run of the policy takes, with one more for the ledger.
+#[must_use]
+pub fn connections(policy: &CleanupPolicy) -> usize {
+    usize::try_from(policy.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
 }
 
 /// Says what may surprise, as DOT does where there is no lifetime.

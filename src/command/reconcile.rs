@@ -6,6 +6,7 @@ use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::cleartokens::connections;
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
@@ -99,7 +100,8 @@ async fn read_and_plan(
     scope: &ScopeArgs,
     verb: &str,
 ) -> Result<Prepared, Error> {
-    let connected = session.connect(&config.database, verb, 3).await?;
+    let connections = config.cleanup.as_ref().map_or(3, |policy| connections(policy).max(3));
+    let connected = session.connect(&config.database, verb, connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }

@@ -1,6 +1,7 @@
 //! What every verb has at hand: the streams, the global options, the environment, and the way to the database.
 //!
-//! The only place that reads the process's environment, its clock and its randomness, and that listens to signals.
+//! The only place that reads the process's environment and its randomness. Over 400 lines, because it is where all the
+//! layers meet; each function is one meeting.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

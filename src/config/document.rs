@@ -242,6 +242,9 @@ pub(super) struct Cleanup {
     /// Stop after so many rows.
     #[schemars(range(min = 1))]
     pub max_rows: Slot<i64>,
+    /// So many connections at the same time, each with batches of its own.
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Slot<i64>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.

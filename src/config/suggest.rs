@@ -17,10 +17,9 @@ use super::document::{
 use super::problem::Problem;
 
 /// Keys of the documented format that this version does not implement: the table at the top, and the key.
-const NOT_YET: [(&str, &str); 8] = [
+const NOT_YET: [(&str, &str); 7] = [
     ("applications", "ignore"),
     ("applications", "columns"),
-    ("cleanup", "workers"),
     ("cleanup", "max_replica_lag"),
     ("cleanup", "cimd_applications"),
     ("cleanup", "dcr_applications"),

@@ -91,6 +91,7 @@ fn the_whole_format_is_understood() {
     assert_eq!(cleanup.target_batch_time, Some(Duration::from_millis(500)));
     assert_eq!(cleanup.max_duration, None, "0 is off");
     assert_eq!((cleanup.batch_size.get(), cleanup.max_rows), (500, Some(5_000_000)));
+    assert_eq!(cleanup.workers.get(), 2);
     assert!(cleanup.skip.contains(&Category::Grants) && cleanup.only.is_empty());
 
     assert_eq!(config.database.url.as_ref().map(crate::secret::Secret::expose), Some("postgres:///app"));
@@ -151,6 +152,7 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\nbatch_size = 4294967296", "out-of-range@2:14"),
         ("[cleanup]\nbatch_size = 99999999999999999999", "number-too-large@2:14"),
         ("[cleanup]\nmax_rows = 0", "out-of-range@2:12"),
+        ("[cleanup]\nworkers = 65", "out-of-range@2:11"),
         ("[cleanup]\nnice_ratio = nan", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = -1", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = inf", "out-of-range@2:14"),
@@ -160,7 +162,7 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\nmax_duration = 0x7fff_ffff_ffff_ffff", "invalid-duration@2:16"),
         ("[cleanup]\nmax_duration = 2020-01-01", "wrong-type@2:16"),
         ("[cleanup]\nonly = [\"id\"]\nskip = [\"id\"]", "contradiction@3:9"),
-        ("[cleanup]\nworkers = 1", "not-yet-supported@2:1"),
+        ("[cleanup]\nmax_replica_lag = 1", "not-yet-supported@2:1"),
         ("[applications.a]\nignore = []", "not-yet-supported@2:1"),
         ("[applications.a.columns]\nx = 1", "not-yet-supported@1:17"),
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),

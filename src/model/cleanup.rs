@@ -126,6 +126,8 @@ pub struct CleanupPolicy {
     pub max_duration: Option<Duration>,
     /// Stop after so many rows; `None`: no limit.
     pub max_rows: Option<u64>,
+    /// How many connections delete at the same time, each in batches of its own.
+    pub workers: NonZeroU32,
     /// The categories to clean; empty: all that DOT's `cleartokens` deletes.
     pub only: BTreeSet<Category>,
     /// The categories not to clean.
@@ -137,6 +139,9 @@ pub struct CleanupPolicy {
 }
 
 impl CleanupPolicy {
+    /// More connections than this never help; it is a typing error.
+    pub const MOST_WORKERS: u32 = 64;
+
     /// DOT's `CLEAR_EXPIRED_TOKENS_BATCH_SIZE`.
     pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
 }
@@ -153,6 +158,7 @@ impl Default for CleanupPolicy {
             nice_ratio: 0.0,
             max_duration: None,
             max_rows: None,
+            workers: NonZeroU32::MIN,
             only: BTreeSet::new(),
             skip: BTreeSet::new(),
             device_grants: false,

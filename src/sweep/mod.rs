@@ -4,8 +4,11 @@
 //! predicate does not hold under the row lock. Whatever ends a run, a second one goes on from there. Memory does not
 //! grow with the tables. Makes no choice about what may go: that is `plan::retention`. Prints nothing.
 
+mod account;
+mod connection;
 mod engine;
 mod event;
+mod job;
 mod pace;
 mod worker;
 
@@ -15,6 +18,8 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use tokio_util::sync::CancellationToken;
 
+use account::Account;
+use engine::Engine;
 pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
@@ -36,6 +41,8 @@ pub struct Pace {
     pub max_duration: Option<Duration>,
     /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
+    /// How many connections work at the same time.
+    pub workers: NonZeroU32,
 }
 
 impl From<&CleanupPolicy> for Pace {
@@ -47,6 +54,7 @@ impl From<&CleanupPolicy> for Pace {
             nice_ratio: policy.nice_ratio,
             max_duration: policy.max_duration,
             max_rows: policy.max_rows,
+            workers: policy.workers,
         }
     }
 }
@@ -63,6 +71,19 @@ pub enum SweepError {
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+}
+
+impl SweepError {
+    /// The server's own words, where there are any.
+    fn detail(&self) -> String {
+        match self {
+            Self::Tokens(error) => match error.database() {
+                Some(database) => database.message().to_owned(),
+                None => error.to_string(),
+            },
+            Self::Obstacles(_) | Self::RowSecurity(_) => self.to_string(),
+        }
+    }
 }
 
 fn obstacles(all: &[Obstacle]) -> String {
@@ -82,8 +103,8 @@ fn obstacles(all: &[Obstacle]) -> String {
 
 /// Runs the sweeps in order.
 ///
-/// Stops after the running batch once `stop` is cancelled. Takes connections from the pool and gives them back;
-/// a lost one is replaced.
+/// Stops after the running batches once `stop` is cancelled. Takes as many connections from the pool as there are
+/// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
 /// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
@@ -96,5 +117,11 @@ pub async fn run(
     stop: &CancellationToken,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, Box<Failure>> {
-    engine::Engine::new(pool, pace, stop, on).run(layout, sweeps).await
+    let account = Account::new(pace, stop, on);
+    let result = Engine::new(pool, &account).run(layout, sweeps).await;
+    let outcome = account.outcome();
+    match result {
+        Ok(stop) => Ok(Outcome { stop, ..outcome }),
+        Err(error) => Err(Box::new(Failure { error, outcome })),
+    }
 }

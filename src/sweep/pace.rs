@@ -43,12 +43,12 @@ impl Pacer {
         Self { ceiling, size, target: pace.target_batch_time, rows_per_key, bulk, sparse: false }
     }
 
-    /// The most rows that the next batch deletes, given how many the run may still delete. At least one key's worth.
-    pub(super) fn size(&self, remaining: u64) -> u32 {
-        u32::try_from(remaining).unwrap_or(u32::MAX).min(self.size).max(self.rows_per_key)
+    /// The most rows that the next batch deletes; at least one key's worth.
+    pub(super) fn size(&self) -> u32 {
+        self.size.max(self.rows_per_key)
     }
 
-    /// The keys of a batch of the size.
+    /// The keys of a batch of so many rows.
     pub(super) fn keys(&self, size: u32) -> u32 {
         (size / self.rows_per_key).max(1)
     }
@@ -134,14 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_never_exceeds_its_size_nor_what_may_still_go() {
+    fn a_batch_never_exceeds_its_size() {
         let pacer = Pacer::new(&pace(10_000, None), 2, true);
-        assert_eq!(pacer.size(u64::MAX), 10_000);
+        assert_eq!(pacer.size(), 10_000);
         assert_eq!(pacer.next(10_000), (Way::Bulk, 5_000));
-        assert_eq!(pacer.size(500), 500);
         // A refresh token and its access token are not torn apart.
-        assert_eq!(pacer.size(1), 2);
-        assert_eq!(Pacer::new(&pace(1, None), 2, true).next(2), (Way::Bulk, 1));
+        let smallest = Pacer::new(&pace(1, None), 2, true);
+        assert_eq!((smallest.size(), smallest.next(2)), (2, (Way::Bulk, 1)));
     }
 
     #[test]
@@ -160,26 +159,26 @@ mod tests {
     #[test]
     fn the_size_follows_the_target() {
         let mut pacer = Pacer::new(&pace(10_000, Some(100 * MS)), 1, true);
-        assert_eq!(pacer.size(u64::MAX), 1_000);
+        assert_eq!(pacer.size(), 1_000);
         pacer.swept(1_000, 1_000, 10 * MS);
-        assert_eq!(pacer.size(u64::MAX), 2_000);
+        assert_eq!(pacer.size(), 2_000);
         pacer.swept(1_000, 1_000, 125 * MS);
-        assert_eq!(pacer.size(u64::MAX), 1_600);
+        assert_eq!(pacer.size(), 1_600);
         for _ in 0..10 {
             pacer.swept(1_000, 1_000, MS);
         }
-        assert_eq!(pacer.size(u64::MAX), 10_000);
+        assert_eq!(pacer.size(), 10_000);
     }
 
     #[test]
     fn a_timeout_halves_the_size_for_a_while() {
         let mut pacer = Pacer::new(&pace(1_000, None), 1, true);
         pacer.too_slow();
-        assert_eq!(pacer.size(u64::MAX), 500);
+        assert_eq!(pacer.size(), 500);
         for _ in 0..4 {
             pacer.swept(500, 500, MS);
         }
-        assert_eq!(pacer.size(u64::MAX), 1_000);
+        assert_eq!(pacer.size(), 1_000);
     }
 
     #[test]

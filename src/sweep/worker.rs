@@ -1,230 +1,240 @@
-//! One connection and one transaction at a time: attempts a batch and says what became of it.
+//! One of the workers of a run: takes window after window and does what has to be done there.
 //!
-//! Whatever goes wrong, the server has rolled the batch back, with one exception that is looked into: a connection that is
-//! lost at COMMIT. Retries nothing itself.
+//! In bulk where most rows are doomed and nobody else is there, row by row otherwise. A window that meets a lock, a
+//! change or a new reference is done row by row at once; what stays locked is left for another look.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
-use tokio_postgres::IsolationLevel;
+use deadpool_postgres::Pool;
 
-use super::pace::Way;
-use super::{SweepError, Transient};
-use crate::db::error::{DbError, Meaning};
-use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
+use super::account::{Account, Remedy};
+use super::connection::{Connection, Done, Fault, Verdict};
+use super::job::{Job, Piece};
+use super::pace::{Pacer, Way, pause};
+use super::{Stop, SweepError, Transient, Wait};
+use crate::db::tokens::Window;
 
-/// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
-/// tables. With generic plans the plan of the last batch is that of the first.
-const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-    SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+/// So many tries for one window before it is left for another look.
+const TRIES: u32 = 3;
 
-/// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
-const TIMEOUTS: &str =
-    "SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
-
-/// Well under PostgreSQL's `deadlock_timeout`: if this run is part of a cycle, it is the one that gives way.
-const BULK_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
-
-/// Row locks are skipped, so this is for locks on tables.
-const CAREFUL_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
-
-/// How often the server is asked what became of a transaction that it is still busy with.
-const VERDICTS: u32 = 20;
-
-/// A committed batch.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub taken: Taken,
-    pub elapsed: Duration,
+/// See the module.
+pub(super) struct Worker<'a> {
+    pub connection: Connection<'a>,
+    account: &'a Account<'a>,
+    /// Rows that stay locked are no news while the run looks at them again.
+    pub looking_again: bool,
+    /// The pause before the next batch.
+    due: Duration,
 }
 
-/// Why a batch was not committed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// Worth another try.
-    Transient(Transient, SweepError),
-    /// The connection was lost at COMMIT.
-    Unseen(Unseen, SweepError),
-    /// Not.
-    Fatal(SweepError),
+/// What became of a batch.
+enum Attempt {
+    Done(Done),
+    Failed(Transient),
+    Stop(Stop),
 }
 
-/// A batch whose COMMIT was not answered.
-#[derive(Debug)]
-pub(super) struct Unseen {
-    xid: i64,
-    pub done: Done,
-}
-
-impl Fault {
-    /// An error of the reading that precedes the first batch.
-    pub(super) fn reading(source: tokio_postgres::Error) -> Self {
-        database("reading the token tables", source)
-    }
-
-    /// The error, for where nothing is tried again.
-    pub(super) fn into_error(self) -> SweepError {
-        match self {
-            Self::Transient(_, error) | Self::Unseen(_, error) | Self::Fatal(error) => error,
+impl From<Remedy> for Attempt {
+    fn from(remedy: Remedy) -> Self {
+        match remedy {
+            Remedy::Again(reason) => Self::Failed(reason),
+            Remedy::End(stop) => Self::Stop(stop),
         }
     }
-}
-
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was committed.
-    Committed,
-    /// It was rolled back.
-    Aborted,
-    /// Nobody knows any more.
-    Unknown,
-}
-
-/// A connection that comes back.
-pub(super) struct Worker<'a> {
-    pool: &'a Pool,
-    client: Option<Object>,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) const fn new(pool: &'a Pool) -> Self {
-        Self { pool, client: None }
+    pub(super) const fn new(pool: &'a Pool, account: &'a Account<'a>) -> Self {
+        let connection = Connection::new(pool);
+        Self { connection, account, looking_again: false, due: Duration::ZERO }
     }
 
-    /// The connection, a new one if the last one is gone.
-    pub(super) async fn client(&mut self) -> Result<&mut Object, Fault> {
-        let usable = self.client.take().filter(|client| !client.is_closed());
-        let client = match usable {
-            Some(client) => client,
-            None => self.pool.get().await.map_err(|error| fault(DbError::from(error).into()))?,
-        };
-        Ok(self.client.insert(client))
+    /// Does windows until there are none, or until the run ends. An error ends the other workers too.
+    pub(super) async fn walk(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
+        let result = self.walk_on(job).await;
+        match &result {
+            Ok(None) => {}
+            Ok(Some(stop)) => self.account.end(stop.clone()),
+            Err(_) => self.account.end(Stop::Interrupted),
+        }
+        result
     }
 
-    /// Cuts a window off the front of what is left.
-    pub(super) async fn cut(
-        &mut self,
-        cleaner: &Cleaner,
-        rest: &Window,
-        rows: u32,
-    ) -> Result<(Window, Option<Window>), Fault> {
-        let client = self.client().await?;
-        cleaner.cut(&*client, rest.clone(), rows).await.map_err(fault)
-    }
-
-    /// The whole table.
-    pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
-        let client = self.client().await?;
-        cleaner.whole(&*client).await.map_err(fault)
-    }
-
-    /// Runs one batch in a transaction of its own.
-    pub(super) async fn attempt(
-        &mut self,
-        cleaner: &Cleaner,
-        window: &Window,
-        way: Way,
-    ) -> Result<Done, Fault> {
-        let client = self.client().await?;
-        let started = Instant::now();
-        let (isolation, lock_timeout) = match way {
-            Way::Bulk => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
-            Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
-        };
-        let began = client.build_transaction().isolation_level(isolation).start().await;
-        let transaction = began.map_err(|source| database("beginning a batch", source))?;
-        transaction
-            .batch_execute(&format!("{PLANNING}; {TIMEOUTS}; {lock_timeout}"))
-            .await
-            .map_err(|source| database("beginning a batch", source))?;
-        let taken = match way {
-            Way::Bulk => {
-                let deleted = cleaner.delete_window(&transaction, window).await.map_err(fault)?;
-                Taken { deleted, left: 0, rest: None }
+    async fn walk_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
+        loop {
+            if let Some(stop) = self.may_go_on().await {
+                return Ok(Some(stop));
             }
-            Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
-        };
-        let xid = transaction
-            .query_one("SELECT txid_current_if_assigned()", &[])
-            .await
-            .map_err(|source| database("finishing a batch", source))?
-            .get::<_, Option<i64>>(0);
-        let committed = transaction.commit().await;
-        let done = Done { taken, elapsed: started.elapsed() };
-        match (committed, xid) {
-            (Ok(()), _) => Ok(done),
-            (Err(source), xid) => {
-                let error = DbError::new("committing a batch", source);
-                match xid {
-                    Some(xid) if error.is_connection_lost() => {
-                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+            let size = job.with_pacer(|pacer| pacer.size());
+            let Some(room) = self.account.reserve(size, job.cleaner.rows_per_key()) else {
+                return Ok(self.account.must_stop());
+            };
+            let piece = match job.next(&mut self.connection, room).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => {
+                    self.account.release(room);
+                    return Ok(None);
+                }
+                Err(fault) => {
+                    self.account.release(room);
+                    if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                        return Ok(Some(stop));
                     }
-                    _ => Err(fault(error.into())),
+                    continue;
+                }
+            };
+            let stop = match piece.way {
+                Way::Bulk => self.sweep(job, piece, room).await?,
+                Way::Careful(_) => {
+                    self.account.release(room);
+                    self.pick(job, piece.window, piece.span).await?
+                }
+            };
+            if stop.is_some() {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// Does a window in bulk.
+    async fn sweep(&mut self, job: &Job<'_>, piece: Piece, room: u32) -> Result<Option<Stop>, SweepError> {
+        let Piece { window, span, .. } = piece;
+        let attempt = self.attempt(job, &window, Way::Bulk).await;
+        self.account.release(room);
+        match attempt? {
+            Attempt::Stop(stop) => return Ok(Some(stop)),
+            Attempt::Done(done) => {
+                let rows = done.deleted().tally.total();
+                job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
+                self.book(job, &done, span, room);
+            }
+            Attempt::Failed(Transient::TooSlow) => {
+                job.with_pacer(Pacer::too_slow);
+                job.give_back(window).await;
+            }
+            Attempt::Failed(Transient::Disconnected) => job.give_back(window).await,
+            Attempt::Failed(_) => return self.pick(job, window, span).await,
+        }
+        Ok(None)
+    }
+
+    /// Does a window one row lock at a time, in as many batches as it takes.
+    async fn pick(&mut self, job: &Job<'_>, window: Window, span: u32) -> Result<Option<Stop>, SweepError> {
+        let mut rest = Some(window);
+        let mut tries = 0;
+        while let Some(window) = rest.take() {
+            if let Some(stop) = self.may_go_on().await {
+                return Ok(Some(stop));
+            }
+            let (size, pair) = (job.with_pacer(|pacer| pacer.size()), job.cleaner.rows_per_key());
+            let Some(room) = self.account.reserve(size, pair) else {
+                job.give_back(window).await;
+                return Ok(self.account.must_stop());
+            };
+            let keys = job.with_pacer(|pacer| pacer.keys(room));
+            let attempt = self.attempt(job, &window, Way::Careful(keys)).await;
+            self.account.release(room);
+            match attempt? {
+                Attempt::Stop(stop) => return Ok(Some(stop)),
+                Attempt::Done(done) => {
+                    tries = 0;
+                    rest.clone_from(&done.taken.rest);
+                    job.with_pacer(|pacer| pacer.picked(rest.is_some(), done.elapsed));
+                    self.book(job, &done, if rest.is_some() { 0 } else { span }, room);
+                    if done.taken.left > 0 {
+                        let high = rest.as_ref().map_or(&window.high, |rest| &rest.low).clone();
+                        job.remember(Window { low: window.low, high }, done.taken.left);
+                    }
+                }
+                Attempt::Failed(Transient::TooSlow) => {
+                    job.with_pacer(Pacer::too_slow);
+                    rest = Some(window);
+                }
+                Attempt::Failed(Transient::Disconnected) => rest = Some(window),
+                Attempt::Failed(_) => {
+                    tries += 1;
+                    if tries < TRIES {
+                        rest = Some(window);
+                    } else {
+                        job.remember(window, 1);
+                    }
                 }
             }
         }
+        Ok(None)
     }
 
-    /// Asks what became of a batch whose COMMIT was not answered.
-    pub(super) async fn verdict(&mut self, unseen: &Unseen) -> Result<Verdict, Fault> {
-        for _ in 0..VERDICTS {
-            let client = self.client().await?;
-            let status = client.query_one("SELECT txid_status($1)", &[&unseen.xid]).await;
-            match status {
-                Ok(row) => match row.get::<_, Option<&str>>(0) {
-                    Some("committed") => return Ok(Verdict::Committed),
-                    Some("aborted") => return Ok(Verdict::Aborted),
-                    Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-                    None => return Ok(Verdict::Unknown),
-                },
-                Err(source) => {
-                    let error = DbError::new("asking what became of a batch", source);
-                    if error.is_connection_lost() {
-                        return Err(fault(error.into()));
-                    }
-                    // Another server answers, which has not come as far as the one that was lost.
-                    return Ok(Verdict::Unknown);
-                }
+    /// Looks at windows again.
+    pub(super) async fn look(
+        &mut self,
+        job: &Job<'_>,
+        windows: Vec<Window>,
+    ) -> Result<Option<Stop>, SweepError> {
+        for window in windows {
+            if let Some(stop) = self.pick(job, window, 0).await? {
+                return Ok(Some(stop));
             }
         }
-        Ok(Verdict::Unknown)
+        Ok(None)
     }
-}
 
-impl Done {
-    pub(super) const fn deleted(&self) -> Deleted {
-        self.taken.deleted
-    }
-}
-
-fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
-    fault(DbError::new(attempted, source).into())
-}
-
-fn fault(error: TokensError) -> Fault {
-    match error.database().and_then(transient) {
-        Some(reason) => Fault::Transient(reason, error.into()),
-        None => Fault::Fatal(error.into()),
-    }
-}
-
-/// Which errors go away by trying again.
-const fn transient(error: &DbError) -> Option<Transient> {
-    match error.meaning() {
-        Meaning::LockNotAvailable => Some(Transient::Locked),
-        Meaning::Deadlock => Some(Transient::Deadlock),
-        Meaning::Serialization => Some(Transient::Changed),
-        Meaning::ForeignKeyViolation(_) => Some(Transient::Referenced),
-        Meaning::QueryCanceled => Some(Transient::TooSlow),
-        Meaning::ConnectionLost | Meaning::AdminShutdown | Meaning::Unreachable => {
-            Some(Transient::Disconnected)
+    /// Runs one batch and finds out what became of it.
+    async fn attempt(&mut self, job: &Job<'_>, window: &Window, way: Way) -> Result<Attempt, SweepError> {
+        let done = match self.connection.attempt(&job.cleaner, window, way).await {
+            Ok(done) => done,
+            Err(Fault::Unseen(unseen, error)) => {
+                let remedy = self.account.remedy(job, Transient::Disconnected, error, false).await?;
+                loop {
+                    match self.connection.verdict(&unseen).await {
+                        Ok(Verdict::Committed) => break unseen.done,
+                        Ok(Verdict::Aborted) => return Ok(remedy.into()),
+                        Ok(Verdict::Unknown) => {
+                            self.account.book_unseen();
+                            return Ok(remedy.into());
+                        }
+                        Err(fault) => {
+                            if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                                self.account.book_unseen();
+                                return Ok(Attempt::Stop(stop));
+                            }
+                        }
+                    }
+                }
+            }
+            Err(fault) => return self.trouble(job, fault, way == Way::Bulk).await,
+        };
+        let left = done.taken.left > 0 && !self.looking_again;
+        match self.account.note_progress(done.deleted().tally.total(), left) {
+            Some(stop) => Ok(Attempt::Stop(stop)),
+            None => Ok(Attempt::Done(done)),
         }
-        Meaning::LoginRefused
-        | Meaning::MissingTable
-        | Meaning::PermissionDenied
-        | Meaning::ReadOnly
-        | Meaning::UniqueViolation(_)
-        | Meaning::Other => None,
+    }
+
+    /// Waits before the next try, or gives up. `fallback`: there is another way to try at once.
+    async fn trouble(&self, job: &Job<'_>, fault: Fault, fallback: bool) -> Result<Attempt, SweepError> {
+        let (reason, error) = match fault {
+            Fault::Transient(reason, error) => (reason, error),
+            Fault::Unseen(_, error) => (Transient::Disconnected, error),
+            Fault::Fatal(error) => return Err(error),
+        };
+        let at_once = fallback && reason != Transient::Disconnected;
+        Ok(self.account.remedy(job, reason, error, at_once).await?.into())
+    }
+
+    fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
+        job.book(done.deleted().tally);
+        self.account.book(job, done, examined, size);
+        self.due = pause(self.account.pace, done.elapsed, done.deleted().tally.total());
+    }
+
+    /// Pauses if a pause is due, and says why the run must end, if it must.
+    async fn may_go_on(&mut self) -> Option<Stop> {
+        let stop = self.account.must_stop();
+        let due = std::mem::take(&mut self.due);
+        if stop.is_some() || due.is_zero() {
+            return stop;
+        }
+        self.account.wait(Wait::Pace, due).await;
+        self.account.must_stop()
     }
 }

@@ -6,7 +6,8 @@ use insta::assert_snapshot;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::cleanup::graph::{Draft, Graph};
+use super::cleanup::draft::Draft;
+use super::cleanup::graph::Graph;
 use super::cleanup::runner::now;
 use super::support::sandbox::Output;
 use super::support::{Database, Sandbox, Template};

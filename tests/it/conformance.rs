@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::cleanup::graph::{Draft, Graph};
+use super::cleanup::draft::Draft;
+use super::cleanup::graph::Graph;
 use super::cleanup::runner::now;
 use super::support::dot::dot_python;
 use super::support::{Database, Sandbox, Template};

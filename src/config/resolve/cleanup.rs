@@ -34,6 +34,7 @@ pub(super) fn resolve(
         nice_ratio,
         max_duration,
         max_rows,
+        workers,
         only,
         skip,
         device_grants,
@@ -50,6 +51,7 @@ pub(super) fn resolve(
     let max_duration = duration("max_duration", max_duration);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
+    let workers = context.number("workers", workers, 1, CleanupPolicy::MOST_WORKERS.into());
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
@@ -65,6 +67,7 @@ pub(super) fn resolve(
         nice_ratio: context.ratio(nice_ratio).unwrap_or(default.nice_ratio),
         max_duration: max_duration.filter(is_on),
         max_rows: max_rows.map(|rows| rows.value),
+        workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.workers),
         only: only.into_keys().collect(),
         skip: skip.into_keys().collect(),
         device_grants: device_grants.value().unwrap_or(default.device_grants),

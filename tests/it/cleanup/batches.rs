@@ -9,7 +9,8 @@ use oauthctl::sweep::{Event, Stop};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::graph::{APPLICATIONS, Draft, Graph, application_key, names};
+use super::draft::{APPLICATIONS, Draft, application_key};
+use super::graph::{Graph, names};
 use super::runner::{Runner, now};
 use crate::support::server::block_on;
 use crate::support::{Database, Template};
@@ -99,9 +100,11 @@ fn policies() -> impl Strategy<Value = CleanupPolicy> {
     let skip =
         prop_oneof![2 => Just(Vec::new()), 1 => proptest::sample::subsequence(Category::ALL.to_vec(), 1..=2)];
     let excluded = prop_oneof![3 => Just(Vec::new()), 1 => Just(vec![2]), 1 => Just(vec![1, 3])];
-    let sizes = prop_oneof![Just(1), Just(2), Just(5), Just(10_000)];
+    let sizes =
+        (prop_oneof![Just(1), Just(2), Just(5), Just(10_000)], prop_oneof![3 => Just(1), 1 => Just(2)]);
     (expire, grace, any::<bool>(), only, skip, any::<bool>(), excluded, sizes).prop_map(
-        |(expire, grace, reuse, only, skip, device, excluded, batch_size)| CleanupPolicy {
+        |(expire, grace, reuse, only, skip, device, excluded, (batch_size, workers))| CleanupPolicy {
+            workers: NonZeroU32::new(workers).unwrap(),
             refresh_token_expire: expire,
             refresh_token_grace_period: grace,
             refresh_token_reuse_protection: reuse,
@@ -173,4 +176,49 @@ fn any_graph_ends_as_the_book_says_lock_by_lock() {
 #[test]
 fn any_graph_of_swapped_models_ends_as_the_book_says() {
     any_graph(Template::Swapped341, false, 40);
+}
+
+/// Several workers in one run, and several runs beside each other: nobody deletes a row twice, and nothing is left.
+#[tokio::test]
+async fn workers_and_other_runs_share_the_work() {
+    for seed in 0..4 {
+        let database = Database::create(Template::Main);
+        let policy = CleanupPolicy { workers: NonZeroU32::new(2).unwrap(), ..policy(3) };
+        Draft::random(300 + seed, 120, &policy, now()).insert(&database, Template::Main);
+        let before = Graph::read(&database, Template::Main);
+        let after = before.cleared(&policy, now(), &BTreeSet::new());
+        let runner = || Runner::new(&database, Template::Main);
+        let (one, other) = (runner().await, runner().await);
+        let (one, other) = tokio::join!(one.run(&policy, now()), other.run(&policy, now()));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!((&one.stop, &other.stop), (&Stop::Finished, &Stop::Finished));
+        assert_eq!(Graph::read(&database, Template::Main), after, "{one:?} {other:?}");
+        let deleted = usize::try_from(one.deleted.total() + other.deleted.total()).unwrap();
+        assert_eq!(deleted, before.len() - after.len(), "{one:?} {other:?}");
+    }
+}
+
+/// However many workers there are, no row more goes than is allowed.
+#[tokio::test]
+async fn workers_keep_to_the_limit_together() {
+    let database = Database::create(Template::Main);
+    let unlimited = CleanupPolicy { workers: NonZeroU32::new(2).unwrap(), ..policy(4) };
+    Draft::random(400, 60, &unlimited, now()).insert(&database, Template::Main);
+    let mut before = Graph::read(&database, Template::Main);
+    let after = before.cleared(&unlimited, now(), &BTreeSet::new());
+    let runner = Runner::new(&database, Template::Main).await;
+    loop {
+        let policy = CleanupPolicy { max_rows: Some(9), ..unlimited.clone() };
+        let outcome = runner.run(&policy, now()).await.unwrap();
+        let left = Graph::read(&database, Template::Main);
+        assert_eq!(u64::try_from(before.len() - left.len()).unwrap(), outcome.deleted.total());
+        left.assert_between(&before, &after);
+        before = left;
+        match outcome.stop {
+            Stop::MaxRows => assert!((8..=9).contains(&outcome.deleted.total()), "{outcome:?}"),
+            Stop::Finished => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(before, after);
 }

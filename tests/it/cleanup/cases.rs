@@ -8,7 +8,8 @@ use oauthctl::model::{CleanupPolicy, TableRole};
 use oauthctl::sweep::Stop;
 use serde_json::Value;
 
-use super::graph::{Draft, Graph, uuid};
+use super::draft::{Draft, uuid};
+use super::graph::Graph;
 use super::runner::{Runner, now};
 use crate::support::{Database, Template};
 

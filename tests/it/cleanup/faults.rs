@@ -13,7 +13,8 @@ use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::graph::{Draft, Graph};
+use super::draft::Draft;
+use super::graph::Graph;
 use super::runner::{Runner, now};
 use crate::support::{Database, Template, server};
 
@@ -145,7 +146,7 @@ fn forgetful_proxy(directory: &Path) {
         while let Ok((mut client, _)) = listener.accept().await {
             let (mut server, commits) = (UnixStream::connect(&real).await.unwrap(), commits.clone());
             tokio::spawn(async move {
-                let (mut up, mut down) = ([0; 8_192], [0; 8_192]);
+                let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
                 loop {
                     tokio::select! {
                         read = client.read(&mut up) => {
@@ -153,8 +154,8 @@ fn forgetful_proxy(directory: &Path) {
                             server.write_all(&up[..length]).await.unwrap();
                             let commit = up[..length].windows(6).any(|bytes| bytes == b"COMMIT");
                             if commit && commits.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-                                let answered = server.read(&mut down).await.unwrap();
-                                assert!(answered > 0);
+                                let answer = server.read(&mut down).await.unwrap();
+                                assert!(answer > 0);
                                 break;
                             }
                         }

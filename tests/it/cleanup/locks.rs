@@ -8,7 +8,8 @@ use oauthctl::model::{Category, CleanupPolicy, TableRole};
 use oauthctl::sweep::{Event, Outcome, Stop, SweepError, Transient, Wait};
 use time::Duration as Span;
 
-use super::graph::{Draft, Graph, names};
+use super::draft::Draft;
+use super::graph::{Graph, names};
 use super::runner::{Runner, now};
 use crate::support::{Database, Template};
 

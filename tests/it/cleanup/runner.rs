@@ -28,7 +28,7 @@ impl Runner {
 
     /// By a way of its own to the server.
     pub async fn through(config: tokio_postgres::Config, template: Template) -> Self {
-        let pool = Pool::builder(Manager::new(config, NoTls)).max_size(2).build().unwrap();
+        let pool = Pool::builder(Manager::new(config, NoTls)).max_size(3).build().unwrap();
         let client = pool.get().await.unwrap();
         let layout = Layout::probe(&**client, &names(template)).await.unwrap();
         Self { pool, layout, stop: CancellationToken::new() }

@@ -1,0 +1,210 @@
+//! What a run has done, what it may still do, and who is told: shared by the workers of a run.
+//!
+//! Nothing waits while the account is locked.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::connection::Done;
+use super::job::Job;
+use super::pace::back_off;
+use super::{Batch, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+
+/// So many batches in a row without progress end the run; as many times as there are workers.
+const STALLED: u32 = 10;
+
+/// See the module.
+pub(super) struct Account<'a> {
+    pub pace: &'a Pace,
+    stop: &'a CancellationToken,
+    started: Instant,
+    stalled_at_most: u32,
+    entries: Mutex<Entries<'a>>,
+}
+
+struct Entries<'a> {
+    on: &'a mut (dyn FnMut(Event<'_>) + Send),
+    outcome: Outcome,
+    /// Rows that batches under way may delete.
+    reserved: u64,
+    /// Batches in a row that got nowhere.
+    stalled: u32,
+    /// Why all workers end.
+    end: Option<Stop>,
+}
+
+/// What to do about a batch that failed.
+pub(super) enum Remedy {
+    /// Try again.
+    Again(Transient),
+    /// End the run.
+    End(Stop),
+}
+
+impl<'a> Account<'a> {
+    pub(super) fn new(
+        pace: &'a Pace,
+        stop: &'a CancellationToken,
+        on: &'a mut (dyn FnMut(Event<'_>) + Send),
+    ) -> Self {
+        let entries = Entries { on, outcome: Outcome::new(), reserved: 0, stalled: 0, end: None };
+        let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
+        Self { pace, stop, started: Instant::now(), stalled_at_most, entries: Mutex::new(entries) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries<'a>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the observer.
+    pub(super) fn tell(&self, event: Event<'_>) {
+        (self.entries().on)(event);
+    }
+
+    /// The outcome so far.
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome { elapsed: self.started.elapsed(), ..self.entries().outcome.clone() }
+    }
+
+    /// Why the run must end, if it must.
+    pub(super) fn must_stop(&self) -> Option<Stop> {
+        if self.stop.is_cancelled() {
+            return Some(Stop::Interrupted);
+        }
+        if self.pace.max_duration.is_some_and(|max| self.started.elapsed() >= max) {
+            return Some(Stop::MaxDuration);
+        }
+        self.entries().end.clone()
+    }
+
+    /// Makes every worker end.
+    pub(super) fn end(&self, stop: Stop) {
+        self.entries().end.get_or_insert(stop);
+    }
+
+    /// Sets rows aside for a batch of up to `size` rows; a pair of `pair` rows is not torn apart.
+    /// `None`: there are none to be had, now or at all, and then the run ends.
+    pub(super) fn reserve(&self, size: u32, pair: u32) -> Option<u32> {
+        let mut entries = self.entries();
+        let Some(max) = self.pace.max_rows else { return Some(size) };
+        let deleted = entries.outcome.deleted.total();
+        let left = max.saturating_sub(deleted).saturating_sub(entries.reserved);
+        // A run that may delete one row only deletes something all the same.
+        let least = if deleted == 0 && entries.reserved == 0 { 1 } else { u64::from(pair) };
+        if left < least {
+            if entries.reserved == 0 {
+                entries.end.get_or_insert(Stop::MaxRows);
+            }
+            return None;
+        }
+        let room = u32::try_from(left).unwrap_or(u32::MAX).min(size).max(pair);
+        entries.reserved += u64::from(room);
+        Some(room)
+    }
+
+    /// Gives back what a batch did not use.
+    pub(super) fn release(&self, room: u32) {
+        if self.pace.max_rows.is_some() {
+            let mut entries = self.entries();
+            entries.reserved = entries.reserved.saturating_sub(u64::from(room));
+        }
+    }
+
+    /// Books a committed batch.
+    pub(super) fn book(&self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
+        let deleted = done.deleted();
+        let rows = deleted.tally.total();
+        let mut entries = self.entries();
+        let outcome = &mut entries.outcome;
+        outcome.deleted += deleted.tally;
+        outcome.detached += deleted.detached;
+        outcome.batches += u64::from(rows > 0);
+        outcome.busy += done.elapsed;
+        outcome.longest = outcome.longest.max(done.elapsed);
+        (entries.on)(Event::Batch(Batch {
+            sweep: job.sweep,
+            deleted: deleted.tally,
+            examined: u64::from(examined),
+            size,
+            elapsed: done.elapsed,
+        }));
+    }
+
+    /// Counts rows that could not be deleted in any look.
+    pub(super) fn book_locked(&self, rows: u64) {
+        self.entries().outcome.locked += rows;
+    }
+
+    /// Counts a batch of which nobody knows any more.
+    pub(super) fn book_unseen(&self) {
+        self.entries().outcome.unseen += 1;
+    }
+
+    /// A batch was committed. `left`: it deleted nothing because others have its rows locked.
+    pub(super) fn note_progress(&self, rows: u64, left: bool) -> Option<Stop> {
+        let mut entries = self.entries();
+        if rows > 0 {
+            entries.stalled = 0;
+        } else if left {
+            entries.stalled += 1;
+        }
+        let stuck = left && entries.stalled >= self.stalled_at_most;
+        let detail = || "other transactions have the rows locked".to_owned();
+        stuck.then(|| Stop::NoProgress {
+            batches: entries.stalled,
+            reason: Transient::Locked,
+            detail: detail(),
+        })
+    }
+
+    /// A batch failed: waits before the next try, or gives up. `at_once`: there is another way that needs no wait.
+    pub(super) async fn remedy(
+        &self,
+        job: &Job<'_>,
+        reason: Transient,
+        error: SweepError,
+        at_once: bool,
+    ) -> Result<Remedy, SweepError> {
+        let wait = {
+            let mut entries = self.entries();
+            entries.outcome.retries += 1;
+            entries.stalled += u32::from(!at_once);
+            let stalled = entries.stalled;
+            if stalled >= self.stalled_at_most {
+                if reason == Transient::Disconnected {
+                    return Err(error);
+                }
+                let detail = error.detail();
+                return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
+            }
+            let wait = if at_once { Duration::ZERO } else { back_off(reason, stalled) };
+            (entries.on)(Event::Retry { sweep: job.sweep, reason, stalled, wait });
+            wait
+        };
+        self.sleep(wait).await;
+        Ok(Remedy::Again(reason))
+    }
+
+    /// Pauses, and says what for.
+    pub(super) async fn wait(&self, reason: Wait, wait: Duration) {
+        self.tell(Event::Waiting { reason, wait });
+        self.sleep(wait).await;
+    }
+
+    /// Sleeps, but not beyond the end of the run.
+    async fn sleep(&self, wait: Duration) {
+        let started = Instant::now();
+        let left = self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()));
+        let wait = left.map_or(wait, |left| wait.min(left));
+        if wait.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        self.entries().outcome.paused += started.elapsed();
+    }
+}

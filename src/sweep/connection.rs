@@ -1,0 +1,230 @@
+//! One connection and one transaction at a time: attempts a batch and says what became of it.
+//!
+//! Whatever goes wrong, the server has rolled the batch back, with one exception that is looked into: a connection that is
+//! lost at COMMIT. Retries nothing itself.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Object, Pool};
+use tokio_postgres::IsolationLevel;
+
+use super::pace::Way;
+use super::{SweepError, Transient};
+use crate::db::error::{DbError, Meaning};
+use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
+
+/// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
+/// tables. With generic plans the plan of the last batch is that of the first.
+const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+    SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+
+/// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
+const TIMEOUTS: &str =
+    "SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// Well under PostgreSQL's `deadlock_timeout`: if this run is part of a cycle, it is the one that gives way.
+const BULK_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
+
+/// Row locks are skipped, so this is for locks on tables.
+const CAREFUL_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
+
+/// How often the server is asked what became of a transaction that it is still busy with.
+const VERDICTS: u32 = 20;
+
+/// A committed batch.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub taken: Taken,
+    pub elapsed: Duration,
+}
+
+/// Why a batch was not committed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Worth another try.
+    Transient(Transient, SweepError),
+    /// The connection was lost at COMMIT.
+    Unseen(Unseen, SweepError),
+    /// Not.
+    Fatal(SweepError),
+}
+
+/// A batch whose COMMIT was not answered.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    xid: i64,
+    pub done: Done,
+}
+
+impl Fault {
+    /// An error of the reading that precedes the first batch.
+    pub(super) fn reading(source: tokio_postgres::Error) -> Self {
+        database("reading the token tables", source)
+    }
+
+    /// The error, for where nothing is tried again.
+    pub(super) fn into_error(self) -> SweepError {
+        match self {
+            Self::Transient(_, error) | Self::Unseen(_, error) | Self::Fatal(error) => error,
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It was committed.
+    Committed,
+    /// It was rolled back.
+    Aborted,
+    /// Nobody knows any more.
+    Unknown,
+}
+
+/// A connection that comes back.
+pub(super) struct Connection<'a> {
+    pool: &'a Pool,
+    client: Option<Object>,
+}
+
+impl<'a> Connection<'a> {
+    pub(super) const fn new(pool: &'a Pool) -> Self {
+        Self { pool, client: None }
+    }
+
+    /// The connection, a new one if the last one is gone.
+    pub(super) async fn client(&mut self) -> Result<&mut Object, Fault> {
+        let usable = self.client.take().filter(|client| !client.is_closed());
+        let client = match usable {
+            Some(client) => client,
+            None => self.pool.get().await.map_err(|error| fault(DbError::from(error).into()))?,
+        };
+        Ok(self.client.insert(client))
+    }
+
+    /// Cuts a window off the front of what is left.
+    pub(super) async fn cut(
+        &mut self,
+        cleaner: &Cleaner,
+        rest: &Window,
+        rows: u32,
+    ) -> Result<(Window, Option<Window>), Fault> {
+        let client = self.client().await?;
+        cleaner.cut(&*client, rest.clone(), rows).await.map_err(fault)
+    }
+
+    /// The whole table.
+    pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
+        let client = self.client().await?;
+        cleaner.whole(&*client).await.map_err(fault)
+    }
+
+    /// Runs one batch in a transaction of its own.
+    pub(super) async fn attempt(
+        &mut self,
+        cleaner: &Cleaner,
+        window: &Window,
+        way: Way,
+    ) -> Result<Done, Fault> {
+        let client = self.client().await?;
+        let started = Instant::now();
+        let (isolation, lock_timeout) = match way {
+            Way::Bulk => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
+            Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
+        };
+        let began = client.build_transaction().isolation_level(isolation).start().await;
+        let transaction = began.map_err(|source| database("beginning a batch", source))?;
+        transaction
+            .batch_execute(&format!("{PLANNING}; {TIMEOUTS}; {lock_timeout}"))
+            .await
+            .map_err(|source| database("beginning a batch", source))?;
+        let taken = match way {
+            Way::Bulk => {
+                let deleted = cleaner.delete_window(&transaction, window).await.map_err(fault)?;
+                Taken { deleted, left: 0, rest: None }
+            }
+            Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
+        };
+        let xid = transaction
+            .query_one("SELECT txid_current_if_assigned()", &[])
+            .await
+            .map_err(|source| database("finishing a batch", source))?
+            .get::<_, Option<i64>>(0);
+        let committed = transaction.commit().await;
+        let done = Done { taken, elapsed: started.elapsed() };
+        match (committed, xid) {
+            (Ok(()), _) => Ok(done),
+            (Err(source), xid) => {
+                let error = DbError::new("committing a batch", source);
+                match xid {
+                    Some(xid) if error.is_connection_lost() => {
+                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+                    }
+                    _ => Err(fault(error.into())),
+                }
+            }
+        }
+    }
+
+    /// Asks what became of a batch whose COMMIT was not answered.
+    pub(super) async fn verdict(&mut self, unseen: &Unseen) -> Result<Verdict, Fault> {
+        for _ in 0..VERDICTS {
+            let client = self.client().await?;
+            let status = client.query_one("SELECT txid_status($1)", &[&unseen.xid]).await;
+            match status {
+                Ok(row) => match row.get::<_, Option<&str>>(0) {
+                    Some("committed") => return Ok(Verdict::Committed),
+                    Some("aborted") => return Ok(Verdict::Aborted),
+                    Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    None => return Ok(Verdict::Unknown),
+                },
+                Err(source) => {
+                    let error = DbError::new("asking what became of a batch", source);
+                    if error.is_connection_lost() {
+                        return Err(fault(error.into()));
+                    }
+                    // Another server answers, which has not come as far as the one that was lost.
+                    return Ok(Verdict::Unknown);
+                }
+            }
+        }
+        Ok(Verdict::Unknown)
+    }
+}
+
+impl Done {
+    pub(super) const fn deleted(&self) -> Deleted {
+        self.taken.deleted
+    }
+}
+
+fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
+    fault(DbError::new(attempted, source).into())
+}
+
+fn fault(error: TokensError) -> Fault {
+    match error.database().and_then(transient) {
+        Some(reason) => Fault::Transient(reason, error.into()),
+        None => Fault::Fatal(error.into()),
+    }
+}
+
+/// Which errors go away by trying again.
+const fn transient(error: &DbError) -> Option<Transient> {
+    match error.meaning() {
+        Meaning::LockNotAvailable => Some(Transient::Locked),
+        Meaning::Deadlock => Some(Transient::Deadlock),
+        Meaning::Serialization => Some(Transient::Changed),
+        Meaning::ForeignKeyViolation(_) => Some(Transient::Referenced),
+        Meaning::QueryCanceled => Some(Transient::TooSlow),
+        Meaning::ConnectionLost | Meaning::AdminShutdown | Meaning::Unreachable => {
+            Some(Transient::Disconnected)
+        }
+        Meaning::LoginRefused
+        | Meaning::MissingTable
+        | Meaning::PermissionDenied
+        | Meaning::ReadOnly
+        | Meaning::UniqueViolation(_)
+        | Meaning::Other => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! One sweep on its way: the windows that are still to be done, and those that were locked.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Pace;
+use super::connection::{Connection, Fault};
+use super::pace::{Pacer, Way};
+use crate::db::tokens::{Cleaner, Window};
+use crate::model::{Sweep, Tally};
+
+/// No more windows than this are remembered for a second look; beyond it they are joined.
+const REMEMBERED: usize = 1_000;
+
+/// See the module.
+pub(super) struct Job<'a> {
+    pub sweep: &'a Sweep,
+    pub cleaner: Cleaner,
+    /// About how many rows the driving table has.
+    pub rows: Option<u64>,
+    /// Locked while a window is cut off, so that no two workers get the same.
+    route: tokio::sync::Mutex<Route>,
+    progress: Mutex<Progress>,
+}
+
+/// What is left to walk, the next part last. `None`: the walk has not begun.
+type Route = Option<Vec<Window>>;
+
+struct Progress {
+    pacer: Pacer,
+    deleted: Tally,
+    /// Windows with rows that others had locked, and how many rows those were.
+    locked: Vec<Window>,
+    left: u64,
+    /// Whether everything has been handed out.
+    handed_out: bool,
+}
+
+/// A window to be done, and how.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub window: Window,
+    pub way: Way,
+    /// How many rows it spans at most.
+    pub span: u32,
+}
+
+impl<'a> Job<'a> {
+    /// `bulk`: nothing speaks against whole windows in one statement.
+    pub(super) fn new(
+        sweep: &'a Sweep,
+        cleaner: Cleaner,
+        rows: Option<u64>,
+        pace: &Pace,
+        bulk: bool,
+    ) -> Self {
+        let pacer = Pacer::new(pace, cleaner.rows_per_key(), bulk && cleaner.has_bulk());
+        let progress =
+            Progress { pacer, deleted: Tally::ZERO, locked: Vec::new(), left: 0, handed_out: false };
+        Self { sweep, cleaner, rows, route: tokio::sync::Mutex::new(None), progress: Mutex::new(progress) }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins anew.
+    pub(super) async fn restart(&self) {
+        *self.route.lock().await = None;
+        let mut progress = self.progress();
+        progress.deleted = Tally::ZERO;
+        progress.handed_out = false;
+    }
+
+    /// The next window for a batch of up to `room` rows; `None`: there is none left.
+    pub(super) async fn next(
+        &self,
+        connection: &mut Connection<'_>,
+        room: u32,
+    ) -> Result<Option<Piece>, Fault> {
+        let mut route = self.route.lock().await;
+        let parts = match &mut *route {
+            Some(parts) => parts,
+            None => route.insert(connection.whole(&self.cleaner).await?.into_iter().collect()),
+        };
+        let Some(rest) = parts.last() else {
+            self.progress().handed_out = true;
+            return Ok(None);
+        };
+        let (way, span) = self.progress().pacer.next(room);
+        let (window, tail) = connection.cut(&self.cleaner, rest, span).await?;
+        parts.pop();
+        parts.extend(tail);
+        Ok(Some(Piece { window, way, span }))
+    }
+
+    /// Takes a window back that was not done.
+    pub(super) async fn give_back(&self, window: Window) {
+        self.route.lock().await.get_or_insert_default().push(window);
+        self.progress().handed_out = false;
+    }
+
+    /// Whether every window has been handed out.
+    pub(super) fn is_handed_out(&self) -> bool {
+        self.progress().handed_out
+    }
+
+    /// Does something with the batch size.
+    pub(super) fn with_pacer<T>(&self, work: impl FnOnce(&mut Pacer) -> T) -> T {
+        work(&mut self.progress().pacer)
+    }
+
+    /// Counts rows that this sweep deleted.
+    pub(super) fn book(&self, deleted: Tally) {
+        self.progress().deleted += deleted;
+    }
+
+    /// What this sweep has deleted since it began.
+    pub(super) fn deleted(&self) -> Tally {
+        self.progress().deleted
+    }
+
+    /// Keeps a window for another look.
+    pub(super) fn remember(&self, window: Window, rows: u64) {
+        let mut progress = self.progress();
+        progress.left += rows;
+        if progress.locked.len() >= REMEMBERED
+            && let Some(last) = progress.locked.last_mut()
+        {
+            last.high = window.high;
+        } else {
+            progress.locked.push(window);
+        }
+    }
+
+    /// The windows to look at again.
+    pub(super) fn take_locked(&self) -> Vec<Window> {
+        let mut progress = self.progress();
+        progress.left = 0;
+        std::mem::take(&mut progress.locked)
+    }
+
+    /// How many rows were locked in the last look.
+    pub(super) fn left(&self) -> u64 {
+        self.progress().left
+    }
+}
