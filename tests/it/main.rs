@@ -24,6 +24,8 @@ mod docs;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod migrations;
