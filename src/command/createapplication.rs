@@ -80,20 +80,15 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
     };
     let client_id = ClientId::new(client_id);
-    let mut application = application(session, args)?;
-    let connected = session.connect(&file.database, "createapplication", 3).await?;
-    application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
+    let application = application(session, args)?;
     let generates = application.client_secret.is_none();
     let name = application.name.clone();
-    let config = with_only(file, &client_id, application);
-    let plan = match plan(&connected, &config).await? {
-        Ok(plan) => plan,
-        Err(complaints) => {
-            refuse(session, &complaints);
-            return Ok(Exit::Failed);
-        }
+    let interrupted = session.interrupted.clone();
+    let prepared = tokio::select! {
+        prepared = prepare(session, args, file, &client_id, application) => prepared?,
+        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
     };
-    let prepared = Prepared { connected, config, plan, sweeps: Vec::new(), forecast: None, refusal: None };
+    let Some(prepared) = prepared else { return Ok(Exit::Failed) };
     let created = create(session, args, &prepared).await?;
     let shown = name.as_deref().unwrap_or(client_id.as_str());
     session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
@@ -104,6 +99,29 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
         _ => Ok(()),
     }?;
     Ok(Exit::Done)
+}
+
+/// Connects and plans; `None`: it has been said why the application cannot be.
+async fn prepare(
+    session: &mut Session,
+    args: &CreateArgs,
+    file: Config,
+    client_id: &ClientId,
+    mut application: Application,
+) -> Result<Option<Prepared>, Error> {
+    let connected = session.connect(&file.database, "createapplication", 3).await?;
+    application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
+    let config = with_only(file, client_id, application);
+    match plan(&connected, &config).await? {
+        Ok(plan) => {
+            let (sweeps, forecast, refusal) = (Vec::new(), None, None);
+            Ok(Some(Prepared { connected, config, plan, sweeps, forecast, refusal }))
+        }
+        Err(complaints) => {
+            refuse(session, &complaints);
+            Ok(None)
+        }
+    }
 }
 
 /// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no

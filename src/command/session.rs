@@ -223,24 +223,10 @@ impl Session {
         self.parse(bytes, &path, Presence::Required)
     }
 
-    /// Reads the file if there is one: for verbs that can do without.
-    ///
-    /// # Errors
-    /// As [`Session::load`], but for a missing file of the default name.
-    pub fn load_optional(&mut self) -> Result<Config, Error> {
-        let path = self.global.file.clone();
-        match config::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
-                self.parse(Vec::new(), &path, Presence::Required)
-            }
-            _ => self.load(),
-        }
-    }
-
     /// Reads where the database is, from the file if there is one; its secrets need not be at hand.
     ///
     /// # Errors
-    /// As [`Session::load_optional`].
+    /// As [`Session::load_without_secrets`].
     pub fn load_database(&mut self) -> Result<config::Database, Error> {
         Ok(self.load_without_secrets()?.database)
     }
@@ -248,12 +234,15 @@ impl Session {
     /// Reads the file if there is one, for verbs that need no secret of it.
     ///
     /// # Errors
-    /// As [`Session::load_optional`].
+    /// As [`Session::load`], but for a missing file of the default name.
     pub fn load_without_secrets(&mut self) -> Result<Config, Error> {
         let path = self.global.file.clone();
         match config::read(&path) {
             Ok(bytes) => self.parse(bytes, &path, Presence::Optional),
-            Err(_) => self.load_optional(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
+                self.parse(Vec::new(), &path, Presence::Optional)
+            }
+            Err(_) => self.load(),
         }
     }
 

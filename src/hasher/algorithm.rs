@@ -136,11 +136,11 @@ pub fn identify(text: &str) -> Option<Algorithm> {
 /// A plain secret that a server would take for a hash, and so store in clear and never match, or match as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the secret begins with `{prefix}`, the name of a password hasher: a server that has it takes the secret for a \
-    hash and stores it in clear"
+    "the secret begins with the name of a password hasher: a server that has that hasher takes the secret for a hash \
+    and stores it in clear"
 )]
 pub struct LooksHashed {
-    /// The name that it begins with; not itself secret.
+    /// The name that it begins with. Not for messages: it may be the whole secret.
     pub prefix: &'static str,
 }
 
@@ -150,7 +150,7 @@ pub struct LooksHashed {
 /// mistakes those, and random secrets of 32 hexadecimal digits are common.
 ///
 /// # Errors
-/// [`LooksHashed`], which shows no more of the secret than the hasher's name.
+/// [`LooksHashed`], whose message shows nothing of the secret.
 pub fn looks_hashed(secret: &str) -> Result<(), LooksHashed> {
     let prefix = before_dollar(secret);
     let names = Algorithm::ALL.into_iter().map(Algorithm::name).chain(["default"]);

@@ -43,3 +43,5 @@ mod tls;
 mod uri_fuzz;
 #[cfg(test)]
 mod validate;
+#[cfg(test)]
+mod validate_rules;

@@ -157,8 +157,7 @@ fn look_alike(case: &Case<'_>) -> Option<Complaint> {
         message: error.to_string(),
         hint: Some(format!(
             "choose another secret; for one that Django has hashed, declare the application with \
-             client_secret = {{ hash = \"{}$…\" }} in {}",
-            error.prefix,
+             client_secret = {{ hash = \"…\" }} in {}",
             case.config.source.path().display()
         )),
     })
@@ -173,6 +172,11 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
         }
         Reason::Uri(error) if error.cause == Cause::InvalidScheme => {
             Some(format!("[provider] in {path} says which schemes the server allows"))
+        }
+        Reason::Uri(error) if error.uri.contains('*') && !config.provider.allow_uri_wildcards => {
+            Some(format!(
+                "if the server allows wildcards, write allow_uri_wildcards = true in [provider] of {path}"
+            ))
         }
         Reason::Hs256NeedsPlainSecret if violation.field == Field::HashClientSecret.key() => {
             Some("add --no-hash-client-secret".to_owned())

@@ -7,7 +7,7 @@ use super::Context;
 use crate::config::places::{PlaceOf, Places};
 use crate::config::problem::Problem;
 use crate::config::suggest::harmless;
-use crate::hasher;
+use crate::hasher::looks_hashed;
 use crate::model::{Application, ClientId, Declared, Field, Provider, SecretDeclaration};
 use crate::rules::{Candidate, Cause, ClientIdFacts, Purpose, Reason, Schema, SecretFacts, full_clean};
 
@@ -30,6 +30,22 @@ pub(super) fn check(
         let problem = describe(violation.field, &violation.reason, provider);
         context.push(places.find(place).into_iter().fold(problem, Problem::at));
     }
+    if let Some(problem) = look_alike(&declared.application) {
+        let place = places.find(PlaceOf::Value(client_id, Field::ClientSecret));
+        context.push(place.into_iter().fold(problem, Problem::at));
+    }
+}
+
+/// No rule of DOT's: it stores such a secret in clear although hashing is on.
+fn look_alike(application: &Application) -> Option<Problem> {
+    let Some(SecretDeclaration::Plain(secret)) = &application.client_secret else { return None };
+    let error = looks_hashed(secret.expose()).err()?;
+    (application.hash_client_secret != Some(false)).then(|| {
+        Problem::error("looks-hashed", error.to_string()).label("not shown").hint(
+            "choose another secret; if it is one that Django has hashed, write { hash = \"pbkdf2_sha256$…\" } in the \
+            file instead",
+        )
+    })
 }
 
 fn candidate<'a>(
@@ -70,7 +86,7 @@ fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
     match secret {
         SecretDeclaration::Plain(secret) => SecretFacts {
             length: secret.expose().chars().count(),
-            hashed: hasher::identify(secret.expose()).is_some(),
+            hashed: looks_hashed(secret.expose()).is_err(),
         },
         SecretDeclaration::Hash(hash) => SecretFacts { length: hash.as_str().chars().count(), hashed: true },
         SecretDeclaration::Generate => {
@@ -93,7 +109,14 @@ fn describe(field: &str, reason: &Reason, provider: &Provider) -> Problem {
                 Cause::InvalidScheme => {
                     problem("its scheme is not allowed").hint(schemes(error.purpose, provider))
                 }
-                Cause::InvalidUrl => problem("it has no host that DOT accepts, or more than 2048 characters"),
+                Cause::InvalidUrl => {
+                    let problem = problem("it has no host that DOT accepts, or more than 2048 characters");
+                    if error.uri.contains('*') && !provider.allow_uri_wildcards {
+                        problem.hint("if the server allows wildcards, write allow_uri_wildcards = true in `[provider]`")
+                    } else {
+                        problem
+                    }
+                }
                 cause => problem(&harmless(&cause.to_string())),
             }
         }
