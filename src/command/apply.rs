@@ -334,7 +334,11 @@ fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(),
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         return session.answer_if_read(&text);
     }
-    done.applied.map_or(Ok(()), |outcome| session.answer_if_read(&applied_line(&outcome)))
+    let mut text = done.applied.as_ref().map(applied_line).unwrap_or_default();
+    if let Some(cleaned) = &done.cleaned {
+        text += &crate::ui::cleanup::render(cleaned, Some(prepared.expired()));
+    }
+    session.answer_if_read(&text)
 }
 
 fn applied_line(outcome: &Outcome) -> String {

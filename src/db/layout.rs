@@ -333,9 +333,11 @@ async fn references(
 ) -> Result<Vec<Reference>, tokio_postgres::Error> {
     let rows = client
         .query(
-            "SELECT k.conname, k.conrelid, k.conrelid::regclass::text, f.attname, k.confrelid, t.attname, \
+            "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
                     k.confdeltype::text \
              FROM pg_catalog.pg_constraint k \
+             JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
              JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
              WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1",
