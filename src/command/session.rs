@@ -347,6 +347,11 @@ impl Session {
             let settings = conninfo::resolve(&Sources { command_line: Some(given), file: None }, &machine)?;
             return Ok((settings, Some(cluster)));
         }
+        if database.unresolved && self.global.database_url.is_none() && variable("DATABASE_URL").is_none() {
+            let file = self.global.file.display();
+            return Err(Error::usage(format!("what [database] url in {file} refers to is missing"))
+                .hint("set the variable, or name the database with --database-url"));
+        }
         let sources = Sources {
             command_line: self
                 .global
