@@ -118,7 +118,7 @@ impl Session {
     /// The answer, on stdout.
     ///
     /// # Errors
-    /// A broken pipe ends quietly: [`Error::quiet`].
+    /// A broken pipe ends quietly: [`Error::is_quiet`].
     pub fn answer(&mut self, text: &str) -> Result<(), Error> {
         self.ui.answer(text).map_err(|error| Error::output(&error))
     }
