@@ -22,7 +22,7 @@
 //! | [`model`], [`secret`], [`hasher`] | each other |
 //! | [`conninfo`] | `secret` |
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
-//! | [`plan`] | `model`, `secret`, `hasher` |
+//! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |

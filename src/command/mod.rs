@@ -8,6 +8,7 @@ pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+mod findings;
 pub mod history;
 pub mod init;
 pub mod interrupted;

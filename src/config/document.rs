@@ -209,6 +209,9 @@ pub(super) struct Renamed {
 pub(super) struct Policy {
     /// Which applications are deleted because the file does not mention them.
     pub prune: Slot<Prune>,
+    /// What the ledger calls this file, whatever its path is.
+    #[schemars(length(min = 1, max = 255), example = &"github.com/example/infrastructure")]
+    pub owner: Slot<String>,
     /// Client ids that are not deleted even when the file no longer declares them.
     pub protect: List<String>,
     /// The most deletions of one plan.

@@ -17,6 +17,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use conformity::rule_problem;
+
 use super::document::Document;
 use super::places::Places;
 use super::problem::{Problem, Problems, Severity, Span};
