@@ -89,7 +89,7 @@ fn a_trigger_that_quotes_the_row_shows_no_secret() {
             "CREATE TRIGGER fault BEFORE INSERT",
             "RAISE EXCEPTION 'no: %', NEW USING HINT = NEW::text",
         );
-        sandbox.write("oauth.toml", &format!("{block}{hash}"));
+        sandbox.write("oauth.toml", format!("{block}{hash}"));
         let output = sandbox.oauthctl(&APPLY).exits(1);
         assert!(output.stderr.contains("failed: no: ("), "{row}: {output}");
         assert!(output.stderr.contains('…'), "{row}: {output}");

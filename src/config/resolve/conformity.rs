@@ -99,6 +99,7 @@ fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
 }
 
 /// A violation in the words of a file's problem, without a place.
+#[must_use]
 pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
     let Violation { field, reason, index: _ } = violation;
     match reason {
