@@ -22,6 +22,7 @@
 //! | [`model`], [`secret`], [`hasher`] | each other |
 //! | [`conninfo`] | `secret` |
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
+//! | [`import`] | `model`, `hasher`, `rules`, `config`, `plan` |
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
@@ -43,6 +44,7 @@ pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;
+pub mod import;
 pub mod model;
 pub mod plan;
 pub mod rules;

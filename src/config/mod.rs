@@ -7,6 +7,7 @@
 mod conceal;
 mod document;
 pub mod duration;
+pub mod edit;
 mod mistake;
 mod places;
 mod problem;
@@ -28,12 +29,12 @@ use std::path::Path;
 
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
-pub use resolve::rule_problem;
+pub use resolve::{rule_problem, violations};
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use surroundings::{Presence, Surroundings, read_file};
 
-use crate::model::{CleanupPolicy, Desired, Policy, Provider, TableNames};
+use crate::model::{CleanupPolicy, ClientId, Desired, Field, Policy, Provider, TableNames};
 use crate::secret::Secret;
 
 /// The largest file that is read, in bytes. Ten thousand applications take about four million.
@@ -94,6 +95,12 @@ impl Config {
     #[must_use]
     pub fn place(&self, of: PlaceOf<'_>) -> Option<Span> {
         self.places.find(of)
+    }
+
+    /// Whether the file has the key, also where what it refers to is not at hand.
+    #[must_use]
+    pub fn declares(&self, client_id: &ClientId, field: Field) -> bool {
+        self.places.has(client_id, field)
     }
 }
 

@@ -79,6 +79,11 @@ impl Places {
         placed.value
     }
 
+    /// Whether an application has the key.
+    pub fn has(&self, client_id: &ClientId, field: Field) -> bool {
+        self.applications.get(client_id).is_some_and(|application| application.fields.contains_key(&field))
+    }
+
     /// See [`PlaceOf`]; `None` where the file does not mention it.
     pub fn find(&self, place: PlaceOf<'_>) -> Option<Span> {
         let application = |client_id| self.applications.get(client_id);

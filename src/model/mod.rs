@@ -5,6 +5,7 @@
 mod actual;
 mod application;
 mod cleanup;
+mod inventory;
 mod policy;
 mod provider;
 mod sweep;
@@ -13,6 +14,7 @@ mod tables;
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy};
+pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, Sweep, Tally};

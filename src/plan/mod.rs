@@ -5,6 +5,7 @@
 
 mod conformity;
 pub mod diff;
+pub mod drift;
 mod finding;
 pub mod guard;
 pub mod retention;

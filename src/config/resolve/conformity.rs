@@ -21,8 +21,7 @@ pub(super) fn check(
     places: &Places,
     context: &Context<'_>,
 ) {
-    let candidate = candidate(client_id, &declared.application, provider);
-    for violation in full_clean(&candidate, provider, Schema::default()) {
+    for violation in violations(client_id, &declared.application, provider) {
         let field = Field::ALL.into_iter().find(|field| field.key() == violation.field);
         let place = match (field, violation.index) {
             (Some(field), Some(index)) => PlaceOf::Item(client_id, field, index),
@@ -36,6 +35,12 @@ pub(super) fn check(
         let place = places.find(PlaceOf::Value(client_id, Field::ClientSecret));
         context.push(place.into_iter().fold(problem, Problem::at));
     }
+}
+
+/// What is wrong with an application if a file declares it so.
+#[must_use]
+pub fn violations(client_id: &ClientId, application: &Application, provider: &Provider) -> Vec<Violation> {
+    full_clean(&candidate(client_id, application, provider), provider, Schema::default())
 }
 
 /// No rule of DOT's: it stores such a secret in clear although hashing is on.

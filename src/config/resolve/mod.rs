@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use conformity::rule_problem;
+pub use conformity::{rule_problem, violations};
 
 use super::document::Document;
 use super::places::Places;

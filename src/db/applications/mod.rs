@@ -5,10 +5,12 @@
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
 
+mod inventory;
 mod read;
 mod users;
 mod write;
 
+pub use inventory::{client_ids, list, recent_tokens, usage};
 pub use read::{dependents, read};
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 

@@ -45,7 +45,7 @@ pub async fn read(
 }
 
 /// The column's text, or NULL where the schema lacks it.
-fn select(table: &Table, column: &str) -> String {
+pub(super) fn select(table: &Table, column: &str) -> String {
     if table.has(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
 }
 
@@ -67,7 +67,7 @@ async fn read_mentioned(
     Ok(rows.into_iter().map(|row| stored(&row)).map(|stored| (stored.client_id.clone(), stored)).collect())
 }
 
-fn stored(row: &Row) -> Stored {
+pub(super) fn stored(row: &Row) -> Stored {
     let column = |field: Field| -> Option<String> {
         let position = Field::ALL.iter().position(|candidate| *candidate == field).unwrap_or_default();
         row.get(4 + position)

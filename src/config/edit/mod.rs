@@ -1,0 +1,415 @@
+//! Changes to the text of `oauth.toml` that leave every byte alone that they are not about.
+//!
+//! Text in, text out. `toml_edit` says where things are; what changes is spliced into the text, so that comments, order,
+//! spacing, line endings and a byte order mark survive because nobody touches them (`toml_edit`'s own output has other
+//! line endings than its input). New things look like their neighbours: tables with headers, dotted keys or inline
+//! tables. Knows no database: what is written is an argument, and whether it is valid is the caller's to check.
+
+mod array;
+mod outline;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml_edit::{Document, InlineTable, Item, Value};
+
+use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
+use self::render::{Newline, basic, comment, key_text};
+use crate::hasher::EncodedHash;
+use crate::model::{ClientId, Field};
+
+/// A value as the file can hold it. Never a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Text.
+    Text(String),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A list.
+    Uris(Vec<String>),
+    /// `{ username = "…" }`.
+    Username(String),
+    /// A primary key of the user table.
+    UserKey(String),
+    /// `{ hash = "…" }`.
+    Hash(EncodedHash),
+}
+
+/// One line of a new table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A key with its value.
+    Field(Field, Written),
+    /// A comment in the place of a key that the file cannot have.
+    Omitted {
+        /// Which key.
+        field: Field,
+        /// What it would be, where the file may hold that.
+        value: Option<Written>,
+        /// Why it is not written.
+        why: String,
+    },
+}
+
+/// A new application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its identifier.
+    pub client_id: ClientId,
+    /// What to write, in this order.
+    pub lines: Vec<Line>,
+}
+
+/// A key of a declared application, and its new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Which application.
+    pub client_id: ClientId,
+    /// Which key; added where it is not written.
+    pub field: Field,
+    /// Its value.
+    pub value: Written,
+}
+
+/// What to change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Applications that the file does not declare.
+    pub add: Vec<Block>,
+    /// Keys of those that it does.
+    pub set: Vec<Assignment>,
+}
+
+/// A changed text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The text.
+    pub text: String,
+    /// What could not be set: the key is written in a form that a value of the new kind has no place in.
+    pub left: Vec<(ClientId, Field)>,
+}
+
+/// Why a text cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// It is no TOML.
+    #[error("the file cannot be edited, because it is not TOML")]
+    Syntax(#[source] toml_edit::TomlError),
+    /// `applications` is something else than a table.
+    #[error("`applications` is not a table")]
+    NotATable,
+    /// What it would become is no TOML: a mistake of this program.
+    #[error("the edited file would not be TOML; nothing was written")]
+    Inconsistent(#[source] toml_edit::TomlError),
+}
+
+/// Makes the changes.
+///
+/// # Errors
+/// [`EditError`]; the text is not half changed.
+pub fn edit(text: &str, changes: &Changes) -> Result<Edited, EditError> {
+    let document = Document::parse(text).map_err(EditError::Syntax)?;
+    let outline = Outline::of(&document).ok_or(EditError::NotATable)?;
+    let mut editor =
+        Editor { text, outline, newline: Newline::of(text), splices: Vec::new(), left: Vec::new() };
+    editor.set(&changes.set);
+    editor.add(&changes.add);
+    let edited = editor.finish();
+    Document::parse(edited.text.as_str()).map_err(EditError::Inconsistent)?;
+    Ok(edited)
+}
+
+/// A part of a text, and what takes its place.
+type Splice = (Range<usize>, String);
+
+/// The text with its parts replaced. What is put at the same place stays in its order.
+fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
+    splices.sort_by_key(|(range, _)| range.start);
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (range, with) in &splices {
+        out.push_str(text.get(done..range.start).unwrap_or_default());
+        out.push_str(with);
+        done = done.max(range.end);
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+struct Editor<'t, 'd> {
+    text: &'t str,
+    outline: Outline<'d>,
+    newline: Newline,
+    splices: Vec<Splice>,
+    left: Vec<(ClientId, Field)>,
+}
+
+impl Editor<'_, '_> {
+    fn finish(self) -> Edited {
+        Edited { text: spliced(self.text, self.splices), left: self.left }
+    }
+
+    fn insert(&mut self, at: usize, text: String) {
+        self.splices.push((at..at, text));
+    }
+
+    /// Puts lines where a line ends.
+    fn insert_lines(&mut self, at: usize, lines: &[String]) {
+        let newline = self.newline.text();
+        let joined = lines.join(newline);
+        let text = if self.text.get(..at).unwrap_or_default().ends_with('\n') {
+            format!("{joined}{newline}")
+        } else {
+            format!("{newline}{joined}")
+        };
+        self.insert(at, text);
+    }
+
+    fn set(&mut self, assignments: &[Assignment]) {
+        let mut missing: BTreeMap<usize, Vec<(Field, &Written)>> = BTreeMap::new();
+        for Assignment { client_id, field, value } in assignments {
+            let found = self.outline.apps.iter().position(|app| app.client_id == client_id.as_str());
+            let Some(position) = found else { continue };
+            let Some(item) = self.outline.apps[position].entry(field.key()) else {
+                missing.entry(position).or_default().push((*field, value));
+                continue;
+            };
+            match self.replacement(item, value) {
+                Some(splice) => self.splices.push(splice),
+                None => self.left.push((client_id.clone(), *field)),
+            }
+        }
+        for (position, fields) in missing {
+            self.add_fields(position, &fields);
+        }
+    }
+
+    /// The value of a key, replaced as narrowly as its form allows.
+    fn replacement(&self, item: &Item, value: &Written) -> Option<Splice> {
+        let inner = match value {
+            Written::Username(_) => "username",
+            Written::Hash(_) => "hash",
+            _ => "",
+        };
+        let inner = item.as_table_like().and_then(|table| table.get(inner)).and_then(Item::span);
+        let plain = match (item, value) {
+            (_, Written::Username(text)) if inner.is_some() => return Some((inner?, basic(text))),
+            (_, Written::Hash(hash)) => return Some((inner?, basic(hash.as_str()))),
+            (Item::Value(Value::InlineTable(table)), _) if table.is_dotted() => return None,
+            (Item::Value(plain), _) => plain,
+            _ => return None,
+        };
+        let span = plain.span()?;
+        let text = self.text.get(span.clone())?;
+        let rendered = match (value, plain) {
+            (Written::Uris(uris), Value::Array(_)) => array::merged(text, uris, self.newline)?,
+            (value, _) => render::on_one_line(value),
+        };
+        Some((span, rendered))
+    }
+
+    fn add_fields(&mut self, position: usize, fields: &[(Field, &Written)]) {
+        let app = &self.outline.apps[position];
+        let entries: Vec<String> = match (&app.shape, app.item) {
+            (Shape::Inline, _) => fields.iter().map(|(field, value)| pair("", *field, value)).collect(),
+            _ => {
+                let prefix = app.key_prefix(self.text);
+                let newline = self.newline;
+                fields
+                    .iter()
+                    .map(|(field, value)| {
+                        format!(
+                            "{prefix}{} = {}",
+                            field.key(),
+                            render::value(value, indent(&prefix), newline)
+                        )
+                    })
+                    .collect()
+            }
+        };
+        let end = app.last_direct_entry();
+        match (&app.shape, app.item) {
+            (Shape::Inline, Item::Value(Value::InlineTable(table))) => {
+                let splice = into_inline(self.text, table, &entries);
+                self.splices.extend(splice);
+            }
+            // `applications = { web.name = "…" }`.
+            _ if app.is_inside_inline => {
+                let entries: Vec<String> = fields
+                    .iter()
+                    .map(|(field, value)| pair(&format!("{}.", key_text(app.block)), *field, value))
+                    .collect();
+                let at = app.extent.end;
+                self.insert(at, format!(", {}", entries.join(", ")));
+            }
+            _ => self.insert_lines(line_end(self.text, end), &entries),
+        }
+    }
+
+    fn add(&mut self, blocks: &[Block]) {
+        if blocks.is_empty() {
+            return;
+        }
+        let mut taken: BTreeSet<String> = self.outline.apps.iter().map(|app| app.block.to_owned()).collect();
+        let named: Vec<(String, &Block)> =
+            blocks.iter().map(|block| (free_name(block.client_id.as_str(), &mut taken), block)).collect();
+        if let Parent::Inline(table) = self.outline.parent {
+            let entries: Vec<String> = named.iter().map(|(name, block)| inline_entry(name, block)).collect();
+            self.splices.extend(into_inline(self.text, table, &entries));
+            return;
+        }
+        let newline = self.newline;
+        match self.outline.last().map(|app| (app.shape, app.extent.end, app.block_prefix(self.text))) {
+            Some((Shape::Dotted, end, prefix)) => {
+                let render = |(name, block): &(String, &Block)| dotted_lines(&prefix, name, block, newline);
+                let lines: Vec<String> = named.iter().flat_map(render).collect();
+                self.insert_lines(outline::end_of_block(self.text, end), &lines);
+            }
+            Some((Shape::Inline, end, prefix)) => {
+                let render = |(name, block): &(String, &Block)| inline_lines(&prefix, name, block);
+                let lines: Vec<String> = named.iter().flat_map(render).collect();
+                self.insert_lines(outline::end_of_block(self.text, end), &lines);
+            }
+            Some((Shape::Header, end, prefix)) => {
+                let at = outline::end_of_block(self.text, end);
+                self.insert_headers(at, &named, &prefix);
+            }
+            None => {
+                let at = match self.outline.parent {
+                    Parent::Table { end } => outline::end_of_block(self.text, end),
+                    _ => self.text.len(),
+                };
+                self.insert_headers(at, &named, "");
+            }
+        }
+    }
+
+    /// Tables with headers, set off by blank lines.
+    fn insert_headers(&mut self, at: usize, named: &[(String, &Block)], indentation: &str) {
+        let newline = self.newline.text();
+        let (before, after) =
+            (self.text.get(..at).unwrap_or_default(), self.text.get(at..).unwrap_or_default());
+        let before = before.trim_start_matches('\u{feff}');
+        let keys = self.outline.last().map_or(String::new(), |app| app.key_indentation(self.text));
+        let tables: Vec<String> = named
+            .iter()
+            .map(|(name, block)| {
+                header_lines(name, block, indentation, &keys, self.newline).join(newline) + newline
+            })
+            .collect();
+        let mut text = String::new();
+        if !before.is_empty() && !before.ends_with('\n') {
+            text.push_str(newline);
+        }
+        let is_set_off = before.is_empty() || line_is_blank(before);
+        if !is_set_off {
+            text.push_str(newline);
+        }
+        text.push_str(&tables.join(newline));
+        let next = after.split_inclusive('\n').next().unwrap_or_default();
+        if !next.trim().is_empty() {
+            text.push_str(newline);
+        }
+        self.insert(at, text);
+    }
+}
+
+/// Whether the last line of a text is blank.
+fn line_is_blank(text: &str) -> bool {
+    text.ends_with('\n')
+        && text.trim_end_matches([' ', '\t', '\r', '\n']).len() < line_start(text, text.len() - 1)
+        || text.trim().is_empty()
+}
+
+/// A name for the table: the client id, unless another table has it.
+fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut name = client_id.to_owned();
+    for number in 2_u32.. {
+        if taken.insert(name.clone()) {
+            break;
+        }
+        name = format!("{client_id}-{number}");
+    }
+    name
+}
+
+/// `client_id`, where it is not the name.
+fn client_id_value(name: &str, block: &Block) -> Option<String> {
+    (name != block.client_id.as_str()).then(|| basic(block.client_id.as_str()))
+}
+
+fn pair(prefix: &str, field: Field, value: &Written) -> String {
+    format!("{prefix}{} = {}", field.key(), render::on_one_line(value))
+}
+
+fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
+    let client_id = client_id_value(name, block).map(|id| format!("{prefix}client_id = {id}"));
+    let mut lines: Vec<String> = client_id.into_iter().collect();
+    for line in &block.lines {
+        match line {
+            Line::Field(field, value) => {
+                let value = render::value(value, indent(prefix), newline);
+                lines.push(format!("{prefix}{} = {value}", field.key()));
+            }
+            Line::Omitted { field, value, why } => lines.extend(omitted(prefix, *field, value.as_ref(), why)),
+        }
+    }
+    lines
+}
+
+fn omitted(prefix: &str, field: Field, value: Option<&Written>, why: &str) -> Vec<String> {
+    let indentation = indent(prefix);
+    let reason = format!("{indentation}# {} is not managed: {}.", field.key(), comment(why));
+    let value = value.map(|value| format!("{indentation}# {} = {}", field.key(), render::on_one_line(value)));
+    std::iter::once(reason).chain(value).collect()
+}
+
+fn header_lines(name: &str, block: &Block, indentation: &str, keys: &str, newline: Newline) -> Vec<String> {
+    let header = format!("{indentation}[applications.{}]", key_text(name));
+    std::iter::once(header).chain(lines(keys, name, block, newline)).collect()
+}
+
+fn dotted_lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
+    let prefix = format!("{prefix}{}.", key_text(name));
+    let lines = lines(&prefix, name, block, newline);
+    // A table without a key would not be there at all.
+    if block.lines.iter().any(|line| matches!(line, Line::Field(..))) || name != block.client_id.as_str() {
+        return lines;
+    }
+    lines.into_iter().chain([format!("{prefix}client_id = {}", basic(block.client_id.as_str()))]).collect()
+}
+
+fn inline_lines(prefix: &str, name: &str, block: &Block) -> Vec<String> {
+    let omissions = block.lines.iter().filter_map(|line| match line {
+        Line::Omitted { field, value, why } => Some(omitted(prefix, *field, value.as_ref(), why)),
+        Line::Field(..) => None,
+    });
+    omissions.flatten().chain([format!("{prefix}{}", inline_entry(name, block))]).collect()
+}
+
+/// `name = { … }`; an inline table has no place for comments.
+fn inline_entry(name: &str, block: &Block) -> String {
+    let client_id = client_id_value(name, block).map(|id| format!("client_id = {id}"));
+    let fields = block.lines.iter().filter_map(|line| match line {
+        Line::Field(field, value) => Some(pair("", *field, value)),
+        Line::Omitted { .. } => None,
+    });
+    let pairs: Vec<String> = client_id.into_iter().chain(fields).collect();
+    format!("{} = {}", key_text(name), render::inline_table(&pairs))
+}
+
+/// Puts entries at the end of an inline table.
+fn into_inline(text: &str, table: &InlineTable, entries: &[String]) -> Option<Splice> {
+    match outline::end_of_entries(table) {
+        Some(end) => Some((end..end, format!(", {}", entries.join(", ")))),
+        None => {
+            let span = table.span()?;
+            // A comment may stand between the braces: it stays.
+            let closing = text.get(span.clone())?.rfind('}')? + span.start;
+            Some((closing..closing, format!(" {} ", entries.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Keys, values and comments as TOML text, on one line unless a list is long. Pure.
+//!
+//! Strings are always basic strings on one line: what a multi-line string holds depends on the file's line endings, and
+//! characters that cannot be seen are escaped, so that a reviewer reads what is there.
+
+use super::Written;
+
+/// Lists that make a line longer than this are written one item a line.
+const WIDTH: usize = 100;
+
+/// How lines end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Newline {
+    Unix,
+    Windows,
+}
+
+impl Newline {
+    /// That of the first line.
+    pub fn of(text: &str) -> Self {
+        let first = text.split_inclusive('\n').next().unwrap_or_default();
+        if first.ends_with("\r\n") { Self::Windows } else { Self::Unix }
+    }
+
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Unix => "\n",
+            Self::Windows => "\r\n",
+        }
+    }
+}
+
+/// A value, with lists of several items over several lines. `indent`: of the line that it begins on.
+pub(super) fn value(written: &Written, indent: &str, newline: Newline) -> String {
+    let short = on_one_line(written);
+    match written {
+        Written::Uris(uris) if uris.len() > 1 || (uris.len() == 1 && short.len() > WIDTH) => {
+            let (newline, step) = (newline.text(), step(indent));
+            let items: String =
+                uris.iter().map(|uri| format!("{indent}{step}{},{newline}", basic(uri))).collect();
+            format!("[{newline}{items}{indent}]")
+        }
+        _ => short,
+    }
+}
+
+/// One step of indentation, in the manner of what is there.
+fn step(indent: &str) -> &'static str {
+    if indent.contains('\t') { "\t" } else { "    " }
+}
+
+/// A value without a line break.
+pub(super) fn on_one_line(written: &Written) -> String {
+    match written {
+        Written::Text(text) => basic(text),
+        Written::Flag(flag) => flag.to_string(),
+        Written::Uris(uris) => {
+            format!("[{}]", uris.iter().map(|uri| basic(uri)).collect::<Vec<_>>().join(", "))
+        }
+        Written::Username(name) => inline_table(&[format!("username = {}", basic(name))]),
+        Written::UserKey(key) if key.parse::<i64>().is_ok_and(|number| number.to_string() == *key) => {
+            key.clone()
+        }
+        Written::UserKey(key) => basic(key),
+        Written::Hash(hash) => inline_table(&[format!("hash = {}", basic(hash.as_str()))]),
+    }
+}
+
+pub(super) fn inline_table(pairs: &[String]) -> String {
+    if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+}
+
+/// A key: bare where TOML allows it.
+pub(super) fn key_text(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if is_bare { key.to_owned() } else { basic(key) }
+}
+
+/// A basic string.
+pub(super) fn basic(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_hidden(c) && u32::from(c) > 0xffff => out.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c if is_hidden(c) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Text for a comment: on one line, and nothing hidden in it.
+pub(super) fn comment(text: &str) -> String {
+    text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// Control characters, and those that reorder or hide the text around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{e0000}'..='\u{e0fff}')
+}

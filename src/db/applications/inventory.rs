@@ -1,0 +1,251 @@
+//! Reads applications by what they are, and how they are used: one query for the rows and one for each kind of token.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use tokio_postgres::GenericClient;
+
+use super::FINGERPRINT;
+use super::read::{select, stored};
+use crate::db::error::DbError;
+use crate::db::layout::{Layout, Table, quote};
+use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
+
+/// Columns of a selected row that are the managed ones and those before them.
+const OWN_COLUMNS: usize = 4 + Field::ALL.len();
+
+/// The rows that the selection means, by client id.
+pub async fn list(
+    client: &impl GenericClient,
+    layout: &Layout,
+    selection: &Selection,
+) -> Result<Vec<Listed>, DbError> {
+    let table = layout.application();
+    let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
+    let instant = |column: &str| {
+        if table.has(column) {
+            format!("t.{}::timestamptz", quote(column))
+        } else {
+            "NULL::timestamptz".to_owned()
+        }
+    };
+    let owner = OwnerSql::of(layout);
+    let sql = format!(
+        "SELECT t.{key}::text, t.client_id::text, {source}, {FINGERPRINT}, {fields}, {created}, {updated}, {exists}, \
+                {username}, {unique} \
+         FROM {table} t {join} \
+         WHERE (cardinality($1::text[]) = 0 OR t.client_id = ANY($1)) \
+           AND (cardinality($2::text[]) = 0 OR t.client_id::text COLLATE \"C\" LIKE ANY($2)) \
+           AND (cardinality($3::text[]) = 0 OR t.user_id::text = ANY($3) OR {username} = ANY($3)) \
+           AND (cardinality($4::text[]) = 0 OR t.client_type = ANY($4)) \
+           AND (cardinality($5::text[]) = 0 OR t.authorization_grant_type = ANY($5)) \
+           AND (cardinality($6::text[]) = 0 OR {manual} = ANY($6)) \
+         ORDER BY t.client_id::text COLLATE \"C\"",
+        key = table.key_sql(),
+        source = select(table, "registration_source"),
+        fields = selected.join(", "),
+        created = instant("created"),
+        updated = instant("updated"),
+        exists = owner.exists,
+        username = owner.username,
+        unique = owner.unique,
+        join = owner.join,
+        // The same rule as `Origin::parse`.
+        manual = if table.has("registration_source") {
+            "coalesce(nullif(t.registration_source, ''), 'manual')"
+        } else {
+            "'manual'"
+        },
+        table = table.sql(),
+    );
+    let patterns: Vec<String> = selection.globs.iter().map(|glob| like(glob)).collect();
+    let Selection { client_ids, globs: _, users, client_types, grant_types, sources } = selection;
+    let rows = client
+        .query(&sql, &[client_ids, &patterns, users, client_types, grant_types, sources])
+        .await
+        .map_err(DbError::during("reading the applications"))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let stored = stored(&row);
+            let owner = stored.fields.user.clone().map(|key| Owner {
+                key,
+                exists: row.get(OWN_COLUMNS + 2),
+                username: row.get(OWN_COLUMNS + 3),
+                is_unique: row.get(OWN_COLUMNS + 4),
+            });
+            Listed { stored, created: row.get(OWN_COLUMNS), updated: row.get(OWN_COLUMNS + 1), owner }
+        })
+        .collect())
+}
+
+/// How a statement finds the owners: the user table is the project's own.
+struct OwnerSql {
+    join: String,
+    exists: String,
+    username: String,
+    unique: String,
+}
+
+impl OwnerSql {
+    fn of(layout: &Layout) -> Self {
+        let Some(users) = &layout.users else {
+            return Self {
+                join: String::new(),
+                exists: "false".to_owned(),
+                username: "NULL::text".to_owned(),
+                unique: "false".to_owned(),
+            };
+        };
+        let (table, key) = (users.sql(), users.key_sql());
+        let (username, unique) = if users.has("username") {
+            (
+                "u.username::text".to_owned(),
+                format!(
+                    "NOT EXISTS (SELECT FROM {table} v WHERE v.username = u.username AND v.{key} <> u.{key})"
+                ),
+            )
+        } else {
+            ("NULL::text".to_owned(), "false".to_owned())
+        };
+        Self {
+            join: format!("LEFT JOIN {table} u ON u.{key} = t.user_id"),
+            exists: format!("u.{key} IS NOT NULL"),
+            username,
+            unique,
+        }
+    }
+}
+
+/// A glob as LIKE has it.
+fn like(glob: &str) -> String {
+    let mut pattern = String::with_capacity(glob.len());
+    for c in glob.chars() {
+        match c {
+            '*' => pattern.push('%'),
+            '?' => pattern.push('_'),
+            '%' | '_' | '\\' => pattern.extend(['\\', c]),
+            c => pattern.push(c),
+        }
+    }
+    pattern
+}
+
+/// Counts the tokens of these applications: one query for each kind.
+pub async fn usage(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<BTreeMap<Key, Usage>, DbError> {
+    let mut usage: BTreeMap<Key, Usage> = BTreeMap::new();
+    if keys.is_empty() {
+        return Ok(usage);
+    }
+    for role in [TableRole::AccessToken, TableRole::RefreshToken] {
+        let Some(table) = layout.table(role) else { continue };
+        for (key, tokens) in count(client, layout, table, role, keys).await? {
+            let usage = usage.entry(key).or_default();
+            match role {
+                TableRole::AccessToken => usage.access = tokens,
+                _ => usage.refresh = tokens,
+            }
+        }
+    }
+    Ok(usage)
+}
+
+async fn count(
+    client: &impl GenericClient,
+    layout: &Layout,
+    table: &Table,
+    role: TableRole,
+    keys: &[&Key],
+) -> Result<Vec<(Key, Tokens)>, DbError> {
+    let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    let sql = format!(
+        "SELECT d.application_id::text, count(*), count(*) FILTER (WHERE {live}), {last} FROM {table} d \
+         WHERE d.application_id = ANY($1::text[]::{key_type}[]) GROUP BY d.application_id",
+        live = live(role),
+        last = if table.has("created") && table.has("updated") {
+            "max(greatest(d.created, d.updated))"
+        } else {
+            "NULL::timestamptz"
+        },
+        table = table.sql(),
+        key_type = layout.application().key_type(),
+    );
+    let rows = client.query(&sql, &[&keys]).await.map_err(DbError::during("counting the tokens"))?;
+    let number = |value: i64| u64::try_from(value).unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let tokens = Tokens { total: number(row.get(1)), live: number(row.get(2)), last: row.get(3) };
+            (Key::new(row.get::<_, String>(0)), tokens)
+        })
+        .collect())
+}
+
+/// What a server still accepts, without what cleanup knows of grace periods and lifetimes.
+const fn live(role: TableRole) -> &'static str {
+    match role {
+        TableRole::RefreshToken => "d.revoked IS NULL",
+        _ => "d.expires > now()",
+    }
+}
+
+/// The newest tokens of an application, access and refresh tokens together, newest first.
+pub async fn recent_tokens(
+    client: &impl GenericClient,
+    layout: &Layout,
+    application: &Key,
+    limit: i64,
+) -> Result<Vec<RecentToken>, DbError> {
+    let mut recent = Vec::new();
+    for role in [TableRole::AccessToken, TableRole::RefreshToken] {
+        let Some(table) = layout.table(role).filter(|table| table.has("created")) else { continue };
+        let is_refresh = role == TableRole::RefreshToken;
+        let sql = format!(
+            "SELECT d.created, {end} FROM {table} d WHERE d.application_id = $1::text::{key_type} \
+             ORDER BY d.created DESC LIMIT $2",
+            end = if is_refresh { "d.revoked" } else { "d.expires" },
+            table = table.sql(),
+            key_type = layout.application().key_type(),
+        );
+        let rows = client.query(&sql, &[&application.as_str(), &limit]).await;
+        let rows = rows.map_err(DbError::during("reading the newest tokens"))?;
+        recent.extend(rows.into_iter().map(|row| {
+            let end: Option<OffsetDateTime> = row.get(1);
+            let (expires, revoked) = if is_refresh { (None, end) } else { (end, None) };
+            RecentToken { is_refresh, created: row.get(0), expires, revoked }
+        }));
+    }
+    recent.sort_by_key(|token| std::cmp::Reverse(token.created));
+    recent.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(recent)
+}
+
+/// The client ids of the manual applications, for "did you mean"; so many at most.
+pub async fn client_ids(
+    client: &impl GenericClient,
+    layout: &Layout,
+    limit: i64,
+) -> Result<Vec<String>, DbError> {
+    let table = layout.application();
+    let manual =
+        if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
+    let sql = format!("SELECT t.client_id::text FROM {} t WHERE {manual} LIMIT $1", table.sql());
+    let rows = client.query(&sql, &[&limit]).await.map_err(DbError::during("reading the applications"))?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_become_patterns() {
+        assert_eq!(like("web-*"), "web-%");
+        assert_eq!(like("a?b"), "a_b");
+        assert_eq!(like("100%_\\"), "100\\%\\_\\\\");
+    }
+}

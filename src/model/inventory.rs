@@ -1,0 +1,89 @@
+//! Applications as an inventory has them: a row with its owner, and what is known of its use.
+
+use time::OffsetDateTime;
+
+use super::actual::{Key, Stored};
+
+/// Which applications to look at. An empty list is no condition; conditions add up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// These client ids, whatever their registration source.
+    pub client_ids: Vec<String>,
+    /// Client ids like one of these: `*` is any text, `?` any character.
+    pub globs: Vec<String>,
+    /// Owned by one of these: primary keys or usernames.
+    pub users: Vec<String>,
+    /// Of one of these client types.
+    pub client_types: Vec<String>,
+    /// With one of these grant types.
+    pub grant_types: Vec<String>,
+    /// Registered like this: `manual`, `dcr`, `cimd`. Empty: any.
+    pub sources: Vec<String>,
+}
+
+/// Whose an application is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The primary key.
+    pub key: Key,
+    /// Whether there is such a user.
+    pub exists: bool,
+    /// The username, where the user model has one.
+    pub username: Option<String>,
+    /// Whether the username is nobody else's, so that it names this user.
+    pub is_unique: bool,
+}
+
+/// A row of the application table.
+#[derive(Debug)]
+pub struct Listed {
+    /// The row.
+    pub stored: Stored,
+    /// When it was made.
+    pub created: Option<OffsetDateTime>,
+    /// When DOT last saved it.
+    pub updated: Option<OffsetDateTime>,
+    /// Whose it is.
+    pub owner: Option<Owner>,
+}
+
+/// Rows of a token table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// All of them.
+    pub total: u64,
+    /// Those that a server still accepts: not expired, or, for refresh tokens, not revoked.
+    pub live: u64,
+    /// When the newest one was made or changed.
+    pub last: Option<OffsetDateTime>,
+}
+
+/// What an application is used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Access tokens.
+    pub access: Tokens,
+    /// Refresh tokens.
+    pub refresh: Tokens,
+}
+
+impl Usage {
+    /// When a token of either kind was last made or changed.
+    #[must_use]
+    pub fn last(&self) -> Option<OffsetDateTime> {
+        self.access.last.max(self.refresh.last)
+    }
+}
+
+/// A token, without the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentToken {
+    /// Whether it is a refresh token; else an access token.
+    pub is_refresh: bool,
+    /// When it was made.
+    pub created: OffsetDateTime,
+    /// When an access token expires.
+    pub expires: Option<OffsetDateTime>,
+    /// When a refresh token was revoked.
+    pub revoked: Option<OffsetDateTime>,
+}

@@ -1,0 +1,93 @@
+//! How each application stands to the file: the planner's verdict, application by application.
+//!
+//! Where the planner refuses a file as a whole, the other applications still have a verdict here. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Facts, FieldChange, Finding, SecretVerdict, Step, plan};
+use crate::model::{Actual, ClientId, Desired, Policy, Provider};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// As declared.
+    Unchanged,
+    /// Declared otherwise.
+    Changed {
+        /// The client id that the file gives it, where that is another one.
+        renamed_to: Option<ClientId>,
+        /// What `apply` would change.
+        changes: Vec<FieldChange>,
+        /// How many declared fields are as they should be.
+        unchanged: usize,
+    },
+    /// Declared, and not there.
+    Missing,
+    /// There, and must not be.
+    Removed,
+    /// Declared as this database cannot have it.
+    Impossible(Vec<Finding>),
+    /// There, and not in the file.
+    Unmanaged,
+}
+
+impl Drift {
+    /// One word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed { .. } => "changed",
+            Self::Missing => "missing",
+            Self::Removed => "removed",
+            Self::Impossible(_) => "impossible",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+}
+
+/// The verdicts, by the client id that an application has now; of one that is missing, by the one that it would have.
+/// Applications that the file does not mention have none.
+#[must_use]
+pub fn drift(
+    desired: &Desired,
+    actual: &Actual,
+    secrets: &BTreeMap<ClientId, SecretVerdict>,
+    provider: &Provider,
+) -> BTreeMap<ClientId, Drift> {
+    let policy = Policy::default();
+    let planned = |scope| plan(desired, actual, &policy, &Facts { secrets, provider, scope });
+    let mut drifts = BTreeMap::new();
+    let plan = match planned(None) {
+        Ok(plan) => plan,
+        Err(findings) => {
+            for finding in findings {
+                match drifts.entry(finding.client_id.clone()).or_insert(Drift::Impossible(Vec::new())) {
+                    Drift::Impossible(known) => known.push(finding),
+                    other => *other = Drift::Impossible(vec![finding]),
+                }
+            }
+            let is_sound = |client_id: &&ClientId| {
+                let former = desired.renamed.iter().find(|(_, to)| to == client_id).map(|(from, _)| from);
+                !drifts.contains_key(*client_id) && former.is_none_or(|from| !drifts.contains_key(from))
+            };
+            let sound: BTreeSet<ClientId> =
+                desired.applications.keys().chain(&desired.removed).filter(is_sound).cloned().collect();
+            planned(Some(&sound)).unwrap_or_default()
+        }
+    };
+    for step in plan.steps {
+        let (client_id, drift) = match step {
+            Step::Create { client_id, .. } => (client_id, Drift::Missing),
+            Step::Adopt { row } => (row.client_id, Drift::Unchanged),
+            Step::Delete { row, .. } => (row.client_id, Drift::Removed),
+            Step::Update { row, client_id, changes, unchanged } => {
+                let renamed_to = (client_id != row.client_id).then_some(client_id);
+                (row.client_id, Drift::Changed { renamed_to, changes, unchanged })
+            }
+        };
+        drifts.insert(client_id, drift);
+    }
+    drifts.extend(plan.unchanged.into_iter().map(|client_id| (client_id, Drift::Unchanged)));
+    drifts
+}
