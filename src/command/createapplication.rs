@@ -9,6 +9,7 @@ use clap::Args;
 
 use self::verdict::{Complaint, verdict};
 use super::history::History;
+use super::import;
 use super::reconcile::{self, Prepared};
 use super::session::{Connected, Session};
 use crate::config::Config;
@@ -66,6 +67,9 @@ pub struct CreateArgs {
     /// The signing algorithm of ID tokens: RS256 or HS256.
     #[arg(long, value_name = "ALGORITHM")]
     algorithm: Option<String>,
+    /// Declare the application in the file too, as `oauthctl import` would; without its secret.
+    #[arg(long)]
+    write: bool,
     /// How long to wait for another apply to end.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     lock_timeout: Duration,
@@ -73,13 +77,16 @@ pub struct CreateArgs {
 
 /// Creates the application.
 pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error> {
-    let file = session.load_without_secrets()?;
+    let file = if args.write { session.load_if_there()?.0 } else { session.load_without_secrets()? };
     let client_id = match given(args.client_id.as_ref()) {
         Some(client_id) => client_id.clone(),
         None => random_text(CLIENT_ID_LENGTH, &mut session.entropy())
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
     };
     let client_id = ClientId::new(client_id);
+    if args.write {
+        import::check_appendable(&file, &client_id)?;
+    }
     let application = application(session, args)?;
     let generates = application.client_secret.is_none();
     let name = application.name.clone();
@@ -91,14 +98,31 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     let Some(prepared) = prepared else { return Ok(Exit::Failed) };
     let created = create(session, args, &prepared).await?;
     let shown = name.as_deref().unwrap_or(client_id.as_str());
-    session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
-    match created {
+    let told = session.answer(&format!("New application {} created successfully.\n", visible(shown)));
+    let told = told.and_then(|()| match created {
         Some(secret) if generates => session
             .reveal("client_secret", &secret)
             .map_err(|error| error.context("the application was created, but its secret could not be shown")),
         _ => Ok(()),
-    }?;
-    Ok(Exit::Done)
+    });
+    // Whatever became of the lines: the row is there.
+    let mut declared = Ok(());
+    if args.write {
+        let appended = import::append(session, &prepared.connected, &client_id).await;
+        declared = appended.map_err(|error| undeclared(session, &client_id, error));
+    }
+    match (told, declared) {
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(_)) if !error.is_quiet() => Err(error),
+        (_, declared) => declared.map(|()| Exit::Done),
+    }
+}
+
+/// The row is there, and the file does not have it.
+fn undeclared(session: &Session, client_id: &ClientId, error: Error) -> Error {
+    let (path, id) = (session.global.file.display(), visible(client_id.as_str()));
+    let message = format!("the application \"{id}\" was created, but {path} does not declare it");
+    error.after_commit().context(message).hint(format!("when that is mended: `oauthctl import {id}`"))
 }
 
 /// Connects and plans; `None`: it has been said why the application cannot be.

@@ -10,15 +10,20 @@ pub mod completions;
 pub mod createapplication;
 mod findings;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod interrupted;
+mod inventory;
+pub mod list;
 pub mod logging;
 pub mod man;
 pub mod migrate;
 pub mod plan;
 pub mod reconcile;
+mod rewriting;
 pub mod schema;
 pub mod session;
+pub mod show;
 pub mod validate;
 
 use std::path::PathBuf;
@@ -106,6 +111,12 @@ pub enum Verb {
     Plan(plan::PlanArgs),
     /// Show the plan, ask, bring the database there, then clean up.
     Apply(apply::ApplyArgs),
+    /// Write live applications into the file, and leave the rest of it alone.
+    Import(import::ImportArgs),
+    /// List the applications with their live tokens, and how they stand to the file.
+    List(list::ListArgs),
+    /// Show everything of one application but its secret.
+    Show(show::ShowArgs),
     /// Delete expired and revoked tokens, as DOT's command of the same name does.
     Cleartokens(cleartokens::CleartokensArgs),
     /// Create one application, as DOT's command of the same name does.
@@ -129,6 +140,9 @@ impl Verb {
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
+            Self::Import(_) => "import",
+            Self::List(_) => "list",
+            Self::Show(_) => "show",
             Self::Cleartokens(_) => "cleartokens",
             Self::Createapplication(_) => "createapplication",
             Self::Migrate(_) => "migrate",
@@ -149,6 +163,9 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
+        Verb::Import(args) => session.block_on(import::run, args),
+        Verb::List(args) => session.block_on(list::run, args),
+        Verb::Show(args) => session.block_on(show::run, args),
         Verb::Cleartokens(args) => session.block_on(cleartokens::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),

@@ -248,6 +248,21 @@ impl Session {
         }
     }
 
+    /// Reads the file for a verb that changes it and needs no secret of it; a file that is not there is an empty one.
+    ///
+    /// # Errors
+    /// As [`Session::load`], but for a missing file.
+    pub fn load_if_there(&mut self) -> Result<(Config, bool), Error> {
+        let path = self.global.file.clone();
+        match config::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok((self.parse(Vec::new(), &path, Presence::Optional)?, false))
+            }
+            Ok(bytes) => Ok((self.parse(bytes, &path, Presence::Optional)?, true)),
+            Err(_) => Ok((self.load()?, true)),
+        }
+    }
+
     fn parse(&mut self, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
         match config::load(bytes, path, surroundings(), presence) {
             Ok(config) => {

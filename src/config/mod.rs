@@ -32,6 +32,7 @@ pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
 pub use resolve::{rule_problem, violations};
 pub use schema::json_schema;
 pub use source::{Position, Source};
+pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
 use crate::model::{CleanupPolicy, ClientId, Desired, Field, Policy, Provider, TableNames};

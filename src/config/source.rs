@@ -112,6 +112,19 @@ impl Source {
         self.text.get(..byte).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
     }
 
+    /// The text with dots in the place of what no one may see.
+    #[must_use]
+    pub fn legible(&self) -> String {
+        let mut legible = String::with_capacity(self.text.len());
+        let mut done = 0;
+        for hidden in self.concealed(0..self.text.len()) {
+            legible.push_str(self.text.get(done..hidden.start).unwrap_or_default());
+            legible.push('…');
+            done = hidden.end;
+        }
+        legible + self.text.get(done..).unwrap_or_default()
+    }
+
     /// The parts of a range that no one may see, in order.
     pub fn concealed(&self, within: Span) -> impl Iterator<Item = Span> {
         let first = self.confidential.partition_point(|span| span.end <= within.start);

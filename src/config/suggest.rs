@@ -75,11 +75,11 @@ pub(super) fn unknown_key(
         }
     };
     let problem = Problem::error("unknown-key", subject);
-    if let Some(meant) = closest(key, keys) {
+    if let Some(meant) = closest(key, keys.iter().copied()) {
         return problem.hint(format!("did you mean `{meant}`?"));
     }
     let elsewhere = tables();
-    let other = elsewhere.iter().find_map(|(place, keys)| Some((place, closest(key, keys)?)));
+    let other = elsewhere.iter().find_map(|(place, keys)| Some((place, closest(key, keys.iter().copied())?)));
     match other {
         Some((place, meant)) if meant == key => problem.hint(format!("`{key}` belongs {place}")),
         Some((place, meant)) => problem.hint(format!("did you mean `{meant}` {place}?")),
@@ -90,7 +90,7 @@ pub(super) fn unknown_key(
 /// Describes a value outside a closed list.
 pub(super) fn unknown_choice(subject: &str, given: &str, choices: &[&'static str]) -> Problem {
     let problem = Problem::error("unknown-value", format!("{subject} cannot be {}", quoted(given)));
-    match closest(given, choices) {
+    match closest(given, choices.iter().copied()) {
         Some(meant) => problem.label(one_of(choices)).hint(format!("did you mean \"{meant}\"?")),
         None => problem.hint(one_of(choices)),
     }
@@ -113,21 +113,22 @@ fn one_of(choices: &[&str]) -> String {
 
 /// The candidate that a slip of the fingers could have turned into the word, or of which the word is a part that
 /// stands for it (`grant_type` for `authorization_grant_type`).
-pub(super) fn closest(word: &str, candidates: &[&'static str]) -> Option<&'static str> {
+#[must_use]
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     const LONGEST: usize = 80;
     if word.len() > LONGEST {
         return None;
     }
     let word: String = word.to_lowercase().replace(['-', ' '], "_");
     let flat = |candidate: &str| candidate.to_lowercase().replace('-', "_");
-    let score = |candidate: &&'static str| {
+    let score = |candidate: &str| {
         let candidate = flat(candidate);
         let distance = strsim::damerau_levenshtein(&word, &candidate);
         let allowed = word.chars().count().max(candidate.chars().count()) / 3;
         let is_part = word.len() >= 5 && (candidate.ends_with(&word) || word.starts_with(&candidate));
         (distance <= allowed || is_part).then_some(distance)
     };
-    let scored = candidates.iter().filter_map(|candidate| Some((score(candidate)?, *candidate)));
+    let scored = candidates.into_iter().filter_map(|candidate| Some((score(candidate)?, candidate)));
     scored.min().map(|(_, candidate)| candidate)
 }
 

@@ -9,12 +9,14 @@ mod batch;
 mod encoded;
 mod pbkdf2;
 mod reading;
+mod storage;
 mod stored;
 mod verify;
 
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
 pub use batch::{encode_all, verify_all};
 pub use encoded::{EncodedHash, EncodedHashError};
+pub use storage::Storage;
 pub use stored::{StoredSecret, Unverifiable, Verdict};
 
 use base64::Engine as _;

@@ -2,7 +2,7 @@
 
 use super::Wish;
 use crate::config::edit::{Line, Written};
-use crate::config::{rule_problem, violations};
+use crate::config::{Problem, rule_problem, violations};
 use crate::hasher::{Algorithm, EncodedHash};
 use crate::model::{Application, Field, Listed, Owner, Provider, SecretDeclaration, StoredFields, UserRef};
 use crate::rules::split_list;
@@ -18,17 +18,13 @@ pub fn describe(row: &Listed, provider: &Provider, wish: Wish) -> Result<Vec<Lin
     loop {
         let found = violations(client_id, &application(&lines), provider);
         let Some(violation) = found.first() else { return Ok(lines) };
-        let problem = rule_problem(violation, provider);
-        let why = match problem.hint {
-            Some(hint) => format!("{} ({hint})", problem.message),
-            None => problem.message,
-        };
+        let Problem { message: why, hint, .. } = rule_problem(violation, provider);
         let position = lines
             .iter()
             .position(|line| matches!(line, Line::Field(field, _) if field.key() == violation.field));
         let Some(line) = position.and_then(|position| lines.get_mut(position)) else { return Err(why) };
         if let Line::Field(field, value) = line {
-            *line = Line::Omitted { field: *field, value: Some(value.clone()), why };
+            *line = Line::Omitted { field: *field, value: Some(value.clone()), why, hint };
         }
     }
 }
@@ -90,7 +86,7 @@ fn owner(owner: &Owner) -> Option<Line> {
     let key = Written::UserKey(key.as_str().to_owned());
     if !exists {
         let why = "there is no such user".to_owned();
-        return Some(Line::Omitted { field: Field::User, value: Some(key), why });
+        return Some(Line::Omitted { field: Field::User, value: Some(key), why, hint: None });
     }
     let name = username.as_ref().filter(|name| *is_unique && !name.is_empty());
     Some(Line::Field(Field::User, name.map_or(key, |name| Written::Username(name.clone()))))
@@ -102,7 +98,7 @@ fn secret(row: &Listed) -> Option<Line> {
     if stored.expose().is_empty() {
         return None;
     }
-    let omitted = |why: String| Line::Omitted { field: Field::ClientSecret, value: None, why };
+    let omitted = |why: String| Line::Omitted { field: Field::ClientSecret, value: None, why, hint: None };
     if !stored.is_hashed() {
         return Some(omitted(
             "it is stored in clear, and a secret is never written into the file".to_owned(),

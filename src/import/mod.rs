@@ -56,6 +56,8 @@ pub struct Remark {
     pub client_id: ClientId,
     /// What, and why.
     pub reason: Reason,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// See [`Remark`].
@@ -109,7 +111,12 @@ struct Importer<'a> {
 
 impl Importer<'_> {
     fn remark(&mut self, client_id: &ClientId, reason: Reason) {
-        self.import.remarks.push(Remark { client_id: client_id.clone(), reason });
+        self.hinted(client_id, reason, None);
+    }
+
+    fn hinted(&mut self, client_id: &ClientId, reason: Reason, hint: Option<&String>) {
+        let (client_id, hint) = (client_id.clone(), hint.cloned());
+        self.import.remarks.push(Remark { client_id, reason, hint });
     }
 
     fn row(&mut self, row: &Listed, drift: Option<&Drift>) {
@@ -138,8 +145,8 @@ impl Importer<'_> {
             Err(why) => self.remark(client_id, Reason::Undeclarable(why)),
             Ok(lines) => {
                 for line in &lines {
-                    if let Line::Omitted { field, why, value: _ } = line {
-                        self.remark(client_id, Reason::Omitted(*field, why.clone()));
+                    if let Line::Omitted { field, why, value: _, hint } = line {
+                        self.hinted(client_id, Reason::Omitted(*field, why.clone()), hint.as_ref());
                     }
                 }
                 if !row.stored.origin.is_manual() {
@@ -204,10 +211,10 @@ impl Importer<'_> {
                 field,
                 value: value.clone(),
             }),
-            Some(Line::Omitted { why, .. }) if is_declared => {
-                self.remark(client_id, Reason::Kept(field, why.clone()));
+            Some(Line::Omitted { why, hint, .. }) => {
+                let reason = if is_declared { Reason::Kept } else { Reason::Omitted };
+                self.hinted(client_id, reason(field, why.clone()), hint.as_ref());
             }
-            Some(Line::Omitted { why, .. }) => self.remark(client_id, Reason::Omitted(field, why.clone())),
             None if is_declared => {
                 let why =
                     "the row has none, and a file cannot say that; delete the line to leave it unmanaged";

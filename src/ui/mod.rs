@@ -4,8 +4,12 @@
 //! chatter and silent with `--quiet`, `warning` and `hint` are not, `error` comes once, at the end. Colour is decided
 //! here and nowhere else; renderers write styled text and the stream strips it. Makes no decisions about data.
 
+pub mod application;
 pub mod cleanup;
 pub mod diagnostics;
+pub mod import;
+pub mod inventory;
+pub mod inventory_json;
 pub mod plan;
 pub mod plan_json;
 pub mod progress;
@@ -111,6 +115,14 @@ impl Ui {
     #[must_use]
     pub const fn terminal(&self) -> Terminal {
         self.terminal
+    }
+
+    /// How many columns stdout has; `None`: it is no terminal, and lines may be as long as they are.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
+        size.map(|(width, _)| usize::from(width.0))
     }
 
     /// How much of the chatter is shown.

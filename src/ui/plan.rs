@@ -248,7 +248,7 @@ const fn storage(hashed: bool) -> &'static str {
     if hashed { "stored hashed" } else { "stored in plain text" }
 }
 
-fn render_changes(out: &mut String, changes: &[FieldChange]) {
+pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
     let width = changes.iter().map(|change| change.field.key().len()).max().unwrap_or_default();
     for FieldChange { field, before, after } in changes {
         match (before, after) {

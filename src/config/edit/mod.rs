@@ -6,6 +6,7 @@
 //! tables. Knows no database: what is written is an argument, and whether it is valid is the caller's to check.
 
 mod array;
+mod block;
 mod outline;
 mod render;
 #[cfg(test)]
@@ -16,8 +17,9 @@ use std::ops::Range;
 
 use toml_edit::{Document, InlineTable, Item, Value};
 
+use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_lines, pair};
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
-use self::render::{Newline, basic, comment, key_text};
+use self::render::{Newline, basic, key_text};
 use crate::hasher::EncodedHash;
 use crate::model::{ClientId, Field};
 
@@ -51,6 +53,8 @@ pub enum Line {
         value: Option<Written>,
         /// Why it is not written.
         why: String,
+        /// What to do about it; not for the file.
+        hint: Option<String>,
     },
 }
 
@@ -322,83 +326,6 @@ fn line_is_blank(text: &str) -> bool {
     text.ends_with('\n')
         && text.trim_end_matches([' ', '\t', '\r', '\n']).len() < line_start(text, text.len() - 1)
         || text.trim().is_empty()
-}
-
-/// A name for the table: the client id, unless another table has it.
-fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String {
-    let mut name = client_id.to_owned();
-    for number in 2_u32.. {
-        if taken.insert(name.clone()) {
-            break;
-        }
-        name = format!("{client_id}-{number}");
-    }
-    name
-}
-
-/// `client_id`, where it is not the name.
-fn client_id_value(name: &str, block: &Block) -> Option<String> {
-    (name != block.client_id.as_str()).then(|| basic(block.client_id.as_str()))
-}
-
-fn pair(prefix: &str, field: Field, value: &Written) -> String {
-    format!("{prefix}{} = {}", field.key(), render::on_one_line(value))
-}
-
-fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
-    let client_id = client_id_value(name, block).map(|id| format!("{prefix}client_id = {id}"));
-    let mut lines: Vec<String> = client_id.into_iter().collect();
-    for line in &block.lines {
-        match line {
-            Line::Field(field, value) => {
-                let value = render::value(value, indent(prefix), newline);
-                lines.push(format!("{prefix}{} = {value}", field.key()));
-            }
-            Line::Omitted { field, value, why } => lines.extend(omitted(prefix, *field, value.as_ref(), why)),
-        }
-    }
-    lines
-}
-
-fn omitted(prefix: &str, field: Field, value: Option<&Written>, why: &str) -> Vec<String> {
-    let indentation = indent(prefix);
-    let reason = format!("{indentation}# {} is not managed: {}.", field.key(), comment(why));
-    let value = value.map(|value| format!("{indentation}# {} = {}", field.key(), render::on_one_line(value)));
-    std::iter::once(reason).chain(value).collect()
-}
-
-fn header_lines(name: &str, block: &Block, indentation: &str, keys: &str, newline: Newline) -> Vec<String> {
-    let header = format!("{indentation}[applications.{}]", key_text(name));
-    std::iter::once(header).chain(lines(keys, name, block, newline)).collect()
-}
-
-fn dotted_lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
-    let prefix = format!("{prefix}{}.", key_text(name));
-    let lines = lines(&prefix, name, block, newline);
-    // A table without a key would not be there at all.
-    if block.lines.iter().any(|line| matches!(line, Line::Field(..))) || name != block.client_id.as_str() {
-        return lines;
-    }
-    lines.into_iter().chain([format!("{prefix}client_id = {}", basic(block.client_id.as_str()))]).collect()
-}
-
-fn inline_lines(prefix: &str, name: &str, block: &Block) -> Vec<String> {
-    let omissions = block.lines.iter().filter_map(|line| match line {
-        Line::Omitted { field, value, why } => Some(omitted(prefix, *field, value.as_ref(), why)),
-        Line::Field(..) => None,
-    });
-    omissions.flatten().chain([format!("{prefix}{}", inline_entry(name, block))]).collect()
-}
-
-/// `name = { … }`; an inline table has no place for comments.
-fn inline_entry(name: &str, block: &Block) -> String {
-    let client_id = client_id_value(name, block).map(|id| format!("client_id = {id}"));
-    let fields = block.lines.iter().filter_map(|line| match line {
-        Line::Field(field, value) => Some(pair("", *field, value)),
-        Line::Omitted { .. } => None,
-    });
-    let pairs: Vec<String> = client_id.into_iter().chain(fields).collect();
-    format!("{} = {}", key_text(name), render::inline_table(&pairs))
 }
 
 /// Puts entries at the end of an inline table.

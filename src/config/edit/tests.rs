@@ -233,7 +233,7 @@ proptest! {
             .map(|id| Block {
                 client_id: ClientId::new(id),
                 lines: vec![
-                    Line::Omitted { field: Field::Algorithm, value: Some(Written::Text(name.clone())), why: name.clone() },
+                    Line::Omitted { field: Field::Algorithm, value: Some(Written::Text(name.clone())), why: name.clone(), hint: None },
                     Line::Field(Field::Name, Written::Text(name.clone())),
                 ],
             })

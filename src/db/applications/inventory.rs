@@ -79,6 +79,12 @@ pub async fn list(
         .collect())
 }
 
+/// The instant of the caller's transaction.
+pub async fn instant(client: &impl GenericClient) -> Result<OffsetDateTime, DbError> {
+    let row = client.query_one("SELECT now()", &[]).await;
+    Ok(row.map_err(DbError::during("reading the database's clock"))?.get(0))
+}
+
 /// How a statement finds the owners: the user table is the project's own.
 struct OwnerSql {
     join: String,

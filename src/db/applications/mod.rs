@@ -10,7 +10,7 @@ mod read;
 mod users;
 mod write;
 
-pub use inventory::{client_ids, list, recent_tokens, usage};
+pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use read::{dependents, read};
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 

@@ -1,0 +1,221 @@
+//! `import`: live applications into the file, everything else in it left alone.
+
+use clap::Args;
+
+use super::Format;
+use super::inventory::{self, FilterArgs, Inventory, Look};
+use super::list;
+use super::rewriting::rewrite;
+use super::session::{Connected, Session};
+use crate::config::edit::{Changes, edit};
+use crate::config::{self, Config};
+use crate::error::{Error, Exit};
+use crate::import::{Import, Reason, Wish, import};
+use crate::model::{ClientId, Selection};
+use crate::ui::import::{self as view, Written};
+
+/// What a file that `import` makes begins with.
+const HEADING: &str = "# Written by `oauthctl import`. A field that is not written here is not managed.\n";
+
+/// The flags of `import`.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// These applications.
+    #[arg(value_name = "CLIENT_ID", conflicts_with_all = ["all", "globs", "users", "client_types", "grant_types", "sources"])]
+    client_ids: Vec<String>,
+    /// All applications that were registered manually.
+    #[arg(long)]
+    all: bool,
+    /// List what the file does not declare, and import nothing.
+    #[arg(long, conflicts_with_all = ["all", "update", "full", "with_hashes", "dry_run"])]
+    unmanaged: bool,
+    /// Let the keys of declared applications follow the database; without it, these are left alone.
+    #[arg(long)]
+    update: bool,
+    /// Also write fields that have DOT's default, so that they are managed too.
+    #[arg(long)]
+    full: bool,
+    /// Also write the hashes of secrets, as { hash = "…" }; never a secret.
+    #[arg(long)]
+    with_hashes: bool,
+    /// Show the difference, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Imports, or lists what could be.
+pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error> {
+    let selects = args.all || !args.client_ids.is_empty() || !args.filter.is_empty();
+    if !selects && !args.unmanaged {
+        return Err(Error::usage("import what?")
+            .hint("name client ids, select with --match and the like, or say --all")
+            .hint("`oauthctl import --unmanaged` lists what the file does not declare"));
+    }
+    let (mut config, is_there) = session.load_if_there()?;
+    inventory::forget_secrets(&mut config, None);
+    let connected = session.connect(&config.database, "import", 1).await?;
+    let selection = args.filter.selection(&args.client_ids);
+    let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
+    let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
+    inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
+    if args.unmanaged {
+        return unmanaged(session, &config, inventory);
+    }
+    let wish = Wish { full: args.full, hashes: args.with_hashes, update: args.update };
+    let import = import(&inventory.rows, &config, &inventory.drift, wish);
+    let written = take_in(session, &config, is_there, import, args.dry_run)?;
+    report(session, args, &written)?;
+    if args.all && inventory.dynamic > 0 {
+        let count = crate::ui::plan::plural(inventory.dynamic, "application");
+        session.ui.status(format_args!(
+            "{count} registered by themselves were left out; --registration-source selects them."
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Appends one application that has just been created.
+pub async fn append(session: &mut Session, connected: &Connected, client_id: &ClientId) -> Result<(), Error> {
+    let (mut config, is_there) = session.load_if_there()?;
+    inventory::forget_secrets(&mut config, None);
+    let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
+    let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
+    let import = import(&inventory.rows, &config, &inventory.drift, Wish::default());
+    let written = take_in(session, &config, is_there, import, false)?;
+    remarks(session, &written);
+    if written.changes.add.is_empty() {
+        return Err(Error::new(Exit::Failed, "the file cannot declare it"));
+    }
+    session.ui.status(format_args!("Declared it in {}.", written.path.display()));
+    Ok(())
+}
+
+/// Refuses before anything is created what could not be appended afterwards.
+pub fn check_appendable(config: &Config, client_id: &ClientId) -> Result<(), Error> {
+    let desired = &config.desired;
+    let path = config.source.path().display();
+    let why = if desired.applications.contains_key(client_id) {
+        "declares it already"
+    } else if desired.removed.contains(client_id) {
+        "lists it under [[removed]]"
+    } else if desired.renamed.contains_key(client_id) {
+        "renames it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::usage(format!(
+        "{path} {why}: \"{}\"; nothing was created",
+        crate::ui::plan::visible(client_id.as_str())
+    ))
+    .hint("leave --write out, or change the file first"))
+}
+
+/// Changes the text, makes sure that the result is a valid file, and writes it.
+fn take_in(
+    session: &mut Session,
+    config: &Config,
+    is_there: bool,
+    import: Import,
+    dry_run: bool,
+) -> Result<Written, Error> {
+    let path = config.source.path().to_owned();
+    let before = config.source.text().to_owned();
+    let Import { changes, mut remarks, unchanged } = import;
+    let start = if is_there { before.clone() } else { HEADING.to_owned() };
+    let edited = edit(&start, &changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    for (client_id, field) in &edited.left {
+        let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
+        remarks.push(crate::import::Remark {
+            client_id: client_id.clone(),
+            reason: Reason::Kept(*field, why),
+            hint: None,
+        });
+    }
+    let mut written = Written {
+        path,
+        before: config.source.legible(),
+        after: config.source.legible(),
+        is_written: false,
+        changes,
+        left: edited.left,
+        remarks,
+        unchanged,
+    };
+    if edited.text != start {
+        let after = check(session, &edited.text, config, &written.changes)?;
+        written.after = after.source.legible();
+        if !dry_run {
+            rewrite(&written.path, is_there.then_some(before.as_str()), &edited.text)?;
+            written.is_written = true;
+        }
+    }
+    Ok(written)
+}
+
+/// A second look: what is about to be written declares what it should, and validates.
+fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) -> Result<Config, Error> {
+    let path = before.source.path();
+    let bytes = text.as_bytes().to_vec();
+    let failed =
+        || Error::new(Exit::Failed, format!("{} was not written: it would not be valid", path.display()));
+    match config::load(bytes, path, super::session::surroundings(), config::Presence::Optional) {
+        Ok(after) => {
+            let declared = |config: &Config| config.desired.applications.len();
+            let is_complete = declared(&after) == declared(before) + changes.add.len()
+                && changes.add.iter().all(|block| after.desired.applications.contains_key(&block.client_id));
+            if is_complete { Ok(after) } else { Err(failed()) }
+        }
+        Err(rejected) => {
+            session.show_problems(&rejected.source, &rejected.problems);
+            Err(failed())
+        }
+    }
+}
+
+fn remarks(session: &mut Session, written: &Written) {
+    for remark in &written.remarks {
+        session.ui.warning(format_args!("{}: {}.", remark.client_id, remark.reason));
+    }
+    let mut hints: Vec<&str> = Vec::new();
+    for remark in &written.remarks {
+        let hint = match &remark.reason {
+            Reason::Differs(_) => Some("--update lets declared applications follow the database"),
+            _ => remark.hint.as_deref(),
+        };
+        let is_new = |hint: &&str| !hints.contains(hint);
+        if let Some(hint) = hint.filter(is_new) {
+            hints.push(hint);
+        }
+    }
+    for hint in hints {
+        session.ui.hint(hint);
+    }
+}
+
+fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result<(), Error> {
+    match session.global.format {
+        Format::Text => {
+            remarks(session, written);
+            let text = if args.dry_run { view::diff(written) } else { view::summary(written) };
+            session.answer(&text)
+        }
+        Format::Json => {
+            let json = view::json(written).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+            session.answer(&json)
+        }
+    }
+}
+
+/// Lists what the file does not mention.
+fn unmanaged(session: &mut Session, config: &Config, mut inventory: Inventory) -> Result<Exit, Error> {
+    let Inventory { drift, rows, .. } = &mut inventory;
+    rows.retain(|row| !drift.contains_key(&row.stored.client_id));
+
+    list::answer(session, config, &inventory, list::Missing::Hidden)?;
+    if session.global.format == Format::Text && !inventory.rows.is_empty() {
+        session.ui.hint("`oauthctl import CLIENT_ID…` or `oauthctl import --all` declares them");
+    }
+    Ok(Exit::Done)
+}

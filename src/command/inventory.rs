@@ -1,0 +1,224 @@
+//! What `import`, `list` and `show` look at: the rows that flags select, their use, and how they stand to the file.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use time::OffsetDateTime;
+
+use super::reconcile::{mentioned, read_only};
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::applications;
+use crate::db::error::DbError;
+use crate::error::{Error, Exit};
+use crate::model::{
+    ClientId, Declared, Dependents, Key, Listed, RecentToken, SecretDeclaration, Selection, Usage,
+};
+use crate::plan::drift::{Drift, drift};
+use crate::plan::seal;
+
+/// More client ids than this are not searched for the one that was meant.
+const SEARCHED: i64 = 20_000;
+
+/// So many of the newest tokens are shown.
+const RECENT: i64 = 5;
+
+/// Flags that say which applications are meant. Several conditions add up; a flag that is repeated means any of its
+/// values.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Which applications")]
+pub struct FilterArgs {
+    /// Client ids like this: `*` stands for any text, `?` for any character.
+    #[arg(long = "match", value_name = "GLOB")]
+    globs: Vec<String>,
+    /// Owned by this user: a username or a primary key.
+    #[arg(long = "user", value_name = "USER")]
+    users: Vec<String>,
+    /// Of this client type.
+    #[arg(long = "client-type", value_name = "TYPE")]
+    client_types: Vec<String>,
+    /// With this grant type.
+    #[arg(long = "grant-type", value_name = "GRANT")]
+    grant_types: Vec<String>,
+    /// Registered like this; manually where the flag is left out.
+    #[arg(long = "registration-source", value_enum, value_name = "SOURCE")]
+    sources: Vec<SourceArg>,
+}
+
+/// `--registration-source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SourceArg {
+    /// By an administrator or a file.
+    Manual,
+    /// By dynamic client registration (RFC 7591).
+    Dcr,
+    /// By a client id metadata document.
+    Cimd,
+    /// Any of these.
+    All,
+}
+
+impl FilterArgs {
+    /// Whether no flag is given.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { globs, users, client_types, grant_types, sources } = self;
+        globs.is_empty()
+            && users.is_empty()
+            && client_types.is_empty()
+            && grant_types.is_empty()
+            && sources.is_empty()
+    }
+
+    /// What the flags and the named client ids mean. Who names a client id need not name its source too.
+    #[must_use]
+    pub fn selection(&self, client_ids: &[String]) -> Selection {
+        let any = self.sources.contains(&SourceArg::All) || !client_ids.is_empty();
+        let sources = match self.sources.as_slice() {
+            _ if any => Vec::new(),
+            [] => vec!["manual".to_owned()],
+            sources => sources.iter().map(|source| source_name(*source).to_owned()).collect(),
+        };
+        Selection {
+            client_ids: client_ids.to_vec(),
+            globs: self.globs.clone(),
+            users: self.users.clone(),
+            client_types: self.client_types.clone(),
+            grant_types: self.grant_types.clone(),
+            sources,
+        }
+    }
+}
+
+const fn source_name(source: SourceArg) -> &'static str {
+    match source {
+        SourceArg::Manual => "manual",
+        SourceArg::Dcr => "dcr",
+        SourceArg::Cimd => "cimd",
+        SourceArg::All => "",
+    }
+}
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At the rows.
+    Rows,
+    /// At their tokens too.
+    Tokens,
+    /// At everything that hangs on a few rows.
+    Closely,
+}
+
+/// What was found, in one snapshot.
+#[derive(Debug)]
+pub struct Inventory {
+    /// The instant of the snapshot.
+    pub as_of: OffsetDateTime,
+    /// The rows, by client id.
+    pub rows: Vec<Listed>,
+    /// Their tokens.
+    pub usage: BTreeMap<Key, Usage>,
+    /// What hangs on them.
+    pub dependents: BTreeMap<Key, Dependents>,
+    /// Their newest tokens.
+    pub recent: BTreeMap<Key, Vec<RecentToken>>,
+    /// How what the file mentions stands to the database.
+    pub drift: BTreeMap<ClientId, Drift>,
+    /// How many rows were registered dynamically and are not mentioned by the file.
+    pub dynamic: u64,
+}
+
+impl Inventory {
+    /// How an application stands to the file.
+    #[must_use]
+    pub fn drift(&self, client_id: &ClientId) -> &Drift {
+        self.drift.get(client_id).unwrap_or(&Drift::Unmanaged)
+    }
+}
+
+/// Reads the rows in a snapshot in which nothing can be written. A signal ends it.
+pub async fn read(
+    session: &Session,
+    connected: &Connected,
+    config: &Config,
+    selection: &Selection,
+    look: Look,
+) -> Result<Inventory, Error> {
+    let interrupted = session.interrupted.clone();
+    tokio::select! {
+        read = snapshot(session, connected, config, selection, look) => read,
+        exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+    }
+}
+
+async fn snapshot(
+    session: &Session,
+    connected: &Connected,
+    config: &Config,
+    selection: &Selection,
+    look: Look,
+) -> Result<Inventory, Error> {
+    let layout = &connected.layout;
+    let mut client = connected.database.get().await?;
+    let snapshot = read_only(&mut client).await?;
+    let as_of = applications::instant(&*snapshot).await?;
+    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
+    let rows = applications::list(&*snapshot, layout, selection).await?;
+    let keys: Vec<&Key> = rows.iter().map(|row| &row.stored.key).collect();
+    let (mut usage, mut dependents, mut recent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    if look != Look::Rows {
+        usage = applications::usage(&*snapshot, layout, &keys).await?;
+        for key in &keys {
+            usage.entry((*key).clone()).or_default();
+        }
+    }
+    if look == Look::Closely {
+        dependents = applications::dependents(&*snapshot, layout, &keys).await?;
+        for key in keys {
+            recent.insert(key.clone(), applications::recent_tokens(&*snapshot, layout, key, RECENT).await?);
+        }
+    }
+    snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
+    let secrets = seal::verify(&config.desired, &actual, session.threads(), &mut |_, _| {});
+    let drift = drift(&config.desired, &actual, &secrets, &config.provider);
+    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, dynamic: actual.dynamic })
+}
+
+/// Forgets the plain secrets of the file, so that looking at many applications does not verify them all. A secret that
+/// is not at hand counts as not managed in the same way.
+pub fn forget_secrets(config: &mut Config, except: Option<&ClientId>) {
+    for (client_id, declared) in &mut config.desired.applications {
+        let Declared { application, block: _, protect: _ } = declared;
+        let is_plain = matches!(application.client_secret, Some(SecretDeclaration::Plain(_)));
+        if is_plain && except != Some(client_id) {
+            application.client_secret = None;
+        }
+    }
+}
+
+/// The error for client ids that were named and are not there; nothing if all are.
+pub async fn check_all_found(
+    connected: &Connected,
+    config: &Config,
+    wanted: &[String],
+    inventory: &Inventory,
+) -> Result<(), Error> {
+    let found = |id: &&String| inventory.rows.iter().any(|row| row.stored.client_id.as_str() == id.as_str());
+    let missing: Vec<&String> = wanted.iter().filter(|id| !found(id)).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let named: Vec<String> =
+        missing.iter().map(|id| format!("\"{}\"", crate::ui::plan::visible(id))).collect();
+    let verb = if named.len() == 1 { "application" } else { "applications" };
+    let error = Error::new(Exit::Failed, format!("the database has no {verb} {}", named.join(", ")));
+    if config.desired.applications.contains_key(&ClientId::new(first.as_str())) {
+        let path = config.source.path().display();
+        return Err(error.hint(format!("{path} declares it: `oauthctl apply` creates it")));
+    }
+    let client = connected.database.get().await?;
+    let known = applications::client_ids(&**client, &connected.layout, SEARCHED).await?;
+    Err(match crate::config::closest(first, known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean \"{}\"?", crate::ui::plan::visible(meant))),
+        None => error.hint("`oauthctl list` shows the applications"),
+    })
+}

@@ -1,0 +1,53 @@
+//! `show`: everything of one application but its secret.
+
+use clap::Args;
+
+use super::Format;
+use super::inventory::{self, FilterArgs, Look};
+use super::session::Session;
+use crate::error::{Error, Exit};
+use crate::model::ClientId;
+use crate::ui::application::{self as view, Portrait};
+use crate::ui::inventory_json;
+
+/// The flags of `show`.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// Which application.
+    client_id: String,
+}
+
+/// Shows.
+pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> {
+    let client_id = ClientId::new(args.client_id.as_str());
+    let mut config = session.load_without_secrets()?;
+    let declared = config.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
+    inventory::forget_secrets(&mut config, Some(&declared));
+    let connected = session.connect(&config.database, "show", 1).await?;
+    let wanted = std::slice::from_ref(&args.client_id);
+    let selection = FilterArgs::default().selection(wanted);
+    let inventory = inventory::read(session, &connected, &config, &selection, Look::Closely).await?;
+    inventory::check_all_found(&connected, &config, wanted, &inventory).await?;
+    let Some(row) = inventory.rows.first() else {
+        return Err(Error::new(Exit::Failed, "the application has gone meanwhile"));
+    };
+    let key = &row.stored.key;
+    let has_file = !config.source.text().is_empty();
+    let portrait = Portrait {
+        row,
+        usage: inventory.usage.get(key).copied().unwrap_or_default(),
+        dependents: inventory.dependents.get(key).copied().unwrap_or_default(),
+        recent: inventory.recent.get(key).map_or(&[], Vec::as_slice),
+        file: has_file.then(|| config.source.path()),
+        drift: inventory.drift(&client_id),
+        as_of: inventory.as_of,
+    };
+    let text = match session.global.format {
+        Format::Text => view::render(&portrait),
+        Format::Json => {
+            inventory_json::show(&portrait).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+    };
+    session.answer(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,114 @@
+//! How a secret is stored, in words: for people who look at an application. Never what is stored.
+
+use std::fmt;
+
+use super::algorithm::Algorithm;
+use super::reading::{Hash, Reading, read};
+use super::stored::StoredSecret;
+
+/// How the `client_secret` column holds its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// There is none.
+    Empty,
+    /// In clear.
+    Plain,
+    /// Hashed.
+    Hashed {
+        /// With which hasher of Django's.
+        algorithm: Algorithm,
+        /// Its costs, as far as the text says them.
+        parameters: Option<String>,
+    },
+    /// It looks like the hash of a hasher that Django does not ship.
+    Foreign,
+}
+
+impl Storage {
+    /// One word for scripts.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Plain => "plain",
+            Self::Hashed { .. } => "hashed",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("empty"),
+            Self::Plain => f.write_str("stored in clear"),
+            Self::Hashed { algorithm, parameters: Some(parameters) } => {
+                write!(f, "hashed with {}, {parameters}", algorithm.name())
+            }
+            Self::Hashed { algorithm, parameters: None } => write!(f, "hashed with {}", algorithm.name()),
+            Self::Foreign => {
+                f.write_str("hashed with a hasher that Django does not ship, or stored in clear")
+            }
+        }
+    }
+}
+
+impl StoredSecret {
+    /// How it is stored.
+    #[must_use]
+    pub fn storage(&self) -> Storage {
+        let text = self.expose();
+        if text.is_empty() {
+            return Storage::Empty;
+        }
+        match read(text) {
+            Reading::Foreign(_) => Storage::Foreign,
+            Reading::Hash(hash) if self.is_hashed() => {
+                let parameters = match &hash {
+                    Hash::Pbkdf2 { iterations, .. } => Some(format!("{iterations} iterations")),
+                    Hash::Argon2(hash) => {
+                        Some(format!("{} KiB, {} passes, {} lanes", hash.memory, hash.passes, hash.lanes))
+                    }
+                    Hash::Bcrypt { cost, .. } => Some(format!("cost {cost}")),
+                    Hash::Scrypt { log_n, r, p, .. } => Some(format!("N = 2^{log_n}, r = {r}, p = {p}")),
+                    Hash::Salted { .. } | Hash::Unsalted { .. } | Hash::Crypt => None,
+                };
+                Storage::Hashed { algorithm: hash.algorithm(), parameters }
+            }
+            Reading::Never(algorithm) | Reading::Absurd(algorithm) if self.is_hashed() => {
+                Storage::Hashed { algorithm, parameters: None }
+            }
+            _ => Storage::Plain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_never_holds_what_is_stored() {
+        for (stored, said) in [
+            ("", "empty"),
+            ("hunter2", "stored in clear"),
+            ("argon2", "stored in clear"),
+            ("0123456789abcdef0123456789abcdef", "stored in clear"),
+            (
+                "pbkdf2_sha256$600000$salt$fUeF88U6jACxTcz+0g4E0LA6RKHP32pua2Q3m+bnf2s=",
+                "hashed with pbkdf2_sha256, 600000 iterations",
+            ),
+            (
+                "bcrypt_sha256$$2b$12$abcdefghijklmnopqrstuuSRxkm6nWJzFzbmr2kgsY8eIYVVBTBEq",
+                "hashed with bcrypt_sha256, cost 12",
+            ),
+            ("md5$salt$0123456789abcdef0123456789abcdef", "hashed with md5"),
+            (
+                "hasher_of_ours$1$aGFzaGhhc2hoYXNoaGFzaA==",
+                "hashed with a hasher that Django does not ship, or stored in clear",
+            ),
+        ] {
+            assert_eq!(StoredSecret::new(stored.to_owned()).storage().to_string(), said);
+        }
+    }
+}

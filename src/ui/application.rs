@@ -1,0 +1,183 @@
+//! One application as people read it: its fields, what hangs on it, and how it stands to the file. Pure; how the secret
+//! is stored is said, the secret never.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::inventory::{ago, source};
+use super::plan::{grouped, plural, render_changes, visible};
+use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
+use crate::model::{Dependents, Listed, Owner, RecentToken, StoredFields, Usage};
+use crate::plan::drift::Drift;
+use crate::rules::split_list;
+
+/// An application, and all that was found of it.
+#[derive(Debug)]
+pub struct Portrait<'a> {
+    /// The row.
+    pub row: &'a Listed,
+    /// Its tokens.
+    pub usage: Usage,
+    /// What hangs on it.
+    pub dependents: Dependents,
+    /// Its newest tokens.
+    pub recent: &'a [RecentToken],
+    /// The file; `None`: there is none.
+    pub file: Option<&'a Path>,
+    /// How it stands to the file.
+    pub drift: &'a Drift,
+    /// The instant of it all.
+    pub as_of: OffsetDateTime,
+}
+
+/// Everything, in blocks.
+#[must_use]
+pub fn render(portrait: &Portrait<'_>) -> String {
+    let row = portrait.row;
+    let mut out = String::new();
+    let id = paint(DIM, format_args!("(id {})", visible(row.stored.key.as_str())));
+    let _ = writeln!(out, "{}  {id}", paint(BOLD, visible(row.stored.client_id.as_str())));
+    let fields = fields(row, portrait.as_of);
+    let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    for (label, values) in &fields {
+        for (position, value) in values.iter().enumerate() {
+            let label = if position == 0 { label } else { "" };
+            let _ = writeln!(out, "    {label:width$}  {value}");
+        }
+    }
+    tokens(&mut out, portrait);
+    if let Some(file) = portrait.file {
+        let _ = writeln!(out, "\n{}", paint(BOLD, visible(&file.display().to_string())));
+        drift(&mut out, portrait.drift);
+    }
+    out
+}
+
+fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(&'static str, Vec<String>)> {
+    let Listed { stored, created, updated, owner } = row;
+    let StoredFields {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        post_logout_redirect_uris,
+        allowed_origins,
+        algorithm,
+        skip_authorization,
+        hash_client_secret,
+        client_secret,
+        user: _,
+    } = &stored.fields;
+    let none = || paint(DIM, "(none)");
+    let text = |text: &str| vec![if text.is_empty() { none() } else { visible(text) }];
+    let list = |column: &str| {
+        let items: Vec<String> = split_list(column).map(visible).collect();
+        if items.is_empty() { vec![none()] } else { items }
+    };
+    let instant = |instant: &OffsetDateTime| {
+        vec![format!("{}  {}", second(*instant), paint(DIM, ago(*instant, as_of)))]
+    };
+    let mut fields = vec![
+        ("name", text(name)),
+        ("client_type", text(client_type)),
+        ("authorization_grant_type", text(authorization_grant_type)),
+        ("redirect_uris", list(redirect_uris)),
+    ];
+    // Columns that this schema lacks are not shown.
+    fields.extend(post_logout_redirect_uris.as_ref().map(|uris| ("post_logout_redirect_uris", list(uris))));
+    fields.extend(allowed_origins.as_ref().map(|origins| ("allowed_origins", list(origins))));
+    fields.extend(algorithm.as_ref().map(|algorithm| ("algorithm", text(algorithm))));
+    fields.push(("skip_authorization", vec![skip_authorization.to_string()]));
+    fields.extend(hash_client_secret.map(|hash| ("hash_client_secret", vec![hash.to_string()])));
+    fields.push(("client_secret", vec![format!("(secret) {}", client_secret.storage())]));
+    fields.push(("user", vec![owner.as_ref().map_or_else(none, self::owner)]));
+    fields.push(("registration_source", vec![visible(&source(row))]));
+    fields.extend(created.as_ref().map(|created| ("created", instant(created))));
+    fields.extend(updated.as_ref().map(|updated| ("updated", instant(updated))));
+    fields
+}
+
+fn owner(owner: &Owner) -> String {
+    let Owner { key, exists, username, is_unique: _ } = owner;
+    let key = visible(key.as_str());
+    match (exists, username) {
+        (false, _) => format!("id {key}, who does not exist"),
+        (true, Some(name)) => format!("{} (id {key})", visible(name)),
+        (true, None) => format!("id {key}"),
+    }
+}
+
+/// RFC 3339 to the second.
+fn second(instant: OffsetDateTime) -> String {
+    let instant = instant.to_offset(time::UtcOffset::UTC);
+    let (date, time) = (instant.date(), instant.time());
+    format!("{date}T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second())
+}
+
+fn tokens(out: &mut String, portrait: &Portrait<'_>) {
+    let Portrait { usage, dependents, recent, as_of, .. } = portrait;
+    let _ = writeln!(out, "\n{}", paint(BOLD, format_args!("Tokens as of {}", second(*as_of))));
+    let lines = [
+        ("access tokens", usage.access.total, Some(usage.access.live)),
+        ("refresh tokens", usage.refresh.total, Some(usage.refresh.live)),
+        ("ID tokens", dependents.id_tokens, None),
+        ("authorization codes", dependents.grants, None),
+    ];
+    for (label, total, live) in lines {
+        let live = live.map(|live| format!(", {} live", grouped(live))).unwrap_or_default();
+        let _ = writeln!(out, "    {label:19}  {}{live}", grouped(total));
+    }
+    let _ = writeln!(out, "    {:19}  {} with live tokens", "users", grouped(dependents.users));
+    let last = usage.last().map_or_else(|| "never".to_owned(), |last| ago(last, *as_of));
+    let _ = writeln!(out, "    {:19}  {last}", "last use");
+    for (position, token) in recent.iter().enumerate() {
+        let label = if position == 0 { "newest" } else { "" };
+        let _ = writeln!(out, "    {label:19}  {}", recent_token(token, *as_of));
+    }
+}
+
+fn recent_token(token: &RecentToken, as_of: OffsetDateTime) -> String {
+    let RecentToken { is_refresh, created, expires, revoked } = token;
+    let kind = if *is_refresh { "refresh token" } else { "access token" };
+    let end = match (expires, revoked) {
+        (_, Some(revoked)) => format!(", revoked {}", ago(*revoked, as_of)),
+        (Some(expires), _) if *expires <= as_of => format!(", expired {}", ago(*expires, as_of)),
+        (Some(expires), _) => format!(", expires {}", ago(*expires, as_of)),
+        (None, None) => String::new(),
+    };
+    format!("{kind}, {}{end}", ago(*created, as_of))
+}
+
+fn drift(out: &mut String, drift: &Drift) {
+    match drift {
+        Drift::Unchanged => {
+            let _ = writeln!(out, "    {}", paint(GREEN, "as declared"));
+        }
+        Drift::Unmanaged | Drift::Missing => {
+            let _ = writeln!(out, "    not declared");
+        }
+        Drift::Removed => {
+            let _ = writeln!(out, "    {}", paint(RED, "listed under [[removed]]: apply deletes it"));
+        }
+        Drift::Impossible(findings) => {
+            let _ = writeln!(out, "    {}", paint(RED, "declared as this database cannot have it"));
+            for finding in findings {
+                let field = finding.field.map(|field| format!("{field}: ")).unwrap_or_default();
+                let _ = writeln!(out, "    {field}{}", visible(&finding.cause.to_string()));
+            }
+        }
+        Drift::Changed { renamed_to, changes, unchanged } => {
+            let _ = writeln!(out, "    {}", paint(YELLOW, "differs: apply changes"));
+            if let Some(to) = renamed_to {
+                let _ = writeln!(out, "    client_id  renamed to {}", visible(to.as_str()));
+            }
+            render_changes(out, changes);
+            if *unchanged > 0 {
+                let fields = plural(*unchanged as u64, "unchanged field");
+                let _ = writeln!(out, "    {}", paint(DIM, format_args!("# {fields}")));
+            }
+        }
+    }
+}

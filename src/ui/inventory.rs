@@ -1,0 +1,288 @@
+//! Applications as a table that fits the terminal: columns that matter less go first, then long values are cut.
+//!
+//! Pure: rows and a width in, styled text out. Widths are those of a terminal's cells. Where nobody has a width, such as
+//! in a pipe, nothing is cut.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use time::OffsetDateTime;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::plan::{grouped, visible};
+use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+use crate::model::{Listed, Origin, Usage};
+use crate::plan::drift::Drift;
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// One line.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The row; `None`: it is declared and not there.
+    pub row: Option<&'a Listed>,
+    /// The display name.
+    pub name: &'a str,
+    /// Its tokens, where they were counted.
+    pub usage: Option<Usage>,
+    /// How it stands to the file; `None`: there is no file.
+    pub drift: Option<&'a Drift>,
+}
+
+/// What the table is drawn into.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Columns of the terminal.
+    pub width: Option<usize>,
+    /// Whether it shows more than ASCII.
+    pub unicode: bool,
+    /// The instant that ages are counted from.
+    pub as_of: OffsetDateTime,
+}
+
+struct Column {
+    title: &'static str,
+    right: bool,
+    /// It may be cut to so many cells; `None`: never.
+    least: Option<usize>,
+    /// The columns with the highest numbers go first where the terminal is too narrow; 0 stays.
+    expendable: u8,
+    cells: Vec<(String, Option<Style>)>,
+}
+
+impl Column {
+    fn natural(&self) -> usize {
+        let widest = self.cells.iter().map(|(text, _)| text.width()).max().unwrap_or_default();
+        widest.max(self.title.len())
+    }
+
+    fn smallest(&self) -> usize {
+        self.least.map_or(self.natural(), |least| least.min(self.natural()))
+    }
+}
+
+/// The table, by client id.
+#[must_use]
+pub fn table(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    let mut columns = columns(entries, frame);
+    if let Some(width) = frame.width {
+        drop_columns(&mut columns, width);
+    }
+    let widths = widths(&columns, frame.width);
+    let mut out = String::new();
+    let titles = columns.iter().map(|column| (column.title, Some(BOLD)));
+    line(&mut out, &columns, &widths, frame, titles);
+    for position in 0..entries.len() {
+        let cells = columns.iter().map(|column| {
+            column.cells.get(position).map_or(("", None), |(text, style)| (text.as_str(), *style))
+        });
+        line(&mut out, &columns, &widths, frame, cells);
+    }
+    out
+}
+
+fn columns(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> Vec<Column> {
+    let column = |title, least, expendable, cell: &dyn Fn(&str, &Entry<'_>) -> String| Column {
+        title,
+        right: false,
+        least,
+        expendable,
+        cells: entries.iter().map(|(client_id, entry)| (visible(&cell(client_id, entry)), None)).collect(),
+    };
+    let field = |entry: &Entry<'_>, value: fn(&Listed) -> &str| {
+        entry.row.map(|row| value(row).to_owned()).unwrap_or_default()
+    };
+    let number = |title, cell: &dyn Fn(Usage) -> u64| Column {
+        right: true,
+        ..column(title, None, 0, &|_, entry| {
+            entry.usage.map(|usage| grouped(cell(usage))).unwrap_or_default()
+        })
+    };
+    let mut columns = vec![
+        column("CLIENT ID", Some(24), 0, &|client_id, _| client_id.to_owned()),
+        column("NAME", Some(12), 3, &|_, entry| entry.name.to_owned()),
+        column("TYPE", None, 5, &|_, entry| field(entry, |row| &row.stored.fields.client_type)),
+        column("GRANT", None, 4, &|_, entry| {
+            let grant = field(entry, |row| &row.stored.fields.authorization_grant_type);
+            grant.rsplit(':').next().unwrap_or_default().to_owned()
+        }),
+    ];
+    if entries.values().any(|entry| entry.row.is_some_and(|row| row.owner.is_some())) {
+        columns.push(column("OWNER", Some(12), 6, &|_, entry| owner(entry)));
+    }
+    if entries.values().any(|entry| entry.row.is_some_and(|row| !row.stored.origin.is_manual())) {
+        columns.push(column("SOURCE", None, 2, &|_, entry| entry.row.map(source).unwrap_or_default()));
+    }
+    if entries.values().any(|entry| entry.usage.is_some())
+        || entries.values().all(|entry| entry.row.is_none())
+    {
+        columns.push(number("ACCESS", &|usage| usage.access.live));
+        columns.push(number("REFRESH", &|usage| usage.refresh.live));
+        columns.push(column("LAST USE", None, 1, &|_, entry| last_use(entry, frame.as_of)));
+    }
+    if entries.values().any(|entry| entry.drift.is_some()) {
+        let cells = entries.values().map(|entry| {
+            entry.drift.map_or((String::new(), None), |drift| (drift.name().to_owned(), Some(style(drift))))
+        });
+        let cells = cells.collect();
+        columns.push(Column { title: "FILE", right: false, least: None, expendable: 0, cells });
+    }
+    columns
+}
+
+fn owner(entry: &Entry<'_>) -> String {
+    let owner = entry.row.and_then(|row| row.owner.as_ref());
+    owner.map(|owner| owner.username.clone().unwrap_or_else(|| owner.key.to_string())).unwrap_or_default()
+}
+
+/// DOT's word for how the application was registered.
+pub(super) fn source(row: &Listed) -> String {
+    match &row.stored.origin {
+        Origin::Manual => "manual".to_owned(),
+        Origin::Dcr => "dcr".to_owned(),
+        Origin::Cimd => "cimd".to_owned(),
+        Origin::Other(other) => other.clone(),
+    }
+}
+
+/// A row whose tokens were counted and that has none was never used.
+fn last_use(entry: &Entry<'_>, as_of: OffsetDateTime) -> String {
+    match (entry.row, entry.usage.and_then(|usage| usage.last())) {
+        (None, _) => String::new(),
+        (Some(_), Some(last)) => ago(last, as_of),
+        (Some(_), None) => "never".to_owned(),
+    }
+}
+
+const fn style(drift: &Drift) -> Style {
+    match drift {
+        Drift::Unchanged => DIM,
+        Drift::Changed { .. } => YELLOW,
+        Drift::Missing => GREEN,
+        Drift::Removed | Drift::Impossible(_) => RED,
+        Drift::Unmanaged => CYAN,
+    }
+}
+
+/// `3h ago`, `in 5m`, `now`.
+pub(super) fn ago(then: OffsetDateTime, now: OffsetDateTime) -> String {
+    const UNITS: [(i64, &str); 5] = [(365 * 86_400, "y"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let seconds = (now - then).whole_seconds();
+    let unit = UNITS.into_iter().find(|(length, _)| seconds.abs() >= *length);
+    match unit {
+        None => "now".to_owned(),
+        Some((length, unit)) if seconds > 0 => format!("{}{unit} ago", grouped_i64(seconds / length)),
+        Some((length, unit)) => format!("in {}{unit}", grouped_i64(-seconds / length)),
+    }
+}
+
+fn grouped_i64(number: i64) -> String {
+    grouped(number.unsigned_abs())
+}
+
+fn needed(widths: impl Iterator<Item = usize>) -> usize {
+    widths.fold(0, |sum, width| sum + width + GAP).saturating_sub(GAP)
+}
+
+fn drop_columns(columns: &mut Vec<Column>, width: usize) {
+    while needed(columns.iter().map(Column::smallest)) > width {
+        let most = columns.iter().enumerate().max_by_key(|(_, column)| column.expendable);
+        match most {
+            Some((position, column)) if column.expendable > 0 => columns.remove(position),
+            _ => return,
+        };
+    }
+}
+
+/// As wide as the cells are; where that is too wide, the widest columns that may be cut are.
+fn widths(columns: &[Column], width: Option<usize>) -> Vec<usize> {
+    let mut widths: Vec<usize> = columns.iter().map(Column::natural).collect();
+    let Some(width) = width else { return widths };
+    while needed(widths.iter().copied()) > width {
+        let widest = columns
+            .iter()
+            .zip(&mut widths)
+            .filter(|(column, width)| column.least.is_some_and(|least| **width > least))
+            .max_by_key(|(_, width)| **width);
+        match widest {
+            Some((_, width)) => *width -= 1,
+            None => break,
+        }
+    }
+    widths
+}
+
+fn line<'c>(
+    out: &mut String,
+    columns: &[Column],
+    widths: &[usize],
+    frame: Frame,
+    cells: impl Iterator<Item = (&'c str, Option<Style>)>,
+) {
+    let mut text = String::new();
+    let mut owed = 0;
+    for ((column, width), (cell, style)) in columns.iter().zip(widths).zip(cells) {
+        let cut = cut(cell, *width, frame.unicode);
+        let padding = width.saturating_sub(cut.width());
+        let (before, after) = if column.right { (padding, 0) } else { (0, padding) };
+        if !cut.is_empty() {
+            // Nothing is written behind the last cell of a line.
+            let _ = write!(text, "{:1$}", "", owed + before);
+            text.push_str(&style.map_or_else(|| cut.clone(), |style| paint(style, &cut)));
+            owed = after + GAP;
+        } else {
+            owed += width + GAP;
+        }
+    }
+    let _ = writeln!(out, "{text}");
+}
+
+/// The beginning of a text that is too wide, with a mark.
+fn cut(text: &str, width: usize, unicode: bool) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mark = if unicode { "…" } else { "..." };
+    let mut cut = String::new();
+    let mut left = width.saturating_sub(mark.width());
+    for c in text.chars() {
+        let cells = c.width().unwrap_or_default();
+        if cells > left {
+            break;
+        }
+        left -= cells;
+        cut.push(c);
+    }
+    cut + mark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_by_cells() {
+        assert_eq!(cut("abc", 3, true), "abc");
+        assert_eq!(cut("abcd", 3, true), "ab…");
+        assert_eq!(cut("abcdef", 5, false), "ab...");
+        assert_eq!(cut("日本語", 5, true), "日本…");
+        assert_eq!(cut("日本語", 4, true), "日…");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2, true), "e\u{301}…");
+    }
+
+    #[test]
+    fn ages_are_in_their_largest_unit() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(10_000);
+        let before = |seconds| ago(now - time::Duration::seconds(seconds), now);
+        assert_eq!(before(0), "now");
+        assert_eq!(before(59), "59s ago");
+        assert_eq!(before(3_600 * 25), "1d ago");
+        assert_eq!(before(86_400 * 800), "2y ago");
+        assert_eq!(before(-300), "in 5m");
+    }
+}

@@ -1,0 +1,206 @@
+//! Applications as scripts read them, for `list` and `show`. The format is documented in docs/list-json.md and versioned
+//! as that of the plan. Pure; secrets cannot occur, only how they are stored.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::application::Portrait;
+use super::inventory::{Entry, source};
+use crate::model::{ClientId, Dependents, Key, Listed, Owner, RecentToken, StoredFields, Tokens, Usage};
+use crate::plan::FieldChange;
+use crate::plan::drift::Drift;
+use crate::rules::split_list;
+
+/// The version of the format.
+pub const FORMAT_VERSION: &str = "1.0";
+
+#[derive(Serialize)]
+struct List<'a> {
+    format_version: &'static str,
+    tool_version: &'static str,
+    as_of: String,
+    file: Option<String>,
+    applications: Vec<Application<'a>>,
+    missing: Vec<&'a str>,
+    dynamic: u64,
+}
+
+#[derive(Serialize)]
+struct Show<'a> {
+    format_version: &'static str,
+    tool_version: &'static str,
+    as_of: String,
+    file: Option<String>,
+    application: Application<'a>,
+    dependents: Dependents,
+    recent_tokens: Vec<TokenView>,
+    renamed_to: Option<&'a ClientId>,
+    changes: &'a [FieldChange],
+    findings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Application<'a> {
+    client_id: &'a ClientId,
+    key: &'a Key,
+    name: &'a str,
+    client_type: &'a str,
+    authorization_grant_type: &'a str,
+    redirect_uris: Vec<&'a str>,
+    post_logout_redirect_uris: Option<Vec<&'a str>>,
+    allowed_origins: Option<Vec<&'a str>>,
+    algorithm: Option<&'a str>,
+    skip_authorization: bool,
+    hash_client_secret: Option<bool>,
+    client_secret: SecretView,
+    user: Option<UserView<'a>>,
+    registration_source: String,
+    created: Option<String>,
+    updated: Option<String>,
+    access_tokens: Option<TokensView>,
+    refresh_tokens: Option<TokensView>,
+    last_use: Option<String>,
+    drift: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct SecretView {
+    storage: &'static str,
+    description: String,
+}
+
+#[derive(Serialize)]
+struct UserView<'a> {
+    key: &'a Key,
+    username: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct TokensView {
+    total: u64,
+    live: u64,
+    last: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TokenView {
+    kind: &'static str,
+    created: String,
+    expires: Option<String>,
+    revoked: Option<String>,
+}
+
+fn rfc3339(instant: OffsetDateTime) -> String {
+    instant.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
+}
+
+fn tokens(tokens: Tokens) -> TokensView {
+    let Tokens { total, live, last } = tokens;
+    TokensView { total, live, last: last.map(rfc3339) }
+}
+
+fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>) -> Application<'a> {
+    let Listed { stored, created, updated, owner } = row;
+    let StoredFields {
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris,
+        post_logout_redirect_uris,
+        allowed_origins,
+        algorithm,
+        skip_authorization,
+        hash_client_secret,
+        client_secret,
+        user: _,
+    } = &stored.fields;
+    let list = |column: &'a String| split_list(column).collect::<Vec<_>>();
+    let storage = client_secret.storage();
+    Application {
+        client_id: &stored.client_id,
+        key: &stored.key,
+        name,
+        client_type,
+        authorization_grant_type,
+        redirect_uris: list(redirect_uris),
+        post_logout_redirect_uris: post_logout_redirect_uris.as_ref().map(list),
+        allowed_origins: allowed_origins.as_ref().map(list),
+        algorithm: algorithm.as_deref(),
+        skip_authorization: *skip_authorization,
+        hash_client_secret: *hash_client_secret,
+        client_secret: SecretView { storage: storage.name(), description: storage.to_string() },
+        user: owner
+            .as_ref()
+            .map(|Owner { key, username, .. }| UserView { key, username: username.as_deref() }),
+        registration_source: source(row),
+        created: created.map(rfc3339),
+        updated: updated.map(rfc3339),
+        access_tokens: usage.map(|usage| tokens(usage.access)),
+        refresh_tokens: usage.map(|usage| tokens(usage.refresh)),
+        last_use: usage.and_then(|usage| usage.last()).map(rfc3339),
+        drift: drift.map(Drift::name),
+    }
+}
+
+/// The document of `list`.
+///
+/// # Errors
+/// None that can happen: the values serialise.
+pub fn list(
+    entries: &BTreeMap<&str, Entry<'_>>,
+    file: Option<&Path>,
+    as_of: OffsetDateTime,
+    dynamic: u64,
+) -> Result<String, serde_json::Error> {
+    let document = List {
+        format_version: FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION"),
+        as_of: rfc3339(as_of),
+        file: file.map(|file| file.display().to_string()),
+        applications: entries
+            .values()
+            .filter_map(|entry| Some(application(entry.row?, entry.usage, entry.drift)))
+            .collect(),
+        missing: entries.iter().filter(|(_, entry)| entry.row.is_none()).map(|(id, _)| *id).collect(),
+        dynamic,
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+/// The document of `show`.
+///
+/// # Errors
+/// None that can happen: the values serialise.
+pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
+    let Portrait { row, usage, dependents, recent, file, drift, as_of } = portrait;
+    let (renamed_to, changes, findings) = match drift {
+        Drift::Changed { renamed_to, changes, .. } => (renamed_to.as_ref(), changes.as_slice(), Vec::new()),
+        Drift::Impossible(findings) => {
+            (None, [].as_slice(), findings.iter().map(|finding| finding.cause.to_string()).collect())
+        }
+        _ => (None, [].as_slice(), Vec::new()),
+    };
+    let recent = recent.iter().map(|RecentToken { is_refresh, created, expires, revoked }| TokenView {
+        kind: if *is_refresh { "refresh" } else { "access" },
+        created: rfc3339(*created),
+        expires: expires.map(rfc3339),
+        revoked: revoked.map(rfc3339),
+    });
+    let document = Show {
+        format_version: FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION"),
+        as_of: rfc3339(*as_of),
+        file: file.map(|file| file.display().to_string()),
+        application: application(row, Some(*usage), file.map(|_| *drift)),
+        dependents: *dependents,
+        recent_tokens: recent.collect(),
+        renamed_to,
+        changes,
+        findings,
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
