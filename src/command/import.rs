@@ -10,9 +10,10 @@ use super::session::{Connected, Session};
 use crate::config::edit::{Changes, edit};
 use crate::config::{self, Config};
 use crate::error::{Error, Exit};
-use crate::import::{Import, Reason, Wish, import};
+use crate::import::{Import, Reason, Remark, Wish, import};
 use crate::model::{ClientId, Selection};
 use crate::ui::import::{self as view, Written};
+use crate::ui::plan::{plural, visible};
 
 /// What a file that `import` makes begins with.
 const HEADING: &str = "# Written by `oauthctl import`. A field that is not written here is not managed.\n";
@@ -49,7 +50,7 @@ pub struct ImportArgs {
 pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error> {
     let selects = args.all || !args.client_ids.is_empty() || !args.filter.is_empty();
     if !selects && !args.unmanaged {
-        return Err(Error::usage("import what?")
+        return Err(Error::usage("nothing says which applications to import")
             .hint("name client ids, select with --match and the like, or say --all")
             .hint("`oauthctl import --unmanaged` lists what the file does not declare"));
     }
@@ -67,11 +68,9 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     let import = import(&inventory.rows, &config, &inventory.drift, wish);
     let written = take_in(session, &config, is_there, import, args.dry_run)?;
     report(session, args, &written)?;
-    if args.all && inventory.dynamic > 0 {
-        let count = crate::ui::plan::plural(inventory.dynamic, "application");
-        session.ui.status(format_args!(
-            "{count} registered by themselves were left out; --registration-source selects them."
-        ));
+    if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {
+        let count = plural(inventory.dynamic, "dynamically registered application");
+        session.ui.status(format_args!("Left out: {count}; --registration-source selects such."));
     }
     Ok(Exit::Done)
 }
@@ -105,11 +104,8 @@ pub fn check_appendable(config: &Config, client_id: &ClientId) -> Result<(), Err
     } else {
         return Ok(());
     };
-    Err(Error::usage(format!(
-        "{path} {why}: \"{}\"; nothing was created",
-        crate::ui::plan::visible(client_id.as_str())
-    ))
-    .hint("leave --write out, or change the file first"))
+    Err(Error::usage(format!("{path} {why}: \"{}\"; nothing was created", visible(client_id.as_str())))
+        .hint("leave --write out, or change the file first"))
 }
 
 /// Changes the text, makes sure that the result is a valid file, and writes it.
@@ -127,11 +123,7 @@ fn take_in(
     let edited = edit(&start, &changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     for (client_id, field) in &edited.left {
         let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
-        remarks.push(crate::import::Remark {
-            client_id: client_id.clone(),
-            reason: Reason::Kept(*field, why),
-            hint: None,
-        });
+        remarks.push(Remark { client_id: client_id.clone(), reason: Reason::Kept(*field, why), hint: None });
     }
     let mut written = Written {
         path,
@@ -174,23 +166,18 @@ fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) 
     }
 }
 
+/// Each remark, with what to do about it where that was not said before.
 fn remarks(session: &mut Session, written: &Written) {
-    for remark in &written.remarks {
-        session.ui.warning(format_args!("{}: {}.", remark.client_id, remark.reason));
-    }
     let mut hints: Vec<&str> = Vec::new();
-    for remark in &written.remarks {
-        let hint = match &remark.reason {
-            Reason::Differs(_) => Some("--update lets declared applications follow the database"),
-            _ => remark.hint.as_deref(),
-        };
-        let is_new = |hint: &&str| !hints.contains(hint);
-        if let Some(hint) = hint.filter(is_new) {
+    for Remark { client_id, reason, hint } in &written.remarks {
+        session.ui.warning(format_args!("{client_id}: {reason}."));
+        if let Some(hint) = hint.as_deref().filter(|hint| !hints.contains(hint)) {
+            session.ui.hint(hint);
             hints.push(hint);
         }
     }
-    for hint in hints {
-        session.ui.hint(hint);
+    if written.remarks.iter().any(|remark| matches!(remark.reason, Reason::Differs(_))) {
+        session.ui.hint("--update lets declared applications follow the database");
     }
 }
 
@@ -214,7 +201,12 @@ fn unmanaged(session: &mut Session, config: &Config, mut inventory: Inventory) -
     rows.retain(|row| !drift.contains_key(&row.stored.client_id));
 
     list::answer(session, config, &inventory, list::Missing::Hidden)?;
-    if session.global.format == Format::Text && !inventory.rows.is_empty() {
+    if session.global.format == Format::Json {
+        return Ok(Exit::Done);
+    }
+    if inventory.rows.is_empty() {
+        session.ui.status(format_args!("{} declares them all.", config.source.path().display()));
+    } else {
         session.ui.hint("`oauthctl import CLIENT_ID…` or `oauthctl import --all` declares them");
     }
     Ok(Exit::Done)

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::plan::drift::Drift;
 use crate::ui::inventory::{Entry, Frame};
+use crate::ui::plan::plural;
 use crate::ui::{inventory as view, inventory_json};
 
 /// The flags of `list`.
@@ -47,10 +48,8 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
     let is_whole = args.client_ids.is_empty() && args.filter.is_empty();
     answer(session, &config, &inventory, if is_whole { Missing::Shown } else { Missing::Hidden })?;
     if session.global.format == Format::Text && is_whole && inventory.dynamic > 0 {
-        let count = crate::ui::plan::plural(inventory.dynamic, "application");
-        session
-            .ui
-            .status(format_args!("{count} registered by themselves: --registration-source all lists them."));
+        let count = plural(inventory.dynamic, "dynamically registered application");
+        session.ui.status(format_args!("Not listed: {count}; --registration-source all lists them."));
     }
     Ok(Exit::Done)
 }

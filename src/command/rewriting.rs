@@ -21,6 +21,14 @@ pub fn rewrite(path: &Path, before: Option<&str>, text: &str) -> Result<(), Erro
             Error::new(Exit::Failed, format!("{} was changed meanwhile; nothing was written", path.display()))
                 .hint("run the command again")
         }
+        Failure::Directory(directory, kind) => {
+            let directory = directory.display();
+            let why = match kind {
+                io::ErrorKind::NotFound => format!("the directory {directory} does not exist"),
+                kind => format!("no file can be made in {directory}: {kind}"),
+            };
+            Error::new(Exit::Failed, format!("cannot write {}: {why}", path.display()))
+        }
         Failure::NotAFile => {
             Error::new(Exit::Failed, format!("cannot write {}: it is no regular file", path.display()))
         }
@@ -29,6 +37,7 @@ pub fn rewrite(path: &Path, before: Option<&str>, text: &str) -> Result<(), Erro
 
 enum Failure {
     Io(io::Error),
+    Directory(PathBuf, io::ErrorKind),
     Changed,
     NotAFile,
 }
@@ -50,8 +59,11 @@ fn replace(path: &Path, before: Option<&str>, text: &str) -> Result<(), Failure>
     let directory = target.parent().filter(|directory| !directory.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let permissions = fs::Permissions::from_mode(NEW);
-    let mut file =
-        tempfile::Builder::new().prefix(".oauth-").permissions(permissions).tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".oauth-")
+        .permissions(permissions)
+        .tempfile_in(directory)
+        .map_err(|error| Failure::Directory(directory.to_owned(), error.kind()))?;
     if let Some(metadata) = &there {
         keep(file.as_file(), metadata)?;
     }

@@ -6,7 +6,7 @@ use super::Format;
 use super::inventory::{self, FilterArgs, Look};
 use super::session::Session;
 use crate::error::{Error, Exit};
-use crate::model::ClientId;
+use crate::model::{ClientId, Field};
 use crate::ui::application::{self as view, Portrait};
 use crate::ui::inventory_json;
 
@@ -40,6 +40,10 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         recent: inventory.recent.get(key).map_or(&[], Vec::as_slice),
         file: has_file.then(|| config.source.path()),
         drift: inventory.drift(&client_id),
+        secret_compared: config.declares(&declared, Field::ClientSecret).then(|| {
+            let declared = config.desired.applications.get(&declared);
+            declared.is_some_and(|declared| declared.application.client_secret.is_some())
+        }),
         as_of: inventory.as_of,
     };
     let text = match session.global.format {

@@ -28,6 +28,8 @@ pub struct Portrait<'a> {
     pub file: Option<&'a Path>,
     /// How it stands to the file.
     pub drift: &'a Drift,
+    /// Whether the stored secret was compared with the declared one; `None`: none is declared.
+    pub secret_compared: Option<bool>,
     /// The instant of it all.
     pub as_of: OffsetDateTime,
 }
@@ -51,6 +53,10 @@ pub fn render(portrait: &Portrait<'_>) -> String {
     if let Some(file) = portrait.file {
         let _ = writeln!(out, "\n{}", paint(BOLD, visible(&file.display().to_string())));
         drift(&mut out, portrait.drift);
+        if portrait.secret_compared == Some(false) {
+            let note = "# client_secret was not compared: what the file refers to is not at hand";
+            let _ = writeln!(out, "    {}", paint(DIM, note));
+        }
     }
     out
 }

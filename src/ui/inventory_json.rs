@@ -41,6 +41,7 @@ struct Show<'a> {
     renamed_to: Option<&'a ClientId>,
     changes: &'a [FieldChange],
     findings: Vec<String>,
+    secret_compared: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -176,7 +177,7 @@ pub fn list(
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
-    let Portrait { row, usage, dependents, recent, file, drift, as_of } = portrait;
+    let Portrait { row, usage, dependents, recent, file, drift, secret_compared, as_of } = portrait;
     let (renamed_to, changes, findings) = match drift {
         Drift::Changed { renamed_to, changes, .. } => (renamed_to.as_ref(), changes.as_slice(), Vec::new()),
         Drift::Impossible(findings) => {
@@ -201,6 +202,7 @@ pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
         renamed_to,
         changes,
         findings,
+        secret_compared: *secret_compared,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }

@@ -1,6 +1,7 @@
 //! `createapplication`: the success lines, the row, and every refusal with nothing written.
 
 mod against_dot;
+mod declared;
 
 use std::fs;
 

@@ -26,6 +26,10 @@ mod embedded;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
+mod inventory;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod ledger;

@@ -174,9 +174,11 @@ impl Editor<'_, '_> {
 
     fn set(&mut self, assignments: &[Assignment]) {
         let mut missing: BTreeMap<usize, Vec<(Field, &Written)>> = BTreeMap::new();
+        let apps = self.outline.apps.iter().enumerate();
+        let positions: BTreeMap<String, usize> =
+            apps.map(|(position, app)| (app.client_id.clone(), position)).collect();
         for Assignment { client_id, field, value } in assignments {
-            let found = self.outline.apps.iter().position(|app| app.client_id == client_id.as_str());
-            let Some(position) = found else { continue };
+            let Some(&position) = positions.get(client_id.as_str()) else { continue };
             let Some(item) = self.outline.apps[position].entry(field.key()) else {
                 missing.entry(position).or_default().push((*field, value));
                 continue;
