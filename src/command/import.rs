@@ -30,6 +30,18 @@ pub struct ImportArgs {
     /// List what the file does not declare, and import nothing.
     #[arg(long, conflicts_with_all = ["all", "update", "full", "with_hashes", "dry_run"])]
     unmanaged: bool,
+    /// Show the difference, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    wish: WishArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// How much is written.
+#[derive(Args, Debug)]
+struct WishArgs {
     /// Let the keys of declared applications follow the database; without it, these are left alone.
     #[arg(long)]
     update: bool,
@@ -39,11 +51,6 @@ pub struct ImportArgs {
     /// Also write the hashes of secrets, as { hash = "…" }; never a secret.
     #[arg(long)]
     with_hashes: bool,
-    /// Show the difference, and write nothing.
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    filter: FilterArgs,
 }
 
 /// Imports, or lists what could be.
@@ -64,7 +71,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     if args.unmanaged {
         return unmanaged(session, &config, inventory);
     }
-    let wish = Wish { full: args.full, hashes: args.with_hashes, update: args.update };
+    let wish = Wish { full: args.wish.full, hashes: args.wish.with_hashes, update: args.wish.update };
     let import = import(&inventory.rows, &config, &inventory.drift, wish);
     let written = take_in(session, &config, is_there, import, args.dry_run)?;
     report(session, args, &written)?;

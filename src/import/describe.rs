@@ -69,7 +69,7 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
             shown(Written::Flag(hash), hash)
         }
         Field::ClientSecret => wish.hashes.then(|| secret(row)).flatten(),
-        Field::User => owner(row.owner.as_ref()?),
+        Field::User => row.owner.as_ref().map(owner),
     }
 }
 
@@ -81,15 +81,15 @@ fn distinct(column: &str) -> Vec<String> {
     uris
 }
 
-fn owner(owner: &Owner) -> Option<Line> {
+fn owner(owner: &Owner) -> Line {
     let Owner { key, exists, username, is_unique } = owner;
     let key = Written::UserKey(key.as_str().to_owned());
     if !exists {
         let why = "there is no such user".to_owned();
-        return Some(Line::Omitted { field: Field::User, value: Some(key), why, hint: None });
+        return Line::Omitted { field: Field::User, value: Some(key), why, hint: None };
     }
     let name = username.as_ref().filter(|name| *is_unique && !name.is_empty());
-    Some(Line::Field(Field::User, name.map_or(key, |name| Written::Username(name.clone()))))
+    Line::Field(Field::User, name.map_or(key, |name| Written::Username(name.clone())))
 }
 
 /// A hash that is safe to keep in a repository; `None`: there is no secret at all.

@@ -86,7 +86,7 @@ fn only_hashes_that_are_slow_to_guess_are_written() {
         let lines = lines(&row, wish);
         let written = lines.iter().any(|line| matches!(line, Line::Field(Field::ClientSecret, _)));
         assert_eq!(written, is_written, "{stored}");
-        assert_eq!(format!("{lines:?}").contains(stored), false);
+        assert!(!format!("{lines:?}").contains(stored));
     }
 }
 

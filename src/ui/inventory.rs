@@ -230,14 +230,14 @@ fn line<'c>(
         let cut = cut(cell, *width, frame.unicode);
         let padding = width.saturating_sub(cut.width());
         let (before, after) = if column.right { (padding, 0) } else { (0, padding) };
-        if !cut.is_empty() {
+        if cut.is_empty() {
             // Nothing is written behind the last cell of a line.
-            let _ = write!(text, "{:1$}", "", owed + before);
-            text.push_str(&style.map_or_else(|| cut.clone(), |style| paint(style, &cut)));
-            owed = after + GAP;
-        } else {
             owed += width + GAP;
+            continue;
         }
+        let _ = write!(text, "{:1$}", "", owed + before);
+        text.push_str(&style.map_or_else(|| cut.clone(), |style| paint(style, &cut)));
+        owed = after + GAP;
     }
     let _ = writeln!(out, "{text}");
 }

@@ -90,7 +90,7 @@ impl World {
 }
 
 /// Instants that differ from run to run, in text and JSON.
-fn shown(output: Output) -> String {
+fn shown(output: &Output) -> String {
     assert!(!output.to_string().contains("hunter2"), "{output}");
     let pattern = regex::Regex::new(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z( +[0-9]+[yd] ago)?").unwrap();
     pattern.replace_all(&output.to_string(), "[instant]").into_owned()
@@ -98,21 +98,23 @@ fn shown(output: Output) -> String {
 
 #[test]
 fn a_list_without_a_file() {
-    assert_snapshot!(shown(World::new(Template::Dot341).run(&["list"]).exits(0)));
+    assert_snapshot!(shown(&World::new(Template::Dot341).run(&["list"]).exits(0)));
 }
 
 #[test]
 fn a_list_says_how_everything_stands_to_the_file() {
     let world = World::with_file(Template::Dot341);
-    assert_snapshot!(shown(world.run(&["list"]).exits(0)));
-    assert_snapshot!(shown(world.run(&["list", "--no-tokens", "--registration-source", "all"]).exits(0)));
-    assert_snapshot!(shown(world.run(&["list", "--match", "*e*", "--client-type", "confidential"]).exits(0)));
+    assert_snapshot!(shown(&world.run(&["list"]).exits(0)));
+    assert_snapshot!(shown(&world.run(&["list", "--no-tokens", "--registration-source", "all"]).exits(0)));
+    assert_snapshot!(shown(
+        &world.run(&["list", "--match", "*e*", "--client-type", "confidential"]).exits(0)
+    ));
 }
 
 #[test]
 fn a_list_for_scripts() {
     let world = World::with_file(Template::Dot341);
-    assert_snapshot!(shown(world.run(&["list", "--format", "json", "web"]).exits(0)));
+    assert_snapshot!(shown(&world.run(&["list", "--format", "json", "web"]).exits(0)));
     let whole = world.run(&["list", "--format", "json"]).exits(0);
     let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
     assert_eq!(whole["applications"].as_array().unwrap().len(), 5);
@@ -123,16 +125,16 @@ fn a_list_for_scripts() {
 fn one_application_in_full() {
     let mut world = World::with_file(Template::Dot341);
     world.sandbox.set("WEB_SECRET", "another");
-    assert_snapshot!(shown(world.run(&["show", "web"]).exits(0)));
+    assert_snapshot!(shown(&world.run(&["show", "web"]).exits(0)));
     for client_id in ["reports", "legacy", "nobodys", "sheet"] {
-        assert_snapshot!(client_id, shown(world.run(&["show", client_id]).exits(0)));
+        assert_snapshot!(client_id, shown(&world.run(&["show", client_id]).exits(0)));
     }
 }
 
 #[test]
 fn one_application_for_scripts() {
     let world = World::with_file(Template::Dot341);
-    assert_snapshot!(shown(world.run(&["show", "web", "--format", "json"]).exits(0)));
+    assert_snapshot!(shown(&world.run(&["show", "web", "--format", "json"]).exits(0)));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<Strin
                 lines.push(format!("{prefix}{} = {value}", field.key()));
             }
             Line::Omitted { field, value, why, hint: _ } => {
-                lines.extend(omitted(prefix, *field, value.as_ref(), why))
+                lines.extend(omitted(prefix, *field, value.as_ref(), why));
             }
         }
     }

@@ -219,22 +219,15 @@ impl Editor<'_, '_> {
 
     fn add_fields(&mut self, position: usize, fields: &[(Field, &Written)]) {
         let app = &self.outline.apps[position];
-        let entries: Vec<String> = match (&app.shape, app.item) {
-            (Shape::Inline, _) => fields.iter().map(|(field, value)| pair("", *field, value)).collect(),
-            _ => {
-                let prefix = app.key_prefix(self.text);
-                let newline = self.newline;
-                fields
-                    .iter()
-                    .map(|(field, value)| {
-                        format!(
-                            "{prefix}{} = {}",
-                            field.key(),
-                            render::value(value, indent(&prefix), newline)
-                        )
-                    })
-                    .collect()
-            }
+        let entries: Vec<String> = if app.shape == Shape::Inline {
+            fields.iter().map(|(field, value)| pair("", *field, value)).collect()
+        } else {
+            let (prefix, newline) = (app.key_prefix(self.text), self.newline);
+            let value = |value| render::value(value, indent(&prefix), newline);
+            fields
+                .iter()
+                .map(|(field, written)| format!("{prefix}{} = {}", field.key(), value(written)))
+                .collect()
         };
         let end = app.last_direct_entry();
         match (&app.shape, app.item) {
@@ -332,13 +325,11 @@ fn line_is_blank(text: &str) -> bool {
 
 /// Puts entries at the end of an inline table.
 fn into_inline(text: &str, table: &InlineTable, entries: &[String]) -> Option<Splice> {
-    match outline::end_of_entries(table) {
-        Some(end) => Some((end..end, format!(", {}", entries.join(", ")))),
-        None => {
-            let span = table.span()?;
-            // A comment may stand between the braces: it stays.
-            let closing = text.get(span.clone())?.rfind('}')? + span.start;
-            Some((closing..closing, format!(" {} ", entries.join(", "))))
-        }
+    if let Some(end) = outline::end_of_entries(table) {
+        return Some((end..end, format!(", {}", entries.join(", "))));
     }
+    let span = table.span()?;
+    // A comment may stand between the braces: it stays.
+    let closing = text.get(span.clone())?.rfind('}')? + span.start;
+    Some((closing..closing, format!(" {} ", entries.join(", "))))
 }

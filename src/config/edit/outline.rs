@@ -185,7 +185,7 @@ fn stretch(range: &mut Range<usize>, item: &Item) {
 
 /// Where the last entry of an inline table ends; `None`: it is empty.
 pub(super) fn end_of_entries(table: &InlineTable) -> Option<usize> {
-    let mut range = usize::MAX..0;
+    let mut range = 0..0;
     for (_, value) in table {
         stretch(&mut range, &Item::Value(value.clone()));
     }

@@ -207,7 +207,7 @@ fn document() -> impl Strategy<Value = String> {
     });
     let applications = prop_oneof![tables, flat];
     let end = any::<bool>();
-    (comment.clone(), prop::option::of(other), comment, applications, end.clone(), end).prop_map(
+    (comment.clone(), prop::option::of(other), comment, applications, end, end).prop_map(
         |(top, other, between, applications, is_windows, ends_in_newline)| {
             let other = other.map(|other| format!("{other}\n")).unwrap_or_default();
             let mut text = format!("{top}{applications}{between}{other}");
@@ -267,12 +267,12 @@ proptest! {
             let written = found.remove(field.key()).unwrap();
             expected.remove(field.key());
             prop_assert_eq!(found, expected);
-            match value {
-                Written::Text(name) => prop_assert_eq!(written.as_str(), Some(name.as_str())),
-                _ => {
-                    let items: BTreeSet<&str> = written.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
-                    prop_assert_eq!(items, list.iter().map(String::as_str).collect::<BTreeSet<_>>());
-                }
+            if let Written::Text(name) = value {
+                prop_assert_eq!(written.as_str(), Some(name.as_str()));
+            } else {
+                let items = written.as_array().unwrap().iter().map(|item| item.as_str().unwrap());
+                let wanted: BTreeSet<&str> = list.iter().map(String::as_str).collect();
+                prop_assert_eq!(items.collect::<BTreeSet<_>>(), wanted);
             }
             for id in ["a1", "a2"] {
                 prop_assert_eq!(find(&new, id), find(&text, id));
