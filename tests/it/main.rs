@@ -32,6 +32,8 @@ mod layering;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod reconcile;
