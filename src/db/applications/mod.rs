@@ -5,11 +5,13 @@
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
 
+mod reach;
 mod read;
 mod users;
 mod write;
 
-pub use read::{dependents, read};
+pub use reach::dependents;
+pub use read::read;
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 
 use std::collections::BTreeSet;
