@@ -318,7 +318,7 @@ async fn execute_update(
     request: &Request<'_>,
     step: &Step,
 ) -> Result<(), ApplyError> {
-    let Step::Update { row, client_id, changes, unchanged: _ } = step else { return Ok(()) };
+    let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { return Ok(()) };
     let cells = changes
         .iter()
         .map(|FieldChange { field, before: _, after }| Ok((*field, cell(request, client_id, after)?)))

@@ -174,7 +174,7 @@ async fn snapshot(
         }
     }
     if look == Look::Closely {
-        dependents = applications::dependents(&*snapshot, layout, &keys).await?;
+        (_, dependents) = applications::dependents(&*snapshot, layout, &keys).await?;
         for key in keys {
             recent.insert(key.clone(), applications::recent_tokens(&*snapshot, layout, key, RECENT).await?);
         }

@@ -196,17 +196,19 @@ async fn plan_against(
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     let plan = decide(session, config, &actual, scope)?;
-    let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
-    if keys.is_empty() {
+    let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
+    if at_risk.is_empty() {
         return Ok(Planned { plan, blockers: BTreeMap::new() });
     }
     let snapshot = read_only(&mut client).await?;
-    let counts = applications::dependents(&*snapshot, layout, &keys).await?;
+    let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
+    drop(at_risk);
+    let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
     let blockers = dependents::foreign_rows(&*snapshot, layout, &keys)
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    Ok(Planned { plan: plan.with_dependents(&counts), blockers: blockers_of(blockers) })
+    Ok(Planned { plan: plan.with_dependents(&counts, rfc3339(counted_at)), blockers: blockers_of(blockers) })
 }
 
 /// Verifies the secrets and plans.

@@ -165,6 +165,7 @@ pub(super) fn update(
         client_id: client_id.clone(),
         changes,
         unchanged,
+        dependents: None,
     }))
 }
 

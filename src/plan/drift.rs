@@ -81,7 +81,7 @@ pub fn drift(
             Step::Create { client_id, .. } => (client_id, Drift::Missing),
             Step::Adopt { row } => (row.client_id, Drift::Unchanged),
             Step::Delete { row, .. } => (row.client_id, Drift::Removed),
-            Step::Update { row, client_id, changes, unchanged } => {
+            Step::Update { row, client_id, changes, unchanged, dependents: _ } => {
                 let renamed_to = (client_id != row.client_id).then_some(client_id);
                 (row.client_id, Drift::Changed { renamed_to, changes, unchanged })
             }

