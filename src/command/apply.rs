@@ -25,20 +25,27 @@ use crate::ui::plan_json;
 /// The flags of `apply`.
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
-    /// Do not ask.
-    #[arg(short, long)]
-    yes: bool,
     /// Also show defaults of new applications and unchanged applications.
     #[arg(long)]
     full: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
+/// Flags of verbs that ask, write and deliver secrets.
+#[derive(Args, Debug)]
+pub struct ConsentArgs {
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
     /// Write generated secrets to this new file (mode 0600) instead of the terminal: .json, .env or .yaml (Kubernetes).
     #[arg(long, value_name = "FILE")]
     secrets_out: Option<PathBuf>,
     /// How long to wait for another apply to end.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     lock_timeout: Duration,
-    #[command(flatten)]
-    scope: ScopeArgs,
 }
 
 /// Applies.
@@ -58,8 +65,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         finish(session, &prepared, &Done::default())?;
         return Ok(Exit::Done);
     }
-    check_delivery(session, args, &prepared.plan)?;
-    confirm(session, args, &prepared.plan, expired).await?;
+    check_delivery(session, &args.consent, &prepared.plan)?;
+    confirm(session, &args.consent, "apply", &question(&prepared.plan, expired)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
     let mut done = Done::default();
     let result = reconcile_and_clean(session, args, &prepared, history.run, &mut done).await;
@@ -96,7 +103,7 @@ async fn reconcile_and_clean(
     run: Option<i64>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, args, prepared, run).await?;
+    done.applied = execute(session, &args.consent, prepared, run).await?;
     if done.applied.is_some() {
         verify(session, &args.scope, prepared).await?;
     }
@@ -123,7 +130,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
 }
 
 /// Whether generated secrets have somewhere to go: never a log or a CI transcript by accident.
-fn check_delivery(session: &Session, args: &ApplyArgs, plan: &Plan) -> Result<(), Error> {
+pub(super) fn check_delivery(session: &Session, args: &ConsentArgs, plan: &Plan) -> Result<(), Error> {
     let generated = plan.steps.iter().any(generates);
     let terminal = std::io::stdout().is_terminal() && session.global.format == Format::Text;
     if !generated || args.secrets_out.is_some() || terminal {
@@ -138,29 +145,39 @@ fn generates(step: &Step) -> bool {
         Step::Create { fields, .. } => fields
             .iter()
             .any(|setting| matches!(setting.value, Value::Secret { source: SecretWrite::Generated, .. })),
-        Step::Update { .. } | Step::Adopt { .. } | Step::Delete { .. } => false,
+        Step::Update { changes, .. } => changes
+            .iter()
+            .any(|change| matches!(change.after, Value::Secret { source: SecretWrite::Generated, .. })),
+        Step::Adopt { .. } | Step::Delete { .. } => false,
     }
 }
 
-async fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: u64) -> Result<(), Error> {
-    if args.yes {
-        return Ok(());
-    }
-    if !session.ui.terminal().interactive {
-        return Err(Error::new(
-            Exit::Refused,
-            "apply needs --yes where nobody can be asked; nothing was changed",
-        ));
-    }
+fn question(plan: &Plan, expired: u64) -> String {
     let changes = plan.steps.len() as u64;
-    let what = match (changes, expired) {
+    match (changes, expired) {
         (changes, 0) => format!("Make {}?", plural(changes, "change")),
         (0, expired) => format!("Delete {}?", plural(expired, "expired row")),
         (changes, expired) => {
             format!("Make {} and delete {}?", plural(changes, "change"), plural(expired, "expired row"))
         }
-    };
-    if session.confirm(&format!("{what} Only \"yes\" goes on:")).await? {
+    }
+}
+
+/// Goes on if the flag or a person says so.
+pub(super) async fn confirm(
+    session: &mut Session,
+    args: &ConsentArgs,
+    verb: &str,
+    question: &str,
+) -> Result<(), Error> {
+    if args.yes {
+        return Ok(());
+    }
+    if !session.ui.terminal().interactive {
+        let message = format!("{verb} needs --yes where nobody can be asked; nothing was changed");
+        return Err(Error::new(Exit::Refused, message));
+    }
+    if session.confirm(&format!("{question} Only \"yes\" goes on:")).await? {
         Ok(())
     } else {
         Err(Error::new(Exit::Failed, "not confirmed; nothing was changed"))
@@ -168,9 +185,9 @@ async fn confirm(session: &mut Session, args: &ApplyArgs, plan: &Plan, expired: 
 }
 
 /// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write.
-async fn execute(
+pub(super) async fn execute(
     session: &mut Session,
-    args: &ApplyArgs,
+    args: &ConsentArgs,
     prepared: &Prepared,
     run: Option<i64>,
 ) -> Result<Option<Outcome>, Error> {
@@ -273,7 +290,7 @@ fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
 /// Keeps or takes back the delivered secrets, and shows them where there is no file.
 fn settle(
     session: &mut Session,
-    args: &ApplyArgs,
+    args: &ConsentArgs,
     delivery: Option<Delivery>,
     sealed: &Sealed,
     outcome: Result<Outcome, Error>,

@@ -10,13 +10,13 @@ use clap::Args;
 use self::verdict::{Complaint, verdict};
 use super::history::History;
 use super::import;
-use super::reconcile::{self, Prepared};
+use super::reconcile::{self, Prepared, with_only};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, Declared, Desired, Policy, SecretDeclaration};
+use crate::model::{Application, ClientId, SecretDeclaration};
 use crate::plan::Plan;
 use crate::rules::split_list;
 use crate::secret::{Secret, random_text};
@@ -146,16 +146,6 @@ async fn prepare(
             Ok(None)
         }
     }
-}
-
-/// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no
-/// business of this command: `prune` would take every other application.
-fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
-    let declared = Declared { block: client_id.to_string(), application, protect: false };
-    file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
-    file.policy = Policy::default();
-    file.cleanup = None;
-    file
 }
 
 /// Reads the rows and plans the creation, or says all that speaks against it.

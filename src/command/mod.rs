@@ -9,6 +9,7 @@ pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
 mod findings;
+pub mod hash_secret;
 pub mod history;
 pub mod import;
 pub mod init;
@@ -21,6 +22,7 @@ pub mod migrate;
 pub mod plan;
 pub mod reconcile;
 mod rewriting;
+pub mod rotate_secret;
 pub mod schema;
 pub mod session;
 pub mod show;
@@ -125,6 +127,10 @@ pub enum Verb {
     Cleartokens(cleartokens::CleartokensArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
+    /// Give an application a new secret, which is delivered once.
+    RotateSecret(rotate_secret::RotateArgs),
+    /// Read a secret from stdin and print its hash, for { hash = "…" } in the file.
+    HashSecret(hash_secret::HashArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
     /// Print the JSON Schema of the file.
@@ -149,6 +155,8 @@ impl Verb {
             Self::Show(_) => "show",
             Self::Cleartokens(_) => "cleartokens",
             Self::Createapplication(_) => "createapplication",
+            Self::RotateSecret(_) => "rotate-secret",
+            Self::HashSecret(_) => "hash-secret",
             Self::Migrate(_) => "migrate",
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
@@ -175,6 +183,8 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Show(args) => session.block_on(show::run, args),
         Verb::Cleartokens(args) => session.block_on(cleartokens::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
+        Verb::RotateSecret(args) => session.block_on(rotate_secret::run, args),
+        Verb::HashSecret(args) => hash_secret::run(session, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args),

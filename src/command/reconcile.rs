@@ -13,7 +13,7 @@ use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
-use crate::model::{Actual, Allow, ClientId, Desired, Key, Sweep, TableRole};
+use crate::model::{Actual, Allow, Application, ClientId, Declared, Desired, Key, Policy, Sweep, TableRole};
 use crate::plan::guard::{Blocker, Rails, Refusal, check};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
@@ -234,6 +234,17 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
     mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
     mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));
     mentioned
+}
+
+/// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no
+/// business of a command for one application: `prune` would take every other application.
+#[must_use]
+pub fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
+    let declared = Declared { block: client_id.to_string(), application, protect: false };
+    file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
+    file.policy = Policy::default();
+    file.cleanup = None;
+    file
 }
 
 /// A snapshot in which nothing can be written.

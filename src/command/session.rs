@@ -4,7 +4,7 @@
 //! layers meet; each function is one meeting.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -190,21 +190,30 @@ impl Session {
     /// # Errors
     /// When the file cannot be read, is empty or is not text that PostgreSQL can store.
     pub fn read_secret(&self, path: &Path) -> Result<Secret, Error> {
-        let failed = |why: String| Error::usage(format!("the secret file {} {why}", path.display()));
-        let mut bytes = config::read_file(path, SECRET_LIMIT)
-            .map_err(|error| failed(format!("cannot be read: {error}")))?;
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-            if bytes.ends_with(b"\r") {
-                bytes.pop();
-            }
+        let subject = format!("the secret file {}", path.display());
+        let bytes = config::read_file(path, SECRET_LIMIT)
+            .map_err(|error| Error::usage(format!("{subject} cannot be read: {error}")))?;
+        secret(bytes, &subject)
+    }
+
+    /// Reads a secret from stdin, which is no terminal: nobody should see it typed.
+    ///
+    /// # Errors
+    /// As [`Session::read_secret`].
+    pub fn read_secret_from_stdin(&self) -> Result<Secret, Error> {
+        if io::stdin().is_terminal() {
+            return Err(Error::usage(
+                "the secret is read from stdin, which is a terminal that would show it",
+            )
+            .hint("for example: oauthctl hash-secret < secret.txt"));
         }
-        let secret = Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text".to_owned()))?;
-        match secret.expose() {
-            "" => Err(failed("is empty".to_owned())),
-            text if text.contains('\0') => Err(failed("contains a NUL byte".to_owned())),
-            _ => Ok(secret),
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(SECRET_LIMIT + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Error::usage(format!("the secret on stdin cannot be read: {error}")))?;
+        if bytes.len() as u64 > SECRET_LIMIT {
+            return Err(Error::usage("the secret on stdin is too big"));
         }
+        secret(bytes, "the secret on stdin")
     }
 
     /// Reads the file with its secrets.
@@ -427,6 +436,23 @@ impl Session {
             }
         });
         guard
+    }
+}
+
+/// A secret out of the bytes of a file; one newline at their end is not part of it.
+fn secret(mut bytes: Vec<u8>, subject: &str) -> Result<Secret, Error> {
+    let failed = |why: &str| Error::usage(format!("{subject} {why}"));
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
+    let secret = Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text"))?;
+    match secret.expose() {
+        "" => Err(failed("is empty")),
+        text if text.contains('\0') => Err(failed("contains a NUL byte")),
+        _ => Ok(secret),
     }
 }
 

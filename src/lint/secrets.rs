@@ -88,7 +88,7 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
             }
         }
         Some(SecretDeclaration::Hash(hash)) => advice.extend(of_hash(hash.as_str())),
-        Some(SecretDeclaration::Generate) | None => {}
+        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {}
     }
     advice.extend(too_few(iterations_of(provider.client_secret_hasher)).filter(|_| {
         // What this file will have hashed.

@@ -151,6 +151,8 @@ pub enum SecretDeclaration {
     Hash(EncodedHash),
     /// Made once, when the application is created; never compared afterwards.
     Generate,
+    /// Made anew in place of the stored one. No file can say this: `rotate-secret` does.
+    Rotate,
 }
 
 /// The managed fields of one application. `None`: not managed.

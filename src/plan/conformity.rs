@@ -136,6 +136,7 @@ impl Row {
             Some(SecretDeclaration::Hash(hash)) => {
                 SecretFacts { length: hash.as_str().chars().count(), hashed: true }
             }
+            Some(SecretDeclaration::Rotate) => generated,
             Some(SecretDeclaration::Generate) | None => self.client_secret.unwrap_or(generated),
         };
         Candidate {

@@ -75,7 +75,9 @@ pub(super) fn creation(
                     source: match client_secret {
                         Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
                         Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
-                        Some(SecretDeclaration::Generate) | None => SecretWrite::Generated,
+                        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {
+                            SecretWrite::Generated
+                        }
                     },
                     hashed: hash_client_secret.unwrap_or(actual.hashes_secrets)
                         || matches!(client_secret, Some(SecretDeclaration::Hash(_))),
@@ -245,6 +247,7 @@ impl SecretState<'_> {
             (Some(SecretDeclaration::Hash(hash)), _) => {
                 (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)
             }
+            (Some(SecretDeclaration::Rotate), _) => Some(SecretWrite::Generated),
             // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
             (Some(SecretDeclaration::Generate), _)
             | (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::CannotVerify)) => None,

@@ -66,7 +66,7 @@ pub fn seal(
             (Some(secret), _) | (None, Some(SecretDeclaration::Plain(secret))) => {
                 stored.insert(client_id.clone(), StoredSecret::new(secret.expose().to_owned()));
             }
-            (None, Some(SecretDeclaration::Generate) | None) => {}
+            (None, Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None) => {}
         }
     }
     let items: Vec<(&Secret, &Salt)> =

@@ -42,6 +42,8 @@ mod migrations;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod rotate_secret;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod stored_secrets;

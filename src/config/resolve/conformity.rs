@@ -96,7 +96,7 @@ fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
             hashed: looks_hashed(secret.expose()).is_err(),
         },
         SecretDeclaration::Hash(hash) => SecretFacts { length: hash.as_str().chars().count(), hashed: true },
-        SecretDeclaration::Generate => {
+        SecretDeclaration::Generate | SecretDeclaration::Rotate => {
             let length = usize::from(provider.client_secret_generator_length.get());
             SecretFacts { length, hashed: false }
         }

@@ -1,0 +1,32 @@
+//! `hash-secret`: a secret on stdin, its hash on stdout, as `{ hash = "…" }` takes it.
+
+use clap::Args;
+
+use super::session::Session;
+use crate::error::{Error, Exit};
+use crate::hasher::{Salt, looks_hashed};
+
+/// The width of DOT's column, which the plain text must fit too.
+const MOST_CHARACTERS: usize = 255;
+
+/// The flags of `hash-secret`: none of its own.
+#[derive(Args, Debug)]
+pub struct HashArgs {}
+
+/// Hashes as `[provider]` says.
+///
+/// # Errors
+/// When there is no secret, or one that DOT would not hash.
+pub fn run(session: &mut Session, _args: &HashArgs) -> Result<Exit, Error> {
+    let config = session.load_without_secrets()?;
+    let secret = session.read_secret_from_stdin()?;
+    if secret.expose().chars().count() > MOST_CHARACTERS {
+        return Err(Error::usage(format!("the secret on stdin has more than {MOST_CHARACTERS} characters")));
+    }
+    looks_hashed(secret.expose()).map_err(|error| Error::from_source(Exit::Usage, &error))?;
+    let salt = Salt::generate(&mut session.entropy());
+    let salt = salt.map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    let hash = config.provider.client_secret_hasher.encode(&secret, &salt);
+    session.answer(&format!("{}\n", hash.as_str()))?;
+    Ok(Exit::Done)
+}

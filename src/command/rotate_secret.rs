@@ -1,0 +1,104 @@
+//! `rotate-secret`: a new secret for one application, by way of a plan of one step and the one writer.
+
+use clap::Args;
+
+use super::Format;
+use super::apply::{self, ConsentArgs};
+use super::history::History;
+use super::inventory::{self, FilterArgs, Look};
+use super::reconcile::{self, Prepared, ScopeArgs};
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::applications;
+use crate::db::error::DbError;
+use crate::error::{Error, Exit};
+use crate::model::{Application, ClientId, Field, Key, SecretDeclaration};
+use crate::plan::Plan;
+use crate::ui::plan::{Detail, render, visible};
+use crate::ui::plan_json;
+
+/// The flags of `rotate-secret`.
+#[derive(Args, Debug)]
+pub struct RotateArgs {
+    /// Which application.
+    client_id: String,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// Rotates.
+pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error> {
+    let client_id = ClientId::new(args.client_id.as_str());
+    let mut file = session.load_without_secrets()?;
+    let returns = file.declares(&client_id, Field::ClientSecret) && !is_generated(&file, &client_id);
+    inventory::forget_secrets(&mut file, None);
+    let connected = session.connect(&file.database, "rotate-secret", 3).await?;
+    let wanted = std::slice::from_ref(&args.client_id);
+    let selection = FilterArgs::default().selection(wanted);
+    let found = inventory::read(session, &connected, &file, &selection, Look::Rows).await?;
+    inventory::check_all_found(&connected, &file, wanted, &found).await?;
+    let application =
+        Application { client_secret: Some(SecretDeclaration::Rotate), ..Application::default() };
+    let config = reconcile::with_only(file, &client_id, application);
+    let interrupted = session.interrupted.clone();
+    let plan = tokio::select! {
+        plan = plan(session, &connected, &config) => plan?,
+        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
+    };
+    apply::check_delivery(session, &args.consent, &plan)?;
+    let is_json = session.global.format == Format::Json;
+    if !is_json {
+        session.answer_if_read(&render(&plan, None, Detail::Changes))?;
+    }
+    if returns {
+        session.ui.warning(format_args!(
+            "{} declares the secret of {client_id}: change what it refers to as well, or the next apply puts the old one \
+             back.",
+            config.source.path().display(),
+        ));
+    }
+    let name = visible(client_id.as_str());
+    apply::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?")).await?;
+    let (sweeps, forecast, refusal) = (Vec::new(), None, None);
+    let prepared = Prepared { connected, config, plan, sweeps, forecast, refusal };
+    let history = History::begin(session, &prepared.connected, &prepared.config, "rotate-secret").await?;
+    // Not the file's: it need not declare the application, so it does not answer for it.
+    let result = apply::execute(session, &args.consent, &prepared, None).await;
+    let done = result.as_ref().ok().copied().flatten();
+    let counts = serde_json::json!({ "applications": done.map(|outcome| outcome.done) });
+    history.finish(session, &prepared.connected, &result, counts).await;
+    result?;
+    if is_json {
+        let report = plan_json::Report { applied: done, cleaned: None };
+        let text = plan_json::render(&prepared.plan, None, None, Some(&report))
+            .map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        session.answer_if_read(&text)?;
+    }
+    session.ui.status(format_args!("Rotated the secret of {name}; the old one is no longer valid."));
+    Ok(Exit::Done)
+}
+
+/// Whether the file says `{ generate = true }`, which is never compared.
+fn is_generated(config: &Config, client_id: &ClientId) -> bool {
+    let declared = config.desired.applications.get(client_id);
+    let secret = declared.and_then(|declared| declared.application.client_secret.as_ref());
+    matches!(secret, Some(SecretDeclaration::Generate))
+}
+
+/// A plan of one step, with who depends on the old secret.
+async fn plan(session: &mut Session, connected: &Connected, config: &Config) -> Result<Plan, Error> {
+    let layout = &connected.layout;
+    let mut client = connected.database.get().await?;
+    let snapshot = reconcile::read_only(&mut client).await?;
+    let mentioned = reconcile::mentioned(&config.desired);
+    let actual = applications::read(&*snapshot, layout, &mentioned).await?;
+    let mut plan = reconcile::decide(session, config, &actual, &ScopeArgs::default())?;
+    // What else there is, is no business of this command.
+    plan.unmanaged.clear();
+    plan.dynamic = 0;
+    let keys: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
+    let (counted_at, counts) = applications::dependents(&*snapshot, layout, &keys).await?;
+    drop(keys);
+    snapshot.commit().await.map_err(DbError::during("reading the application"))?;
+    Ok(plan.with_dependents(&counts, reconcile::rfc3339(counted_at)))
+}
