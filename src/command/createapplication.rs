@@ -127,7 +127,7 @@ async fn prepare(
 /// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no
 /// business of this command: `prune` would take every other application.
 fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
-    let declared = Declared { block: client_id.to_string(), application, protect: false };
+    let declared = Declared { block: client_id.to_string(), application, ..Declared::default() };
     file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
     file.policy = Policy::default();
     file.cleanup = None;

@@ -24,7 +24,7 @@ pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
     pub targets: Vec<String>,
-    /// Let one refused thing through: `delete:CLIENT_ID`, `max-deletes=N` or `max-updates=N`.
+    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N` or `max-updates=N`.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
     /// Leave the tokens out of it.
@@ -40,12 +40,14 @@ fn parse_allow(text: &str) -> Result<Allow, String> {
     let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
     if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
         Ok(Allow::Delete(ClientId::new(client_id)))
+    } else if let Some(client_id) = text.strip_prefix("update:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Update(ClientId::new(client_id)))
     } else if let Some(count) = text.strip_prefix("max-deletes=") {
         number(count).map(Allow::MaxDeletes)
     } else if let Some(count) = text.strip_prefix("max-updates=") {
         number(count).map(Allow::MaxUpdates)
     } else {
-        Err("write delete:CLIENT_ID, max-deletes=N or max-updates=N".to_owned())
+        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N or max-updates=N".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
 use crate::lint::Set;
-use crate::model::{Category, Prune};
+use crate::model::{Category, Field, Prune};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -147,8 +147,10 @@ pub(super) struct Application {
     pub skip_authorization: Slot<bool>,
     /// The owner.
     pub user: Slot<OrTable<UserKey, Username>>,
-    /// Whether the application may not be deleted without `--allow`.
+    /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
     pub protect: Slot<bool>,
+    /// Fields that are written when the application is created and left alone afterwards.
+    pub ignore: List<Field>,
 }
 
 /// Where a client secret is: exactly one of the keys.

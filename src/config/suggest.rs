@@ -17,8 +17,7 @@ use super::document::{
 use super::problem::Problem;
 
 /// Keys of the documented format that this version does not implement: the table at the top, and the key.
-const NOT_YET: [(&str, &str); 7] = [
-    ("applications", "ignore"),
+const NOT_YET: [(&str, &str); 6] = [
     ("applications", "columns"),
     ("cleanup", "max_replica_lag"),
     ("cleanup", "cimd_applications"),

@@ -163,7 +163,7 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\nmax_duration = 2020-01-01", "wrong-type@2:16"),
         ("[cleanup]\nonly = [\"id\"]\nskip = [\"id\"]", "contradiction@3:9"),
         ("[cleanup]\nmax_replica_lag = 1", "not-yet-supported@2:1"),
-        ("[applications.a]\nignore = []", "not-yet-supported@2:1"),
+        ("[applications.a]\nignore = [\"name\"]", "nothing-to-ignore@2:11"),
         ("[applications.a.columns]\nx = 1", "not-yet-supported@1:17"),
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nredirect_uris = [\"a\\u001fb\"]", "whitespace-in-uri@2:18"),

@@ -17,6 +17,12 @@ pub enum Violation {
         /// Which.
         client_id: ClientId,
     },
+    /// Clients of a protected application would notice a change.
+    #[error("application \"{client_id}\" is protected, and its clients would notice the change")]
+    ProtectedChange {
+        /// Which, by its present client id.
+        client_id: ClientId,
+    },
     /// More deletions than `max_deletes`.
     #[error("{} to delete; max_deletes allows {limit} (of {total})", applications(*planned))]
     TooManyDeletes {
@@ -71,6 +77,9 @@ impl Violation {
             Self::Protected { client_id } => {
                 Some(format!("--allow {}", shell_word(&format!("delete:{client_id}"))))
             }
+            Self::ProtectedChange { client_id } => {
+                Some(format!("--allow {}", shell_word(&format!("update:{client_id}"))))
+            }
             Self::TooManyDeletes { planned, .. } => Some(format!("--allow max-deletes={planned}")),
             Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
             Self::Referenced { .. } => None,
@@ -109,6 +118,12 @@ pub struct Rails<'a> {
     pub blockers: &'a BTreeMap<Key, Vec<Blocker>>,
 }
 
+impl Rails<'_> {
+    fn protects(&self, client_id: &ClientId) -> bool {
+        self.policy.protect.contains(client_id) || self.protected.contains(client_id)
+    }
+}
+
 /// Holds a plan against the rails.
 ///
 /// # Errors
@@ -120,12 +135,17 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
     for step in &plan.steps {
         match step {
             Step::Create { .. } | Step::Adopt { .. } => {}
-            Step::Update { .. } => updates += 1,
+            Step::Update { row, client_id, .. } => {
+                let allowed = rails.allow.contains(&Allow::Update(row.client_id.clone()));
+                let protected = rails.protects(&row.client_id) || rails.protects(client_id);
+                if protected && !allowed && step.may_break_clients() {
+                    violations.push(Violation::ProtectedChange { client_id: row.client_id.clone() });
+                }
+                updates += 1;
+            }
             Step::Delete { row, .. } => {
                 let allowed = rails.allow.contains(&Allow::Delete(row.client_id.clone()));
-                let protected =
-                    rails.policy.protect.contains(&row.client_id) || rails.protected.contains(&row.client_id);
-                if protected && !allowed {
+                if rails.protects(&row.client_id) && !allowed {
                     violations.push(Violation::Protected { client_id: row.client_id.clone() });
                 }
                 if !allowed {
@@ -152,7 +172,7 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
 fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxDeletes(count) => Some(*count),
-        Allow::Delete(_) | Allow::MaxUpdates(_) => None,
+        Allow::Delete(_) | Allow::Update(_) | Allow::MaxUpdates(_) => None,
     });
     allowed.max().or_else(|| rails.policy.max_deletes.map(|limit| limit.of(total)))
 }
@@ -160,7 +180,7 @@ fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
 fn update_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxUpdates(count) => Some(*count),
-        Allow::Delete(_) | Allow::MaxDeletes(_) => None,
+        Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) => None,
     });
     allowed.max().or_else(|| rails.policy.max_updates.map(|limit| limit.of(total)))
 }

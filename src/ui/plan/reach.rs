@@ -54,7 +54,7 @@ pub(super) fn in_use(dependents: &Dependents) -> String {
     let listed: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| plural(count, noun)).collect();
     if listed.is_empty() {
-        return paint(DIM, "# nobody has live tokens").to_string();
+        return paint(DIM, "# nobody has live tokens");
     }
     let of = if users > 0 { format!(" of {}", plural(users, "user")) } else { String::new() };
     format!("{} in use: {}{of}", paint(YELLOW, "!"), listed.join(", "))
