@@ -24,6 +24,7 @@
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
 //! | [`plan`] | `model`, `secret`, `hasher` |
 //! | [`rules`] | `model` |
+//! | [`health`] | `model` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |
@@ -43,6 +44,7 @@ pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;
+pub mod health;
 pub mod model;
 pub mod plan;
 pub mod rules;
