@@ -1,7 +1,7 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
 //! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
-//! the way to the database) and [`reconcile`] (from a file to a checked plan). The only module that reads the clock and
+//! the way to the database), [`reconcile`] (from a file to a checked plan) and [`look`] (reading what may be refused). The only module that reads the clock and
 //! the environment, and the only one that `main` calls.
 
 pub mod apply;

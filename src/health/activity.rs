@@ -102,7 +102,7 @@ pub(super) fn replication(slots: &[Slot], standbys: Result<&[Standby], &String>)
     let mut findings: Vec<Finding> = slots.iter().filter_map(slot).collect();
     match standbys {
         Ok(standbys) => {
-            findings.extend(standbys.iter().filter(|s| s.xmin_age > MANY_TRANSACTIONS).map(standby))
+            findings.extend(standbys.iter().filter(|s| s.xmin_age > MANY_TRANSACTIONS).map(standby));
         }
         Err(reason) => findings.push(super::unseen(Check::Replication, reason)),
     }

@@ -15,9 +15,9 @@ pub enum Engine {
     Aurora,
     /// PostgreSQL with the extension `citus`.
     Citus,
-    /// YugabyteDB.
+    /// `YugabyteDB`.
     Yugabyte,
-    /// CockroachDB.
+    /// `CockroachDB`.
     Cockroach,
     /// Something that does not call itself PostgreSQL.
     Unknown,

@@ -125,10 +125,10 @@ fn cutoffs(tables: &[Storage]) -> Option<Finding> {
     }
     let tables =
         if missing.len() == 1 { "1 table has".to_owned() } else { format!("{} tables have", missing.len()) };
-    let worth = if largest < LARGE {
-        format!("With at most {} rows a table, it is hardly worth it.", grouped(largest))
-    } else {
-        format!("The largest table has about {} rows.", grouped(largest))
+    let worth = match largest {
+        0 => "These tables are empty, or were never analysed.".to_owned(),
+        1..LARGE => format!("With at most {} rows a table, it is hardly worth it.", grouped(largest)),
+        _ => format!("The largest table has about {} rows.", grouped(largest)),
     };
     let finding = Finding::note(Check::Indexes, format!("{tables} no index on the column that cleanup compares."))
         .meaning(format!(

@@ -259,7 +259,7 @@ impl Report {
     #[must_use]
     pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
         let finding =
-            Finding::problem(Check::Connection, sentence(reason)).meaning(hints.join("; ")).shell(retry);
+            Finding::problem(Check::Connection, sentence(reason)).meaning(sentences(hints)).shell(retry);
         Self { findings: vec![finding] }
     }
 
@@ -329,6 +329,10 @@ fn sentence(reason: &str) -> String {
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let end = if reason.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
+}
+
+fn sentences(hints: &[String]) -> String {
+    hints.iter().map(|hint| sentence(hint)).collect::<Vec<_>>().join(" ")
 }
 
 /// A fact that could not be read.

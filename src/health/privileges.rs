@@ -17,11 +17,11 @@ const fn needed(purpose: Purpose, role: TableRole) -> &'static [Privilege] {
     }
 }
 
-const fn title(purpose: Purpose) -> &'static str {
+const fn verbs(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
-        Purpose::Plan => "plan and status",
-        Purpose::Apply => "apply and createapplication",
-        Purpose::Cleartokens => "cleartokens",
+        Purpose::Plan => &["plan", "status"],
+        Purpose::Apply => &["apply", "createapplication"],
+        Purpose::Cleartokens => &["cleartokens"],
     }
 }
 
@@ -49,7 +49,7 @@ fn words(privileges: &[Privilege]) -> String {
 pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
     let Privileges { role, locked_schemas, tables, unreadable_users, .. } = privileges;
     let mut findings = Vec::new();
-    let (mut enough, mut granted) = (Vec::new(), BTreeSet::new());
+    let (mut enough, mut granted): (Vec<&str>, BTreeSet<String>) = Default::default();
     for purpose in &terms.purposes {
         let missing = grants(tables, |table| needed(*purpose, table));
         let sequences: Vec<&String> = tables
@@ -58,14 +58,14 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
             .filter_map(|rights| rights.locked_sequence.as_ref())
             .collect();
         if missing.is_empty() && sequences.is_empty() && locked_schemas.is_empty() {
-            enough.push(title(*purpose));
+            enough.extend(verbs(*purpose));
             continue;
         }
         let mut lacks: Vec<String> =
             locked_schemas.iter().map(|schema| format!("USAGE on schema {schema}")).collect();
         lacks.extend(missing.iter().map(|(what, on)| format!("{} on {}", words(what), listed(on))));
         lacks.extend(sequences.iter().map(|sequence| format!("USAGE on sequence {sequence}")));
-        let found = format!("For {}, {role} lacks {}.", title(*purpose), lacks.join("; "));
+        let found = format!("For {}, {role} lacks {}.", listed(verbs(*purpose)), lacks.join("; "));
         let mut finding = Finding::problem(Check::Privileges, found)
             .meaning("The verb fails at the first statement that needs it; nothing is half done.");
         for schema in locked_schemas {
@@ -82,10 +82,7 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
         findings.push(finding);
     }
     if !enough.is_empty() {
-        findings.insert(
-            0,
-            Finding::ok(Check::Privileges, format!("{role} may do what {} need.", listed(&enough))),
-        );
+        findings.insert(0, Finding::ok(Check::Privileges, format!("{role} may run {}.", listed(&enough))));
     }
     if let Some(users) = unreadable_users {
         findings.push(

@@ -101,5 +101,6 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
 
 /// There is nothing to work with.
 pub(super) fn missing(missing: &NoSchema) -> Finding {
-    Finding::problem(Check::Schema, super::sentence(&missing.reason)).meaning(missing.hints.join("; "))
+    Finding::problem(Check::Schema, super::sentence(&missing.reason))
+        .meaning(super::sentences(&missing.hints))
 }

@@ -87,7 +87,7 @@ fn what_is_missing_is_asked_for_once() {
     let reader = privileges(&[Privilege::Select]);
     assert_eq!(
         told(&privileges::check(&reader, &terms(&[Purpose::Plan]))),
-        ["Ok: app may do what plan and status need.", "Ok: The ledger is there."]
+        ["Ok: app may run plan and status.", "Ok: The ledger is there."]
     );
     assert_eq!(
         told(&privileges::check(&reader, &terms(&[Purpose::Apply]))),

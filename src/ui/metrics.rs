@@ -1,4 +1,4 @@
-//! The health of the token tables in Prometheus's text format (version 0.0.4), for node_exporter's textfile collector.
+//! The health of the token tables in Prometheus's text format (version 0.0.4), for `node_exporter`'s textfile collector.
 //!
 //! Every family has its HELP and TYPE, and its samples stand together. All are gauges: they are measured, not counted
 //! up here. `docs/operations.md` lists the names; they are a contract. Pure.
@@ -22,7 +22,7 @@ impl Family {
         Self { name, help, samples: Vec::new() }
     }
 
-    fn sample(&mut self, labels: Vec<(&'static str, String)>, value: impl ToString) {
+    fn sample(&mut self, labels: Vec<(&'static str, String)>, value: impl std::fmt::Display) {
         self.samples.push((labels, value.to_string()));
     }
 

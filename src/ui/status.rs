@@ -141,17 +141,16 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
         grid.row(cells);
     }
     out.push_str(&grid.render(canvas.width));
-    let orphaned: u64 = status.tables.iter().map(|table| table.rows.orphaned).sum();
-    if orphaned > 0 {
-        let verb = if orphaned == 1 { "is" } else { "are" };
+    let undated = status.tables.iter().map(|table| table.rows.orphaned + table.rows.idle).sum();
+    if undated > 0 {
         let _ = writeln!(
             out,
             "{}",
             paint(
                 DIM,
                 format_args!(
-                    "Of {}, nothing says since when {verb} orphaned.",
-                    plural(orphaned, "refresh token")
+                    "Not among these: {}, orphaned or past the lifetime, with no date of their own.",
+                    plural(undated, "refresh token")
                 )
             )
         );

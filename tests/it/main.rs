@@ -22,6 +22,8 @@ mod db_errors;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod examples;
@@ -35,6 +37,8 @@ mod migrations;
 mod reconcile;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod stored_secrets;
 #[cfg(test)]

@@ -136,7 +136,7 @@ async fn runners_at_once_do_the_work_once() {
     for runner in runners {
         applied += runner.await.unwrap();
     }
-    assert_eq!(applied, 2);
+    assert_eq!(applied, 3);
 }
 
 #[tokio::test]

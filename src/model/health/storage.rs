@@ -96,6 +96,10 @@ pub enum Trigger {
 }
 
 /// A foreign key that points at a DOT table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the catalogue, which do not depend on each other"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
     /// The constraint.
