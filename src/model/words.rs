@@ -75,7 +75,7 @@ mod tests {
     fn sizes_are_those_of_postgresql_with_a_digit_more() {
         assert_eq!(
             [0, 1_023, 1_024, 1_536, 10_240, 1_047_552, 1_048_576, 25_270_681, u64::MAX].map(bytes),
-            ["0 B", "1023 B", "1.0 kB", "1.5 kB", "10 kB", "1023 kB", "1.0 MB", "24 MB", "16384 PB"]
+            ["0 B", "1023 B", "1.0 kB", "1.5 kB", "10 kB", "1023 kB", "1.0 MB", "24 MB", "16383 PB"]
         );
     }
 

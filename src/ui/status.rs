@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anstyle::Style;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::grid::{Column, Grid};
+use super::grid::{Column, Grid, wrap};
 use super::plan::visible;
 use super::progress::short;
 use super::{BOLD, DIM, paint};
@@ -46,22 +47,28 @@ pub const fn title(role: TableRole) -> &'static str {
 /// The whole picture.
 #[must_use]
 pub fn render(status: &Status, canvas: Canvas) -> String {
-    let mut out = format!(
-        "{} {} as of {}\n\n",
-        paint(BOLD, "Token tables of"),
-        paint(BOLD, visible(&status.database)),
-        instant(status.as_of)
-    );
+    let mut out = String::new();
+    let title = format!("Token tables of {} as of {}", visible(&status.database), instant(status.as_of));
+    prose(&mut out, BOLD, &title, canvas.width);
+    out.push('\n');
     out.push_str(&rows(status, canvas.width));
-    reclaimable(&mut out, status);
+    reclaimable(&mut out, status, canvas.width);
     ages(&mut out, status, canvas);
     storage(&mut out, status, canvas.width);
     growth(&mut out, status, canvas.width);
     runs(&mut out, status, canvas.width);
     for unseen in &status.unseen {
-        let _ = writeln!(out, "\nNot shown: {}.", visible(unseen));
+        out.push('\n');
+        prose(&mut out, Style::new(), &format!("Not shown: {}.", visible(unseen)), canvas.width);
     }
     out
+}
+
+/// A sentence, broken where the terminal ends.
+fn prose(out: &mut String, style: Style, text: &str, width: usize) {
+    for line in wrap(text, width) {
+        let _ = writeln!(out, "{}", paint(style, line));
+    }
 }
 
 fn rows(status: &Status, width: usize) -> String {
@@ -76,38 +83,30 @@ fn rows(status: &Status, width: usize) -> String {
         let numbers = [rows.total(), rows.live, rows.spent(), *reclaimable];
         grid.row([title(rows.role).to_owned()].into_iter().chain(numbers.map(grouped)).collect());
     }
-    grid.render(width)
-        + &paint(
-            DIM,
-            "Refresh tokens count as expired once they are revoked, orphaned or past their lifetime.",
-        )
-        + "\n"
+    let mut out = grid.render(width);
+    let refresh = "Refresh tokens count as expired once they are revoked, orphaned or past their lifetime.";
+    prose(&mut out, DIM, refresh, width);
+    out
 }
 
-fn reclaimable(out: &mut String, status: &Status) {
+fn reclaimable(out: &mut String, status: &Status, width: usize) {
+    out.push('\n');
     let total = status.reclaimable.total();
-    let by = if status.policy_of_file { "[cleanup]" } else { "DOT's defaults, for want of a [cleanup]" };
+    let by = if status.policy_of_file { "[cleanup]" } else { "DOT's defaults (no [cleanup])" };
     if total == 0 {
-        let _ = writeln!(out, "\n{} nothing, by {by}.", paint(BOLD, "Reclaimable now:"));
+        prose(out, BOLD, &format!("Reclaimable now: nothing, by {by}."), width);
         return;
     }
     let rows = status.total();
     let share = if rows == 0 { 0 } else { u128::from(total) * 100 / u128::from(rows) };
-    let _ = writeln!(
-        out,
-        "\n{} {} ({share}% of {}), by {by}",
-        paint(BOLD, "Reclaimable now:"),
-        plural(total, "row"),
-        grouped(rows)
-    );
-    let width =
-        Category::ALL.map(|category| grouped(status.reclaimable.get(category)).len()).into_iter().max();
-    let width = width.unwrap_or_default();
+    let now = format!("Reclaimable now: {} ({share}% of {}), by {by}", plural(total, "row"), grouped(rows));
+    prose(out, BOLD, &now, width);
+    let digits =
+        grouped(Category::ALL.into_iter().map(|c| status.reclaimable.get(c)).max().unwrap_or_default()).len();
     for (category, rows) in status.reclaimable.iter().filter(|(_, rows)| *rows > 0) {
-        let _ = writeln!(out, "    {:>width$}  {}", grouped(rows), category.title());
+        let _ = writeln!(out, "    {:>digits$}  {}", grouped(rows), category.title());
     }
-    let _ =
-        writeln!(out, "{}", paint(DIM, "oauthctl cleartokens deletes them; with --dry-run it only counts."));
+    prose(out, DIM, "oauthctl cleartokens deletes them; with --dry-run it only counts.", width);
 }
 
 /// One bar per age, and where there is room, the numbers of each table.
@@ -143,17 +142,10 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
     out.push_str(&grid.render(canvas.width));
     let undated = status.tables.iter().map(|table| table.rows.orphaned + table.rows.idle).sum();
     if undated > 0 {
-        let _ = writeln!(
-            out,
-            "{}",
-            paint(
-                DIM,
-                format_args!(
-                    "Not among these: {}, orphaned or past the lifetime, with no date of their own.",
-                    plural(undated, "refresh token")
-                )
-            )
-        );
+        let tokens = plural(undated, "refresh token");
+        let text =
+            format!("Not among these: {tokens}, orphaned or past the lifetime, with no date of their own.");
+        prose(out, DIM, &text, canvas.width);
     }
 }
 
@@ -182,8 +174,8 @@ fn storage(out: &mut String, status: &Status, width: usize) {
         Column::words("SIZE"),
         Column::number("TABLE"),
         Column::number("INDEXES"),
-        Column::number("DEAD ROWS"),
-        Column::words("LAST VACUUM").spare(1),
+        Column::number("DEAD ROWS").spare(1),
+        Column::words("LAST VACUUM").spare(2),
     ]);
     for (table, storage) in known {
         let vacuumed = match storage.vacuumed() {
@@ -209,14 +201,9 @@ fn growth(out: &mut String, status: &Status, width: usize) {
         status.tables.iter().filter_map(|table| Some((table, table.growth.as_ref()?))).collect();
     let Some((_, newest)) = grown.iter().max_by_key(|(_, growth)| growth.since) else { return };
     let ago = Duration::try_from(status.as_of - newest.since).unwrap_or_default();
-    let _ = writeln!(
-        out,
-        "\n{} {} of {} ({} ago)",
-        paint(BOLD, "Since the end of"),
-        newest.verb,
-        instant(newest.since),
-        span(ago)
-    );
+    out.push('\n');
+    let since = format!("Since the end of {} of {} ({} ago)", newest.verb, instant(newest.since), span(ago));
+    prose(out, BOLD, &since, width);
     let mut grid = Grid::new(vec![
         Column::words("GROWTH"),
         Column::number("NEW ROWS"),
@@ -248,11 +235,9 @@ fn signed(difference: i64) -> String {
 
 fn runs(out: &mut String, status: &Status, width: usize) {
     let Some(runs) = &status.runs else {
-        let _ = writeln!(
-            out,
-            "\n{}",
-            paint(DIM, "No ledger, so no growth and no history; oauthctl migrate --ledger makes one.")
-        );
+        out.push('\n');
+        let none = "No ledger, so no growth and no history; oauthctl migrate --ledger makes one.";
+        prose(out, DIM, none, width);
         return;
     };
     out.push('\n');
@@ -263,10 +248,10 @@ fn runs(out: &mut String, status: &Status, width: usize) {
     let mut grid = Grid::new(vec![
         Column::words("LAST RUNS"),
         Column::words("BEGAN"),
-        Column::number("TOOK").spare(1),
-        Column::number("ROWS DELETED"),
-        Column::words("END"),
-        Column::words("WHO").spare(2),
+        Column::number("TOOK").spare(2),
+        Column::number("DELETED"),
+        Column::words("END").spare(1),
+        Column::words("WHO").spare(3),
     ]);
     for run in runs {
         let took = run.finished.map(|end| short(Duration::try_from(end - run.started).unwrap_or_default()));
@@ -306,7 +291,7 @@ mod tests {
         assert_eq!(bar(100, 100, 4, true), "████");
         assert_eq!(bar(50, 100, 3, true), "█▌");
         assert_eq!(bar(1, 1_000_000, 4, true), "▏");
-        assert_eq!((bar(1, 1_000_000, 4, false), bar(51, 100, 4, false)), ("#".to_owned(), "###".to_owned()));
+        assert_eq!((bar(1, 1_000_000, 4, false), bar(60, 100, 4, false)), ("#".to_owned(), "###".to_owned()));
         assert_eq!(bar(0, 100, 4, true), "");
     }
 

@@ -135,7 +135,7 @@ fn without_a_policy_the_defaults_of_dot_count() {
     let world = World::new(Template::Dot341);
     world.sandbox.write("oauth.toml", "");
     let output = world.run(&[]).exits(0);
-    assert!(output.stdout.contains("by DOT's defaults, for want of a [cleanup]"), "{output}");
+    assert!(output.stdout.contains("by DOT's defaults (no [cleanup])"), "{output}");
     assert!(output.stderr.contains("refresh tokens have no lifetime"), "{output}");
     assert_eq!(world.json(&[])["policy"], "defaults");
     assert_eq!(world.json(&[])["reclaimable"]["rows"]["expired"], 0);
