@@ -21,10 +21,11 @@
 //! |---|---|
 //! | [`model`], [`secret`], [`hasher`] | each other |
 //! | [`conninfo`] | `secret` |
-//! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
-//! | [`plan`] | `model`, `secret`, `hasher` |
+//! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules`, `lint` |
+//! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
 //! | [`health`] | `model` |
+//! | [`lint`] | `model`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |
@@ -45,6 +46,7 @@ pub mod embedded;
 pub mod error;
 pub mod hasher;
 pub mod health;
+pub mod lint;
 pub mod model;
 pub mod plan;
 pub mod rules;

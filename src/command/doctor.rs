@@ -101,7 +101,7 @@ fn show(
     encryption: Option<&Encryption>,
 ) -> Result<(), Error> {
     let text = match session.global.format {
-        Format::Text => render(report, session.ui.answer_width()),
+        Format::Text | Format::Sarif | Format::Github => render(report, session.ui.answer_width()),
         Format::Json => {
             json(report, server, encryption).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
@@ -204,7 +204,7 @@ async fn layout(snapshot: &mut Transaction<'_>, config: &Config) -> Result<Resul
             savepoint.commit().await.map_err(DbError::during("looking at the tables"))?;
             Ok(Ok(layout))
         }
-        Err(LayoutError::Database(error)) => Err(DbError::new("looking at the tables", error).into()),
+        Err(LayoutError::Database(error)) => Err(error.into()),
         Err(error) => {
             let error = Error::from(error);
             savepoint.rollback().await.map_err(DbError::during("looking at the tables"))?;
