@@ -24,6 +24,7 @@
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules`, `lint` |
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
+//! | [`health`] | `model` |
 //! | [`lint`] | `model`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
@@ -44,6 +45,7 @@ pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;
+pub mod health;
 pub mod lint;
 pub mod model;
 pub mod plan;

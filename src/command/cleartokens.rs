@@ -18,7 +18,7 @@ use crate::error::{Error, Exit};
 use crate::model::{Category, CleanupPolicy, ClientId, Sweep, Tally};
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
-use crate::ui::cleanup::{count_json, outcome_json, render};
+use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, visible};
 use crate::ui::progress::{Manner, Progress};
 
@@ -171,7 +171,9 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Ok(outcome) => (outcome.deleted, Ok(outcome)),
         Err((deleted, error)) => (deleted, Err(error)),
     };
-    history.finish(session, &connected, &result, serde_json::json!({ "tokens": deleted })).await;
+    let stop = result.as_ref().ok().map(|outcome| stop_key(&outcome.stop));
+    let counts = serde_json::json!({ "tokens": deleted, "stop": stop });
+    history.finish(session, &connected, &result, counts).await;
     report(session, &rfc3339(as_of), &result?, counted.as_ref())
 }
 
@@ -182,7 +184,7 @@ pub fn connections(policy: &CleanupPolicy) -> usize {
 }
 
 /// Says what may surprise, as DOT does where there is no lifetime.
-async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
+pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
     let wanted = retention::categories(policy, &available(connected));
     if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
         let what = match kept {

@@ -1,24 +1,27 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
 //! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
-//! the way to the database) and [`reconcile`] (from a file to a checked plan). The only module that reads the clock and
+//! the way to the database), [`reconcile`] (from a file to a checked plan) and [`look`] (reading what may be refused). The only module that reads the clock and
 //! the environment, and the only one that `main` calls.
 
 pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+pub mod doctor;
 mod findings;
 pub mod history;
 pub mod init;
 pub mod interrupted;
 pub mod logging;
+pub mod look;
 pub mod man;
 pub mod migrate;
 pub mod plan;
 pub mod reconcile;
 pub mod schema;
 pub mod session;
+pub mod status;
 pub mod validate;
 
 use std::path::PathBuf;
@@ -114,6 +117,10 @@ pub enum Verb {
     Cleartokens(cleartokens::CleartokensArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
+    /// Show how the token tables are: rows, ages, sizes, what cleanup would delete, the last runs.
+    Status(status::StatusArgs),
+    /// Look for what goes wrong, or will, and say what to type; changes nothing.
+    Doctor(doctor::DoctorArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
     /// Print the JSON Schema of the file.
@@ -135,6 +142,8 @@ impl Verb {
             Self::Apply(_) => "apply",
             Self::Cleartokens(_) => "cleartokens",
             Self::Createapplication(_) => "createapplication",
+            Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::Migrate(_) => "migrate",
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
@@ -158,6 +167,8 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Cleartokens(args) => session.block_on(cleartokens::run, args),
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
+        Verb::Status(args) => session.block_on(status::run, args),
+        Verb::Doctor(args) => session.block_on(doctor::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args),

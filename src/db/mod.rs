@@ -3,6 +3,7 @@ pub mod applications;
 pub mod connect;
 pub mod dependents;
 pub mod error;
+pub mod health;
 pub mod layout;
 pub mod ledger;
 pub mod migrations;

@@ -5,10 +5,12 @@
 mod actual;
 mod application;
 mod cleanup;
+pub mod health;
 mod policy;
 mod provider;
 mod sweep;
 mod tables;
+pub mod words;
 
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};

@@ -193,8 +193,9 @@ fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
 }
 
-/// Why a run ended, for scripts.
-const fn stop_key(stop: &Stop) -> &'static str {
+/// Why a run ended, for scripts and for the ledger.
+#[must_use]
+pub const fn stop_key(stop: &Stop) -> &'static str {
     match stop {
         Stop::Finished => "finished",
         Stop::MaxRows => "max_rows",
