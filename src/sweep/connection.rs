@@ -129,7 +129,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let started = Instant::now();
         let (isolation, lock_timeout) = match way {
-            Way::Bulk => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
+            Way::Bulk(_) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
             Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
@@ -139,8 +139,8 @@ impl<'a> Connection<'a> {
             .await
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {
-            Way::Bulk => {
-                let deleted = cleaner.delete_window(&transaction, window).await.map_err(fault)?;
+            Way::Bulk(pointers) => {
+                let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
                 Taken { deleted, left: 0, rest: None }
             }
             Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,

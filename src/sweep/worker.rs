@@ -12,7 +12,7 @@ use super::connection::{Connection, Done, Fault, Verdict};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::{Stop, SweepError, Transient, Wait};
-use crate::db::tokens::Window;
+use crate::db::tokens::{Pointers, Window};
 
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
@@ -84,7 +84,7 @@ impl<'a> Worker<'a> {
                 }
             };
             let stop = match piece.way {
-                Way::Bulk => self.sweep(job, piece, room).await?,
+                Way::Bulk(pointers) => self.sweep(job, piece, pointers, room).await?,
                 Way::Careful(_) => {
                     self.account.release(room);
                     self.pick(job, piece.window, piece.span).await?
@@ -97,9 +97,15 @@ impl<'a> Worker<'a> {
     }
 
     /// Does a window in bulk.
-    async fn sweep(&mut self, job: &Job<'_>, piece: Piece, room: u32) -> Result<Option<Stop>, SweepError> {
+    async fn sweep(
+        &mut self,
+        job: &Job<'_>,
+        piece: Piece,
+        pointers: Pointers,
+        room: u32,
+    ) -> Result<Option<Stop>, SweepError> {
         let Piece { window, span, .. } = piece;
-        let attempt = self.attempt(job, &window, Way::Bulk).await;
+        let attempt = self.attempt(job, &window, Way::Bulk(pointers)).await;
         self.account.release(room);
         match attempt? {
             Attempt::Stop(stop) => return Ok(Some(stop)),
@@ -110,6 +116,10 @@ impl<'a> Worker<'a> {
             }
             Attempt::Failed(Transient::TooSlow) => {
                 job.with_pacer(Pacer::too_slow);
+                job.give_back(window).await;
+            }
+            Attempt::Failed(Transient::Referenced) if pointers == Pointers::ExpectNone => {
+                job.with_pacer(Pacer::expect_pointers);
                 job.give_back(window).await;
             }
             Attempt::Failed(Transient::Disconnected) => job.give_back(window).await,
@@ -201,7 +211,7 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-            Err(fault) => return self.trouble(job, fault, way == Way::Bulk).await,
+            Err(fault) => return self.trouble(job, fault, matches!(way, Way::Bulk(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
         match self.account.note_progress(done.deleted().tally.total(), left) {

@@ -9,7 +9,7 @@ use deadpool_postgres::GenericClient;
 use super::excluded::Excluded;
 use super::predicate::Tables;
 use super::statement::{Sql, Values};
-use super::steps::{Locked, Steps, Writer};
+use super::steps::{BulkRefresh, Locked, Pointers, Steps, Writer};
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
@@ -46,7 +46,7 @@ pub struct Cleaner {
     walk: Walk,
     candidates: Sql,
     left: Sql,
-    bulk: Option<Steps<Sql>>,
+    bulk: Option<Steps<BulkRefresh>>,
     careful: Steps<Locked>,
 }
 
@@ -78,6 +78,15 @@ impl Cleaner {
         if self.careful.refresh.is_some() && self.careful.rows.is_some() { 2 } else { 1 }
     }
 
+    /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
+    #[must_use]
+    pub const fn expected_pointers(&self) -> Pointers {
+        match self.live {
+            Category::Expired => Pointers::ExpectNone,
+            _ => Pointers::Clear,
+        }
+    }
+
     /// Whether [`Cleaner::delete_window`] is there for this sweep.
     #[must_use]
     pub const fn has_bulk(&self) -> bool {
@@ -107,12 +116,17 @@ impl Cleaner {
         &self,
         client: &impl GenericClient,
         window: &Window,
+        pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
         let mut deleted = Deleted::default();
         let Some(steps) = &self.bulk else { return Ok(deleted) };
         let values = self.values(window);
         if let Some(refresh) = &steps.refresh {
-            let row = refresh.one(client, values).await.map_err(self.failed())?;
+            let sql = match pointers {
+                Pointers::Clear => &refresh.clearing,
+                Pointers::ExpectNone => &refresh.trusting,
+            };
+            let row = sql.one(client, values).await.map_err(self.failed())?;
             self.count_refresh(&mut deleted, row.get(0), row.get(1));
             deleted.detached = unsigned(row.get(2));
         }

@@ -19,6 +19,7 @@ use tokio_postgres::GenericClient;
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
+pub use steps::Pointers;
 pub use walk::Window;
 
 use super::error::DbError;
