@@ -13,7 +13,7 @@ use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
-use crate::model::{Actual, Allow, ClientId, Desired, Key, Sweep, TableRole};
+use crate::model::{Actual, Allow, CleanupPolicy, ClientId, Desired, Key, Sweep, TableRole};
 use crate::plan::guard::{Blocker, Rails, Refusal, check};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
@@ -135,6 +135,7 @@ async fn forecast(
         Some(instant) => instant,
         None => database_now(&client).await?,
     };
+    let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
     let sweeps = retention::sweeps(policy, as_of, &available(connected));
     let snapshot = read_only(&mut client).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;

@@ -6,5 +6,6 @@ pub mod error;
 pub mod layout;
 pub mod ledger;
 pub mod migrations;
+pub mod replication;
 pub mod tls;
 pub mod tokens;

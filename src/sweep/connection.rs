@@ -11,6 +11,7 @@ use tokio_postgres::IsolationLevel;
 use super::pace::Way;
 use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
+use crate::db::replication::{self, Replication};
 use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
 
 /// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
@@ -117,6 +118,12 @@ impl<'a> Connection<'a> {
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
         let client = self.client().await?;
         cleaner.whole(&*client).await.map_err(fault)
+    }
+
+    /// How far the replicas are.
+    pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
+        let client = self.client().await?;
+        replication::look(&***client).await.map_err(|source| database("looking at the replicas", source))
     }
 
     /// Runs one batch in a transaction of its own.

@@ -31,6 +31,7 @@ impl<'a> Engine<'a> {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
         let count = account.pace.workers.get().min(most).max(1);
+        account.engage(count);
         let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
         Self { account, workers }
     }

@@ -10,6 +10,7 @@ mod engine;
 mod event;
 mod job;
 mod pace;
+mod throttle;
 mod worker;
 
 use std::num::NonZeroU32;
@@ -41,6 +42,8 @@ pub struct Pace {
     pub max_duration: Option<Duration>,
     /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
+    /// Wait while a replica is further behind; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
     /// How many connections work at the same time.
     pub workers: NonZeroU32,
 }
@@ -54,6 +57,7 @@ impl From<&CleanupPolicy> for Pace {
             nice_ratio: policy.nice_ratio,
             max_duration: policy.max_duration,
             max_rows: policy.max_rows,
+            max_replica_lag: policy.max_replica_lag,
             workers: policy.workers,
         }
     }

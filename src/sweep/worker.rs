@@ -11,7 +11,8 @@ use super::account::{Account, Remedy};
 use super::connection::{Connection, Done, Fault, Verdict};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
-use super::{Stop, SweepError, Transient, Wait};
+use super::throttle::Behind;
+use super::{Event, Stop, SweepError, Transient, Wait};
 use crate::db::tokens::{Pointers, Window};
 
 /// So many tries for one window before it is left for another look.
@@ -62,7 +63,7 @@ impl<'a> Worker<'a> {
 
     async fn walk_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         loop {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await? {
                 return Ok(Some(stop));
             }
             let size = job.with_pacer(|pacer| pacer.size());
@@ -110,7 +111,7 @@ impl<'a> Worker<'a> {
         match attempt? {
             Attempt::Stop(stop) => return Ok(Some(stop)),
             Attempt::Done(done) => {
-                let rows = done.deleted().tally.total();
+                let rows = done.deleted().rows();
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
@@ -133,7 +134,7 @@ impl<'a> Worker<'a> {
         let mut rest = Some(window);
         let mut tries = 0;
         while let Some(window) = rest.take() {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await? {
                 return Ok(Some(stop));
             }
             let (size, pair) = (job.with_pacer(|pacer| pacer.size()), job.cleaner.rows_per_key());
@@ -214,7 +215,7 @@ impl<'a> Worker<'a> {
             Err(fault) => return self.trouble(job, fault, matches!(way, Way::Bulk(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
-        match self.account.note_progress(done.deleted().tally.total(), left) {
+        match self.account.note_progress(done.deleted().rows(), left) {
             Some(stop) => Ok(Attempt::Stop(stop)),
             None => Ok(Attempt::Done(done)),
         }
@@ -234,17 +235,36 @@ impl<'a> Worker<'a> {
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
         job.book(done.deleted().tally);
         self.account.book(job, done, examined, size);
-        self.due = pause(self.account.pace, done.elapsed, done.deleted().tally.total());
+        self.due = pause(self.account.pace, done.elapsed, done.deleted().rows());
     }
 
-    /// Pauses if a pause is due, and says why the run must end, if it must.
-    async fn may_go_on(&mut self) -> Option<Stop> {
-        let stop = self.account.must_stop();
+    /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
+    async fn may_go_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         let due = std::mem::take(&mut self.due);
-        if stop.is_some() || due.is_zero() {
-            return stop;
+        if !due.is_zero() && self.account.must_stop().is_none() {
+            self.account.wait(Wait::Pace, due).await;
         }
-        self.account.wait(Wait::Pace, due).await;
-        self.account.must_stop()
+        let account = self.account;
+        let Some(throttle) = &account.throttle else { return Ok(account.must_stop()) };
+        loop {
+            if let Some(stop) = account.must_stop() {
+                return Ok(Some(stop));
+            }
+            let look = match throttle.look(&mut self.connection).await {
+                Ok(look) => look,
+                Err(fault) => match self.trouble(job, fault, false).await? {
+                    Attempt::Stop(stop) => return Ok(Some(stop)),
+                    Attempt::Done(_) | Attempt::Failed(_) => continue,
+                },
+            };
+            if let Some(replicas) = look.hidden {
+                account.tell(Event::Hidden { replicas });
+            }
+            let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
+            if look.fresh {
+                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most(), waited });
+            }
+            account.throttle(throttle.interval()).await;
+        }
     }
 }

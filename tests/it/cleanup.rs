@@ -3,6 +3,7 @@
 pub mod draft;
 pub mod graph;
 
+pub mod applications;
 mod batches;
 mod cases;
 mod faults;

@@ -6,14 +6,15 @@
 
 use deadpool_postgres::GenericClient;
 
+use super::applications::Applications;
 use super::excluded::Excluded;
-use super::predicate::Tables;
+use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
 use super::steps::{BulkRefresh, Locked, Pointers, Steps, Writer};
 use super::walk::{Walk, Window};
-use super::{TokensError, attempt};
+use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Doomed, Sweep, Tally};
+use crate::model::{Category, Doomed, Sweep, TableRole, Tally};
 
 /// What a batch deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,16 @@ pub struct Deleted {
     pub tally: Tally,
     /// Pointers from access tokens to deleted refresh tokens that were cleared.
     pub detached: u64,
+    /// Rows that hung on deleted applications, or on applications that go next.
+    pub dependents: u64,
+}
+
+impl Deleted {
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tally.total() + self.dependents
+    }
 }
 
 /// What [`Cleaner::delete_some`] did.
@@ -48,13 +59,14 @@ pub struct Cleaner {
     left: Sql,
     bulk: Option<Steps<BulkRefresh>>,
     careful: Steps<Locked>,
+    applications: Option<(Category, Applications)>,
 }
 
 impl Cleaner {
-    /// Writes the statements. `None`: the layout lacks the sweep's table.
+    /// Writes the statements. `None`: the layout lacks the sweep's table, or a column that it goes by.
     #[must_use]
     pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded) -> Option<Self> {
-        let table = layout.table(sweep.role())?;
+        let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
         Some(Self {
@@ -68,14 +80,24 @@ impl Cleaner {
             left: writer.left(),
             bulk: writer.bulk(),
             careful: writer.careful(),
+            applications: sweep
+                .categories()
+                .into_iter()
+                .find(|category| category.role() == TableRole::Application)
+                .map(|category| (category, Applications::new(layout, &tables, Cutoffs::of(sweep)))),
             excluded,
         })
     }
 
-    /// How many rows at most a window of one row deletes: a session is two.
+    /// How many rows a window of one row deletes: a session is two, and so is an unused application with its
+    /// registration access token. (More may hang on an application; those rows take batches of their own.)
     #[must_use]
     pub const fn rows_per_key(&self) -> u32 {
-        if self.careful.refresh.is_some() && self.careful.rows.is_some() { 2 } else { 1 }
+        if self.applications.is_some() || self.careful.refresh.is_some() && self.careful.rows.is_some() {
+            2
+        } else {
+            1
+        }
     }
 
     /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
@@ -154,6 +176,18 @@ impl Cleaner {
             taken.rest = self.walk.after(client, window, &last).await?;
         }
         let values = Values { keys: &candidates, ..values };
+        if let Some((category, applications)) = &self.applications {
+            // One more than there are applications, so that one row each leaves the batch a complete one.
+            let gone = applications.delete(client, &candidates, values.rows + 1, values).await;
+            let gone = gone.map_err(self.failed())?;
+            self.assert_deleted(gone.doomed, gone.applications)?;
+            taken.deleted.tally.add(*category, unsigned(gone.applications));
+            taken.deleted.dependents = gone.dependents;
+            if gone.more {
+                taken.rest = Some(window.clone());
+                return Ok(taken);
+            }
+        }
         if let Some(refresh) = &self.careful.refresh {
             self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
         }

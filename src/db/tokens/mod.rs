@@ -6,6 +6,7 @@
 //! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
 //! Begins and ends no transaction, retries nothing, knows no pace.
 
+mod applications;
 mod cleaner;
 mod count;
 mod excluded;
@@ -23,7 +24,8 @@ pub use steps::Pointers;
 pub use walk::Window;
 
 use super::error::DbError;
-use super::layout::Table;
+use super::layout::{Layout, Table};
+use crate::model::{Category, Sweep};
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,24 @@ impl TokensError {
             Self::Vetoed { .. } => None,
         }
     }
+}
+
+/// Whether the tables have what a sweep goes by: applications only say since DOT 3.4.0 how they came to be.
+#[must_use]
+pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
+    sweep.categories().into_iter().all(|category| lacking(layout, category).is_empty())
+}
+
+/// The columns that a category goes by and that this DOT does not have. A table that is not there lacks none.
+#[must_use]
+pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
+    let columns: &[&str] = match category {
+        Category::Cimd => &["registration_source", "cimd_expires_at"],
+        Category::Dcr => &["registration_source", "created", "updated", "skip_authorization"],
+        _ => &[],
+    };
+    let table = layout.table(category.role());
+    columns.iter().copied().filter(|column| table.is_some_and(|table| !table.has(column))).collect()
 }
 
 /// For `map_err`; `attempted` reads well in front of "failed".

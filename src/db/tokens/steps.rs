@@ -70,7 +70,11 @@ impl<'a> Writer<'a> {
             Doomed::Sessions { .. } => "a",
             Doomed::RefreshTokens { .. } => "r",
             Doomed::IdTokens { .. } => "i",
-            Doomed::Grants { .. } | Doomed::ParRequests { .. } | Doomed::DeviceGrants { .. } => "t",
+            Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => "t",
         }
     }
 
@@ -117,6 +121,9 @@ impl<'a> Writer<'a> {
             Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
                 Cutoffs::by_client(expired, &self.tables, binds)
             }
+            Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => {
+                self.cutoffs.application(&self.tables, binds)
+            }
             Doomed::RefreshTokens { .. } => "false".to_owned(),
         }
     }
@@ -133,7 +140,10 @@ impl<'a> Writer<'a> {
     const fn category(&self) -> Option<Category> {
         match self.doomed {
             Doomed::Sessions { expired: Some(_), .. } => Some(Category::Access),
-            Doomed::Sessions { expired: None, .. } | Doomed::RefreshTokens { .. } => None,
+            Doomed::Sessions { expired: None, .. }
+            | Doomed::RefreshTokens { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => None,
             Doomed::IdTokens { .. } => Some(Category::Id),
             Doomed::Grants { .. } => Some(Category::Grants),
             Doomed::ParRequests { .. } => Some(Category::Par),
@@ -173,6 +183,9 @@ impl<'a> Writer<'a> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)
         {
+            return None;
+        }
+        if matches!(self.doomed, Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. }) {
             return None;
         }
         let (table, alias) = (self.table.sql(), self.alias());
