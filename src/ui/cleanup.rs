@@ -20,7 +20,8 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
     let deleted = outcome.rows();
     let mut out = String::new();
     if deleted == 0 {
-        let _ = writeln!(out, "Cleanup: nothing was deleted ({}).", short(outcome.elapsed));
+        let parts: Vec<String> = [short(outcome.elapsed)].into_iter().chain(shares(outcome)).collect();
+        let _ = writeln!(out, "Cleanup: nothing was deleted ({}).", parts.join(", "));
     } else {
         let _ = writeln!(
             out,
@@ -55,17 +56,18 @@ fn effort(outcome: &Outcome) -> String {
             retries => format!("{} retries", grouped(retries)),
         });
     }
-    if outcome.paused + outcome.throttled >= Duration::from_secs(1) {
-        let Shares { busy, throttled, paused } = Shares::of(outcome);
-        let named = [(busy, "busy"), (throttled, "waiting for replicas"), (paused, "paused")];
-        parts.extend(
-            named
-                .into_iter()
-                .filter(|(share, _)| *share >= 0.005)
-                .map(|(share, what)| format!("{:.0}% {what}", share * 100.0)),
-        );
-    }
+    parts.extend(shares(outcome));
     parts.join(", ")
+}
+
+/// How the time was spent, where that was not all work.
+fn shares(outcome: &Outcome) -> impl Iterator<Item = String> + use<> {
+    let noteworthy = outcome.paused + outcome.throttled >= Duration::from_secs(1);
+    let Shares { busy, throttled, paused } = Shares::of(outcome);
+    [(busy, "busy"), (throttled, "waiting for replicas"), (paused, "paused")]
+        .into_iter()
+        .filter(move |(share, _)| noteworthy && *share >= 0.005)
+        .map(|(share, what)| format!("{:.0}% {what}", share * 100.0))
 }
 
 /// What the workers did with their time, of 1. What is missing went into finding the next stretch, and into waiting for
@@ -348,7 +350,7 @@ mod tests {
         let nothing = Outcome { deleted: Tally::ZERO, batches: 0, ..outcome(Stop::Finished) };
         assert_eq!(
             render(&nothing, Some(0)),
-            "Cleanup: nothing was deleted (10s).\nFinished: nothing is left to delete.\n"
+            "Cleanup: nothing was deleted (10s, 70% busy, 20% waiting for replicas, 10% paused).\nFinished: nothing is left to delete.\n"
         );
     }
 

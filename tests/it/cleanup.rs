@@ -7,5 +7,10 @@ pub mod applications;
 mod batches;
 mod cases;
 mod faults;
+#[cfg(target_os = "linux")]
+mod hosts;
+mod killed;
 mod locks;
+mod partitions;
+mod replicas;
 pub mod runner;

@@ -98,9 +98,11 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let row = client
         .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) AND NOT tgisinternal \
+            "WITH RECURSIVE parts AS (SELECT unnest($1::oid[]) AS oid \
+                                      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
+             SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid WHERE NOT tgisinternal \
                             AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1) AND ev_type = '4')",
+                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
             &[&oids],
         )
         .await
