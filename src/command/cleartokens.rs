@@ -363,6 +363,8 @@ impl From<SweepError> for Error {
                 "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
                  was deleted",
             ),
+            SweepError::Engine(_) => Self::from_source(Exit::Refused, &error)
+                .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
         }

@@ -2,6 +2,7 @@
 pub mod applications;
 pub mod connect;
 pub mod dependents;
+pub mod engine;
 pub mod error;
 pub mod layout;
 pub mod ledger;

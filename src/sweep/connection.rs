@@ -45,7 +45,7 @@ pub(super) enum Fault {
     /// Worth another try.
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
-    Unseen(Unseen, SweepError),
+    Unseen(Box<Unseen>, SweepError),
     /// Not.
     Fatal(SweepError),
 }
@@ -148,7 +148,7 @@ impl<'a> Connection<'a> {
         let taken = match way {
             Way::Bulk(pointers) => {
                 let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
-                Taken { deleted, left: 0, rest: None }
+                Taken { deleted, left: 0, rest: None, seen: window.clone() }
             }
             Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
         };
@@ -165,7 +165,7 @@ impl<'a> Connection<'a> {
                 let error = DbError::new("committing a batch", source);
                 match xid {
                     Some(xid) if error.is_connection_lost() => {
-                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+                        Err(Fault::Unseen(Box::new(Unseen { xid, done }), TokensError::from(error).into()))
                     }
                     _ => Err(fault(error.into())),
                 }

@@ -10,6 +10,7 @@ use super::connection::Fault;
 use super::job::Job;
 use super::worker::Worker;
 use super::{Event, Stop, SweepError, Wait};
+use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Cleaner, Excluded, Window};
 use crate::model::{Category, Doomed, Sweep, TableRole};
@@ -68,6 +69,16 @@ impl<'a> Engine<'a> {
         }
         let Some(worker) = self.workers.first_mut() else { return Ok(Vec::new()) };
         let client = worker.connection.client().await.map_err(Fault::into_error)?;
+        let server = engine::recognise(&***client, layout).await;
+        let server = server.map_err(|error| Fault::reading(error).into_error())?;
+        if let Some(refusal) = server.refusal() {
+            return Err(SweepError::Engine(refusal));
+        }
+        if self.account.throttle.is_some() && !server.shows_replicas() {
+            return Err(SweepError::Engine(format!(
+                "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
+            )));
+        }
         let reading = client.build_transaction().read_only(true).start().await;
         let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
         let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;

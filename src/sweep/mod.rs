@@ -72,6 +72,9 @@ pub enum SweepError {
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
+    /// The server is no PostgreSQL, or one whose statements mean something else.
+    #[error("{0}")]
+    Engine(String),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -85,7 +88,7 @@ impl SweepError {
                 Some(database) => database.message().to_owned(),
                 None => error.to_string(),
             },
-            Self::Obstacles(_) | Self::RowSecurity(_) => self.to_string(),
+            Self::Obstacles(_) | Self::RowSecurity(_) | Self::Engine(_) => self.to_string(),
         }
     }
 }
@@ -111,7 +114,7 @@ fn obstacles(all: &[Obstacle]) -> String {
 /// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

@@ -13,7 +13,7 @@ use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::throttle::Behind;
 use super::{Event, Stop, SweepError, Transient, Wait};
-use crate::db::tokens::{Pointers, Window};
+use crate::db::tokens::{Pointers, Taken, Window};
 
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
@@ -197,7 +197,10 @@ impl<'a> Worker<'a> {
                 let remedy = self.account.remedy(job, Transient::Disconnected, error, false).await?;
                 loop {
                     match self.connection.verdict(&unseen).await {
-                        Ok(Verdict::Committed) => break unseen.done,
+                        Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
+                            Attempt::Done(done) => break done,
+                            other => return Ok(other),
+                        },
                         Ok(Verdict::Aborted) => return Ok(remedy.into()),
                         Ok(Verdict::Unknown) => {
                             self.account.book_unseen();
@@ -218,6 +221,32 @@ impl<'a> Worker<'a> {
         match self.account.note_progress(done.deleted().rows(), left) {
             Some(stop) => Ok(Attempt::Stop(stop)),
             None => Ok(Attempt::Done(done)),
+        }
+    }
+
+    /// Looks whether a batch that is said to be committed has left anything.
+    ///
+    /// After a crash the server gives out again the numbers of transactions of which nothing had reached its log: then
+    /// "committed" is somebody else's transaction, and this one never happened. Its rows are still there, and go now.
+    async fn confirm(&mut self, job: &Job<'_>, said: Done, way: Way) -> Result<Attempt, SweepError> {
+        let keys = match way {
+            Way::Careful(keys) => keys,
+            Way::Bulk(_) => u32::MAX,
+        };
+        loop {
+            match self.connection.attempt(&job.cleaner, &said.taken.seen, Way::Careful(keys)).await {
+                Ok(again) if again.deleted().rows() == 0 => return Ok(Attempt::Done(said)),
+                Ok(again) => {
+                    let taken = Taken { rest: said.taken.rest, ..again.taken };
+                    return Ok(Attempt::Done(Done { taken, ..again }));
+                }
+                Err(fault) => {
+                    if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                        self.account.book_unseen();
+                        return Ok(Attempt::Stop(stop));
+                    }
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod applications;
 mod batches;
 mod cases;
+mod engines;
 mod faults;
 #[cfg(target_os = "linux")]
 mod hosts;

@@ -14,7 +14,7 @@ use super::steps::{BulkRefresh, Locked, Pointers, Steps, Writer};
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Doomed, Sweep, TableRole, Tally};
+use crate::model::{Category, Doomed, Key, Sweep, TableRole, Tally};
 
 /// What a batch deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Taken {
     pub left: u64,
     /// What is left of the window; `None`: it is done.
     pub rest: Option<Window>,
+    /// The part of the window that was looked at.
+    pub seen: Window,
 }
 
 /// The statements of one sweep on one layout.
@@ -170,10 +172,11 @@ impl Cleaner {
         let values = Values { rows: i64::from(keys), ..self.values(window) };
         let row = self.candidates.one(client, values).await.map_err(self.failed())?;
         let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None };
+        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None, seen: window.clone() };
         let Some(last) = last else { return Ok(taken) };
         if count == i64::from(keys) {
             taken.rest = self.walk.after(client, window, &last).await?;
+            taken.seen.high = Key::new(last);
         }
         let values = Values { keys: &candidates, ..values };
         if let Some((category, applications)) = &self.applications {
