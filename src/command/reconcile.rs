@@ -193,7 +193,8 @@ async fn plan_against(
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
     if ledger {
-        let ownership = ledger::ownership(&*snapshot, layout, &session.owner()).await;
+        let owner = session.owner(&config.policy);
+        let ownership = ledger::ownership(&*snapshot, layout, &owner).await;
         actual.ownership = Some(ownership.map_err(DbError::during("reading the ledger"))?);
     } else if config.policy.prune == crate::model::Prune::Owned {
         return Err(Error::usage("`prune = \"owned\"` needs the ledger, and this database has none")
@@ -224,7 +225,7 @@ pub fn decide(
     let threads = session.threads();
     let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
     let targets = super::plan::targets(&scope.targets);
-    let facts = Facts { secrets: &secrets, scope: targets.as_ref() };
+    let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     crate::plan::plan(&config.desired, actual, &config.policy, &facts)
         .map_err(|findings| session.report_findings(config, &findings))
 }

@@ -3,6 +3,7 @@
 //! A [`Plan`] is a value: complete, ordered, serialisable and free of secrets. The executor makes no choices.
 //! Pure and synchronous: no clock, no randomness, no file, no database. Knows no flag and prints nothing.
 
+mod conformity;
 pub mod diff;
 mod finding;
 pub mod guard;
@@ -16,7 +17,7 @@ pub use finding::{Finding, FindingCause};
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 
-use crate::model::{Actual, ClientId, Declared, Dependents, Desired, Key, Policy, Prune, Stored};
+use crate::model::{Actual, ClientId, Declared, Dependents, Desired, Key, Policy, Provider, Prune, Stored};
 
 /// What is known of a declared plain-text secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ impl Plan {
 pub struct Facts<'a> {
     /// Verdicts on declared plain-text secrets of existing rows.
     pub secrets: &'a BTreeMap<ClientId, SecretVerdict>,
+    /// What the server's settings are, where DOT's rules depend on them.
+    pub provider: &'a Provider,
     /// `--target`: only these applications; `None`: all.
     pub scope: Option<&'a BTreeSet<ClientId>>,
 }
@@ -206,13 +209,15 @@ impl<'a> Planner<'a> {
                 diff::update(client_id, declared, stored, actual, verdict)
             }
         };
+        let violations = conformity::check(client_id, declared, row, actual, facts.provider);
+        let is_sound = violations.is_empty();
         match compared {
-            Err(findings) => {
-                self.findings.extend(findings);
-                None
-            }
-            Ok(step) => self.record(client_id, step),
+            Err(findings) => self.findings.extend(findings),
+            Ok(step) if is_sound => return self.record(client_id, step),
+            Ok(_) => {}
         }
+        self.findings.extend(violations);
+        None
     }
 
     fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {

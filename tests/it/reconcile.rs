@@ -253,6 +253,36 @@ user = { username = "nobody" }
 }
 
 #[test]
+fn what_dot_would_refuse_with_what_is_in_the_row_is_refused_at_its_line() {
+    let world = World::new(
+        Template::Dot341,
+        r#"
+[applications.new]
+client_type = "confidential"
+authorization_grant_type = "authorization-code"
+[applications.old]
+algorithm = "HS256"
+[applications.odd]
+name = "Was like that"
+"#,
+    );
+    application(&world.database, 1, "old", &json!({ "hash_client_secret": true, "client_type": "public" }));
+    application(&world.database, 2, "odd", &json!({ "algorithm": "RS256", "redirect_uris": "odd" }));
+    let before = everything(&world.database, "public");
+    assert_snapshot!(world.run(&["apply", "--yes"]));
+    assert_eq!(before, everything(&world.database, "public"));
+}
+
+#[test]
+fn tables_of_other_names_are_suggested_as_the_file_writes_them() {
+    let world = World::new(Template::Swapped341, "");
+    assert_snapshot!(world.run(&["plan"]));
+    let odd = "ALTER TABLE oauth_clients RENAME TO \"o'auth \"\"clients\"\"\"";
+    world.database.execute(odd);
+    assert_snapshot!(world.run(&["plan"]));
+}
+
+#[test]
 fn the_json_plan() {
     let world = World::new(
         Template::Dot341,

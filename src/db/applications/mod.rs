@@ -17,22 +17,6 @@ use std::collections::BTreeSet;
 use super::layout::Table;
 use crate::model::{ClientId, Field, UserRef};
 
-/// What failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{attempted} failed")]
-pub struct ApplicationsError {
-    /// What was attempted, on what.
-    pub attempted: String,
-    /// What the server or the connection said.
-    #[source]
-    pub source: tokio_postgres::Error,
-}
-
-fn attempt(what: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> ApplicationsError {
-    let attempted = what.into();
-    |source| ApplicationsError { attempted, source }
-}
-
 /// What the file mentions.
 #[derive(Debug, Default)]
 pub struct Mentioned {
