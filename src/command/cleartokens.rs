@@ -58,7 +58,10 @@ pub struct CleartokensArgs {
     /// So many connections at the same time, each with batches of its own.
     #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
     workers: Option<NonZeroU32>,
-    /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
+    /// Wait while a replica is further behind than this; 0 is off.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
+    max_replica_lag: Option<Duration>,
+    /// Only these: revoked, orphaned, expired, access, id, grants, par, device, cimd, dcr.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     only: Vec<Category>,
     /// All but these.
@@ -70,6 +73,12 @@ pub struct CleartokensArgs {
     /// Delete expired device grants too, which DOT never does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     device_grants: Option<bool>,
+    /// Delete expired CIMD applications too, as DOT's `clearcimdapplications` does.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    cimd_applications: Option<bool>,
+    /// Delete dynamically registered applications that are older than this and were never authorised; 0 is off.
+    #[arg(long, value_name = "AGE", value_parser = duration::parse, allow_negative_numbers = true)]
+    dcr_applications: Option<Duration>,
     /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
@@ -139,6 +148,10 @@ impl CleartokensArgs {
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
+            cimd_applications: self.cimd_applications.unwrap_or(file.cimd_applications),
+            dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
+            max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
+            declared: file.declared,
             exclude_clients: excluded,
         }
     }
@@ -147,9 +160,13 @@ impl CleartokensArgs {
 /// Cleans up, or counts.
 pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
     let config = session.load_without_secrets()?;
-    let policy = args.over(config.cleanup.clone().unwrap_or_default());
+    let file = config.cleanup.clone().unwrap_or_default();
+    let policy = args.over(CleanupPolicy { declared: config.spared(), ..file });
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
+    }
+    if policy.only.contains(&Category::Dcr) && policy.dcr_min_age.is_none() {
+        return Err(Error::usage("`dcr` in --only needs an age").hint("add --dcr-applications 7d"));
     }
     let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
@@ -202,6 +219,15 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
     }
     for category in policy.only.iter().filter(|category| !wanted.contains(category)) {
         session.ui.warning(format_args!("this database has no table of {}.", category.title()));
+    }
+    for category in &wanted {
+        let lacking = tokens::lacking(&connected.layout, *category);
+        if !lacking.is_empty() {
+            let (title, columns) = (category.title(), lacking.join(", "));
+            session.ui.warning(format_args!(
+                "this database has no {title}: its application table lacks {columns}, which came with DOT 3.4.0."
+            ));
+        }
     }
     if !policy.exclude_clients.is_empty() {
         let client = connected.database.get().await?;
@@ -281,10 +307,13 @@ async fn sweep_all(
     let pool = connected.database.pool();
     let result =
         sweep::run(pool, &connected.layout, sweeps, &pace, &stop, &mut |event| progress.on(&event)).await;
+    if let Ok(outcome) = &result {
+        progress.stopped(outcome);
+    }
     drop(progress);
     result.map_err(|failure| {
         let sweep::Failure { error, outcome } = *failure;
-        if outcome.deleted.total() > 0 {
+        if outcome.rows() > 0 {
             session.ui.stderr_line(render(&outcome, total).trim_end());
         }
         (outcome.deleted, error.into())
@@ -336,6 +365,8 @@ impl From<SweepError> for Error {
                 "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
                  was deleted",
             ),
+            SweepError::Engine(_) => Self::from_source(Exit::Refused, &error)
+                .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
         }

@@ -11,9 +11,9 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
-use crate::db::{dependents, ledger, tokens};
+use crate::db::{dependents, engine, ledger, tokens};
 use crate::error::{Error, Exit};
-use crate::model::{Actual, Allow, ClientId, Desired, Key, Sweep, TableRole};
+use crate::model::{Actual, Allow, CleanupPolicy, ClientId, Desired, Key, Sweep, TableRole};
 use crate::plan::guard::{Blocker, Rails, Refusal, check};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
@@ -137,6 +137,7 @@ async fn forecast(
         Some(instant) => instant,
         None => database_now(&client).await?,
     };
+    let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
     let sweeps = retention::sweeps(policy, as_of, &available(connected));
     let snapshot = read_only(&mut client).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
@@ -150,6 +151,11 @@ pub async fn check_obstacles(prepared: &Prepared) -> Result<(), Error> {
         return Ok(());
     }
     let mut client = prepared.connected.database.get().await?;
+    let server = engine::recognise(&**client, &prepared.connected.layout).await;
+    if let Some(refusal) = server.map_err(DbError::during("finding out what the server is"))?.refusal() {
+        return Err(Error::new(Exit::Refused, refusal)
+            .hint("nothing was changed; --no-cleanup leaves the tokens out, and docs/engines.md says why"));
+    }
     let snapshot = read_only(&mut client).await?;
     let obstacles = tokens::obstacles(&*snapshot, &prepared.connected.layout, &prepared.sweeps).await?;
     if obstacles.is_empty() {

@@ -267,14 +267,29 @@ pub(super) struct Cleanup {
     /// So many connections at the same time, each with batches of its own.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Slot<i64>,
+    /// Wait while a replica is further behind than this; 0: do not look.
+    pub max_replica_lag: Slot<Duration>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.
     pub skip: List<Category>,
     /// Whether expired device grants are deleted, which DOT does not.
     pub device_grants: Slot<bool>,
+    /// Whether expired CIMD applications are deleted, as DOT's `clearcimdapplications` does.
+    pub cimd_applications: Slot<bool>,
+    /// Deletes dynamically registered applications that nobody ever authorised, which DOT does not.
+    pub dcr_applications: Slot<DcrApplications>,
     /// Client ids whose rows are left alone.
     pub exclude_clients: List<String>,
+}
+
+/// Which dynamically registered applications are deleted.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["min_age"]))]
+pub(super) struct DcrApplications {
+    /// How long ago an application must have registered, and last changed its registration.
+    pub min_age: Slot<Duration>,
 }
 
 /// RFC 6749 section 2.1.

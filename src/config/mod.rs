@@ -23,6 +23,7 @@ mod tests;
 mod values;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -33,7 +34,7 @@ pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use surroundings::{Presence, Surroundings, read_file};
 
-use crate::model::{CleanupPolicy, Desired, Policy, Provider, TableNames};
+use crate::model::{CleanupPolicy, ClientId, Desired, Policy, Provider, TableNames};
 use crate::secret::Secret;
 
 /// The largest file that is read, in bytes. Ten thousand applications take about four million.
@@ -90,6 +91,14 @@ impl Rejected {
 }
 
 impl Config {
+    /// Applications that cleanup does not delete, whatever it thinks of them: those that the file has something to say
+    /// about, other than that they must go.
+    #[must_use]
+    pub fn spared(&self) -> BTreeSet<ClientId> {
+        let Desired { applications, renamed, removed: _ } = &self.desired;
+        applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
+    }
+
     /// Where the file says something; `None` where it does not.
     #[must_use]
     pub fn place(&self, of: PlaceOf<'_>) -> Option<Span> {

@@ -34,11 +34,16 @@ pub enum Category {
     Par,
     /// Expired device grants (RFC 8628); beyond DOT.
     Device,
+    /// Applications of client ID metadata documents that expired and hold nothing live; DOT 3.4.1's
+    /// `clearcimdapplications`.
+    Cimd,
+    /// Dynamically registered applications (RFC 7591) that nobody ever authorised; beyond DOT.
+    Dcr,
 }
 
 impl Category {
     /// All, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Revoked,
         Self::Orphaned,
         Self::Expired,
@@ -47,6 +52,8 @@ impl Category {
         Self::Grants,
         Self::Par,
         Self::Device,
+        Self::Cimd,
+        Self::Dcr,
     ];
 
     /// What users write in `only` and `--only`.
@@ -61,6 +68,8 @@ impl Category {
             Self::Grants => "grants",
             Self::Par => "par",
             Self::Device => "device",
+            Self::Cimd => "cimd",
+            Self::Dcr => "dcr",
         }
     }
 
@@ -80,6 +89,7 @@ impl Category {
             Self::Grants => TableRole::Grant,
             Self::Par => TableRole::ParRequest,
             Self::Device => TableRole::DeviceGrant,
+            Self::Cimd | Self::Dcr => TableRole::Application,
         }
     }
 
@@ -95,6 +105,8 @@ impl Category {
             Self::Grants => "expired authorization codes",
             Self::Par => "expired pushed authorization requests",
             Self::Device => "expired device grants",
+            Self::Cimd => "expired CIMD applications",
+            Self::Dcr => "unused dynamically registered applications",
         }
     }
 }
@@ -134,8 +146,16 @@ pub struct CleanupPolicy {
     pub skip: BTreeSet<Category>,
     /// Whether [`Category::Device`] is cleaned too.
     pub device_grants: bool,
+    /// Whether [`Category::Cimd`] is cleaned too.
+    pub cimd_applications: bool,
+    /// [`Category::Dcr`]: how old an application must be to count as unused; `None`: they stay.
+    pub dcr_min_age: Option<Duration>,
+    /// Wait while a replica is further behind than this; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
     /// Applications whose rows are left alone.
     pub exclude_clients: BTreeSet<ClientId>,
+    /// Applications that the file declares: they are not deleted, whatever becomes of their tokens.
+    pub declared: BTreeSet<ClientId>,
 }
 
 impl CleanupPolicy {
@@ -162,7 +182,11 @@ impl Default for CleanupPolicy {
             only: BTreeSet::new(),
             skip: BTreeSet::new(),
             device_grants: false,
+            cimd_applications: false,
+            dcr_min_age: None,
+            max_replica_lag: None,
             exclude_clients: BTreeSet::new(),
+            declared: BTreeSet::new(),
         }
     }
 }

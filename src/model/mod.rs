@@ -17,5 +17,5 @@ pub use application::{Application, ClientId, Declared, Desired, Field, SecretDec
 pub use cleanup::{Category, CleanupPolicy};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
-pub use sweep::{Doomed, Sweep, Tally};
+pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally};
 pub use tables::{TableNames, TableRole};

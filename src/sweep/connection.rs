@@ -11,6 +11,7 @@ use tokio_postgres::IsolationLevel;
 use super::pace::Way;
 use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
+use crate::db::replication::{self, Replication};
 use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
 
 /// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
@@ -44,7 +45,7 @@ pub(super) enum Fault {
     /// Worth another try.
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
-    Unseen(Unseen, SweepError),
+    Unseen(Box<Unseen>, SweepError),
     /// Not.
     Fatal(SweepError),
 }
@@ -119,6 +120,12 @@ impl<'a> Connection<'a> {
         cleaner.whole(&*client).await.map_err(fault)
     }
 
+    /// How far the replicas are.
+    pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
+        let client = self.client().await?;
+        replication::look(&***client).await.map_err(|source| database("looking at the replicas", source))
+    }
+
     /// Runs one batch in a transaction of its own.
     pub(super) async fn attempt(
         &mut self,
@@ -129,7 +136,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let started = Instant::now();
         let (isolation, lock_timeout) = match way {
-            Way::Bulk => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
+            Way::Bulk(_) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
             Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
@@ -139,9 +146,9 @@ impl<'a> Connection<'a> {
             .await
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {
-            Way::Bulk => {
-                let deleted = cleaner.delete_window(&transaction, window).await.map_err(fault)?;
-                Taken { deleted, left: 0, rest: None }
+            Way::Bulk(pointers) => {
+                let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
+                Taken { deleted, left: 0, rest: None, seen: window.clone() }
             }
             Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
         };
@@ -158,7 +165,7 @@ impl<'a> Connection<'a> {
                 let error = DbError::new("committing a batch", source);
                 match xid {
                     Some(xid) if error.is_connection_lost() => {
-                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+                        Err(Fault::Unseen(Box::new(Unseen { xid, done }), TokensError::from(error).into()))
                     }
                     _ => Err(fault(error.into())),
                 }

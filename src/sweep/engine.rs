@@ -10,6 +10,7 @@ use super::connection::Fault;
 use super::job::Job;
 use super::worker::Worker;
 use super::{Event, Stop, SweepError, Wait};
+use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Cleaner, Excluded, Window};
 use crate::model::{Category, Doomed, Sweep, TableRole};
@@ -31,6 +32,7 @@ impl<'a> Engine<'a> {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
         let count = account.pace.workers.get().min(most).max(1);
+        account.engage(count);
         let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
         Self { account, workers }
     }
@@ -67,6 +69,16 @@ impl<'a> Engine<'a> {
         }
         let Some(worker) = self.workers.first_mut() else { return Ok(Vec::new()) };
         let client = worker.connection.client().await.map_err(Fault::into_error)?;
+        let server = engine::recognise(&***client, layout).await;
+        let server = server.map_err(|error| Fault::reading(error).into_error())?;
+        if let Some(refusal) = server.refusal() {
+            return Err(SweepError::Engine(refusal));
+        }
+        if self.account.throttle.is_some() && !server.shows_replicas() {
+            return Err(SweepError::Engine(format!(
+                "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
+            )));
+        }
         let reading = client.build_transaction().read_only(true).start().await;
         let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
         let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;

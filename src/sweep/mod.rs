@@ -10,6 +10,7 @@ mod engine;
 mod event;
 mod job;
 mod pace;
+mod throttle;
 mod worker;
 
 use std::num::NonZeroU32;
@@ -41,6 +42,8 @@ pub struct Pace {
     pub max_duration: Option<Duration>,
     /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
+    /// Wait while a replica is further behind; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
     /// How many connections work at the same time.
     pub workers: NonZeroU32,
 }
@@ -54,6 +57,7 @@ impl From<&CleanupPolicy> for Pace {
             nice_ratio: policy.nice_ratio,
             max_duration: policy.max_duration,
             max_rows: policy.max_rows,
+            max_replica_lag: policy.max_replica_lag,
             workers: policy.workers,
         }
     }
@@ -68,6 +72,9 @@ pub enum SweepError {
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
+    /// The server is no PostgreSQL, or one whose statements mean something else.
+    #[error("{0}")]
+    Engine(String),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -81,7 +88,7 @@ impl SweepError {
                 Some(database) => database.message().to_owned(),
                 None => error.to_string(),
             },
-            Self::Obstacles(_) | Self::RowSecurity(_) => self.to_string(),
+            Self::Obstacles(_) | Self::RowSecurity(_) | Self::Engine(_) => self.to_string(),
         }
     }
 }
@@ -107,7 +114,7 @@ fn obstacles(all: &[Obstacle]) -> String {
 /// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

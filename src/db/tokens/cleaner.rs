@@ -6,14 +6,15 @@
 
 use deadpool_postgres::GenericClient;
 
+use super::applications::Applications;
 use super::excluded::Excluded;
-use super::predicate::Tables;
+use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
-use super::steps::{Locked, Steps, Writer};
+use super::steps::{BulkRefresh, Locked, Pointers, Steps, Writer};
 use super::walk::{Walk, Window};
-use super::{TokensError, attempt};
+use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Doomed, Sweep, Tally};
+use crate::model::{Category, Doomed, Key, Sweep, TableRole, Tally};
 
 /// What a batch deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,16 @@ pub struct Deleted {
     pub tally: Tally,
     /// Pointers from access tokens to deleted refresh tokens that were cleared.
     pub detached: u64,
+    /// Rows that hung on deleted applications, or on applications that go next.
+    pub dependents: u64,
+}
+
+impl Deleted {
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tally.total() + self.dependents
+    }
 }
 
 /// What [`Cleaner::delete_some`] did.
@@ -33,6 +44,8 @@ pub struct Taken {
     pub left: u64,
     /// What is left of the window; `None`: it is done.
     pub rest: Option<Window>,
+    /// The part of the window that was looked at.
+    pub seen: Window,
 }
 
 /// The statements of one sweep on one layout.
@@ -46,15 +59,16 @@ pub struct Cleaner {
     walk: Walk,
     candidates: Sql,
     left: Sql,
-    bulk: Option<Steps<Sql>>,
+    bulk: Option<Steps<BulkRefresh>>,
     careful: Steps<Locked>,
+    applications: Option<(Category, Applications)>,
 }
 
 impl Cleaner {
-    /// Writes the statements. `None`: the layout lacks the sweep's table.
+    /// Writes the statements. `None`: the layout lacks the sweep's table, or a column that it goes by.
     #[must_use]
     pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded) -> Option<Self> {
-        let table = layout.table(sweep.role())?;
+        let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
         Some(Self {
@@ -68,14 +82,33 @@ impl Cleaner {
             left: writer.left(),
             bulk: writer.bulk(),
             careful: writer.careful(),
+            applications: sweep
+                .categories()
+                .into_iter()
+                .find(|category| category.role() == TableRole::Application)
+                .map(|category| (category, Applications::new(layout, &tables, Cutoffs::of(sweep)))),
             excluded,
         })
     }
 
-    /// How many rows at most a window of one row deletes: a session is two.
+    /// How many rows a window of one row deletes: a session is two, and so is an unused application with its
+    /// registration access token. (More may hang on an application; those rows take batches of their own.)
     #[must_use]
     pub const fn rows_per_key(&self) -> u32 {
-        if self.careful.refresh.is_some() && self.careful.rows.is_some() { 2 } else { 1 }
+        if self.applications.is_some() || self.careful.refresh.is_some() && self.careful.rows.is_some() {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
+    #[must_use]
+    pub const fn expected_pointers(&self) -> Pointers {
+        match self.live {
+            Category::Expired => Pointers::ExpectNone,
+            _ => Pointers::Clear,
+        }
     }
 
     /// Whether [`Cleaner::delete_window`] is there for this sweep.
@@ -107,12 +140,17 @@ impl Cleaner {
         &self,
         client: &impl GenericClient,
         window: &Window,
+        pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
         let mut deleted = Deleted::default();
         let Some(steps) = &self.bulk else { return Ok(deleted) };
         let values = self.values(window);
         if let Some(refresh) = &steps.refresh {
-            let row = refresh.one(client, values).await.map_err(self.failed())?;
+            let sql = match pointers {
+                Pointers::Clear => &refresh.clearing,
+                Pointers::ExpectNone => &refresh.trusting,
+            };
+            let row = sql.one(client, values).await.map_err(self.failed())?;
             self.count_refresh(&mut deleted, row.get(0), row.get(1));
             deleted.detached = unsigned(row.get(2));
         }
@@ -134,12 +172,25 @@ impl Cleaner {
         let values = Values { rows: i64::from(keys), ..self.values(window) };
         let row = self.candidates.one(client, values).await.map_err(self.failed())?;
         let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None };
+        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None, seen: window.clone() };
         let Some(last) = last else { return Ok(taken) };
         if count == i64::from(keys) {
             taken.rest = self.walk.after(client, window, &last).await?;
+            taken.seen.high = Key::new(last);
         }
         let values = Values { keys: &candidates, ..values };
+        if let Some((category, applications)) = &self.applications {
+            // One more than there are applications, so that one row each leaves the batch a complete one.
+            let gone = applications.delete(client, &candidates, values.rows + 1, values).await;
+            let gone = gone.map_err(self.failed())?;
+            self.assert_deleted(gone.doomed, gone.applications)?;
+            taken.deleted.tally.add(*category, unsigned(gone.applications));
+            taken.deleted.dependents = gone.dependents;
+            if gone.more {
+                taken.rest = Some(window.clone());
+                return Ok(taken);
+            }
+        }
         if let Some(refresh) = &self.careful.refresh {
             self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
         }

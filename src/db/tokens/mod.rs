@@ -6,6 +6,7 @@
 //! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
 //! Begins and ends no transaction, retries nothing, knows no pace.
 
+mod applications;
 mod cleaner;
 mod count;
 mod excluded;
@@ -19,10 +20,12 @@ use tokio_postgres::GenericClient;
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
+pub use steps::Pointers;
 pub use walk::Window;
 
 use super::error::DbError;
-use super::layout::Table;
+use super::layout::{Layout, Table};
+use crate::model::{Category, Sweep};
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,24 @@ impl TokensError {
     }
 }
 
+/// Whether the tables have what a sweep goes by: applications only say since DOT 3.4.0 how they came to be.
+#[must_use]
+pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
+    sweep.categories().into_iter().all(|category| lacking(layout, category).is_empty())
+}
+
+/// The columns that a category goes by and that this DOT does not have. A table that is not there lacks none.
+#[must_use]
+pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
+    let columns: &[&str] = match category {
+        Category::Cimd => &["registration_source", "cimd_expires_at"],
+        Category::Dcr => &["registration_source", "created", "updated", "skip_authorization"],
+        _ => &[],
+    };
+    let table = layout.table(category.role());
+    columns.iter().copied().filter(|column| table.is_some_and(|table| !table.has(column))).collect()
+}
+
 /// For `map_err`; `attempted` reads well in front of "failed".
 fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
     |source| TokensError::Database(DbError::new(attempted, source))
@@ -77,9 +98,11 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let row = client
         .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) AND NOT tgisinternal \
+            "WITH RECURSIVE parts AS (SELECT unnest($1::oid[]) AS oid \
+                                      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
+             SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid WHERE NOT tgisinternal \
                             AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1) AND ev_type = '4')",
+                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
             &[&oids],
         )
         .await

@@ -29,6 +29,8 @@ pub(super) enum Bind {
     ExcludedKeys,
     /// Their client ids.
     ExcludedClients,
+    /// The client ids of the applications that are not deleted.
+    SparedClients,
 }
 
 /// Collects placeholders while a text is written.
@@ -137,6 +139,7 @@ fn params<'a>(binds: &'a [Bind], values: &'a Values<'a>) -> Vec<&'a (dyn ToSql +
             Bind::Blocked => &values.blocked,
             Bind::ExcludedKeys => &values.excluded.keys,
             Bind::ExcludedClients => &values.excluded.clients,
+            Bind::SparedClients => &values.excluded.spared,
         })
         .collect()
 }

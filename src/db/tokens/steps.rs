@@ -16,6 +16,27 @@ pub(super) struct Steps<R> {
     pub rows: Option<(Category, Sql)>,
 }
 
+/// The refresh tokens of a window in bulk: their number, how many were revoked, how many pointers were cleared.
+#[derive(Debug)]
+pub(super) struct BulkRefresh {
+    /// With [`Pointers::Clear`].
+    pub clearing: Sql,
+    /// With [`Pointers::ExpectNone`].
+    pub trusting: Sql,
+}
+
+/// What to do about access tokens that have a deleted refresh token as their source.
+///
+/// Looking for them costs as much as the server's own check at COMMIT. DOT's rows have such pointers to revoked refresh
+/// tokens, and not to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointers {
+    /// Clear their pointers, as the ORM does.
+    Clear,
+    /// There are none; if there is one, COMMIT fails with a foreign key violation.
+    ExpectNone,
+}
+
 /// The refresh tokens of a batch, row locks first.
 #[derive(Debug)]
 pub(super) struct Locked {
@@ -49,7 +70,11 @@ impl<'a> Writer<'a> {
             Doomed::Sessions { .. } => "a",
             Doomed::RefreshTokens { .. } => "r",
             Doomed::IdTokens { .. } => "i",
-            Doomed::Grants { .. } | Doomed::ParRequests { .. } | Doomed::DeviceGrants { .. } => "t",
+            Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => "t",
         }
     }
 
@@ -96,6 +121,9 @@ impl<'a> Writer<'a> {
             Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
                 Cutoffs::by_client(expired, &self.tables, binds)
             }
+            Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => {
+                self.cutoffs.application(&self.tables, binds)
+            }
             Doomed::RefreshTokens { .. } => "false".to_owned(),
         }
     }
@@ -112,7 +140,10 @@ impl<'a> Writer<'a> {
     const fn category(&self) -> Option<Category> {
         match self.doomed {
             Doomed::Sessions { expired: Some(_), .. } => Some(Category::Access),
-            Doomed::Sessions { expired: None, .. } | Doomed::RefreshTokens { .. } => None,
+            Doomed::Sessions { expired: None, .. }
+            | Doomed::RefreshTokens { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => None,
             Doomed::IdTokens { .. } => Some(Category::Id),
             Doomed::Grants { .. } => Some(Category::Grants),
             Doomed::ParRequests { .. } => Some(Category::Par),
@@ -148,15 +179,21 @@ impl<'a> Writer<'a> {
     ///
     /// Where refresh tokens go because of the age of their access tokens, but those stay, nothing would notice that one
     /// was renewed meanwhile: there is no such way then.
-    pub(super) fn bulk(&self) -> Option<Steps<Sql>> {
+    pub(super) fn bulk(&self) -> Option<Steps<BulkRefresh>> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)
         {
             return None;
         }
+        if matches!(self.doomed, Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. }) {
+            return None;
+        }
         let (table, alias) = (self.table.sql(), self.alias());
         Some(Steps {
-            refresh: self.takes_refresh_tokens().then(|| self.bulk_refresh()),
+            refresh: self.takes_refresh_tokens().then(|| BulkRefresh {
+                clearing: self.bulk_refresh(Pointers::Clear),
+                trusting: self.bulk_refresh(Pointers::ExpectNone),
+            }),
             rows: self.category().map(|category| {
                 let sql = Sql::new(|binds| {
                     let (within, row) = (within(alias, self.table, binds), self.row(binds));
@@ -167,7 +204,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn bulk_refresh(&self) -> Sql {
+    fn bulk_refresh(&self, pointers: Pointers) -> Sql {
         let (refresh, access) = (self.tables.refresh, self.tables.access);
         Sql::new(|binds| {
             let within = within(self.alias(), self.table, binds);
@@ -180,13 +217,21 @@ impl<'a> Writer<'a> {
             };
             let doomed = self.cutoffs.refresh(&self.tables, binds);
             let key = refresh.key_sql();
+            let (clear, cleared) = match pointers {
+                Pointers::Clear => (
+                    format!(
+                        ", u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
+                         WHERE x.source_refresh_token_id = d.k RETURNING 1)",
+                        access.sql()
+                    ),
+                    "(SELECT count(*) FROM u)",
+                ),
+                Pointers::ExpectNone => (String::new(), "0::bigint"),
+            };
             format!(
                 "WITH d AS (DELETE FROM {} r {using} WHERE {within} AND {joined}{doomed} RETURNING r.{key} AS k, \
-                 r.revoked), u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
-                 WHERE x.source_refresh_token_id = d.k RETURNING 1) \
-                 SELECT count(*), count(revoked), (SELECT count(*) FROM u) FROM d",
-                refresh.sql(),
-                access.sql()
+                 r.revoked){clear} SELECT count(*), count(revoked), {cleared} FROM d",
+                refresh.sql()
             )
         })
     }
