@@ -9,7 +9,7 @@ use deadpool_postgres::GenericClient;
 use super::excluded::Excluded;
 use super::predicate::Tables;
 use super::statement::{Sql, Values};
-use super::steps::{BulkRefresh, Locked, Pointers, Steps, Writer};
+use super::steps::{BulkRefresh, Locked, Pointers, Scope, Steps, Writer};
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
@@ -24,8 +24,8 @@ pub struct Deleted {
     pub detached: u64,
 }
 
-/// What [`Cleaner::delete_some`] did.
-#[derive(Clone, Debug)]
+/// What [`Cleaner::delete_some`] or [`Cleaner::delete_few`] did.
+#[derive(Clone, Debug, Default)]
 pub struct Taken {
     /// The rows that went.
     pub deleted: Deleted,
@@ -46,7 +46,8 @@ pub struct Cleaner {
     walk: Walk,
     candidates: Sql,
     left: Sql,
-    bulk: Option<Steps<BulkRefresh>>,
+    /// By window, and by keys.
+    bulk: Option<(Steps<BulkRefresh>, Steps<BulkRefresh>)>,
     careful: Steps<Locked>,
 }
 
@@ -66,7 +67,7 @@ impl Cleaner {
             walk: Walk::new(table),
             candidates: writer.candidates(),
             left: writer.left(),
-            bulk: writer.bulk(),
+            bulk: writer.bulk(Scope::Window).zip(writer.bulk(Scope::Keys)),
             careful: writer.careful(),
             excluded,
         })
@@ -87,7 +88,7 @@ impl Cleaner {
         }
     }
 
-    /// Whether [`Cleaner::delete_window`] is there for this sweep.
+    /// Whether [`Cleaner::delete_window`] and [`Cleaner::delete_few`] are there for this sweep.
     #[must_use]
     pub const fn has_bulk(&self) -> bool {
         self.bulk.is_some()
@@ -118,9 +119,36 @@ impl Cleaner {
         window: &Window,
         pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
+        let Some((steps, _)) = &self.bulk else { return Ok(Deleted::default()) };
+        self.delete_in_bulk(client, steps, self.values(window), pointers).await
+    }
+
+    /// The same for the first `keys` doomed keys of a window: where few rows are doomed, a window may be long and a
+    /// batch short all the same.
+    pub async fn delete_few(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        keys: u32,
+        pointers: Pointers,
+    ) -> Result<Taken, TokensError> {
+        let mut taken = Taken::default();
+        let Some((_, steps)) = &self.bulk else { return Ok(taken) };
+        if let Some(candidates) = self.candidates(client, window, keys, &mut taken).await? {
+            let values = Values { keys: &candidates, ..self.values(window) };
+            taken.deleted = self.delete_in_bulk(client, steps, values, pointers).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn delete_in_bulk(
+        &self,
+        client: &impl GenericClient,
+        steps: &Steps<BulkRefresh>,
+        values: Values<'_>,
+        pointers: Pointers,
+    ) -> Result<Deleted, TokensError> {
         let mut deleted = Deleted::default();
-        let Some(steps) = &self.bulk else { return Ok(deleted) };
-        let values = self.values(window);
         if let Some(refresh) = &steps.refresh {
             let sql = match pointers {
                 Pointers::Clear => &refresh.clearing,
@@ -145,15 +173,10 @@ impl Cleaner {
         window: &Window,
         keys: u32,
     ) -> Result<Taken, TokensError> {
-        let values = Values { rows: i64::from(keys), ..self.values(window) };
-        let row = self.candidates.one(client, values).await.map_err(self.failed())?;
-        let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None };
-        let Some(last) = last else { return Ok(taken) };
-        if count == i64::from(keys) {
-            taken.rest = self.walk.after(client, window, &last).await?;
-        }
-        let values = Values { keys: &candidates, ..values };
+        let mut taken = Taken::default();
+        let candidates = self.candidates(client, window, keys, &mut taken).await?;
+        let Some(candidates) = candidates else { return Ok(taken) };
+        let values = Values { keys: &candidates, ..self.values(window) };
         if let Some(refresh) = &self.careful.refresh {
             self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
         }
@@ -165,6 +188,24 @@ impl Cleaner {
         let row = self.left.one(client, values).await.map_err(self.failed())?;
         taken.left = unsigned(row.get(0));
         Ok(taken)
+    }
+
+    /// The first doomed keys of a window, and what is left of it after them. `None`: there are none.
+    async fn candidates(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        keys: u32,
+        taken: &mut Taken,
+    ) -> Result<Option<String>, TokensError> {
+        let values = Values { rows: i64::from(keys), ..self.values(window) };
+        let row = self.candidates.one(client, values).await.map_err(self.failed())?;
+        let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        let Some(last) = last else { return Ok(None) };
+        if count == i64::from(keys) {
+            taken.rest = self.walk.after(client, window, &last).await?;
+        }
+        Ok(Some(candidates))
     }
 
     async fn delete_refresh(

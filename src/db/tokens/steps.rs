@@ -25,6 +25,15 @@ pub(super) struct BulkRefresh {
     pub trusting: Sql,
 }
 
+/// What a bulk statement covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A range of keys.
+    Window,
+    /// Given keys.
+    Keys,
+}
+
 /// What to do about access tokens that have a deleted refresh token as their source.
 ///
 /// Looking for them costs as much as the server's own check at COMMIT. DOT's rows have such pointers to revoked refresh
@@ -165,11 +174,22 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// A whole window at once.
+    /// Rows of the walked table within a scope.
+    fn within(&self, scope: Scope, binds: &mut Binds) -> String {
+        match scope {
+            Scope::Window => within(self.alias(), self.table, binds),
+            Scope::Keys => {
+                let keys = binds.keys(Bind::Keys, self.table.key_type());
+                format!("{} = ANY({keys})", self.key())
+            }
+        }
+    }
+
+    /// All doomed rows of a scope at once.
     ///
     /// Where refresh tokens go because of the age of their access tokens, but those stay, nothing would notice that one
     /// was renewed meanwhile: there is no such way then.
-    pub(super) fn bulk(&self) -> Option<Steps<BulkRefresh>> {
+    pub(super) fn bulk(&self, scope: Scope) -> Option<Steps<BulkRefresh>> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)
         {
@@ -178,12 +198,12 @@ impl<'a> Writer<'a> {
         let (table, alias) = (self.table.sql(), self.alias());
         Some(Steps {
             refresh: self.takes_refresh_tokens().then(|| BulkRefresh {
-                clearing: self.bulk_refresh(Pointers::Clear),
-                trusting: self.bulk_refresh(Pointers::ExpectNone),
+                clearing: self.bulk_refresh(scope, Pointers::Clear),
+                trusting: self.bulk_refresh(scope, Pointers::ExpectNone),
             }),
             rows: self.category().map(|category| {
                 let sql = Sql::new(|binds| {
-                    let (within, row) = (within(alias, self.table, binds), self.row(binds));
+                    let (within, row) = (self.within(scope, binds), self.row(binds));
                     format!("DELETE FROM {table} {alias} WHERE {within} AND {row}")
                 });
                 (category, sql)
@@ -191,10 +211,10 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn bulk_refresh(&self, pointers: Pointers) -> Sql {
+    fn bulk_refresh(&self, scope: Scope, pointers: Pointers) -> Sql {
         let (refresh, access) = (self.tables.refresh, self.tables.access);
         Sql::new(|binds| {
-            let within = within(self.alias(), self.table, binds);
+            let within = self.within(scope, binds);
             let (using, joined) = match self.doomed {
                 Doomed::Sessions { .. } => (
                     format!("USING {} a", access.sql()),
