@@ -118,7 +118,7 @@ impl Session {
     /// The answer, on stdout.
     ///
     /// # Errors
-    /// A broken pipe ends quietly: [`Error::quiet`].
+    /// A broken pipe ends quietly: [`Error::is_quiet`].
     pub fn answer(&mut self, text: &str) -> Result<(), Error> {
         self.ui.answer(text).map_err(|error| Error::output(&error))
     }
@@ -346,6 +346,11 @@ impl Session {
             let given = Given { label: "--embedded", text: &text };
             let settings = conninfo::resolve(&Sources { command_line: Some(given), file: None }, &machine)?;
             return Ok((settings, Some(cluster)));
+        }
+        if database.unresolved && self.global.database_url.is_none() && variable("DATABASE_URL").is_none() {
+            let file = self.global.file.display();
+            return Err(Error::usage(format!("what [database] url in {file} refers to is missing"))
+                .hint("set the variable, or name the database with --database-url"));
         }
         let sources = Sources {
             command_line: self

@@ -43,6 +43,8 @@ pub const SIZE_LIMIT: u64 = 64 << 20;
 pub struct Database {
     /// A libpq URL or key=value string, still to be parsed; it may hold a password.
     pub url: Option<Secret>,
+    /// Whether the file has a `url` whose variable or file is missing: another database must not take its place.
+    pub unresolved: bool,
     /// Where the tables are.
     pub tables: TableNames,
 }

@@ -128,7 +128,7 @@ pub enum Step {
         name: String,
         /// Why.
         reason: DeleteReason,
-        /// What dies with it; filled in by [`Plan::with_dependents`].
+        /// What dies with it; filled in by [`Plan::with_dependents`](super::Plan::with_dependents).
         dependents: Dependents,
     },
 }

@@ -269,9 +269,9 @@ async fn the_pool_has_the_size_that_was_asked_for_and_replaces_lost_sessions() {
         }
     };
     assert_eq!(*error.meaning(), Meaning::LoginRefused);
-    let text = error.to_string();
-    assert!(text.starts_with("the server refused the login to postgres://postgres@/test_"), "{text}");
-    assert!(text.contains("is not currently accepting connections"), "{text}");
+    let said = error.to_string();
+    assert!(said.starts_with("the server refused the login to postgres://postgres@/test_"), "{said}");
+    assert!(said.contains("is not currently accepting connections"), "{said}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! The server is none: it listens, notes down the startup packet, asks for a password, and refuses it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -40,7 +41,7 @@ fn listen(mut client: impl Read + Write, listener: &str) -> Option<String> {
         let parameters: BTreeMap<_, _> = texts.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect();
         for (name, value) in parameters {
             if !name.is_empty() && name != "client_encoding" {
-                said.push_str(&format!(" {name}={value}"));
+                let _ = write!(said, " {name}={value}");
             }
         }
         break;
@@ -51,7 +52,7 @@ fn listen(mut client: impl Read + Write, listener: &str) -> Option<String> {
     let length = u32::from_be_bytes(read(&mut client)?) as usize;
     let mut password = vec![0; length - 4];
     client.read_exact(&mut password).ok()?;
-    said.push_str(&format!(" password={}", String::from_utf8_lossy(&password).trim_end_matches('\0')));
+    let _ = write!(said, " password={}", String::from_utf8_lossy(&password).trim_end_matches('\0'));
     let _ = client.write_all(b"E\0\0\0\x1fSFATAL\0C28P01\0Mnot this one\0\0");
     Some(said)
 }

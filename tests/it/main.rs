@@ -28,6 +28,8 @@ mod examples;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod reconcile;

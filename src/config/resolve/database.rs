@@ -2,6 +2,7 @@
 
 use super::{Context, secrets};
 use crate::config::Database;
+use crate::config::Presence;
 use crate::config::document::{Database as Section, Reference, Tables};
 use crate::config::places::Places;
 use crate::config::problem::Problem;
@@ -12,10 +13,15 @@ use crate::secret::Secret;
 
 pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mut Places) -> Database {
     let Some(Section { url, schema, tables }) = section.value() else { return Database::default() };
-    let url = url.present().and_then(|url| {
+    let url = url.present();
+    let written = url.is_some();
+    let url = url.and_then(|url| {
         let place = url.with(());
+        // Not needed where the command line or the environment names another database.
+        let context = &Context { presence: Presence::Optional, ..*context };
         location(url, context).map(|url| places.note("database", "url", place.with(url)))
     });
+    let unresolved = written && url.is_none();
     let schema = context.text("schema", schema).map(|schema| places.note("database", "schema", schema));
     let mut names = TableNames { schema, ..TableNames::default() };
     if let Some(tables) = tables.value() {
@@ -25,7 +31,7 @@ pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mu
             }
         }
     }
-    Database { url, tables: names }
+    Database { url, unresolved, tables: names }
 }
 
 fn by_role(tables: Tables) -> [(TableRole, Slot<String>); 7] {
