@@ -129,7 +129,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let started = Instant::now();
         let (isolation, lock_timeout) = match way {
-            Way::Bulk(_) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
+            Way::Bulk(_) | Way::Few(..) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
             Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
@@ -142,6 +142,9 @@ impl<'a> Connection<'a> {
             Way::Bulk(pointers) => {
                 let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
                 Taken { deleted, left: 0, rest: None }
+            }
+            Way::Few(keys, pointers) => {
+                cleaner.delete_few(&transaction, window, keys, pointers).await.map_err(fault)?
             }
             Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
         };
