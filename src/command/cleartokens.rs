@@ -9,17 +9,18 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::history::History;
-use super::reconcile::{available, database_now, parse_instant, read_only, rfc3339};
+use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
 use super::session::{Connected, Session};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, ClientId, Sweep, Tally};
+use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Sweep, Tally};
+use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
 use crate::ui::cleanup::{count_json, outcome_json, render};
-use crate::ui::plan::{CleanupForecast, render_forecast, visible};
+use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::{Manner, Progress};
 
 /// The bar's total is worth so much waiting; larger tables go without.
@@ -58,6 +59,12 @@ pub struct CleartokensArgs {
     /// So many connections at the same time, each with batches of its own.
     #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
     workers: Option<NonZeroU32>,
+    /// Who looks at references: triggers, or set, which needs --allow fk-checks=set.
+    #[arg(long, value_name = "WHO", value_parser = parse_fk_checks)]
+    fk_checks: Option<FkChecks>,
+    /// Let something faster through that needs your consent: `fk-checks=set`.
+    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
+    allow: Vec<Allow>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     only: Vec<Category>,
@@ -105,6 +112,10 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
         .ok_or_else(|| format!("must be between 1 and {}", CleanupPolicy::MOST_WORKERS))
 }
 
+fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
+    FkChecks::parse(text).ok_or_else(|| "write triggers or set".to_owned())
+}
+
 fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
@@ -136,6 +147,8 @@ impl CleartokensArgs {
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
             workers: self.workers.unwrap_or(file.workers),
+            fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
+            strategy: file.strategy,
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
@@ -150,6 +163,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let policy = args.over(config.cleanup.clone().unwrap_or_default());
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
+    }
+    if !args.dry_run
+        && let Err(refusal) = check_cleanup(&policy, &args.allow.iter().cloned().collect())
+    {
+        session.ui.stderr_line(render_refusal(&refusal).trim_end());
+        return Err(refused(&refusal));
     }
     let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
@@ -322,6 +341,9 @@ impl From<TokensError> for Error {
             TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
                 "look at the triggers and rules of that table; its rows of this batch are as they were",
             ),
+            TokensError::Referenced { .. } | TokensError::Altered => {
+                Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
+            }
         }
     }
 }
@@ -336,6 +358,10 @@ impl From<SweepError> for Error {
             ),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+            SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
+                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",
+            ),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
-use crate::model::{Category, Prune};
+use crate::model::{Category, FkChecks, Prune, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -245,6 +245,10 @@ pub(super) struct Cleanup {
     /// So many connections at the same time, each with batches of its own.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Slot<i64>,
+    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
+    pub fk_checks: Slot<FkChecks>,
+    /// How rows go; `rewrite` needs `--allow rewrite`.
+    pub strategy: Slot<Strategy>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.

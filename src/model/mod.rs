@@ -12,7 +12,7 @@ mod tables;
 
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
-pub use cleanup::{Category, CleanupPolicy};
+pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, Sweep, Tally};

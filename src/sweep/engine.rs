@@ -11,8 +11,8 @@ use super::job::Job;
 use super::worker::Worker;
 use super::{Event, Stop, SweepError, Wait};
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Cleaner, Excluded, Window};
-use crate::model::{Category, Doomed, Sweep, TableRole};
+use crate::db::tokens::{self, Cleaner, Excluded, Silent, Window};
+use crate::model::{Category, Doomed, FkChecks, Sweep, TableRole};
 
 /// So many looks at what was locked, after the sweep.
 const LOOKS: u32 = 3;
@@ -75,10 +75,18 @@ impl<'a> Engine<'a> {
             return Err(SweepError::Obstacles(obstacles));
         }
         let vetoes = tokens::has_vetoes(&*reading, &tables).await?;
+        let silent = match self.account.pace.fk_checks {
+            FkChecks::Triggers => None,
+            FkChecks::Set => {
+                Some(Silent::find(&*reading, layout, sweeps).await?.map_err(SweepError::FkChecks)?)
+            }
+        };
         let mut jobs = Vec::with_capacity(sweeps.len());
         for sweep in sweeps {
             let Some(table) = layout.table(sweep.role()) else { continue };
-            let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone()) else { continue };
+            let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
+                continue;
+            };
             let rows = tokens::estimate(&*reading, table).await?;
             jobs.push(Job::new(sweep, cleaner, rows, self.account.pace, !vetoes));
         }

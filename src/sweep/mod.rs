@@ -24,7 +24,7 @@ pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::db::tokens::{Obstacle, TokensError};
-use crate::model::{CleanupPolicy, Sweep};
+use crate::model::{CleanupPolicy, FkChecks, Sweep};
 
 /// How fast, how much and how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Pace {
     pub max_rows: Option<u64>,
     /// How many connections work at the same time.
     pub workers: NonZeroU32,
+    /// Who looks at references.
+    pub fk_checks: FkChecks,
 }
 
 impl From<&CleanupPolicy> for Pace {
@@ -55,6 +57,7 @@ impl From<&CleanupPolicy> for Pace {
             max_duration: policy.max_duration,
             max_rows: policy.max_rows,
             workers: policy.workers,
+            fk_checks: policy.fk_checks,
         }
     }
 }
@@ -68,6 +71,9 @@ pub enum SweepError {
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
+    /// References cannot be checked set by set here, for these reasons.
+    #[error("triggers cannot be switched off here: {}", .0.join("; "))]
+    FkChecks(Vec<String>),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -81,7 +87,7 @@ impl SweepError {
                 Some(database) => database.message().to_owned(),
                 None => error.to_string(),
             },
-            Self::Obstacles(_) | Self::RowSecurity(_) => self.to_string(),
+            Self::Obstacles(_) | Self::RowSecurity(_) | Self::FkChecks(_) => self.to_string(),
         }
     }
 }
@@ -107,7 +113,8 @@ fn obstacles(all: &[Obstacle]) -> String {
 /// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`],
+/// [`SweepError::FkChecks`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

@@ -8,3 +8,4 @@ mod cases;
 mod faults;
 mod locks;
 pub mod runner;
+mod silent;

@@ -10,6 +10,8 @@ use super::excluded::Excluded;
 use super::predicate::Tables;
 use super::statement::{Sql, Values};
 use super::steps::{BulkRefresh, Locked, Pointers, Scope, Steps, Writer};
+use super::triggers::Silent;
+use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
@@ -35,6 +37,15 @@ pub struct Taken {
     pub rest: Option<Window>,
 }
 
+/// How batches are deleted with one statement per table: by window, and by keys.
+#[derive(Debug)]
+enum Bulk {
+    /// The triggers of foreign keys look at every row.
+    Triggers(Steps<BulkRefresh>, Steps<BulkRefresh>),
+    /// They are silent.
+    Verified(Silent, Verified, Verified),
+}
+
 /// The statements of one sweep on one layout.
 #[derive(Debug)]
 pub struct Cleaner {
@@ -47,14 +58,15 @@ pub struct Cleaner {
     candidates: Sql,
     left: Sql,
     /// By window, and by keys.
-    bulk: Option<(Steps<BulkRefresh>, Steps<BulkRefresh>)>,
+    bulk: Option<Bulk>,
     careful: Steps<Locked>,
 }
 
 impl Cleaner {
-    /// Writes the statements. `None`: the layout lacks the sweep's table.
+    /// Writes the statements; with `silent` those that look at references themselves. `None`: the layout lacks the
+    /// sweep's table.
     #[must_use]
-    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded) -> Option<Self> {
+    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, silent: Option<&Silent>) -> Option<Self> {
         let table = layout.table(sweep.role())?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
@@ -67,7 +79,16 @@ impl Cleaner {
             walk: Walk::new(table),
             candidates: writer.candidates(),
             left: writer.left(),
-            bulk: writer.bulk(Scope::Window).zip(writer.bulk(Scope::Keys)),
+            bulk: match silent {
+                None => writer
+                    .bulk(Scope::Window)
+                    .zip(writer.bulk(Scope::Keys))
+                    .map(|(window, keys)| Bulk::Triggers(window, keys)),
+                Some(silent) => writer
+                    .verified(Scope::Window)
+                    .zip(writer.verified(Scope::Keys))
+                    .map(|(window, keys)| Bulk::Verified(silent.clone(), window, keys)),
+            },
             careful: writer.careful(),
             excluded,
         })
@@ -92,6 +113,13 @@ impl Cleaner {
     #[must_use]
     pub const fn has_bulk(&self) -> bool {
         self.bulk.is_some()
+    }
+
+    /// Whether those two must run in `READ COMMITTED` with silent triggers, see [`SILENCE`](super::SILENCE), and not in
+    /// `REPEATABLE READ`.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        matches!(self.bulk, Some(Bulk::Verified(..)))
     }
 
     /// The whole driving table as it is now; `None`: it is empty.
@@ -119,8 +147,7 @@ impl Cleaner {
         window: &Window,
         pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
-        let Some((steps, _)) = &self.bulk else { return Ok(Deleted::default()) };
-        self.delete_in_bulk(client, steps, self.values(window), pointers).await
+        self.delete_in_bulk(client, Scope::Window, self.values(window), pointers).await
     }
 
     /// The same for the first `keys` doomed keys of a window: where few rows are doomed, a window may be long and a
@@ -133,10 +160,9 @@ impl Cleaner {
         pointers: Pointers,
     ) -> Result<Taken, TokensError> {
         let mut taken = Taken::default();
-        let Some((_, steps)) = &self.bulk else { return Ok(taken) };
         if let Some(candidates) = self.candidates(client, window, keys, &mut taken).await? {
             let values = Values { keys: &candidates, ..self.values(window) };
-            taken.deleted = self.delete_in_bulk(client, steps, values, pointers).await?;
+            taken.deleted = self.delete_in_bulk(client, Scope::Keys, values, pointers).await?;
         }
         Ok(taken)
     }
@@ -144,10 +170,22 @@ impl Cleaner {
     async fn delete_in_bulk(
         &self,
         client: &impl GenericClient,
-        steps: &Steps<BulkRefresh>,
+        scope: Scope,
         values: Values<'_>,
         pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
+        let steps = match (&self.bulk, scope) {
+            (None, _) => return Ok(Deleted::default()),
+            (Some(Bulk::Triggers(steps, _)), Scope::Window)
+            | (Some(Bulk::Triggers(_, steps)), Scope::Keys) => steps,
+            (Some(Bulk::Verified(silent, window, keys)), scope) => {
+                let steps = if scope == Scope::Window { window } else { keys };
+                let gone = steps.delete(client, values, pointers, silent, &self.subject).await?;
+                let mut deleted = gone.deleted;
+                self.count_refresh(&mut deleted, gone.refresh.0, gone.refresh.1);
+                return Ok(deleted);
+            }
+        };
         let mut deleted = Deleted::default();
         if let Some(refresh) = &steps.refresh {
             let sql = match pointers {

@@ -12,6 +12,8 @@ mod excluded;
 mod predicate;
 mod statement;
 mod steps;
+mod triggers;
+mod verified;
 mod walk;
 
 use tokio_postgres::GenericClient;
@@ -20,6 +22,7 @@ pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
 pub use steps::Pointers;
+pub use triggers::{SILENCE, Silent, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;
@@ -39,6 +42,15 @@ pub enum TokensError {
         /// How many stayed.
         rows: u64,
     },
+    /// Rows refer to deleted ones; the triggers that would have said so are silent.
+    #[error("deleting {subject}: other rows refer to them")]
+    Referenced {
+        /// What was deleted, in which table.
+        subject: String,
+    },
+    /// While triggers are silent, somebody made, dropped or switched one.
+    #[error("the triggers, rules or foreign keys of the token tables changed during the run")]
+    Altered,
 }
 
 impl TokensError {
@@ -47,7 +59,7 @@ impl TokensError {
     pub const fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Vetoed { .. } => None,
+            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered => None,
         }
     }
 }
@@ -70,20 +82,4 @@ pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Opti
         reason = "a row count is far below 2^53, and negative ones are gone by here"
     )]
     Ok((rows > 0.0).then_some(rows as u64))
-}
-
-/// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
-pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
-    // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let row = client
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) AND NOT tgisinternal \
-                            AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1) AND ev_type = '4')",
-            &[&oids],
-        )
-        .await
-        .map_err(attempt("looking for triggers on the token tables".to_owned()))?;
-    Ok(row.get(0))
 }
