@@ -15,7 +15,7 @@ use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Sweep, Tally};
+use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
@@ -62,7 +62,10 @@ pub struct CleartokensArgs {
     /// Who looks at references: triggers, or set, which needs --allow fk-checks=set.
     #[arg(long, value_name = "WHO", value_parser = parse_fk_checks)]
     fk_checks: Option<FkChecks>,
-    /// Let something faster through that needs your consent: `fk-checks=set`.
+    /// How rows go: batches, or rewrite for tables that are mostly dead, which needs --allow rewrite.
+    #[arg(long, value_name = "HOW", value_parser = parse_strategy)]
+    strategy: Option<Strategy>,
+    /// Let something faster through that needs your consent: `fk-checks=set` or `rewrite`.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     allow: Vec<Allow>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
@@ -116,6 +119,10 @@ fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
     FkChecks::parse(text).ok_or_else(|| "write triggers or set".to_owned())
 }
 
+fn parse_strategy(text: &str) -> Result<Strategy, String> {
+    Strategy::parse(text).ok_or_else(|| "write batches or rewrite".to_owned())
+}
+
 fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
@@ -148,7 +155,7 @@ impl CleartokensArgs {
             max_rows: self.max_rows.or(file.max_rows),
             workers: self.workers.unwrap_or(file.workers),
             fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
-            strategy: file.strategy,
+            strategy: self.strategy.unwrap_or(file.strategy),
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
@@ -358,6 +365,8 @@ impl From<SweepError> for Error {
             ),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+            SweepError::Rewrite(_) => Self::from_source(Exit::Refused, &error)
+                .hint("use strategy = \"batches\"; nothing was deleted"),
             SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
                 "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
                  PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",

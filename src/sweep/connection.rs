@@ -203,11 +203,11 @@ impl Done {
     }
 }
 
-fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
+pub(super) fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
     fault(DbError::new(attempted, source).into())
 }
 
-fn fault(error: TokensError) -> Fault {
+pub(super) fn fault(error: TokensError) -> Fault {
     let reason = match &error {
         TokensError::Referenced { .. } => Some(Transient::Referenced),
         TokensError::Database(error) => transient(error),

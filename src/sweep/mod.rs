@@ -10,6 +10,7 @@ mod engine;
 mod event;
 mod job;
 mod pace;
+mod rewrite;
 mod worker;
 
 use std::num::NonZeroU32;
@@ -24,7 +25,7 @@ pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::db::tokens::{Obstacle, TokensError};
-use crate::model::{CleanupPolicy, FkChecks, Sweep};
+use crate::model::{CleanupPolicy, FkChecks, Strategy, Sweep};
 
 /// How fast, how much and how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub struct Pace {
     pub workers: NonZeroU32,
     /// Who looks at references.
     pub fk_checks: FkChecks,
+    /// Whether rows are deleted or tables rewritten.
+    pub strategy: Strategy,
 }
 
 impl From<&CleanupPolicy> for Pace {
@@ -58,6 +61,7 @@ impl From<&CleanupPolicy> for Pace {
             max_rows: policy.max_rows,
             workers: policy.workers,
             fk_checks: policy.fk_checks,
+            strategy: policy.strategy,
         }
     }
 }
@@ -74,6 +78,9 @@ pub enum SweepError {
     /// References cannot be checked set by set here, for these reasons.
     #[error("triggers cannot be switched off here: {}", .0.join("; "))]
     FkChecks(Vec<String>),
+    /// The tables cannot be rewritten, for these reasons.
+    #[error("the token tables cannot be rewritten: {}", .0.join("; "))]
+    Rewrite(Vec<String>),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -87,7 +94,9 @@ impl SweepError {
                 Some(database) => database.message().to_owned(),
                 None => error.to_string(),
             },
-            Self::Obstacles(_) | Self::RowSecurity(_) | Self::FkChecks(_) => self.to_string(),
+            Self::Obstacles(_) | Self::RowSecurity(_) | Self::FkChecks(_) | Self::Rewrite(_) => {
+                self.to_string()
+            }
         }
     }
 }
@@ -114,7 +123,7 @@ fn obstacles(all: &[Obstacle]) -> String {
 ///
 /// # Errors
 /// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`],
-/// [`SweepError::FkChecks`].
+/// [`SweepError::FkChecks`], [`SweepError::Rewrite`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

@@ -207,7 +207,7 @@ impl<'a> Worker<'a> {
         let done = match self.connection.attempt(&job.cleaner, window, way).await {
             Ok(done) => done,
             Err(Fault::Unseen(unseen, error)) => {
-                let remedy = self.account.remedy(job, Transient::Disconnected, error, false).await?;
+                let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
                     match self.connection.verdict(&unseen).await {
                         Ok(Verdict::Committed) => break unseen.done,
@@ -242,7 +242,7 @@ impl<'a> Worker<'a> {
             Fault::Fatal(error) => return Err(error),
         };
         let at_once = fallback && reason != Transient::Disconnected;
-        Ok(self.account.remedy(job, reason, error, at_once).await?.into())
+        Ok(self.account.remedy(job.sweep, reason, error, at_once).await?.into())
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {

@@ -7,5 +7,6 @@ mod batches;
 mod cases;
 mod faults;
 mod locks;
+mod rewrite;
 pub mod runner;
 mod silent;

@@ -101,6 +101,15 @@ impl Sql {
         client.query_one(&self.text, &params(&self.binds, &values)).await
     }
 
+    /// Runs it once, unprepared afterwards; it returns how many rows it touched.
+    pub(super) async fn execute_once(
+        &self,
+        client: &impl tokio_postgres::GenericClient,
+        values: Values<'_>,
+    ) -> Result<u64, Error> {
+        client.execute(&self.text, &params(&self.binds, &values)).await
+    }
+
     /// Runs it; it returns one row.
     pub(super) async fn one(&self, client: &impl GenericClient, values: Values<'_>) -> Result<Row, Error> {
         let statement = client.prepare_cached(&self.text).await?;
