@@ -41,9 +41,9 @@ pub struct Taken {
 #[derive(Debug)]
 enum Bulk {
     /// The triggers of foreign keys look at every row.
-    Triggers(Steps<BulkRefresh>, Steps<BulkRefresh>),
+    Triggers(Box<(Steps<BulkRefresh>, Steps<BulkRefresh>)>),
     /// They are silent.
-    Verified(Silent, Verified, Verified),
+    Verified(Box<(Silent, Verified, Verified)>),
 }
 
 /// The statements of one sweep on one layout.
@@ -83,11 +83,11 @@ impl Cleaner {
                 None => writer
                     .bulk(Scope::Window)
                     .zip(writer.bulk(Scope::Keys))
-                    .map(|(window, keys)| Bulk::Triggers(window, keys)),
+                    .map(|both| Bulk::Triggers(Box::new(both))),
                 Some(silent) => writer
                     .verified(Scope::Window)
                     .zip(writer.verified(Scope::Keys))
-                    .map(|(window, keys)| Bulk::Verified(silent.clone(), window, keys)),
+                    .map(|(window, keys)| Bulk::Verified(Box::new((silent.clone(), window, keys)))),
             },
             careful: writer.careful(),
             excluded,
@@ -176,9 +176,10 @@ impl Cleaner {
     ) -> Result<Deleted, TokensError> {
         let steps = match (&self.bulk, scope) {
             (None, _) => return Ok(Deleted::default()),
-            (Some(Bulk::Triggers(steps, _)), Scope::Window)
-            | (Some(Bulk::Triggers(_, steps)), Scope::Keys) => steps,
-            (Some(Bulk::Verified(silent, window, keys)), scope) => {
+            (Some(Bulk::Triggers(steps)), Scope::Window) => &steps.0,
+            (Some(Bulk::Triggers(steps)), Scope::Keys) => &steps.1,
+            (Some(Bulk::Verified(verified)), scope) => {
+                let (silent, window, keys) = &**verified;
                 let steps = if scope == Scope::Window { window } else { keys };
                 let gone = steps.delete(client, values, pointers, silent, &self.subject).await?;
                 let mut deleted = gone.deleted;

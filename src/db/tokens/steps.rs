@@ -1,7 +1,8 @@
 //! The statements of one sweep.
 //!
 //! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
-//! it is hashed even where hash joins are off, as they are while a sweep runs.
+//! it is hashed even where hash joins are off, as they are while a sweep runs. More than 400 lines, because the three ways
+//! to delete the same rows are one text that has to be read side by side.
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
@@ -297,25 +298,20 @@ impl<'a> Writer<'a> {
     fn verified_refresh(&self, scope: Scope) -> Sql {
         let (refresh, key) = (self.tables.refresh.sql(), self.tables.refresh.key_sql());
         Sql::new(|binds| {
-            let which = match self.doomed {
-                Doomed::Sessions { idle, .. } => {
-                    // The access tokens have just been deleted, and were expired.
-                    let revoked = Cutoffs { revoked_with_expired: None, ..self.cutoffs };
-                    let revoked = revoked.revoked(&self.tables, binds);
-                    let included = self.tables.included("r", binds);
-                    let idle = idle.map(|_| format!("(r.revoked IS NULL AND g.f AND {included})"));
-                    let doomed = super::predicate::any([revoked, idle, None]);
-                    let keys = binds.keys(Bind::Keys, self.table.key_type());
-                    let flags = binds.keys(Bind::Flags, "boolean");
-                    format!(
-                        "USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k AND {doomed}"
-                    )
-                }
-                _ => {
-                    let within = self.within(scope, binds);
-                    let doomed = self.cutoffs.refresh(&self.tables, binds);
-                    format!("WHERE {within} AND {doomed}")
-                }
+            let which = if let Doomed::Sessions { idle, .. } = self.doomed {
+                // The access tokens have just been deleted, and were expired.
+                let revoked = Cutoffs { revoked_with_expired: None, ..self.cutoffs };
+                let revoked = revoked.revoked(&self.tables, binds);
+                let included = self.tables.included("r", binds);
+                let idle = idle.map(|_| format!("(r.revoked IS NULL AND g.f AND {included})"));
+                let doomed = super::predicate::any([revoked, idle, None]);
+                let keys = binds.keys(Bind::Keys, self.table.key_type());
+                let flags = binds.keys(Bind::Flags, "boolean");
+                format!("USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k AND {doomed}")
+            } else {
+                let within = self.within(scope, binds);
+                let doomed = self.cutoffs.refresh(&self.tables, binds);
+                format!("WHERE {within} AND {doomed}")
             };
             format!(
                 "WITH d AS (DELETE FROM {refresh} r {which} RETURNING r.{key} AS k, r.revoked) \
