@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use crate::db::applications::{self, ApplicationsError, Cell, NewApplication};
+use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
@@ -123,9 +123,16 @@ pub enum ApplyError {
     Unknown(#[source] DbError),
 }
 
-impl From<ApplicationsError> for ApplyError {
-    fn from(error: ApplicationsError) -> Self {
-        Self::Database(DbError::new(error.attempted, error.source))
+impl ApplyError {
+    /// The same without the values that were written: a trigger of the project's may quote its row.
+    fn without(self, secrets: &BTreeMap<ClientId, StoredSecret>) -> Self {
+        let hide =
+            |error: DbError| secrets.values().fold(error, |error, secret| error.without(secret.expose()));
+        match self {
+            Self::Database(error) => Self::Database(hide(error)),
+            Self::Unknown(error) => Self::Unknown(hide(error)),
+            other => other,
+        }
     }
 }
 
@@ -141,6 +148,15 @@ fn list(client_ids: &[ClientId]) -> String {
 
 /// Executes the plan on `writer`. `drainer` is a second connection, for the batches that commit by themselves.
 pub async fn apply(
+    writer: &mut Client,
+    drainer: &mut Client,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<Outcome, ApplyError> {
+    execute(writer, drainer, request, on).await.map_err(|error| error.without(request.secrets))
+}
+
+async fn execute(
     writer: &mut Client,
     drainer: &mut Client,
     request: &Request<'_>,
@@ -302,7 +318,7 @@ async fn execute_update(
     request: &Request<'_>,
     step: &Step,
 ) -> Result<(), ApplyError> {
-    let Step::Update { row, client_id, changes, unchanged: _ } = step else { return Ok(()) };
+    let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { return Ok(()) };
     let cells = changes
         .iter()
         .map(|FieldChange { field, before: _, after }| Ok((*field, cell(request, client_id, after)?)))

@@ -10,10 +10,9 @@ use std::process::ExitCode;
 
 use crate::apply::ApplyError;
 use crate::conninfo::ConninfoError;
-use crate::db::applications::ApplicationsError;
 use crate::db::connect::{Cause, ConnectError};
 use crate::db::error::{DbError, Meaning};
-use crate::db::layout::LayoutError;
+use crate::db::layout::{Candidate, LayoutError};
 use crate::db::migrations::MigrateError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
 
@@ -166,11 +165,8 @@ impl From<LayoutError> for Error {
         match &error {
             LayoutError::Missing { candidates, missing, .. } => {
                 let mut out = Self::from_source(Exit::Unreachable, &error);
-                if let Some(candidate) = candidates.first() {
-                    out = out.hint(format!(
-                        "are the models swapped? tables that look like it: {}; write [database.tables] application = \"{candidate}\" and so on",
-                        candidates.join(", ")
-                    ));
+                if !candidates.is_empty() {
+                    out = out.hint(swapped(candidates));
                 }
                 if missing.len() > 1 {
                     out = out
@@ -186,6 +182,25 @@ impl From<LayoutError> for Error {
             LayoutError::Database(_) => Self::from_source(Exit::Failed, &error),
         }
     }
+}
+
+/// How to name tables of other names, ready to be copied into the file.
+fn swapped(candidates: &[Candidate]) -> String {
+    let tables: Vec<String> = candidates
+        .iter()
+        .map(|Candidate { schema, name }| {
+            let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+            format!(
+                "[database] schema = {}, [database.tables] application = {}",
+                quoted(schema),
+                quoted(name)
+            )
+        })
+        .collect();
+    format!(
+        "are the models swapped? A table that looks like it is there; name it and the others: {}",
+        tables.join("; or ")
+    )
 }
 
 impl From<ApplyError> for Error {
@@ -230,12 +245,6 @@ impl From<ConnectError> for Error {
             Some(Cause::NoPassword) => out.hint("put it into PGPASSWORD or ~/.pgpass"),
             _ => out,
         }
-    }
-}
-
-impl From<ApplicationsError> for Error {
-    fn from(error: ApplicationsError) -> Self {
-        DbError::new(error.attempted, error.source).into()
     }
 }
 

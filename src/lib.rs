@@ -21,9 +21,10 @@
 //! |---|---|
 //! | [`model`], [`secret`], [`hasher`] | each other |
 //! | [`conninfo`] | `secret` |
-//! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules` |
-//! | [`plan`] | `model`, `secret`, `hasher` |
+//! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules`, `lint` |
+//! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
+//! | [`lint`] | `model`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |
@@ -43,6 +44,7 @@ pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;
+pub mod lint;
 pub mod model;
 pub mod plan;
 pub mod rules;

@@ -216,7 +216,7 @@ pub async fn write(
 ) -> Result<Outcome, Error> {
     let database = &prepared.connected.database;
     let (mut writer, mut drainer) = (database.get().await?, database.get().await?);
-    let owner = session.owner();
+    let owner = session.owner(&prepared.config.policy);
     let request = Request {
         plan: &prepared.plan,
         secrets: &sealed.stored,

@@ -34,7 +34,7 @@ impl History {
         }
         let text = config.source.text();
         let digest = (!text.is_empty()).then(|| hex(&Sha256::digest(text)));
-        let owner = session.owner();
+        let owner = session.owner(&config.policy);
         let commit = COMMIT_VARIABLES.into_iter().find_map(variable);
         let run = Run {
             verb,

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+mod findings;
 pub mod history;
 pub mod init;
 pub mod interrupted;
@@ -82,6 +83,10 @@ pub enum Format {
     Text,
     /// For scripts.
     Json,
+    /// SARIF 2.1.0, for code scanning: `validate` only.
+    Sarif,
+    /// Annotations in a pull request on GitHub: `validate` only.
+    Github,
 }
 
 /// `--log-format`.
@@ -143,6 +148,9 @@ impl Verb {
 /// # Errors
 /// Whatever the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
+    if matches!(session.global.format, Format::Sarif | Format::Github) && !matches!(verb, Verb::Validate(_)) {
+        return Err(Error::usage("--format sarif and --format github are for `validate`"));
+    }
     match verb {
         Verb::Init(args) => init::run(session, args),
         Verb::Validate(args) => validate::run(session, args),

@@ -36,7 +36,7 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
             .map_err(|error| Error::from_source(Exit::Failed, &error))
     };
     match session.global.format {
-        Format::Text => {
+        Format::Text | Format::Sarif | Format::Github => {
             let detail = if args.full { Detail::Full } else { Detail::Changes };
             session.answer(&render(&plan, forecast.as_ref(), detail))?;
         }

@@ -197,7 +197,8 @@ async fn plan_against(
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
     if ledger {
-        let ownership = ledger::ownership(&*snapshot, layout, &session.owner()).await;
+        let owner = session.owner(&config.policy);
+        let ownership = ledger::ownership(&*snapshot, layout, &owner).await;
         actual.ownership = Some(ownership.map_err(DbError::during("reading the ledger"))?);
     } else if config.policy.prune == crate::model::Prune::Owned {
         return Err(Error::usage("`prune = \"owned\"` needs the ledger, and this database has none")
@@ -205,17 +206,19 @@ async fn plan_against(
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     let plan = decide(session, config, &actual, scope)?;
-    let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
-    if keys.is_empty() {
+    let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
+    if at_risk.is_empty() {
         return Ok(Planned { plan, blockers: BTreeMap::new() });
     }
     let snapshot = read_only(&mut client).await?;
-    let counts = applications::dependents(&*snapshot, layout, &keys).await?;
+    let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
+    drop(at_risk);
+    let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
     let blockers = dependents::foreign_rows(&*snapshot, layout, &keys)
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    Ok(Planned { plan: plan.with_dependents(&counts), blockers: blockers_of(blockers) })
+    Ok(Planned { plan: plan.with_dependents(&counts, rfc3339(counted_at)), blockers: blockers_of(blockers) })
 }
 
 /// Verifies the secrets and plans.
@@ -228,7 +231,7 @@ pub fn decide(
     let threads = session.threads();
     let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
     let targets = super::plan::targets(&scope.targets);
-    let facts = Facts { secrets: &secrets, scope: targets.as_ref() };
+    let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     crate::plan::plan(&config.desired, actual, &config.policy, &facts)
         .map_err(|findings| session.report_findings(config, &findings))
 }

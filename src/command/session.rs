@@ -11,15 +11,17 @@ use std::path::Path;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::GlobalArgs;
+use super::findings;
 use super::interrupted::Interrupted;
-use crate::config::{self, Config, PlaceOf, Presence, Problem, Problems, Source};
+use crate::config::{self, Config, Presence, Problems, Source};
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
 use crate::db::layout::Layout;
 use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
+use crate::model::Policy;
+use crate::plan::Finding;
 use crate::plan::seal::Recipe;
-use crate::plan::{Finding, FindingCause};
 use crate::secret::{Entropy, EntropyError, Secret};
 use crate::ui::{Chatter, Ui, diagnostics};
 
@@ -273,25 +275,11 @@ impl Session {
     /// Shows the planner's findings at the lines that asked for them.
     #[must_use]
     pub fn report_findings(&mut self, config: &Config, findings: &[Finding]) -> Error {
-        let mut problems = Problems::default();
-        for Finding { client_id, field, cause } in findings {
-            let place = match (field, cause) {
-                (_, FindingCause::RenameCollision { .. }) => PlaceOf::Renamed(client_id),
-                (Some(field), FindingCause::NoSuchColumn(_)) => PlaceOf::Key(client_id, *field),
-                (Some(field), _) => PlaceOf::Value(client_id, *field),
-                (None, _) => PlaceOf::ClientId(client_id),
-            };
-            let message = match field {
-                Some(field) => format!("application \"{client_id}\", {field}: {cause}"),
-                None => format!("application \"{client_id}\": {cause}"),
-            };
-            let mut problem = Problem::error("database", message);
-            problem.span = config.place(place);
-            problems.push(problem);
-        }
+        let problems = findings::problems(config, findings, &self.owner(&config.policy));
         self.show_problems(&config.source, &problems);
-        invalid(config.source.path(), problems.error_count())
-            .context("this database cannot be as the file says; nothing was changed")
+        let count = crate::ui::plan::plural(problems.error_count(), "problem");
+        let path = config.source.path().display();
+        Error::usage(format!("this database cannot be as {path} says: {count}; nothing was changed"))
     }
 
     /// Connects and looks at the tables.
@@ -400,10 +388,11 @@ impl Session {
         SystemEntropy
     }
 
-    /// Whose applications these are in the ledger: the file as it was named.
+    /// Whose applications these are in the ledger: what the file calls itself, else its path as it was given.
     #[must_use]
-    pub fn owner(&self) -> String {
-        self.global.file.display().to_string()
+    pub fn owner(&self, policy: &Policy) -> String {
+        let path = || self.global.file.display().to_string();
+        policy.owner.clone().unwrap_or_else(path)
     }
 
     /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does.

@@ -8,7 +8,7 @@ use super::Format;
 use super::session::{Session, surroundings};
 use crate::config::{self, Config, Presence, Problems, Rejected, Source};
 use crate::error::{Error, Exit};
-use crate::ui::diagnostics;
+use crate::ui::{annotations, diagnostics, sarif};
 
 /// The flags of `validate`: none of its own.
 #[derive(Args, Debug)]
@@ -19,24 +19,19 @@ pub struct ValidateArgs {}
 /// # Errors
 /// When it is not valid, or the answer cannot be written.
 pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
-    match (load(session), session.global.format) {
-        (Ok(config), Format::Text) => {
+    let format = session.global.format;
+    match load(session) {
+        Ok(config) if format == Format::Text => {
             session.show_problems(&config.source, &config.problems);
             session.answer(&summary(&config))?;
             Ok(Exit::Done)
         }
-        (Ok(config), Format::Json) => {
-            answer_json(session, &config.source, &config.problems)?;
-            Ok(Exit::Done)
-        }
-        (Err(rejected), Format::Text) => {
+        Err(rejected) if format == Format::Text => {
             session.show_problems(&rejected.source, &rejected.problems);
             Err(Error::usage(diagnostics::summary(&rejected.source, &rejected.problems)))
         }
-        (Err(rejected), Format::Json) => {
-            answer_json(session, &rejected.source, &rejected.problems)?;
-            Ok(Exit::Usage)
-        }
+        Ok(config) => report(session, &config.source, &config.problems).map(|()| Exit::Done),
+        Err(rejected) => report(session, &rejected.source, &rejected.problems).map(|()| Exit::Usage),
     }
 }
 
@@ -56,10 +51,17 @@ fn load(session: &Session) -> Result<Config, Box<Rejected>> {
     Err(Box::new(Rejected::unread(path, problem)))
 }
 
-fn answer_json(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
-    let json =
-        diagnostics::json(source, problems).map_err(|error| Error::from_source(Exit::Failed, &error))?;
-    session.answer(&json)
+/// The problems for programs.
+fn report(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
+    let text = match session.global.format {
+        Format::Text => diagnostics::render(source, problems),
+        Format::Json => {
+            diagnostics::json(source, problems).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+        Format::Sarif => sarif::render(source, problems),
+        Format::Github => annotations::render(source, problems),
+    };
+    session.answer(&text)
 }
 
 /// `oauth.toml is valid: 6 applications, 1 removed, cleanup configured.`

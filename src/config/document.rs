@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
+use crate::lint::Set;
 use crate::model::{Category, FkChecks, Prune, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
@@ -31,6 +32,8 @@ pub(super) struct Document {
     pub policy: Slot<Policy>,
     /// Token cleanup. Without this table, `plan` and `apply` clean nothing.
     pub cleanup: Slot<Cleanup>,
+    /// Which advice is given on what DOT accepts.
+    pub lint: Slot<Lint>,
 }
 
 /// Where the database is.
@@ -209,12 +212,29 @@ pub(super) struct Renamed {
 pub(super) struct Policy {
     /// Which applications are deleted because the file does not mention them.
     pub prune: Slot<Prune>,
+    /// What the ledger calls this file, whatever its path is.
+    #[schemars(length(min = 1, max = 255), example = &"github.com/example/infrastructure")]
+    pub owner: Slot<String>,
     /// Client ids that are not deleted even when the file no longer declares them.
     pub protect: List<String>,
     /// The most deletions of one plan.
     pub max_deletes: Slot<Limit>,
     /// The most updates of one plan.
     pub max_updates: Slot<Limit>,
+}
+
+/// Which advice is given on what DOT accepts.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Lint {
+    /// Which rules speak.
+    pub set: Slot<Set>,
+    /// Rules whose advice must be followed: `RULE`, or `RULE:CLIENT_ID` for one application.
+    #[schemars(example = &["wildcard"])]
+    pub deny: List<String>,
+    /// Rules that say nothing: `RULE`, or `RULE:CLIENT_ID` for one application.
+    #[schemars(example = &["wildcard"])]
+    pub ignore: List<String>,
 }
 
 /// Token cleanup.

@@ -28,6 +28,7 @@ use std::path::Path;
 
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
+pub use resolve::rule_problem;
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use surroundings::{Presence, Surroundings, read_file};

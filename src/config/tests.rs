@@ -27,7 +27,7 @@ fn load_with(text: &str, variables: &[(&str, &str)], presence: Presence) -> Resu
 fn good(text: &str) -> Config {
     load_with(
         text,
-        &[("WEB_CLIENT_SECRET", "hunter2"), ("DATABASE_URL", "postgres:///app")],
+        &[("WEB_CLIENT_SECRET", "correct horse battery staple"), ("DATABASE_URL", "postgres:///app")],
         Presence::Required,
     )
     .unwrap_or_else(|rejected| panic!("{:#?}", rejected.problems))
@@ -71,7 +71,7 @@ fn the_whole_format_is_understood() {
     assert_eq!((application.skip_authorization, application.hash_client_secret), (Some(false), Some(true)));
     assert_eq!(application.user, Some(UserRef::Username("ops".to_owned())));
     assert!(
-        matches!(&application.client_secret, Some(SecretDeclaration::Plain(secret)) if secret.expose() == "hunter2")
+        matches!(&application.client_secret, Some(SecretDeclaration::Plain(secret)) if secret.expose() == "correct horse battery staple")
     );
 
     let job = &config.desired.applications[&ClientId::new("nightly job")];
@@ -184,7 +184,7 @@ fn each_problem_is_at_its_place() {
         ),
         ("[applications.a]\nallowed_origins = [\"https://a.example/\"]", "invalid-uri@2:20"),
         (
-            "[applications.a]\nauthorization_grant_type = \"implicit\"\nredirect_uris = []",
+            "[applications.a]\nauthorization_grant_type = \"openid-hybrid\"\nredirect_uris = []",
             "no-redirect-uris@3:17",
         ),
         ("[applications.a]\nalgorithm = \"RS256\"", "no-rsa-key@2:13"),

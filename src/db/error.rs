@@ -7,6 +7,7 @@
 use tokio_postgres::error::DbError as ServerError;
 
 use super::connect::ConnectError;
+use crate::hasher::Algorithm;
 
 /// A database error with what was attempted. Its `Display` is one sentence, and the server's detail where there is
 /// one.
@@ -125,10 +126,23 @@ impl DbError {
             transient: is_transient(&meaning),
             message: message(server),
             detail: detail(server).map(str::to_owned),
-            hint: server.hint().map(str::to_owned),
+            hint: server.hint().map(hashes_left_out),
             sqlstate: Some(sqlstate.to_owned()),
             meaning,
         }))
+    }
+
+    /// The same with every occurrence of a secret left out.
+    #[must_use]
+    pub fn without(mut self, secret: &str) -> Self {
+        let Inner { message, detail, hint, attempted: _, meaning: _, sqlstate: _, transient: _ } =
+            &mut *self.0;
+        for text in [Some(message), detail.as_mut(), hint.as_mut()].into_iter().flatten() {
+            if !secret.is_empty() && text.contains(secret) {
+                *text = text.replace(secret, "…");
+            }
+        }
+        self
     }
 
     /// What happened.
@@ -259,16 +273,29 @@ const fn is_transient(meaning: &Meaning) -> bool {
     )
 }
 
-/// Class 22 (data exceptions) quotes the value that it does not like.
+/// Class 22 (data exceptions) quotes the value that it does not like, and a trigger quotes whatever its author thought of.
 fn message(server: &ServerError) -> String {
-    let text = server.message();
+    let text = hashes_left_out(server.message());
     if !server.code().code().starts_with("22") {
-        return text.to_owned();
+        return text;
     }
     match (text.find('"'), text.rfind('"')) {
         (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &text[..first], &text[last + 1..]),
-        _ => text.to_owned(),
+        _ => text,
     }
+}
+
+/// A text without what follows the name of a password hasher.
+fn hashes_left_out(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')');
+    Algorithm::ALL.iter().fold(text.to_owned(), |text, algorithm| {
+        let start = format!("{}$", algorithm.name());
+        let mut parts = text.split(start.as_str());
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |shown, part| {
+            format!("{shown}{start}…{}", &part[part.find(ends).unwrap_or(part.len())..])
+        })
+    })
 }
 
 /// Of the other classes, some put values into the detail: data exceptions, constraints, and whatever a trigger raises.
@@ -297,7 +324,19 @@ pub(super) fn tidy(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::tidy;
+    use super::{hashes_left_out, tidy};
+
+    #[test]
+    fn hashes_in_messages_are_left_out() {
+        for (said, shown) in [
+            ("no: (1,web,,\"pbkdf2_sha256$1$salt$aGFzaA==\",t)", "no: (1,web,,\"pbkdf2_sha256$…\",t)"),
+            ("argon2$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA", "argon2$…"),
+            ("pbkdf2_sha1$1$a$b and bcrypt_sha256$$2b$04$x, no", "pbkdf2_sha1$… and bcrypt_sha256$… no"),
+            ("a relation \"argon2\" costs 5$", "a relation \"argon2\" costs 5$"),
+        ] {
+            assert_eq!(hashes_left_out(said), shown);
+        }
+    }
 
     #[test]
     fn system_errors_become_parts_of_a_sentence() {

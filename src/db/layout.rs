@@ -4,11 +4,14 @@
 //! `django_migrations` lists them even when the models are swapped out. All SQL identifiers in this crate come from
 //! here and are quoted by [`quote`]. Knows no file and no plan.
 
+mod catalogue;
+
 use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
+use super::error::DbError;
 use crate::model::{TableNames, TableRole};
 
 /// Quotes an SQL identifier.
@@ -106,6 +109,15 @@ pub struct Layout {
     pub references: Vec<Reference>,
 }
 
+/// A table that looks like DOT's application table under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its schema, not quoted.
+    pub schema: String,
+    /// Its name, not quoted.
+    pub name: String,
+}
+
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -117,7 +129,7 @@ pub enum LayoutError {
         /// Where: a schema or the search path.
         searched: String,
         /// Tables that look like the missing application table.
-        candidates: Vec<String>,
+        candidates: Vec<Candidate>,
     },
     /// A table that is no DOT table.
     #[error("table {table} lacks {}, so it is not a DOT {role} table", .columns.join(", "))]
@@ -137,7 +149,13 @@ pub enum LayoutError {
     },
     /// The catalogue could not be read.
     #[error(transparent)]
-    Database(#[from] tokio_postgres::Error),
+    Database(#[from] DbError),
+}
+
+impl From<tokio_postgres::Error> for LayoutError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(DbError::new("reading the catalogue", error))
+    }
 }
 
 fn missing_tables(missing: &[(TableRole, String)], searched: &str) -> String {
@@ -171,7 +189,7 @@ const fn essential_columns(role: TableRole) -> &'static [&'static str] {
 impl Layout {
     /// Reads the catalogue.
     pub async fn probe(client: &impl GenericClient, names: &TableNames) -> Result<Self, LayoutError> {
-        let oids = find_tables(client, names).await?;
+        let oids = catalogue::find_tables(client, names).await?;
         let mut found: Vec<(TableRole, Oid)> = Vec::new();
         let mut missing = Vec::new();
         for role in TableRole::ALL {
@@ -188,10 +206,11 @@ impl Layout {
                 || "any schema of the search path".to_owned(),
                 |schema| format!("schema {}", quote(schema)),
             );
-            let candidates = application_candidates(client).await?;
+            let candidates = catalogue::application_candidates(client).await?;
             return Err(LayoutError::Missing { missing, searched, candidates });
         }
-        let mut described = describe(client, &found.iter().map(|(_, oid)| *oid).collect::<Vec<_>>()).await?;
+        let mut described =
+            catalogue::describe(client, &found.iter().map(|(_, oid)| *oid).collect::<Vec<_>>()).await?;
         let mut tables = BTreeMap::new();
         for (role, oid) in found {
             if let Some(table) = described.remove(&oid) {
@@ -199,9 +218,10 @@ impl Layout {
                 tables.insert(role, table);
             }
         }
-        let references = references(client, &tables.values().map(|t| t.oid).collect::<Vec<_>>()).await?;
-        let users = match user_table(client, &tables).await? {
-            Some(oid) => describe(client, &[oid]).await?.remove(&oid),
+        let references =
+            catalogue::references(client, &tables.values().map(|t| t.oid).collect::<Vec<_>>()).await?;
+        let users = match catalogue::user_table(client, &tables).await? {
+            Some(oid) => catalogue::describe(client, &[oid]).await?.remove(&oid),
             None => None,
         };
         Ok(Self { tables, users, references })
@@ -251,140 +271,4 @@ fn check(role: TableRole, table: &Table) -> Result<(), LayoutError> {
         return Err(LayoutError::NoKey { table: table.sql() });
     }
     Ok(())
-}
-
-async fn find_tables(
-    client: &impl GenericClient,
-    names: &TableNames,
-) -> Result<BTreeMap<TableRole, Oid>, tokio_postgres::Error> {
-    let qualified: Vec<String> = TableRole::ALL
-        .iter()
-        .map(|role| match &names.schema {
-            Some(schema) => format!("{}.{}", quote(schema), quote(names.name(*role))),
-            None => quote(names.name(*role)),
-        })
-        .collect();
-    let rows = client
-        .query(
-            "SELECT n::int, c.oid FROM unnest($1::text[]) WITH ORDINALITY AS want(name, n) \
-             JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(want.name) AND c.relkind IN ('r', 'p')",
-            &[&qualified],
-        )
-        .await?;
-    let mut found = BTreeMap::new();
-    for row in rows {
-        let position = usize::try_from(row.get::<_, i32>(0) - 1).unwrap_or_default();
-        if let Some(role) = TableRole::ALL.get(position) {
-            found.insert(*role, row.get(1));
-        }
-    }
-    Ok(found)
-}
-
-async fn describe(
-    client: &impl GenericClient,
-    oids: &[Oid],
-) -> Result<BTreeMap<Oid, Table>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
-                    c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
-                    a.attname, pg_catalog.format_type(a.atttypid, NULL), \
-                    CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 END, \
-                    a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', \
-                    coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false) \
-             FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-             LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
-             WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum",
-            &[&oids],
-        )
-        .await?;
-    let mut tables: BTreeMap<Oid, Table> = BTreeMap::new();
-    for row in rows {
-        let table = tables.entry(row.get(0)).or_insert_with(|| Table {
-            oid: row.get(0),
-            schema: row.get(1),
-            name: row.get(2),
-            columns: BTreeMap::new(),
-            key: String::new(),
-            partitioned: row.get(3),
-            row_security: row.get(4),
-        });
-        let column = Column {
-            name: row.get(5),
-            sql_type: row.get(6),
-            max_length: row.get::<_, Option<i32>>(7).and_then(|length| u32::try_from(length).ok()),
-            not_null: row.get(8),
-            filled: row.get(9),
-        };
-        if row.get(10) {
-            table.key.clone_from(&column.name);
-        }
-        table.columns.insert(column.name.clone(), column);
-    }
-    Ok(tables)
-}
-
-async fn references(
-    client: &impl GenericClient,
-    oids: &[Oid],
-) -> Result<Vec<Reference>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
-                    k.confdeltype::text \
-             FROM pg_catalog.pg_constraint k \
-             JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
-             JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
-             WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1",
-            &[&oids],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Reference {
-            constraint: row.get(0),
-            from: row.get(1),
-            from_table: row.get(2),
-            from_column: row.get(3),
-            to: row.get(4),
-            to_column: row.get(5),
-            on_delete: row.get::<_, String>(6).chars().next().unwrap_or('a'),
-        })
-        .collect())
-}
-
-async fn user_table(
-    client: &impl GenericClient,
-    tables: &BTreeMap<TableRole, Table>,
-) -> Result<Option<Oid>, tokio_postgres::Error> {
-    let Some(application) = tables.get(&TableRole::Application) else { return Ok(None) };
-    let row = client
-        .query_opt(
-            "SELECT k.confrelid FROM pg_catalog.pg_constraint k \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
-             WHERE k.contype = 'f' AND k.conrelid = $1 AND a.attname = 'user_id' LIMIT 1",
-            &[&application.oid],
-        )
-        .await?;
-    Ok(row.map(|row| row.get(0)))
-}
-
-/// Tables that have an application's columns: what a swapped model is probably called.
-async fn application_candidates(client: &impl GenericClient) -> Result<Vec<String>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT c.oid::regclass::text FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
-             WHERE c.relkind IN ('r', 'p') \
-               AND a.attname IN ('client_id', 'client_secret', 'client_type', 'authorization_grant_type') \
-             GROUP BY c.oid HAVING count(*) = 4 ORDER BY 1 LIMIT 5",
-            &[],
-        )
-        .await?;
-    Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }

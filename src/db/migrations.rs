@@ -16,6 +16,8 @@ use refinery::Runner;
 use refinery::error::Kind;
 use tokio_postgres::{Client, GenericClient};
 
+use super::error::DbError;
+
 mod provider {
     refinery::embed_migrations!("migrations/provider");
 }
@@ -98,13 +100,8 @@ pub enum MigrateError {
         waited: Duration,
     },
     /// A statement failed. The transaction was rolled back.
-    #[error("cannot {attempted}")]
-    Database {
-        /// What was tried.
-        attempted: String,
-        /// Why it failed.
-        source: tokio_postgres::Error,
-    },
+    #[error(transparent)]
+    Database(#[from] DbError),
     /// The migration library failed by itself.
     #[error("cannot run the migrations of {history}")]
     Library {
@@ -178,7 +175,7 @@ async fn give_lock_back(
     let released = client
         .execute("SELECT pg_advisory_unlock($1)", &[&LOCK])
         .await
-        .map_err(database("release the lock of the migrations"));
+        .map_err(database("releasing the lock of the migrations"));
     result.and_then(|migrated| released.map(|_| migrated))
 }
 
@@ -188,7 +185,7 @@ async fn take_lock(client: &Client, limit: Duration) -> Result<(), MigrateError>
         let row = client
             .query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK])
             .await
-            .map_err(database("lock the migrations"))?;
+            .map_err(database("locking the migrations"))?;
         if row.get(0) {
             return Ok(());
         }
@@ -207,7 +204,7 @@ async fn holder(client: &Client) -> Result<String, MigrateError> {
                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                AND l.classid::bigint << 32 | l.objid::bigint = $1";
-    let row = client.query_opt(sql, &[&LOCK]).await.map_err(database("look who locks the migrations"))?;
+    let row = client.query_opt(sql, &[&LOCK]).await.map_err(database("looking who locks the migrations"))?;
     Ok(row.map_or_else(|| "its holder has just gone".to_owned(), |row| row.get(0)))
 }
 
@@ -215,7 +212,7 @@ async fn holder(client: &Client) -> Result<String, MigrateError> {
 async fn with_search_path(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
     create_schema(client, schema).await?;
     let before = "SELECT current_setting('search_path')";
-    let row = client.query_one(before, &[]).await.map_err(database("read the search path"))?;
+    let row = client.query_one(before, &[]).await.map_err(database("reading the search path"))?;
     set_search_path(client, "SELECT set_config('search_path', quote_ident($1), false)", schema).await?;
     let result = run(client, Target::Provider { schema }).await;
     let restored = set_search_path(client, "SELECT set_config('search_path', $1, false)", row.get(0)).await;
@@ -265,7 +262,7 @@ async fn check_ownership(client: &Client, schema: &str, history: &str) -> Result
 
 /// Whether a migration has ever been recorded there.
 async fn has_history(client: &Client, history: &str) -> Result<bool, MigrateError> {
-    let attempted = "read the history of the migrations";
+    let attempted = "reading the history of the migrations";
     let known = client
         .query_one("SELECT to_regclass($1) IS NOT NULL", &[&history])
         .await
@@ -285,13 +282,13 @@ async fn has_history(client: &Client, history: &str) -> Result<bool, MigrateErro
 async fn tables(client: &impl GenericClient, schema: &str) -> Result<Vec<String>, MigrateError> {
     let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.relname";
-    let rows = client.query(sql, &[&schema]).await.map_err(database("list the tables of the schema"))?;
+    let rows = client.query(sql, &[&schema]).await.map_err(database("listing the tables of the schema"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// `CREATE SCHEMA IF NOT EXISTS` needs the privilege to create one even if it exists.
 async fn create_schema(client: &Client, schema: &str) -> Result<(), MigrateError> {
-    let attempted = "create a schema";
+    let attempted = "creating a schema";
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
     let row = client.query_one(exists, &[&schema]).await.map_err(database(attempted))?;
     if row.get(0) {
@@ -311,7 +308,7 @@ async fn text(client: &Client, sql: &str, argument: &str, attempted: &str) -> Re
 
 fn database(attempted: &str) -> impl FnOnce(tokio_postgres::Error) -> MigrateError + use<> {
     let attempted = attempted.to_owned();
-    move |source| MigrateError::Database { attempted, source }
+    move |source| DbError::new(attempted, source).into()
 }
 
 /// refinery's errors in terms of what has happened here.

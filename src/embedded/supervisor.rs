@@ -206,13 +206,15 @@ fn stop(purpose: Purpose, postmaster: &mut Child) {
     };
     let Ok(pid) = i32::try_from(postmaster.id()).map(Pid::from_raw) else { return };
     for signal in [first, Signal::SIGQUIT, Signal::SIGKILL] {
-        if !matches!(postmaster.try_wait(), Ok(None)) {
-            return;
-        }
-        let _ = kill(pid, signal);
         let start = Instant::now();
-        while matches!(postmaster.try_wait(), Ok(None)) && start.elapsed() < STOP_LIMIT {
-            thread::sleep(POLL);
+        // Again and again: a postmaster that has only just begun ignores what a background job's shell ignores, and one
+        // that is stopping already does not mind.
+        while start.elapsed() < STOP_LIMIT {
+            if !matches!(postmaster.try_wait(), Ok(None)) {
+                return;
+            }
+            let _ = kill(pid, signal);
+            thread::sleep(IDLE_POLL);
         }
     }
 }

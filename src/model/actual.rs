@@ -124,7 +124,7 @@ pub struct Unmanaged {
     pub fingerprint: String,
 }
 
-/// What hangs on an application: rows that die with it.
+/// What hangs on an application: rows that die with it, and of which the live ones are in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dependents {
     /// Access tokens.
@@ -139,6 +139,8 @@ pub struct Dependents {
     pub id_tokens: u64,
     /// Authorization codes.
     pub grants: u64,
+    /// Authorization codes that have not expired.
+    pub grants_live: u64,
     /// Distinct users among the live tokens.
     pub users: u64,
 }

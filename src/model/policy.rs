@@ -45,6 +45,8 @@ impl Limit {
 pub struct Policy {
     /// See [`Prune`].
     pub prune: Prune,
+    /// What the ledger calls the file; `None`: its path, as it was given.
+    pub owner: Option<String>,
     /// Applications that survive removal of the block that declares them.
     pub protect: BTreeSet<ClientId>,
     /// The most deletions of one plan; `None`: no limit. [`Policy::DEFAULT_MAX_DELETES`] where the file says nothing.
@@ -62,6 +64,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             prune: Prune::default(),
+            owner: None,
             protect: BTreeSet::new(),
             max_deletes: Some(Self::DEFAULT_MAX_DELETES),
             max_updates: None,

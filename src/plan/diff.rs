@@ -11,18 +11,11 @@ use super::{
 use crate::model::{
     Actual, Application, ClientId, Declared, Field, SecretDeclaration, Stored, StoredFields, UserRef,
 };
+use crate::rules::split_list;
 
 /// The first DOT release that knows the device grant (RFC 8628).
 const DEVICE_GRANT_SINCE: &str = "3.2";
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-
-/// Splits a column of URIs as Python's `str.split()` does: Unicode white space, and U+001C–U+001F, which Rust does not
-/// count as such.
-pub fn split_uris(column: &str) -> impl Iterator<Item = &str> {
-    column
-        .split(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
-        .filter(|part| !part.is_empty())
-}
 
 /// Plans the insertion of an application that does not exist. Fields that the file leaves out get DOT's defaults.
 pub(super) fn creation(
@@ -172,6 +165,7 @@ pub(super) fn update(
         client_id: client_id.clone(),
         changes,
         unchanged,
+        dependents: None,
     }))
 }
 
@@ -209,7 +203,7 @@ fn flag(field: Field, wanted: Option<bool>, stored: Option<bool>) -> Compared {
 /// URI lists are sets: neither order nor repetition nor the kind of white space makes a difference.
 fn uris(field: Field, wanted: Option<&Vec<String>>, stored: Option<&String>) -> Compared {
     let Some(wanted) = wanted else { return Compared::Unmanaged };
-    let stored: Vec<&str> = stored.map_or_else(Vec::new, |column| split_uris(column).collect());
+    let stored: Vec<&str> = stored.map_or_else(Vec::new, |column| split_list(column).collect());
     let wanted_set: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
     if wanted_set == stored.iter().copied().collect() {
         return Compared::Same;

@@ -3,6 +3,7 @@
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
 use crate::model::{ClientId, Field, UserRef};
+use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub enum FindingCause {
         /// The column's limit.
         max: u32,
     },
+    /// DOT would refuse the row that this would leave.
+    #[error("{0}")]
+    Rule(Violation),
     /// There is no such user.
     #[error("user {0} does not exist")]
     NoSuchUser(UserRef),

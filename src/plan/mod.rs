@@ -3,6 +3,7 @@
 //! A [`Plan`] is a value: complete, ordered, serialisable and free of secrets. The executor makes no choices.
 //! Pure and synchronous: no clock, no randomness, no file, no database. Knows no flag and prints nothing.
 
+mod conformity;
 pub mod diff;
 mod finding;
 pub mod guard;
@@ -16,7 +17,7 @@ pub use finding::{Finding, FindingCause};
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 
-use crate::model::{Actual, ClientId, Declared, Dependents, Desired, Key, Policy, Prune, Stored};
+use crate::model::{Actual, ClientId, Declared, Dependents, Desired, Key, Policy, Provider, Prune, Stored};
 
 /// What is known of a declared plain-text secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Plan {
     pub unverified: Vec<ClientId>,
     /// Declared or removed applications left out by `--target`.
     pub untargeted: usize,
+    /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
+    pub counted_at: Option<String>,
 }
 
 /// How many steps of each kind a plan has.
@@ -96,16 +99,23 @@ impl Plan {
         })
     }
 
-    /// Fills in what dies with each deleted row.
+    /// The rows whose clients may notice: those of [`Step::may_break_clients`].
+    pub fn at_risk(&self) -> impl Iterator<Item = &RowRef> {
+        self.steps.iter().filter(|step| step.may_break_clients()).filter_map(Step::row)
+    }
+
+    /// Fills in who depends on the rows at risk, as counted at an instant.
     #[must_use]
-    pub fn with_dependents(mut self, counts: &BTreeMap<Key, Dependents>) -> Self {
+    pub fn with_dependents(mut self, counts: &BTreeMap<Key, Dependents>, counted_at: String) -> Self {
         for step in &mut self.steps {
-            if let Step::Delete { row, dependents, .. } = step
-                && let Some(counted) = counts.get(&row.key)
-            {
-                *dependents = *counted;
+            let counted = step.row().and_then(|row| counts.get(&row.key)).copied();
+            match step {
+                Step::Delete { dependents, .. } => *dependents = counted.unwrap_or_default(),
+                Step::Update { dependents, .. } => *dependents = counted,
+                Step::Create { .. } | Step::Adopt { .. } => {}
             }
         }
+        self.counted_at = Some(counted_at);
         self
     }
 }
@@ -115,6 +125,8 @@ impl Plan {
 pub struct Facts<'a> {
     /// Verdicts on declared plain-text secrets of existing rows.
     pub secrets: &'a BTreeMap<ClientId, SecretVerdict>,
+    /// What the server's settings are, where DOT's rules depend on them.
+    pub provider: &'a Provider,
     /// `--target`: only these applications; `None`: all.
     pub scope: Option<&'a BTreeSet<ClientId>>,
 }
@@ -206,13 +218,15 @@ impl<'a> Planner<'a> {
                 diff::update(client_id, declared, stored, actual, verdict)
             }
         };
+        let violations = conformity::check(client_id, declared, row, actual, facts.provider);
+        let is_sound = violations.is_empty();
         match compared {
-            Err(findings) => {
-                self.findings.extend(findings);
-                None
-            }
-            Ok(step) => self.record(client_id, step),
+            Err(findings) => self.findings.extend(findings),
+            Ok(step) if is_sound => return self.record(client_id, step),
+            Ok(_) => {}
         }
+        self.findings.extend(violations);
+        None
     }
 
     fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {

@@ -61,6 +61,20 @@ pub struct FieldChange {
     pub after: Value,
 }
 
+impl FieldChange {
+    fn may_break_clients(&self) -> bool {
+        let Self { field, before, after } = self;
+        match (field, before, after) {
+            (Field::ClientSecret, _, Value::Secret { source, .. }) => *source != SecretWrite::Restored,
+            (Field::RedirectUris, Value::Uris(before), Value::Uris(after)) => {
+                before.iter().any(|uri| !after.contains(uri))
+            }
+            (Field::AuthorizationGrantType, _, _) => true,
+            _ => false,
+        }
+    }
+}
+
 /// One field of a new row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldSetting {
@@ -107,6 +121,9 @@ pub enum Step {
         changes: Vec<FieldChange>,
         /// How many managed fields stay as they are.
         unchanged: usize,
+        /// Who depends on what changes; `None`: nobody can notice. Filled in by
+        /// [`Plan::with_dependents`](super::Plan::with_dependents).
+        dependents: Option<Dependents>,
     },
     /// Insert a row.
     Create {
@@ -134,6 +151,19 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether clients that work now may not work afterwards: the row goes, or its client id, its secret, a redirect
+    /// URI or its grant type does.
+    #[must_use]
+    pub fn may_break_clients(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Adopt { .. } => false,
+            Self::Delete { .. } => true,
+            Self::Update { row, client_id, changes, .. } => {
+                row.client_id != *client_id || changes.iter().any(FieldChange::may_break_clients)
+            }
+        }
+    }
+
     /// The application, by the name that the file uses.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {

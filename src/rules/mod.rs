@@ -17,6 +17,7 @@ mod tests;
 pub use allowed_uri::{Allowed, Cause, Purpose, UriError, check as check_uri};
 pub use key::KeyType;
 pub use python::split as split_list;
+pub use urlsplit::{Split, urlsplit as split_uri};
 pub use violation::{Reason, Violation};
 
 use crate::model::Provider;

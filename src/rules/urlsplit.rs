@@ -11,21 +11,27 @@ use super::python::repr;
 /// The five parts. Together with their delimiters they are the URI without leading controls and without line breaks
 /// and tabs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Split {
+pub struct Split {
     /// Lower-cased; empty if there is none.
-    pub(super) scheme: String,
+    pub scheme: String,
     /// What stands between `//` and the first of `/?#`: user, host and port.
-    pub(super) netloc: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) fragment: String,
+    pub netloc: String,
+    /// From the first slash.
+    pub path: String,
+    /// Without its `?`.
+    pub query: String,
+    /// Without its `#`.
+    pub fragment: String,
 }
 
 /// Characters that NFKC turns into a text with one of `/?#@:` (complete for Unicode 14.0).
 const DELIMITERS_IN_DISGUISE: &str = "⁇⁈⁉℀℁℅℆⩴︓︖﹕﹖﹟﹫＃／：？＠";
 
 /// Splits a URI, or says why Python raises `ValueError`, in its words.
-pub(super) fn urlsplit(uri: &str) -> Result<Split, String> {
+///
+/// # Errors
+/// Python's message.
+pub fn urlsplit(uri: &str) -> Result<Split, String> {
     let text: String = uri
         .trim_start_matches(|c: char| c <= ' ')
         .chars()

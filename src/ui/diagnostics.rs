@@ -90,7 +90,7 @@ pub fn summary(source: &Source, problems: &Problems) -> String {
 }
 
 /// A path in a message; what is not UTF-8 is replaced.
-fn shown_path(path: &Path) -> String {
+pub(super) fn shown_path(path: &Path) -> String {
     path.display().to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

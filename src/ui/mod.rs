@@ -4,11 +4,13 @@
 //! chatter and silent with `--quiet`, `warning` and `hint` are not, `error` comes once, at the end. Colour is decided
 //! here and nowhere else; renderers write styled text and the stream strips it. Makes no decisions about data.
 
+pub mod annotations;
 pub mod cleanup;
 pub mod diagnostics;
 pub mod plan;
 pub mod plan_json;
 pub mod progress;
+pub mod sarif;
 
 use std::io::{self, IsTerminal, Write};
 

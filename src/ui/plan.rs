@@ -3,13 +3,17 @@
 //! Pure: plan in, styled text out. Secrets are words here, because the plan holds no others. Text from the database
 //! and the file is shown with its control characters escaped, so that a name cannot forge a line.
 
+mod reach;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
+use reach::{dies_with, in_use};
+
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Category, Dependents, Field};
+use crate::model::{Category, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
 
@@ -139,7 +143,7 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
             render_settings(out, fields, detail);
             Ok(())
         }
-        Step::Update { row, client_id, changes, unchanged } => {
+        Step::Update { row, client_id, changes, unchanged, dependents } => {
             let renamed = row.client_id != *client_id;
             let mark = if changes.is_empty() { paint(CYAN, "=") } else { paint(YELLOW, "~") };
             let _ = write!(out, "{mark} {}", paint(BOLD, name));
@@ -150,6 +154,9 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
                 writeln!(out)
             };
             render_changes(out, changes);
+            if let Some(dependents) = dependents {
+                let _ = writeln!(out, "    {}", in_use(dependents));
+            }
             match unchanged {
                 0 => Ok(()),
                 1 => writeln!(out, "    {}", paint(DIM, "# 1 unchanged field")),
@@ -179,35 +186,6 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
             writeln!(out, "    {}", dies_with(dependents))
         }
     };
-}
-
-/// What is lost with an application.
-fn dies_with(dependents: &Dependents) -> String {
-    let Dependents {
-        access_tokens,
-        access_tokens_live,
-        refresh_tokens,
-        refresh_tokens_live,
-        id_tokens,
-        grants,
-        users,
-    } = *dependents;
-    if access_tokens + refresh_tokens + id_tokens + grants == 0 {
-        return "nothing depends on it".to_owned();
-    }
-    let live =
-        |count: u64, live: u64, noun: &str| format!("{} ({} live)", plural(count, noun), grouped(live));
-    let parts = [
-        (access_tokens, live(access_tokens, access_tokens_live, "access token")),
-        (refresh_tokens, live(refresh_tokens, refresh_tokens_live, "refresh token")),
-        (id_tokens, plural(id_tokens, "ID token")),
-        (grants, plural(grants, "authorization code")),
-    ];
-    let listed: Vec<String> =
-        parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
-    let reach =
-        if users > 0 { format!("; {} would be signed out", plural(users, "user")) } else { String::new() };
-    format!("{} also deletes {}{reach}", paint(RED, "!"), listed.join(", "))
 }
 
 fn render_settings(out: &mut String, fields: &[FieldSetting], detail: Detail) {
@@ -340,6 +318,9 @@ fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
             "{} {were} registered dynamically and never pruned.",
             plural(plan.dynamic, "application")
         ));
+    }
+    if let Some(instant) = &plan.counted_at {
+        lines.push(format!("Tokens and users counted at {instant}."));
     }
     if plan.untargeted > 0 {
         lines.push(format!("{} left out by --target.", plural(plan.untargeted as u64, "application")));

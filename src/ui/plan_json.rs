@@ -27,6 +27,7 @@ struct Document<'a> {
     dynamic: u64,
     unverified: &'a [ClientId],
     untargeted: usize,
+    counted_at: Option<&'a str>,
     violations: Vec<ViolationView>,
     cleanup: Option<CleanupView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +79,8 @@ pub fn render(
     refusal: Option<&Refusal>,
     report: Option<&Report<'_>>,
 ) -> Result<String, serde_json::Error> {
-    let Plan { steps, unchanged, unmanaged, dynamic, total, declared, unverified, untargeted } = plan;
+    let Plan { steps, unchanged, unmanaged, dynamic, total, declared, unverified, untargeted, counted_at } =
+        plan;
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -92,6 +94,7 @@ pub fn render(
         dynamic: *dynamic,
         unverified,
         untargeted: *untargeted,
+        counted_at: counted_at.as_deref(),
         violations: refusal
             .into_iter()
             .flat_map(|refusal| &refusal.violations)

@@ -76,6 +76,30 @@ fn a_statement_fails() {
     nothing_happened_and_the_next_run_succeeds(&database, &sandbox, &before, remedy);
 }
 
+/// A trigger may put the row into its message, in the file's case with a secret in clear.
+#[test]
+fn a_trigger_that_quotes_the_row_shows_no_secret() {
+    let (database, mut sandbox) = world();
+    let block = "[applications.new]\nclient_type = \"confidential\"\n\
+                 authorization_grant_type = \"client-credentials\"\nclient_secret = { env = \"NEW_SECRET\" }\n";
+    sandbox.set("NEW_SECRET", "correct-horse-battery");
+    for (row, hash) in [("in clear", "hash_client_secret = false\n"), ("hashed", "")] {
+        trigger(
+            &database,
+            "CREATE TRIGGER fault BEFORE INSERT",
+            "RAISE EXCEPTION 'no: %', NEW USING HINT = NEW::text",
+        );
+        sandbox.write("oauth.toml", format!("{block}{hash}"));
+        let output = sandbox.oauthctl(&APPLY).exits(1);
+        assert!(output.stderr.contains("failed: no: ("), "{row}: {output}");
+        assert!(output.stderr.contains('…'), "{row}: {output}");
+        let error = output.stderr.split("error: ").nth(1).unwrap();
+        let stored = ["correct-horse", "00$", "="];
+        assert!(stored.iter().all(|secret| !error.contains(secret)), "{row}: {output}");
+        database.execute("DROP TRIGGER fault ON oauth2_provider_application; DROP FUNCTION fault");
+    }
+}
+
 #[test]
 fn a_constraint_fails_at_the_end_of_the_transaction() {
     let (database, sandbox) = world();

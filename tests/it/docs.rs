@@ -97,8 +97,10 @@ fn the_exit_codes_of_the_readme_are_those_of_the_code() {
 /// Fails unless these bytes are an `oauth.toml` without errors and warnings, whatever it refers to.
 #[track_caller]
 fn assert_loads(place: &str, bytes: Vec<u8>) {
-    let surroundings =
-        Surroundings { variable: &|_| Some("a value".into()), file: &|_, _| Ok(b"a value".to_vec()) };
+    let surroundings = Surroundings {
+        variable: &|_| Some("a value of twenty-four".into()),
+        file: &|_, _| Ok(b"a value of twenty-four".to_vec()),
+    };
     let problems = match config::load(bytes, Path::new("oauth.toml"), surroundings, Presence::Required) {
         Ok(config) => config.problems,
         Err(rejected) => rejected.problems,

@@ -40,8 +40,19 @@ fn a_run_is_noted_and_only_what_a_file_created_is_pruned_as_owned() {
     let theirs = sandbox.oauthctl(&["-f", "theirs.toml", "plan"]).exits(64);
     assert!(theirs.stderr.contains("is managed by another file: oauth.toml"), "{theirs}");
 
+    // The same file may get a name; what it says to do then is enough.
+    let named = format!("[policy]\nowner = \"it's ours\"\n{BOTH}");
+    sandbox.write("named.toml", &named);
+    let renamed = sandbox.oauthctl(&["-f", "named.toml", "plan"]).exits(64);
+    let sql = "UPDATE oauthctl.managed_application SET owner = 'it''s ours' WHERE owner = 'oauth.toml'";
+    assert!(renamed.stderr.contains(sql), "{renamed}");
+    database.execute(sql);
+    sandbox.oauthctl(&["-f", "named.toml", "plan", "--detailed-exitcode"]).exits(0);
+    database.execute("UPDATE oauthctl.managed_application SET owner = 'oauth.toml'");
+
     sandbox.write("oauth.toml", "[policy]\nprune = \"owned\"\n");
-    sandbox.oauthctl(&["apply", "--yes"]).exits(0);
+    let pruned = sandbox.oauthctl(&["apply", "--yes"]).exits(0);
+    assert!(pruned.stderr.contains("the ledger knows this file by its path only"), "{pruned}");
     let left = "SELECT string_agg(client_id, ' ' ORDER BY client_id) FROM oauth2_provider_application";
     assert_eq!(database.value(left), "found stray");
     assert_eq!(database.value(managed), "found adopted oauth.toml");

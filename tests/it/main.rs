@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod apply_failures;
 #[cfg(test)]
+mod benches;
+#[cfg(test)]
 mod cleanup;
 #[cfg(test)]
 mod cleartokens;
@@ -29,6 +31,8 @@ mod examples;
 mod layering;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod lint;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]

@@ -253,6 +253,70 @@ user = { username = "nobody" }
 }
 
 #[test]
+fn what_dot_would_refuse_with_what_is_in_the_row_is_refused_at_its_line() {
+    let world = World::new(
+        Template::Dot341,
+        r#"
+[applications.new]
+client_type = "confidential"
+authorization_grant_type = "authorization-code"
+[applications.old]
+algorithm = "HS256"
+[applications.odd]
+name = "Was like that"
+"#,
+    );
+    application(&world.database, 1, "old", &json!({ "hash_client_secret": true, "client_type": "public" }));
+    application(&world.database, 2, "odd", &json!({ "algorithm": "RS256", "redirect_uris": "odd" }));
+    let before = everything(&world.database, "public");
+    assert_snapshot!(world.run(&["apply", "--yes"]));
+    assert_eq!(before, everything(&world.database, "public"));
+}
+
+#[test]
+fn tables_of_other_names_are_suggested_as_the_file_writes_them() {
+    let world = World::new(Template::Swapped341, "");
+    assert_snapshot!(world.run(&["plan"]));
+    let odd = "ALTER TABLE oauth_clients RENAME TO \"o'auth \"\"clients\"\"\"";
+    world.database.execute(odd);
+    assert_snapshot!(world.run(&["plan"]));
+}
+
+/// What clients can notice is told with who they are; what they cannot is not.
+#[test]
+fn changes_that_break_clients_say_whom() {
+    let world = World::new(
+        Template::Dot341,
+        r#"
+[applications.secret]
+client_secret = { hash = "pbkdf2_sha256$1$salt$fUeF88U6jACxTcz+0g4E0LA6RKHP32pua2Q3m+bnf2s=" }
+[applications.uris]
+redirect_uris = ["https://kept.example/", "https://new.example/"]
+[applications.more]
+redirect_uris = ["https://a.example/", "https://new.example/"]
+[applications.grant]
+authorization_grant_type = "password"
+[applications.renamed]
+[[renamed]]
+from = "before"
+to = "renamed"
+[applications.harmless]
+name = "Another"
+skip_authorization = true
+"#,
+    );
+    user(&world.database, 1, "ops");
+    let uris = json!({ "redirect_uris": "https://kept.example/ https://gone.example/" });
+    for (id, client_id) in [(1, "secret"), (2, "uris"), (4, "grant"), (5, "before"), (6, "harmless")] {
+        application(&world.database, id, client_id, &uris);
+        session(&world.database, 10 * id, id, "2099-01-01T00:00:00Z");
+        session(&world.database, 10 * id + 1, id, "2020-01-01T00:00:00Z");
+    }
+    application(&world.database, 3, "more", &json!({ "redirect_uris": "https://a.example/" }));
+    assert_snapshot!(world.run(&["plan"]).exits(0));
+}
+
+#[test]
 fn the_json_plan() {
     let world = World::new(
         Template::Dot341,
@@ -267,6 +331,7 @@ fn the_json_plan() {
         step["row"]["fingerprint"] = json!("[fingerprint]");
     }
     plan["tool_version"] = json!("[version]");
+    plan["counted_at"] = json!("[instant]");
     insta::assert_json_snapshot!(plan);
 }
 

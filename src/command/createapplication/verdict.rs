@@ -45,7 +45,7 @@ pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Resu
         complaints.extend(full_clean(&case).iter().map(|violation| complaint(violation, config)));
         complaints.extend(look_alike(&case));
     }
-    let facts = Facts { secrets: &BTreeMap::new(), scope: None };
+    let facts = Facts { secrets: &BTreeMap::new(), provider: &config.provider, scope: None };
     match plan(&config.desired, actual, &config.policy, &facts) {
         Ok(plan) if complaints.is_empty() => return Ok(plan),
         Ok(_) => {}

@@ -9,7 +9,9 @@ use crate::config::problem::Problem;
 use crate::config::suggest::harmless;
 use crate::hasher::looks_hashed;
 use crate::model::{Application, ClientId, Declared, Field, Provider, SecretDeclaration};
-use crate::rules::{Candidate, Cause, ClientIdFacts, Purpose, Reason, Schema, SecretFacts, full_clean};
+use crate::rules::{
+    Candidate, Cause, ClientIdFacts, Purpose, Reason, Schema, SecretFacts, Violation, full_clean,
+};
 
 /// Notes every violation of one application.
 pub(super) fn check(
@@ -27,7 +29,7 @@ pub(super) fn check(
             (Some(field), None) => PlaceOf::Value(client_id, field),
             (None, _) => PlaceOf::ClientId(client_id),
         };
-        let problem = describe(violation.field, &violation.reason, provider);
+        let problem = rule_problem(&violation, provider);
         context.push(places.find(place).into_iter().fold(problem, Problem::at));
     }
     if let Some(problem) = look_alike(&declared.application) {
@@ -96,7 +98,10 @@ fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
     }
 }
 
-fn describe(field: &str, reason: &Reason, provider: &Provider) -> Problem {
+/// A violation in the words of a file's problem, without a place.
+#[must_use]
+pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
+    let Violation { field, reason, index: _ } = violation;
     match reason {
         Reason::Uri(error) => {
             let what = match error.purpose {

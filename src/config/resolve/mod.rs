@@ -8,6 +8,7 @@ mod applications;
 mod cleanup;
 mod conformity;
 mod database;
+mod lint;
 mod policy;
 mod provider;
 mod references;
@@ -16,6 +17,8 @@ mod secrets;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use conformity::rule_problem;
 
 use super::document::Document;
 use super::places::Places;
@@ -47,7 +50,7 @@ pub(super) struct Context<'a> {
 
 /// Resolves a document.
 pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
-    let Document { database, provider, applications, removed, renamed, policy, cleanup } = document;
+    let Document { database, provider, applications, removed, renamed, policy, cleanup, lint } = document;
     let mut places = Places::default();
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
@@ -56,6 +59,7 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
         conformity::check(client_id, declared, &provider, &places, context);
     }
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
+    lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
     let cleanup = cleanup::resolve(cleanup, context, &mut places);
     Resolved { desired, policy, cleanup, provider, database, places }

@@ -8,16 +8,25 @@ use crate::config::slot::{List, Placed, Slot};
 use crate::config::values::{self, NumberOrText};
 use std::collections::BTreeSet;
 
-use crate::model::{ClientId, Limit, Policy};
+use crate::model::{ClientId, Limit, Policy, Prune};
 
 const TABLE: &str = "policy";
 
 pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mut Places) -> Policy {
-    let Some(Section { prune, protect, max_deletes, max_updates }) = section.value() else {
+    let Some(Section { prune, owner, protect, max_deletes, max_updates }) = section.value() else {
         return Policy::default();
     };
+    let prune = prune.present();
+    let owner = owner
+        .present()
+        .and_then(|owner| context.owner(owner))
+        .map(|owner| places.note(TABLE, "owner", owner));
+    if let Some(prune) = prune.as_ref().filter(|prune| prune.value == Prune::Owned && owner.is_none()) {
+        context.push(unnamed(prune));
+    }
     Policy {
-        prune: prune.present().map(|prune| places.note(TABLE, "prune", prune)).unwrap_or_default(),
+        prune: prune.map(|prune| places.note(TABLE, "prune", prune)).unwrap_or_default(),
+        owner,
         protect: client_ids("protect", protect, context),
         max_deletes: context
             .limit("max_deletes", max_deletes)
@@ -44,7 +53,29 @@ pub(super) fn client_ids(key: &str, list: List<String>, context: &Context<'_>) -
     ids
 }
 
+/// A path is no name: other files may have the same, and this one another elsewhere.
+fn unnamed(prune: &Placed<Prune>) -> Problem {
+    Problem::warning("no-owner", "the ledger knows this file by its path only")
+        .at(prune.span.clone())
+        .label("deletes what a file of this path created")
+        .hint("name it: write owner = \"github.com/example/infrastructure\", or so, in `[policy]`")
+}
+
 impl Context<'_> {
+    /// A name that fits into one line of a table.
+    fn owner(&self, owner: Placed<String>) -> Option<Placed<String>> {
+        let length = owner.value.chars().count();
+        if (1..=255).contains(&length) && !owner.value.chars().any(char::is_control) {
+            return Some(owner);
+        }
+        self.push(
+            Problem::error("invalid-value", "`owner` is no name")
+                .at(owner.span)
+                .hint("write 1 to 255 characters without line breaks"),
+        );
+        None
+    }
+
     fn limit(&self, key: &str, slot: Slot<values::Limit>) -> Option<Placed<Limit>> {
         let written = slot.present()?;
         let read = match &written.value.0 {

@@ -5,33 +5,19 @@
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
 
+mod reach;
 mod read;
 mod users;
 mod write;
 
-pub use read::{dependents, read};
+pub use reach::dependents;
+pub use read::read;
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 
 use std::collections::BTreeSet;
 
 use super::layout::Table;
 use crate::model::{ClientId, Field, UserRef};
-
-/// What failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{attempted} failed")]
-pub struct ApplicationsError {
-    /// What was attempted, on what.
-    pub attempted: String,
-    /// What the server or the connection said.
-    #[source]
-    pub source: tokio_postgres::Error,
-}
-
-fn attempt(what: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> ApplicationsError {
-    let attempted = what.into();
-    |source| ApplicationsError { attempted, source }
-}
 
 /// What the file mentions.
 #[derive(Debug, Default)]

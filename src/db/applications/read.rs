@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use tokio_postgres::{GenericClient, Row};
 
 use super::users::read_users;
-use super::{ApplicationsError, FINGERPRINT, Mentioned, attempt, unfilled};
+use super::{FINGERPRINT, Mentioned, unfilled};
+use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
-use crate::model::{
-    Actual, ClientId, Dependents, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged,
-};
+use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
 /// Reads all that a plan needs, in the snapshot of the caller's transaction. The ledger's part is the caller's.
 pub async fn read(
     client: &impl GenericClient,
     layout: &Layout,
     mentioned: &Mentioned,
-) -> Result<Actual, ApplicationsError> {
+) -> Result<Actual, DbError> {
     let table = layout.application();
     let columns: BTreeMap<Field, Option<u32>> = Field::ALL
         .into_iter()
@@ -52,7 +51,7 @@ async fn read_mentioned(
     client: &impl GenericClient,
     table: &Table,
     ids: &[&str],
-) -> Result<BTreeMap<ClientId, Stored>, ApplicationsError> {
+) -> Result<BTreeMap<ClientId, Stored>, DbError> {
     let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     let sql = format!(
         "SELECT t.{key}::text, t.client_id, {source}, {FINGERPRINT}, {fields} FROM {table} t \
@@ -62,7 +61,7 @@ async fn read_mentioned(
         fields = selected.join(", "),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&ids]).await.map_err(attempt("reading the applications"))?;
+    let rows = client.query(&sql, &[&ids]).await.map_err(DbError::during("reading the applications"))?;
     Ok(rows.into_iter().map(|row| stored(&row)).map(|stored| (stored.client_id.clone(), stored)).collect())
 }
 
@@ -98,7 +97,7 @@ async fn read_unmanaged(
     client: &impl GenericClient,
     table: &Table,
     ids: &[&str],
-) -> Result<(Vec<Unmanaged>, u64), ApplicationsError> {
+) -> Result<(Vec<Unmanaged>, u64), DbError> {
     let others =
         "NOT EXISTS (SELECT FROM unnest($1::text[]) AS m(client_id) WHERE m.client_id = t.client_id)";
     // The same rule as `Origin::is_manual`.
@@ -111,7 +110,7 @@ async fn read_unmanaged(
         table = table.sql(),
     );
     let attempted = "reading the other applications";
-    let rows = client.query(&sql, &[&ids]).await.map_err(attempt(attempted))?;
+    let rows = client.query(&sql, &[&ids]).await.map_err(DbError::during(attempted))?;
     let unmanaged = rows
         .into_iter()
         .map(|row| Unmanaged {
@@ -123,18 +122,18 @@ async fn read_unmanaged(
         .collect();
     let sql =
         format!("SELECT count(*) FROM {table} t WHERE {others} AND NOT ({manual})", table = table.sql());
-    let row = client.query_one(&sql, &[&ids]).await.map_err(attempt(attempted))?;
+    let row = client.query_one(&sql, &[&ids]).await.map_err(DbError::during(attempted))?;
     Ok((unmanaged, u64::try_from(row.get::<_, i64>(0)).unwrap_or_default()))
 }
 
 /// Schemas before DOT 2.4 do not say whether secrets are hashed; DOT 2.0's data migration does.
-async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bool, ApplicationsError> {
+async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bool, DbError> {
     let attempted = "finding out whether this DOT hashes secrets";
     let migrations = format!("{}.{}", quote(&table.schema), quote("django_migrations"));
     let row = client
         .query_one("SELECT to_regclass($1) IS NOT NULL", &[&migrations])
         .await
-        .map_err(attempt(attempted))?;
+        .map_err(DbError::during(attempted))?;
     if !row.get::<_, bool>(0) {
         return Ok(true);
     }
@@ -142,67 +141,6 @@ async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bo
         "SELECT EXISTS (SELECT FROM {migrations} \
          WHERE app = 'oauth2_provider' AND name = '0006_alter_application_client_secret')"
     );
-    let row = client.query_one(&sql, &[]).await.map_err(attempt(attempted))?;
+    let row = client.query_one(&sql, &[]).await.map_err(DbError::during(attempted))?;
     Ok(row.get(0))
-}
-
-/// Counts what hangs on applications, in one query.
-pub async fn dependents(
-    client: &impl GenericClient,
-    layout: &Layout,
-    keys: &[&Key],
-) -> Result<BTreeMap<Key, Dependents>, ApplicationsError> {
-    if keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let application = layout.application();
-    let texts: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-    let count = |role, live: &str| {
-        layout.table(role).map_or_else(
-            || "0::bigint, 0::bigint".to_owned(),
-            |table| {
-                format!(
-                    "(SELECT count(*) FROM {0} d WHERE d.application_id = k.key), \
-                     (SELECT count(*) FROM {0} d WHERE d.application_id = k.key AND {live})",
-                    table.sql()
-                )
-            },
-        )
-    };
-    let users = match (layout.table(TableRole::AccessToken), layout.table(TableRole::RefreshToken)) {
-        (Some(access), Some(refresh)) => format!(
-            "(SELECT count(*) FROM ( \
-               SELECT d.user_id FROM {} d WHERE d.application_id = k.key AND d.expires > now() AND d.user_id IS NOT NULL \
-               UNION SELECT d.user_id FROM {} d WHERE d.application_id = k.key AND d.revoked IS NULL) u)",
-            access.sql(),
-            refresh.sql()
-        ),
-        _ => "0::bigint".to_owned(),
-    };
-    let sql = format!(
-        "SELECT k.key::text, {access}, {refresh}, {id}, {grants}, {users} \
-         FROM unnest($1::text[]::{key_type}[]) AS k(key)",
-        access = count(TableRole::AccessToken, "d.expires > now()"),
-        refresh = count(TableRole::RefreshToken, "d.revoked IS NULL"),
-        id = count(TableRole::IdToken, "d.expires > now()"),
-        grants = count(TableRole::Grant, "d.expires > now()"),
-        key_type = application.key_type(),
-    );
-    let rows = client.query(&sql, &[&texts]).await.map_err(attempt("counting what would be deleted"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-            let dependents = Dependents {
-                access_tokens: number(1),
-                access_tokens_live: number(2),
-                refresh_tokens: number(3),
-                refresh_tokens_live: number(4),
-                id_tokens: number(5),
-                grants: number(7),
-                users: number(9),
-            };
-            (Key::new(row.get::<_, String>(0)), dependents)
-        })
-        .collect())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
 
-use super::{ApplicationsError, attempt};
+use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::model::{Key, UserRef};
 
@@ -12,7 +12,7 @@ pub(super) async fn read_users(
     client: &impl GenericClient,
     layout: &Layout,
     users: &BTreeSet<UserRef>,
-) -> Result<BTreeMap<UserRef, Key>, ApplicationsError> {
+) -> Result<BTreeMap<UserRef, Key>, DbError> {
     let (Some(table), false) = (&layout.users, users.is_empty()) else { return Ok(BTreeMap::new()) };
     let keys: Vec<&str> = users
         .iter()
@@ -40,7 +40,7 @@ pub(super) async fn read_users(
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&keys, &names]).await.map_err(attempt("looking up the users"))?;
+    let rows = client.query(&sql, &[&keys, &names]).await.map_err(DbError::during("looking up the users"))?;
     let mut found = BTreeMap::new();
     for row in rows {
         let key: String = row.get(0);

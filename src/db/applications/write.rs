@@ -3,7 +3,8 @@
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::{ApplicationsError, FINGERPRINT, attempt, dot_default};
+use super::{FINGERPRINT, dot_default};
+use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
 use crate::model::{ClientId, Field, Key};
@@ -55,7 +56,7 @@ pub async fn lock(
     client: &impl GenericClient,
     layout: &Layout,
     keys: &[&Key],
-) -> Result<Vec<Locked>, ApplicationsError> {
+) -> Result<Vec<Locked>, DbError> {
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let sql = format!(
@@ -65,7 +66,7 @@ pub async fn lock(
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&keys]).await.map_err(attempt("locking the applications"))?;
+    let rows = client.query(&sql, &[&keys]).await.map_err(DbError::during("locking the applications"))?;
     Ok(rows
         .into_iter()
         .map(|row| Locked {
@@ -81,7 +82,7 @@ pub async fn insert(
     client: &impl GenericClient,
     layout: &Layout,
     applications: &[NewApplication<'_>],
-) -> Result<u64, ApplicationsError> {
+) -> Result<u64, DbError> {
     let mut inserted = 0;
     for chunk in applications.chunks(INSERT_ROWS) {
         inserted += insert_chunk(client, layout.application(), chunk).await?;
@@ -93,7 +94,7 @@ async fn insert_chunk(
     client: &impl GenericClient,
     table: &Table,
     applications: &[NewApplication<'_>],
-) -> Result<u64, ApplicationsError> {
+) -> Result<u64, DbError> {
     let Some(first) = applications.first() else { return Ok(0) };
     let fields: Vec<Field> = first.cells.iter().map(|(field, _)| *field).collect();
     let mut columns = vec![quote("client_id")];
@@ -135,7 +136,7 @@ async fn insert_chunk(
         [only] => format!("creating application \"{}\"", only.client_id),
         many => format!("creating {} applications", many.len()),
     };
-    client.execute(&sql, &parameters).await.map_err(attempt(what))
+    client.execute(&sql, &parameters).await.map_err(DbError::during(what))
 }
 
 /// Changes fields of one row, its client id perhaps, and `updated`; returns how many rows it touched: one.
@@ -145,7 +146,7 @@ pub async fn update(
     key: &Key,
     client_id: &ClientId,
     cells: &[(Field, Cell<'_>)],
-) -> Result<u64, ApplicationsError> {
+) -> Result<u64, DbError> {
     let table = layout.application();
     let mut assignments = vec!["client_id = $2".to_owned()];
     if table.has("updated") {
@@ -173,15 +174,14 @@ pub async fn update(
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    client.execute(&sql, &parameters).await.map_err(attempt(format!("updating application \"{client_id}\"")))
+    client
+        .execute(&sql, &parameters)
+        .await
+        .map_err(DbError::during(format!("updating application \"{client_id}\"")))
 }
 
 /// Deletes application rows; returns how many. What hangs on them must be gone, or COMMIT fails.
-pub async fn delete(
-    client: &impl GenericClient,
-    layout: &Layout,
-    keys: &[&Key],
-) -> Result<u64, ApplicationsError> {
+pub async fn delete(client: &impl GenericClient, layout: &Layout, keys: &[&Key]) -> Result<u64, DbError> {
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let sql = format!(
@@ -190,5 +190,5 @@ pub async fn delete(
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    client.execute(&sql, &[&keys]).await.map_err(attempt("deleting applications"))
+    client.execute(&sql, &[&keys]).await.map_err(DbError::during("deleting applications"))
 }

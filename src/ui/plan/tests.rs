@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::model::Dependents;
 use crate::model::{ClientId, Key};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
@@ -53,12 +54,20 @@ fn everything() -> Plan {
                     },
                 ],
                 unchanged: 3,
+                dependents: Some(Dependents {
+                    access_tokens: 9,
+                    access_tokens_live: 1_204,
+                    grants_live: 1,
+                    users: 35,
+                    ..Dependents::default()
+                }),
             },
             Step::Update {
                 row: row("13", "reporting"),
                 client_id: ClientId::new("reports"),
                 changes: Vec::new(),
                 unchanged: 1,
+                dependents: Some(Dependents::default()),
             },
             Step::Create {
                 client_id: ClientId::new("batch"),
@@ -89,6 +98,7 @@ fn everything() -> Plan {
                     refresh_tokens_live: 1,
                     id_tokens: 0,
                     grants: 2,
+                    grants_live: 0,
                     users: 2,
                 },
             },
@@ -106,6 +116,7 @@ fn everything() -> Plan {
         declared: 6,
         unverified: vec![ClientId::new("argon")],
         untargeted: 2,
+        counted_at: Some("2026-11-23T08:00:00Z".to_owned()),
     }
 }
 

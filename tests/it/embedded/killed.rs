@@ -122,6 +122,8 @@ fn a_terminals_signal_does_not_reach_the_server() {
     other.socket_dir();
     let group = Pid::from_raw(-i32::try_from(starter.child.id()).unwrap());
     kill(group, Signal::SIGINT).unwrap();
+    // A shell's background jobs, and with them this one perhaps, ignore it.
+    kill(group, Signal::SIGTERM).unwrap();
     assert!(!starter.child.wait().unwrap().success());
     thread::sleep(Duration::from_millis(300));
     assert_eq!(query(&socket_dir, "SELECT 'still here'").unwrap(), "still here");

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+const COUNTED_AT: &str = " counted at ";
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -89,7 +91,7 @@ impl Sandbox {
             replace(database, "[database]");
             replace(&super::server().socket_dir().to_string_lossy(), "[socket]");
         }
-        normalise_times(&normalise_pids(&text))
+        normalise_times(&normalise_pids(&normalise_instants(&text)))
     }
 }
 
@@ -208,6 +210,16 @@ impl fmt::Display for Output {
         };
         write!(out, "--- stdout\n{}--- stderr\n{}", part(&self.stdout), part(&self.stderr))
     }
+}
+
+/// The instants that the database's clock has given, and no other.
+fn normalise_instants(text: &str) -> String {
+    let mut parts = text.split(COUNTED_AT);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.find("Z.").map_or(part, |end| &part[end + 1..]);
+        format!("{text}{COUNTED_AT}[instant]{rest}")
+    })
 }
 
 fn normalise_pids(text: &str) -> String {

@@ -1,0 +1,107 @@
+"""The benchmarks; `benches/run` calls this. Prints Markdown; what it is doing goes to stderr."""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import contenders
+import measure
+import traffic
+from cluster import Cluster
+
+SCHEMA = Path(__file__).parent.parent / "tests/data/schema/dot-3.4.1.sql"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="benches/run")
+    parser.add_argument("--oauthctl", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--shared-buffers", default="2GB")
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True)
+    for name, sessions in [("cleanup", 100_000), ("nightly", 1_000_000), ("traffic", 100_000)]:
+        one = benchmarks.add_parser(name)
+        one.add_argument("--sessions", type=int, nargs="+", default=[sessions])
+        one.add_argument("--repeat", type=int, default=3, help="runs of each contender; the table has medians")
+        one.add_argument("--only", nargs="+", default=[], help="contenders whose name contains one of these")
+        if name == "traffic":
+            one.add_argument("--rate", type=int, default=200, help="transactions per second")
+    return parser.parse_args()
+
+
+def say(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def make_template(cluster, sessions, dead):
+    name = f"tokens_{sessions}_{'backlog' if dead == 1 else 'nightly'}"
+    say(f"seeding {sessions:,} sessions")
+    with cluster.connect() as server:
+        server.execute(f"CREATE DATABASE {name}")
+    # The dump empties the search path of its session.
+    with cluster.connect(name) as database:
+        database.execute(SCHEMA.read_text(encoding="utf-8"))
+    with cluster.connect(name) as database:
+        database.execute("CREATE EXTENSION pg_prewarm")
+        database.execute(contenders.seed(sessions, dead))
+        database.execute("VACUUM ANALYZE")
+    return name
+
+
+def field(cluster, program):
+    """The contenders by name, the peer first."""
+    ours = lambda *flags: contenders.oauthctl(program, *flags)  # noqa: E731
+    return {
+        "manage.py cleartokens": contenders.dot(),
+        "best SQL, one transaction": contenders.best_sql(cluster),
+        "oauthctl": ours(),
+        "oauthctl --workers 2": ours("--workers", "2"),
+    }
+
+
+def chosen(field, only):
+    return {name: run for name, run in field.items() if not only or any(part in name for part in only)}
+
+
+def race(cluster, template, runners, repeat):
+    """Every contender in turn, and that again, so that a busy minute does not hit one of them only."""
+    costs = {name: [] for name in runners}
+    for turn in range(repeat):
+        for name, (command, environment) in runners.items():
+            cluster.copy(template, "run")
+            cost = measure.run(cluster, "run", command, environment)
+            costs[name].append(cost)
+            say(f"{turn + 1}/{repeat} {name}: {cost.wall:.2f} s")
+    return costs
+
+
+def table(costs):
+    median = lambda name, what: statistics.median(getattr(cost, what) for cost in costs[name])  # noqa: E731
+    first = next(iter(costs))
+    peer, reference = median(first, "wall"), costs[first][0].end_state
+    print(f"| | s | × {first} | rows/s | WAL, MiB | freed, MiB | client CPU, s | client memory, MiB | end state |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, runs in costs.items():
+        wall = median(name, "wall")
+        same = "equal" if all(run.end_state == reference for run in runs) else "DIFFERENT"
+        print(
+            f"| {name} | {wall:.2f} | {peer / wall:.1f} | {runs[0].deleted / wall:,.0f} | {median(name, 'wal'):.0f} "
+            f"| {median(name, 'freed'):.0f} | {median(name, 'client_cpu'):.2f} | {median(name, 'client_memory'):.0f} | {same} |"
+        )
+
+
+def main():
+    given = arguments()
+    with Cluster(given.shared_buffers) as cluster:
+        for sessions in given.sessions:
+            dead = 0.02 if given.benchmark == "nightly" else 1
+            template = make_template(cluster, sessions, dead)
+            runners = chosen(field(cluster, given.oauthctl), given.only)
+            print(f"\n{given.benchmark}, {sessions:,} sessions\n")
+            if given.benchmark == "traffic":
+                traffic.report(cluster, template, given, say)
+            else:
+                table(race(cluster, template, runners, given.repeat))
+
+
+main()

@@ -1,0 +1,63 @@
+"""Who is measured: the real Django OAuth Toolkit, the SQL of a DBA, and oauthctl in its ways of working.
+
+All get the same instant and the same lifetimes, so all must leave the same rows.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NOW = "2026-01-01T00:00:00+00:00"
+LIFETIME = 14 * 86_400
+GRACE = 10 * 86_400
+
+
+def literals(text, **values):
+    """Puts SQL literals in the place of $names$."""
+    for name, value in values.items():
+        text = text.replace(f"${name}$", str(value))
+    return text
+
+
+def instants(text):
+    """The three instants of a cleanup."""
+    now = f"timestamptz '{NOW}'"
+    ago = lambda seconds: f"({now} - interval '{seconds} seconds')"  # noqa: E731
+    return literals(text, now=now, grace=ago(GRACE), lifetime=ago(LIFETIME))
+
+
+def seed(sessions, dead):
+    """The statements that fill an empty DOT 3.4.1 schema."""
+    text = instants((HERE / "sql/seed.sql").read_text(encoding="utf-8"))
+    return literals(text, sessions=sessions, dead=dead, users=max(sessions // 50, 10))
+
+
+def dot():
+    """`manage.py cleartokens`, with the clock at the instant."""
+    settings = {"REFRESH_TOKEN_EXPIRE_SECONDS": LIFETIME, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": GRACE}
+    environment = {"OAUTH2_PROVIDER": json.dumps(settings), "OAUTHCTL_NOW": NOW}
+    manage = HERE.parent / "tests/conformance/manage.py"
+    return [sys.executable, str(manage), "cleartokens"], environment
+
+
+def best_sql(cluster):
+    """One transaction, by psql."""
+    settings = "SET jit = off; SET work_mem = '256MB'; SET max_parallel_workers_per_gather = 0;"
+    text = instants((HERE / "sql/best.sql").read_text(encoding="utf-8"))
+    psql = os.path.join(cluster.bin, "psql")
+    return [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", settings, "-c", "", *each(text)], {}
+
+
+def each(text):
+    """A -c for each statement: psql would make one transaction of several."""
+    lines = [line for line in text.splitlines() if not line.startswith("--")]
+    return [part for sql in "\n".join(lines).split(";") if sql.strip() for part in ("-c", sql)]
+
+
+def oauthctl(program, *flags):
+    """`oauthctl cleartokens`, without a file."""
+    command = [program, "cleartokens", "--refresh-token-expire", str(LIFETIME)]
+    command += ["--refresh-token-grace-period", str(GRACE), "--as-of", NOW.replace("+00:00", "Z"), *flags]
+    return command, {"NO_COLOR": "1"}

@@ -1,0 +1,85 @@
+"""Runs a command on a database and says what it cost and what it left. Knows no contender."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+TABLES = ["refreshtoken", "accesstoken", "idtoken", "grant"]
+
+
+@dataclass
+class Cost:
+    """One run: seconds, mebibytes, rows."""
+
+    wall: float
+    client_cpu: float
+    client_memory: float
+    wal: float
+    deleted: int
+    freed: float
+    end_state: tuple
+
+
+def fingerprint(connection):
+    """Every column of every row that is left, whatever its order and place."""
+    tables = []
+    for table in TABLES:
+        sql = f"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM oauth2_provider_{table} t"
+        connection.execute("SET max_parallel_workers_per_gather = 0; SET TimeZone = 'UTC'")
+        tables.append(connection.execute(sql).fetchone())
+    return tuple(tables)
+
+
+def rows(connection):
+    """How many rows the token tables have."""
+    return sum(connection.execute(f"SELECT count(*) FROM oauth2_provider_{t}").fetchone()[0] for t in TABLES)
+
+
+def size(connection):
+    """The token tables with their indexes, in mebibytes."""
+    sql = "SELECT sum(pg_total_relation_size(('oauth2_provider_' || t)::regclass)) FROM unnest(%s::text[]) t"
+    return float(connection.execute(sql, [TABLES]).fetchone()[0]) / 2**20
+
+
+def peak_memory(pid):
+    """The most that a process has had resident. What the kernel says at its end includes the parent before exec()."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+            return max((int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")), default=0.0)
+    except OSError:
+        return 0.0
+
+
+def run(cluster, database, command, environment=None):
+    """Times the command as a whole process."""
+    with cluster.connect(database) as connection:
+        before, size_before = rows(connection), size(connection)
+        start_of_wal = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+        env = {**os.environ, **cluster.environment(database), **(environment or {})}
+        with tempfile.TemporaryFile() as said:
+            started = time.monotonic()
+            process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=said)
+            memory, pid = 0.0, 0
+            while pid == 0:
+                memory = max(memory, peak_memory(process.pid))
+                time.sleep(0.01)
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            wall = time.monotonic() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                said.seek(0)
+                text = said.read().decode(errors="replace")
+                sys.exit(f"error: {' '.join(command)} ended with {process.returncode}:\n{text}")
+        wal = connection.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [start_of_wal]).fetchone()[0]
+        return Cost(
+            wall=wall,
+            client_cpu=usage.ru_utime + usage.ru_stime,
+            client_memory=memory,
+            wal=float(wal) / 2**20,
+            deleted=before - rows(connection),
+            freed=size_before - size(connection),
+            end_state=fingerprint(connection),
+        )

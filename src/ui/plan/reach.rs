@@ -1,0 +1,61 @@
+//! Who depends on an application, in a line below what happens to it.
+
+use super::{grouped, plural};
+use crate::model::Dependents;
+use crate::ui::{DIM, RED, YELLOW, paint};
+
+/// What is lost with an application.
+pub(super) fn dies_with(dependents: &Dependents) -> String {
+    let Dependents {
+        access_tokens,
+        access_tokens_live,
+        refresh_tokens,
+        refresh_tokens_live,
+        id_tokens,
+        grants,
+        grants_live: _,
+        users,
+    } = *dependents;
+    if access_tokens + refresh_tokens + id_tokens + grants == 0 {
+        return "nothing depends on it".to_owned();
+    }
+    let live =
+        |count: u64, live: u64, noun: &str| format!("{} ({} live)", plural(count, noun), grouped(live));
+    let parts = [
+        (access_tokens, live(access_tokens, access_tokens_live, "access token")),
+        (refresh_tokens, live(refresh_tokens, refresh_tokens_live, "refresh token")),
+        (id_tokens, plural(id_tokens, "ID token")),
+        (grants, plural(grants, "authorization code")),
+    ];
+    let listed: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let reach =
+        if users > 0 { format!("; {} would be signed out", plural(users, "user")) } else { String::new() };
+    format!("{} also deletes {}{reach}", paint(RED, "!"), listed.join(", "))
+}
+
+/// Who may notice a change.
+pub(super) fn in_use(dependents: &Dependents) -> String {
+    let Dependents {
+        access_tokens: _,
+        access_tokens_live,
+        refresh_tokens: _,
+        refresh_tokens_live,
+        id_tokens: _,
+        grants: _,
+        grants_live,
+        users,
+    } = *dependents;
+    let parts = [
+        (access_tokens_live, "live access token"),
+        (refresh_tokens_live, "live refresh token"),
+        (grants_live, "live authorization code"),
+    ];
+    let listed: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| plural(count, noun)).collect();
+    if listed.is_empty() {
+        return paint(DIM, "# nobody has live tokens").to_string();
+    }
+    let of = if users > 0 { format!(" of {}", plural(users, "user")) } else { String::new() };
+    format!("{} in use: {}{of}", paint(YELLOW, "!"), listed.join(", "))
+}

@@ -1,0 +1,95 @@
+//! Problems of the file as SARIF 2.1.0, for code scanning. Columns count characters; secrets are never in messages.
+
+use serde_json::{Value, json};
+
+use super::diagnostics::shown_path;
+use crate::config::{Problem, Problems, Severity, Source, Span};
+use crate::lint::RULES;
+
+/// One run of `validate`. Ends with a newline.
+#[must_use]
+pub fn render(source: &Source, problems: &Problems) -> String {
+    let results: Vec<Value> = problems.shown().into_iter().map(|problem| result(source, problem)).collect();
+    let rules: Vec<Value> = RULES
+        .iter()
+        .map(|rule| {
+            json!({
+                "id": rule.id,
+                "shortDescription": { "text": rule.finds },
+                "fullDescription": { "text": format!("{} ({})", rule.finds, rule.source) },
+                "defaultConfiguration": { "level": "warning" },
+            })
+        })
+        .collect();
+    let driver = json!({
+        "name": "oauthctl",
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "rules": rules,
+    });
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
+    });
+    format!("{log:#}\n")
+}
+
+fn result(source: &Source, problem: &Problem) -> Value {
+    let Problem { severity, code, message, span, label, hint, related } = problem;
+    let text = [Some(message), label.as_ref(), hint.as_ref()];
+    let text: Vec<&str> = text.into_iter().flatten().map(String::as_str).collect();
+    let mut result = json!({
+        "ruleId": code,
+        "level": match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "message": { "text": text.join("; ") },
+        "locations": [location(source, span.as_ref())],
+    });
+    if let Some(index) = RULES.iter().position(|rule| rule.id == *code) {
+        result["ruleIndex"] = json!(index);
+    }
+    if let Some(mark) = related {
+        let mut place = location(source, Some(&mark.span));
+        place["message"] = json!({ "text": mark.label });
+        result["relatedLocations"] = json!([place]);
+    }
+    result
+}
+
+fn location(source: &Source, span: Option<&Span>) -> Value {
+    let mut place = json!({ "artifactLocation": { "uri": uri(&shown_path(source.path())) } });
+    if let Some(span) = span {
+        let (start, end) = (source.position(span.start), source.position(span.end));
+        place["region"] = json!({
+            "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column,
+        });
+    }
+    json!({ "physicalLocation": place })
+}
+
+/// A path as a relative URI reference (RFC 3986): bytes other than unreserved ones and slashes are escaped.
+fn uri(path: &str) -> String {
+    use std::fmt::Write as _;
+    path.trim_start_matches("./").bytes().fold(String::new(), |mut uri, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+        uri
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_become_references() {
+        assert_eq!(uri("./conf/oauth.toml"), "conf/oauth.toml");
+        assert_eq!(uri("a b/ü:%.toml"), "a%20b/%C3%BC%3A%25.toml");
+    }
+}

@@ -1,0 +1,22 @@
+//! The benchmarks still work: every contender runs and leaves the same rows. How fast is for people to look at.
+
+use std::process::Command;
+
+use super::support::binary;
+use super::support::dot::dot_python;
+
+#[test]
+fn every_contender_leaves_the_same_rows() {
+    let output = Command::new(dot_python())
+        .args(["benches/bench.py", "--oauthctl"])
+        .arg(binary())
+        .args(["--shared-buffers", "64MB", "cleanup", "--sessions", "300", "--repeat", "1"])
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
+    let rows: Vec<&str> =
+        table.lines().filter(|line| line.contains("oauthctl") || line.contains("SQL")).collect();
+    assert!(rows.len() >= 3, "{table}");
+    assert!(rows.iter().all(|row| row.ends_with("| equal |")), "{table}");
+}
