@@ -9,17 +9,18 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::history::History;
-use super::reconcile::{available, database_now, parse_instant, read_only, rfc3339};
+use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
 use super::session::{Connected, Session};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, ClientId, Sweep, Tally};
+use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
+use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
-use crate::ui::plan::{CleanupForecast, render_forecast, visible};
+use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::{Manner, Progress};
 
 /// The bar's total is worth so much waiting; larger tables go without.
@@ -61,6 +62,15 @@ pub struct CleartokensArgs {
     /// Wait while a replica is further behind than this; 0 is off.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_replica_lag: Option<Duration>,
+    /// Who looks at references: triggers, or set, which needs --allow fk-checks=set.
+    #[arg(long, value_name = "WHO", value_parser = parse_fk_checks)]
+    fk_checks: Option<FkChecks>,
+    /// How rows go: batches, or rewrite for tables that are mostly dead, which needs --allow rewrite.
+    #[arg(long, value_name = "HOW", value_parser = parse_strategy)]
+    strategy: Option<Strategy>,
+    /// Let something faster through that needs your consent: `fk-checks=set` or `rewrite`.
+    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
+    allow: Vec<Allow>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device, cimd, dcr.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     only: Vec<Category>,
@@ -114,6 +124,14 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
         .ok_or_else(|| format!("must be between 1 and {}", CleanupPolicy::MOST_WORKERS))
 }
 
+fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
+    FkChecks::parse(text).ok_or_else(|| "write triggers or set".to_owned())
+}
+
+fn parse_strategy(text: &str) -> Result<Strategy, String> {
+    Strategy::parse(text).ok_or_else(|| "write batches or rewrite".to_owned())
+}
+
 fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
@@ -145,6 +163,8 @@ impl CleartokensArgs {
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
             workers: self.workers.unwrap_or(file.workers),
+            fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
+            strategy: self.strategy.unwrap_or(file.strategy),
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
@@ -167,6 +187,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     }
     if policy.only.contains(&Category::Dcr) && policy.dcr_min_age.is_none() {
         return Err(Error::usage("`dcr` in --only needs an age").hint("add --dcr-applications 7d"));
+    }
+    if !args.dry_run
+        && let Err(refusal) = check_cleanup(&policy, &args.allow.iter().cloned().collect())
+    {
+        session.ui.stderr_line(render_refusal(&refusal).trim_end());
+        return Err(refused(&refusal));
     }
     let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
@@ -353,6 +379,9 @@ impl From<TokensError> for Error {
             TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
                 "look at the triggers and rules of that table; its rows of this batch are as they were",
             ),
+            TokensError::Referenced { .. } | TokensError::Altered => {
+                Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
+            }
         }
     }
 }
@@ -369,6 +398,12 @@ impl From<SweepError> for Error {
                 .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+            SweepError::Rewrite(_) => Self::from_source(Exit::Refused, &error)
+                .hint("use strategy = \"batches\"; nothing was deleted"),
+            SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
+                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",
+            ),
         }
     }
 }

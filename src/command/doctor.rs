@@ -256,7 +256,9 @@ async fn in_the_way(
                 .collect()),
             Err(TokensError::Database(error)) => Err(error),
             // Nothing is deleted here.
-            Err(TokensError::Vetoed { .. }) => Ok(Vec::new()),
+            Err(TokensError::Vetoed { .. } | TokensError::Referenced { .. } | TokensError::Altered) => {
+                Ok(Vec::new())
+            }
         }
     })
     .await

@@ -14,7 +14,7 @@ use crate::db::error::DbError;
 use crate::db::{dependents, engine, ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::model::{Actual, Allow, CleanupPolicy, ClientId, Desired, Key, Sweep, TableRole};
-use crate::plan::guard::{Blocker, Rails, Refusal, check};
+use crate::plan::guard::{Blocker, Rails, Refusal, check, check_cleanup};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
 
@@ -24,7 +24,8 @@ pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
     pub targets: Vec<String>,
-    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N` or `max-updates=N`.
+    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N`, `max-updates=N`,
+    /// `fk-checks=set` or `rewrite`.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
     /// Leave the tokens out of it.
@@ -36,7 +37,7 @@ pub struct ScopeArgs {
 }
 
 /// Reads `--allow`.
-fn parse_allow(text: &str) -> Result<Allow, String> {
+pub fn parse_allow(text: &str) -> Result<Allow, String> {
     let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
     if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
         Ok(Allow::Delete(ClientId::new(client_id)))
@@ -46,8 +47,12 @@ fn parse_allow(text: &str) -> Result<Allow, String> {
         number(count).map(Allow::MaxDeletes)
     } else if let Some(count) = text.strip_prefix("max-updates=") {
         number(count).map(Allow::MaxUpdates)
+    } else if text == "fk-checks=set" {
+        Ok(Allow::FkChecksSet)
+    } else if text == "rewrite" {
+        Ok(Allow::Rewrite)
     } else {
-        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N or max-updates=N".to_owned())
+        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N, max-updates=N, fk-checks=set or rewrite".to_owned())
     }
 }
 
@@ -118,7 +123,13 @@ async fn read_and_plan(
         .collect();
     let allow = scope.allow.iter().cloned().collect();
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
-    let refusal = check(&plan, &rails).err();
+    let mut refusal = check(&plan, &rails).err();
+    if let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup)
+        && let Err(other) = check_cleanup(policy, &allow)
+    {
+        let violations = &mut refusal.get_or_insert(Refusal { violations: Vec::new() }).violations;
+        violations.extend(other.violations);
+    }
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
     Ok(Prepared { connected, config, plan, sweeps, forecast, refusal })
 }

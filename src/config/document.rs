@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
 use crate::lint::Set;
-use crate::model::{Category, Field, Prune};
+use crate::model::{Category, Field, FkChecks, Prune, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -269,6 +269,10 @@ pub(super) struct Cleanup {
     pub workers: Slot<i64>,
     /// Wait while a replica is further behind than this; 0: do not look.
     pub max_replica_lag: Slot<Duration>,
+    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
+    pub fk_checks: Slot<FkChecks>,
+    /// How rows go; `rewrite` needs `--allow rewrite`.
+    pub strategy: Slot<Strategy>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.

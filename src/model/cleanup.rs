@@ -117,6 +117,52 @@ impl fmt::Display for Category {
     }
 }
 
+/// Who makes sure that no row refers to a deleted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FkChecks {
+    /// The foreign keys' own triggers, one call per row.
+    #[default]
+    Triggers,
+    /// The cleaner, one query per batch, with those triggers switched off.
+    Set,
+}
+
+impl FkChecks {
+    /// The inverse of what users write.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        match key {
+            "triggers" => Some(Self::Triggers),
+            "set" => Some(Self::Set),
+            _ => None,
+        }
+    }
+}
+
+/// How rows go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Deleted, in small transactions.
+    #[default]
+    Batches,
+    /// With their tables: the rows that stay are put aside and put back, in one transaction under an exclusive lock.
+    Rewrite,
+}
+
+impl Strategy {
+    /// The inverse of what users write.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        match key {
+            "batches" => Some(Self::Batches),
+            "rewrite" => Some(Self::Rewrite),
+            _ => None,
+        }
+    }
+}
+
 /// `[cleanup]`, and `cleartokens`' flags.
 #[derive(Clone, Debug)]
 pub struct CleanupPolicy {
@@ -140,6 +186,10 @@ pub struct CleanupPolicy {
     pub max_rows: Option<u64>,
     /// How many connections delete at the same time, each in batches of its own.
     pub workers: NonZeroU32,
+    /// Who looks at references.
+    pub fk_checks: FkChecks,
+    /// Whether rows are deleted or tables rewritten.
+    pub strategy: Strategy,
     /// The categories to clean; empty: all that DOT's `cleartokens` deletes.
     pub only: BTreeSet<Category>,
     /// The categories not to clean.
@@ -179,6 +229,8 @@ impl Default for CleanupPolicy {
             max_duration: None,
             max_rows: None,
             workers: NonZeroU32::MIN,
+            fk_checks: FkChecks::default(),
+            strategy: Strategy::default(),
             only: BTreeSet::new(),
             skip: BTreeSet::new(),
             device_grants: false,

@@ -14,7 +14,7 @@ pub mod words;
 
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
-pub use cleanup::{Category, CleanupPolicy};
+pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally};

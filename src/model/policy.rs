@@ -83,4 +83,8 @@ pub enum Allow {
     MaxDeletes(u64),
     /// `max-updates=N`: up to N updates.
     MaxUpdates(u64),
+    /// `fk-checks=set`: cleanup without the foreign keys' triggers.
+    FkChecksSet,
+    /// `rewrite`: cleanup that locks the token tables and writes them anew.
+    Rewrite,
 }

@@ -12,6 +12,8 @@ use super::job::Job;
 use super::pace::back_off;
 use super::throttle::Throttle;
 use super::{Batch, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+use crate::db::tokens::Rewritten;
+use crate::model::Sweep;
 
 /// So many batches in a row without progress end the run; as many times as there are workers.
 const STALLED: u32 = 10;
@@ -141,6 +143,17 @@ impl<'a> Account<'a> {
         }));
     }
 
+    /// Books a committed rewrite.
+    pub(super) fn book_rewritten(&self, rewritten: &Rewritten, elapsed: Duration) {
+        let mut entries = self.entries();
+        let outcome = &mut entries.outcome;
+        outcome.deleted += rewritten.tally;
+        outcome.detached += rewritten.detached;
+        outcome.batches += 1;
+        outcome.busy += elapsed;
+        outcome.longest = outcome.longest.max(elapsed);
+    }
+
     /// Counts rows that could not be deleted in any look.
     pub(super) fn book_locked(&self, rows: u64) {
         self.entries().outcome.locked += rows;
@@ -171,7 +184,7 @@ impl<'a> Account<'a> {
     /// A batch failed: waits before the next try, or gives up. `at_once`: there is another way that needs no wait.
     pub(super) async fn remedy(
         &self,
-        job: &Job<'_>,
+        sweep: &Sweep,
         reason: Transient,
         error: SweepError,
         at_once: bool,
@@ -189,7 +202,7 @@ impl<'a> Account<'a> {
                 return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
             }
             let wait = if at_once { Duration::ZERO } else { back_off(reason, stalled) };
-            (entries.on)(Event::Retry { sweep: job.sweep, reason, stalled, wait });
+            (entries.on)(Event::Retry { sweep, reason, stalled, wait });
             wait
         };
         self.pause(wait).await;

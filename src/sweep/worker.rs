@@ -86,9 +86,9 @@ impl<'a> Worker<'a> {
             };
             let stop = match piece.way {
                 Way::Bulk(pointers) => self.sweep(job, piece, pointers, room).await?,
-                Way::Careful(_) => {
+                Way::Few(..) | Way::Careful(_) => {
                     self.account.release(room);
-                    self.pick(job, piece.window, piece.span).await?
+                    self.pick(job, piece.window, piece.span, false).await?
                 }
             };
             if stop.is_some() {
@@ -119,18 +119,24 @@ impl<'a> Worker<'a> {
                 job.with_pacer(Pacer::too_slow);
                 job.give_back(window).await;
             }
-            Attempt::Failed(Transient::Referenced) if pointers == Pointers::ExpectNone => {
+            Attempt::Failed(Transient::Referenced) if Way::Bulk(pointers).trusts() => {
                 job.with_pacer(Pacer::expect_pointers);
                 job.give_back(window).await;
             }
             Attempt::Failed(Transient::Disconnected) => job.give_back(window).await,
-            Attempt::Failed(_) => return self.pick(job, window, span).await,
+            Attempt::Failed(_) => return self.pick(job, window, span, true).await,
         }
         Ok(None)
     }
 
-    /// Does a window one row lock at a time, in as many batches as it takes.
-    async fn pick(&mut self, job: &Job<'_>, window: Window, span: u32) -> Result<Option<Stop>, SweepError> {
+    /// Does the doomed rows of a window in as many batches as it takes; `careful`: one row lock at a time.
+    async fn pick(
+        &mut self,
+        job: &Job<'_>,
+        window: Window,
+        span: u32,
+        mut careful: bool,
+    ) -> Result<Option<Stop>, SweepError> {
         let mut rest = Some(window);
         let mut tries = 0;
         while let Some(window) = rest.take() {
@@ -142,8 +148,8 @@ impl<'a> Worker<'a> {
                 job.give_back(window).await;
                 return Ok(self.account.must_stop());
             };
-            let keys = job.with_pacer(|pacer| pacer.keys(room));
-            let attempt = self.attempt(job, &window, Way::Careful(keys)).await;
+            let way = job.with_pacer(|pacer| pacer.pick(room, careful));
+            let attempt = self.attempt(job, &window, way).await;
             self.account.release(room);
             match attempt? {
                 Attempt::Stop(stop) => return Ok(Some(stop)),
@@ -162,6 +168,14 @@ impl<'a> Worker<'a> {
                     rest = Some(window);
                 }
                 Attempt::Failed(Transient::Disconnected) => rest = Some(window),
+                Attempt::Failed(Transient::Referenced) if way.trusts() => {
+                    job.with_pacer(Pacer::expect_pointers);
+                    rest = Some(window);
+                }
+                Attempt::Failed(_) if !careful && matches!(way, Way::Few(..)) => {
+                    careful = true;
+                    rest = Some(window);
+                }
                 Attempt::Failed(_) => {
                     tries += 1;
                     if tries < TRIES {
@@ -182,7 +196,7 @@ impl<'a> Worker<'a> {
         windows: Vec<Window>,
     ) -> Result<Option<Stop>, SweepError> {
         for window in windows {
-            if let Some(stop) = self.pick(job, window, 0).await? {
+            if let Some(stop) = self.pick(job, window, 0, true).await? {
                 return Ok(Some(stop));
             }
         }
@@ -194,7 +208,7 @@ impl<'a> Worker<'a> {
         let done = match self.connection.attempt(&job.cleaner, window, way).await {
             Ok(done) => done,
             Err(Fault::Unseen(unseen, error)) => {
-                let remedy = self.account.remedy(job, Transient::Disconnected, error, false).await?;
+                let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
                     match self.connection.verdict(&unseen).await {
                         Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
@@ -215,7 +229,7 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-            Err(fault) => return self.trouble(job, fault, matches!(way, Way::Bulk(_))).await,
+            Err(fault) => return self.trouble(job, fault, !matches!(way, Way::Careful(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
         match self.account.note_progress(done.deleted().rows(), left) {
@@ -230,7 +244,7 @@ impl<'a> Worker<'a> {
     /// "committed" is somebody else's transaction, and this one never happened. Its rows are still there, and go now.
     async fn confirm(&mut self, job: &Job<'_>, said: Done, way: Way) -> Result<Attempt, SweepError> {
         let keys = match way {
-            Way::Careful(keys) => keys,
+            Way::Careful(keys) | Way::Few(keys, _) => keys,
             Way::Bulk(_) => u32::MAX,
         };
         loop {
@@ -258,7 +272,7 @@ impl<'a> Worker<'a> {
             Fault::Fatal(error) => return Err(error),
         };
         let at_once = fallback && reason != Transient::Disconnected;
-        Ok(self.account.remedy(job, reason, error, at_once).await?.into())
+        Ok(self.account.remedy(job.sweep, reason, error, at_once).await?.into())
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {

@@ -14,4 +14,6 @@ mod killed;
 mod locks;
 mod partitions;
 mod replicas;
+mod rewrite;
 pub mod runner;
+mod silent;

@@ -111,18 +111,27 @@ struct Pass {
 }
 
 /// What all sweeps of a run delete together.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     tables: Tables<'a>,
     cutoffs: Cutoffs,
 }
 
 impl<'a> Run<'a> {
-    fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
+    /// `None`: see [`Tables::new`].
+    pub(super) fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
         let mut cutoffs = Cutoffs::default();
         for sweep in sweeps.iter().filter(|sweep| supports(layout, sweep)) {
             cutoffs.add(sweep);
         }
         Some(Self { tables: Tables::new(layout, !excluded.is_empty())?, cutoffs })
+    }
+
+    /// Which refresh tokens `r` count as revoked and as orphaned, and whether their access token `a` has to be joined.
+    pub(super) fn refresh_counts(&self, binds: &mut Binds) -> (bool, String, String) {
+        let never = || "false".to_owned();
+        let revoked = self.cutoffs.revoked(&self.tables, binds).unwrap_or_else(never);
+        let orphaned = self.cutoffs.orphaned(&self.tables, binds).unwrap_or_else(never);
+        (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
     }
 
     fn passes(&self, binds: &mut Binds) -> Vec<Pass> {
@@ -190,7 +199,12 @@ impl<'a> Run<'a> {
     }
 
     /// The rows of a table that go: its alias, what to select from, and the condition.
-    fn doomed(&self, role: TableRole, table: &Table, binds: &mut Binds) -> (&'static str, String, String) {
+    pub(super) fn doomed(
+        &self,
+        role: TableRole,
+        table: &Table,
+        binds: &mut Binds,
+    ) -> (&'static str, String, String) {
         let (tables, cutoffs) = (&self.tables, &self.cutoffs);
         let plain = || format!("{} t", table.sql());
         let never = || "false".to_owned();

@@ -11,8 +11,11 @@ mod cleaner;
 mod count;
 mod excluded;
 mod predicate;
+mod rewrite;
 mod statement;
 mod steps;
+mod triggers;
+mod verified;
 mod walk;
 
 use tokio_postgres::GenericClient;
@@ -20,7 +23,9 @@ use tokio_postgres::GenericClient;
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
+pub use rewrite::{Rewrite, Rewritten};
 pub use steps::Pointers;
+pub use triggers::{SILENCE, Silent, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;
@@ -41,6 +46,15 @@ pub enum TokensError {
         /// How many stayed.
         rows: u64,
     },
+    /// Rows refer to deleted ones; the triggers that would have said so are silent.
+    #[error("deleting {subject}: other rows refer to them")]
+    Referenced {
+        /// What was deleted, in which table.
+        subject: String,
+    },
+    /// While triggers are silent, somebody made, dropped or switched one.
+    #[error("the triggers, rules or foreign keys of the token tables changed during the run")]
+    Altered,
 }
 
 impl TokensError {
@@ -49,7 +63,7 @@ impl TokensError {
     pub const fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Vetoed { .. } => None,
+            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered => None,
         }
     }
 }
@@ -90,22 +104,4 @@ pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Opti
         reason = "a row count is far below 2^53, and negative ones are gone by here"
     )]
     Ok((rows > 0.0).then_some(rows as u64))
-}
-
-/// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
-pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
-    // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let row = client
-        .query_one(
-            "WITH RECURSIVE parts AS (SELECT unnest($1::oid[]) AS oid \
-                                      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
-             SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid WHERE NOT tgisinternal \
-                            AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
-            &[&oids],
-        )
-        .await
-        .map_err(attempt("looking for triggers on the token tables".to_owned()))?;
-    Ok(row.get(0))
 }

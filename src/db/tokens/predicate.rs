@@ -39,7 +39,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The row does not belong to an application that is left alone.
-    fn included(&self, alias: &str, binds: &mut Binds) -> String {
+    pub(super) fn included(&self, alias: &str, binds: &mut Binds) -> String {
         if !self.excluding {
             return "true".to_owned();
         }
@@ -289,7 +289,8 @@ impl Cutoffs {
     }
 }
 
-fn any(ways: [Option<String>; 3]) -> String {
+/// Any of the ways.
+pub(super) fn any(ways: [Option<String>; 3]) -> String {
     let ways: Vec<String> = ways.into_iter().flatten().collect();
     if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
 }
