@@ -25,6 +25,7 @@
 //! | [`import`] | `model`, `hasher`, `rules`, `config`, `plan` |
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
+//! | [`health`] | `model` |
 //! | [`lint`] | `model`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
@@ -45,6 +46,7 @@ pub mod delivery;
 pub mod embedded;
 pub mod error;
 pub mod hasher;
+pub mod health;
 pub mod import;
 pub mod lint;
 pub mod model;

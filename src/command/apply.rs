@@ -92,6 +92,7 @@ impl Done {
             "applications": self.applied.map(|outcome| outcome.done),
             "dependents": self.applied.map(|outcome| outcome.dependents),
             "tokens": self.cleaned.as_ref().map(|outcome| outcome.deleted),
+            "stop": self.cleaned.as_ref().map(|outcome| crate::ui::cleanup::stop_key(&outcome.stop)),
         })
     }
 }

@@ -9,17 +9,18 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::history::History;
-use super::reconcile::{available, database_now, parse_instant, read_only, rfc3339};
+use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
 use super::session::{Connected, Session};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, ClientId, Sweep, Tally};
+use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
+use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
-use crate::ui::cleanup::{count_json, outcome_json, render};
-use crate::ui::plan::{CleanupForecast, render_forecast, visible};
+use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
+use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::{Manner, Progress};
 
 /// The bar's total is worth so much waiting; larger tables go without.
@@ -58,7 +59,19 @@ pub struct CleartokensArgs {
     /// So many connections at the same time, each with batches of its own.
     #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
     workers: Option<NonZeroU32>,
-    /// Only these: revoked, orphaned, expired, access, id, grants, par, device.
+    /// Wait while a replica is further behind than this; 0 is off.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
+    max_replica_lag: Option<Duration>,
+    /// Who looks at references: triggers, or set, which needs --allow fk-checks=set.
+    #[arg(long, value_name = "WHO", value_parser = parse_fk_checks)]
+    fk_checks: Option<FkChecks>,
+    /// How rows go: batches, or rewrite for tables that are mostly dead, which needs --allow rewrite.
+    #[arg(long, value_name = "HOW", value_parser = parse_strategy)]
+    strategy: Option<Strategy>,
+    /// Let something faster through that needs your consent: `fk-checks=set` or `rewrite`.
+    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
+    allow: Vec<Allow>,
+    /// Only these: revoked, orphaned, expired, access, id, grants, par, device, cimd, dcr.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     only: Vec<Category>,
     /// All but these.
@@ -70,6 +83,12 @@ pub struct CleartokensArgs {
     /// Delete expired device grants too, which DOT never does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     device_grants: Option<bool>,
+    /// Delete expired CIMD applications too, as DOT's `clearcimdapplications` does.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    cimd_applications: Option<bool>,
+    /// Delete dynamically registered applications that are older than this and were never authorised; 0 is off.
+    #[arg(long, value_name = "AGE", value_parser = duration::parse, allow_negative_numbers = true)]
+    dcr_applications: Option<Duration>,
     /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
@@ -105,6 +124,14 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
         .ok_or_else(|| format!("must be between 1 and {}", CleanupPolicy::MOST_WORKERS))
 }
 
+fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
+    FkChecks::parse(text).ok_or_else(|| "write triggers or set".to_owned())
+}
+
+fn parse_strategy(text: &str) -> Result<Strategy, String> {
+    Strategy::parse(text).ok_or_else(|| "write batches or rewrite".to_owned())
+}
+
 fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=100.0).contains(&ratio) { Ok(ratio) } else { Err("must be between 0 and 100".to_owned()) }
@@ -136,9 +163,15 @@ impl CleartokensArgs {
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
             workers: self.workers.unwrap_or(file.workers),
+            fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
+            strategy: self.strategy.unwrap_or(file.strategy),
             only: set(&self.only, file.only),
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
+            cimd_applications: self.cimd_applications.unwrap_or(file.cimd_applications),
+            dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
+            max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
+            declared: file.declared,
             exclude_clients: excluded,
         }
     }
@@ -147,9 +180,19 @@ impl CleartokensArgs {
 /// Cleans up, or counts.
 pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
     let config = session.load_without_secrets()?;
-    let policy = args.over(config.cleanup.clone().unwrap_or_default());
+    let file = config.cleanup.clone().unwrap_or_default();
+    let policy = args.over(CleanupPolicy { declared: config.spared(), ..file });
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
+    }
+    if policy.only.contains(&Category::Dcr) && policy.dcr_min_age.is_none() {
+        return Err(Error::usage("`dcr` in --only needs an age").hint("add --dcr-applications 7d"));
+    }
+    if !args.dry_run
+        && let Err(refusal) = check_cleanup(&policy, &args.allow.iter().cloned().collect())
+    {
+        session.ui.stderr_line(render_refusal(&refusal).trim_end());
+        return Err(refused(&refusal));
     }
     let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
@@ -171,7 +214,9 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Ok(outcome) => (outcome.deleted, Ok(outcome)),
         Err((deleted, error)) => (deleted, Err(error)),
     };
-    history.finish(session, &connected, &result, serde_json::json!({ "tokens": deleted })).await;
+    let stop = result.as_ref().ok().map(|outcome| stop_key(&outcome.stop));
+    let counts = serde_json::json!({ "tokens": deleted, "stop": stop });
+    history.finish(session, &connected, &result, counts).await;
     report(session, &rfc3339(as_of), &result?, counted.as_ref())
 }
 
@@ -182,7 +227,7 @@ pub fn connections(policy: &CleanupPolicy) -> usize {
 }
 
 /// Says what may surprise, as DOT does where there is no lifetime.
-async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
+pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
     let wanted = retention::categories(policy, &available(connected));
     if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
         let what = match kept {
@@ -200,6 +245,15 @@ async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPoli
     }
     for category in policy.only.iter().filter(|category| !wanted.contains(category)) {
         session.ui.warning(format_args!("this database has no table of {}.", category.title()));
+    }
+    for category in &wanted {
+        let lacking = tokens::lacking(&connected.layout, *category);
+        if !lacking.is_empty() {
+            let (title, columns) = (category.title(), lacking.join(", "));
+            session.ui.warning(format_args!(
+                "this database has no {title}: its application table lacks {columns}, which came with DOT 3.4.0."
+            ));
+        }
     }
     if !policy.exclude_clients.is_empty() {
         let client = connected.database.get().await?;
@@ -279,10 +333,13 @@ async fn sweep_all(
     let pool = connected.database.pool();
     let result =
         sweep::run(pool, &connected.layout, sweeps, &pace, &stop, &mut |event| progress.on(&event)).await;
+    if let Ok(outcome) = &result {
+        progress.stopped(outcome);
+    }
     drop(progress);
     result.map_err(|failure| {
         let sweep::Failure { error, outcome } = *failure;
-        if outcome.deleted.total() > 0 {
+        if outcome.rows() > 0 {
             session.ui.stderr_line(render(&outcome, total).trim_end());
         }
         (outcome.deleted, error.into())
@@ -322,6 +379,9 @@ impl From<TokensError> for Error {
             TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
                 "look at the triggers and rules of that table; its rows of this batch are as they were",
             ),
+            TokensError::Referenced { .. } | TokensError::Altered => {
+                Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
+            }
         }
     }
 }
@@ -334,8 +394,16 @@ impl From<SweepError> for Error {
                 "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
                  was deleted",
             ),
+            SweepError::Engine(_) => Self::from_source(Exit::Refused, &error)
+                .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
             SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
                 .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+            SweepError::Rewrite(_) => Self::from_source(Exit::Refused, &error)
+                .hint("use strategy = \"batches\"; nothing was deleted"),
+            SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
+                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",
+            ),
         }
     }
 }

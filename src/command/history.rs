@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::session::{Connected, Session, variable};
 use crate::config::Config;
 use crate::db::error::DbError;
+use crate::db::health::measurement;
 use crate::db::ledger::{self, Ending, Run};
 use crate::error::{Error, Exit};
 
@@ -66,8 +67,17 @@ impl History {
         };
         let finished = async {
             let client = connected.database.get().await?;
-            let noted = ledger::finish(&**client, run, ending, &counts).await;
-            noted.map_err(DbError::during("noting the end of the run in the ledger")).map_err(Error::from)
+            let noted = async {
+                ledger::finish(&**client, run, ending, &counts).await?;
+                if measurement::supported(&**client).await? {
+                    measurement::record(&**client, &connected.layout, run).await?;
+                }
+                Ok(())
+            };
+            noted
+                .await
+                .map_err(DbError::during("noting the end of the run in the ledger"))
+                .map_err(Error::from)
         };
         if let Err(error) = finished.await {
             session.ui.warning(&error);

@@ -1,13 +1,14 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
 //! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
-//! the way to the database) and [`reconcile`] (from a file to a checked plan). The only module that reads the clock and
+//! the way to the database), [`reconcile`] (from a file to a checked plan) and [`look`] (reading what may be refused). The only module that reads the clock and
 //! the environment, and the only one that `main` calls.
 
 pub mod apply;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+pub mod doctor;
 mod findings;
 pub mod hash_secret;
 pub mod history;
@@ -17,6 +18,7 @@ pub mod interrupted;
 mod inventory;
 pub mod list;
 pub mod logging;
+pub mod look;
 pub mod man;
 pub mod migrate;
 pub mod plan;
@@ -26,6 +28,7 @@ pub mod rotate_secret;
 pub mod schema;
 pub mod session;
 pub mod show;
+pub mod status;
 pub mod validate;
 
 use std::path::PathBuf;
@@ -131,6 +134,10 @@ pub enum Verb {
     RotateSecret(rotate_secret::RotateArgs),
     /// Read a secret from stdin and print its hash, for { hash = "…" } in the file.
     HashSecret(hash_secret::HashArgs),
+    /// Show how the token tables are: rows, ages, sizes, what cleanup would delete, the last runs.
+    Status(status::StatusArgs),
+    /// Look for what goes wrong, or will, and say what to type; changes nothing.
+    Doctor(doctor::DoctorArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
     /// Print the JSON Schema of the file.
@@ -157,6 +164,8 @@ impl Verb {
             Self::Createapplication(_) => "createapplication",
             Self::RotateSecret(_) => "rotate-secret",
             Self::HashSecret(_) => "hash-secret",
+            Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::Migrate(_) => "migrate",
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
@@ -185,6 +194,8 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Createapplication(args) => session.block_on(createapplication::run, args),
         Verb::RotateSecret(args) => session.block_on(rotate_secret::run, args),
         Verb::HashSecret(args) => hash_secret::run(session, args),
+        Verb::Status(args) => session.block_on(status::run, args),
+        Verb::Doctor(args) => session.block_on(doctor::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args),

@@ -11,10 +11,12 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
-use crate::db::{dependents, ledger, tokens};
+use crate::db::{dependents, engine, ledger, tokens};
 use crate::error::{Error, Exit};
-use crate::model::{Actual, Allow, Application, ClientId, Declared, Desired, Key, Policy, Sweep, TableRole};
-use crate::plan::guard::{Blocker, Rails, Refusal, check};
+use crate::model::{
+    Actual, Allow, Application, CleanupPolicy, ClientId, Declared, Desired, Key, Policy, Sweep, TableRole,
+};
+use crate::plan::guard::{Blocker, Rails, Refusal, check, check_cleanup};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
 
@@ -24,7 +26,8 @@ pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
     pub targets: Vec<String>,
-    /// Let one refused thing through: `delete:CLIENT_ID`, `max-deletes=N` or `max-updates=N`.
+    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N`, `max-updates=N`,
+    /// `fk-checks=set` or `rewrite`.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
     /// Leave the tokens out of it.
@@ -36,16 +39,22 @@ pub struct ScopeArgs {
 }
 
 /// Reads `--allow`.
-fn parse_allow(text: &str) -> Result<Allow, String> {
+pub fn parse_allow(text: &str) -> Result<Allow, String> {
     let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
     if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
         Ok(Allow::Delete(ClientId::new(client_id)))
+    } else if let Some(client_id) = text.strip_prefix("update:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Update(ClientId::new(client_id)))
     } else if let Some(count) = text.strip_prefix("max-deletes=") {
         number(count).map(Allow::MaxDeletes)
     } else if let Some(count) = text.strip_prefix("max-updates=") {
         number(count).map(Allow::MaxUpdates)
+    } else if text == "fk-checks=set" {
+        Ok(Allow::FkChecksSet)
+    } else if text == "rewrite" {
+        Ok(Allow::Rewrite)
     } else {
-        Err("write delete:CLIENT_ID, max-deletes=N or max-updates=N".to_owned())
+        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N, max-updates=N, fk-checks=set or rewrite".to_owned())
     }
 }
 
@@ -116,7 +125,13 @@ async fn read_and_plan(
         .collect();
     let allow = scope.allow.iter().cloned().collect();
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
-    let refusal = check(&plan, &rails).err();
+    let mut refusal = check(&plan, &rails).err();
+    if let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup)
+        && let Err(other) = check_cleanup(policy, &allow)
+    {
+        let violations = &mut refusal.get_or_insert(Refusal { violations: Vec::new() }).violations;
+        violations.extend(other.violations);
+    }
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
     Ok(Prepared { connected, config, plan, sweeps, forecast, refusal })
 }
@@ -135,6 +150,7 @@ async fn forecast(
         Some(instant) => instant,
         None => database_now(&client).await?,
     };
+    let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
     let sweeps = retention::sweeps(policy, as_of, &available(connected));
     let snapshot = read_only(&mut client).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
@@ -148,6 +164,11 @@ pub async fn check_obstacles(prepared: &Prepared) -> Result<(), Error> {
         return Ok(());
     }
     let mut client = prepared.connected.database.get().await?;
+    let server = engine::recognise(&**client, &prepared.connected.layout).await;
+    if let Some(refusal) = server.map_err(DbError::during("finding out what the server is"))?.refusal() {
+        return Err(Error::new(Exit::Refused, refusal)
+            .hint("nothing was changed; --no-cleanup leaves the tokens out, and docs/engines.md says why"));
+    }
     let snapshot = read_only(&mut client).await?;
     let obstacles = tokens::obstacles(&*snapshot, &prepared.connected.layout, &prepared.sweeps).await?;
     if obstacles.is_empty() {
@@ -240,7 +261,7 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
 /// business of a command for one application: `prune` would take every other application.
 #[must_use]
 pub fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
-    let declared = Declared { block: client_id.to_string(), application, protect: false };
+    let declared = Declared { block: client_id.to_string(), application, ..Declared::default() };
     file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
     file.policy = Policy::default();
     file.cleanup = None;

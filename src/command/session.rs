@@ -4,8 +4,10 @@
 //! layers meet; each function is one meeting.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -177,7 +179,10 @@ impl Session {
             return std::fs::write(path, text).map_err(|error| failed(&error));
         }
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
+        // As a redirection would make it, for whoever the umask lets read it: nothing here is secret.
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory.unwrap_or(Path::new(".")))
             .map_err(|error| failed(&error))?;
         file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
         file.as_file().sync_all().map_err(|error| failed(&error))?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
 use crate::lint::Set;
-use crate::model::{Category, Prune};
+use crate::model::{Category, Field, FkChecks, Prune, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -147,8 +147,10 @@ pub(super) struct Application {
     pub skip_authorization: Slot<bool>,
     /// The owner.
     pub user: Slot<OrTable<UserKey, Username>>,
-    /// Whether the application may not be deleted without `--allow`.
+    /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
     pub protect: Slot<bool>,
+    /// Fields that are written when the application is created and left alone afterwards.
+    pub ignore: List<Field>,
 }
 
 /// Where a client secret is: exactly one of the keys.
@@ -265,14 +267,33 @@ pub(super) struct Cleanup {
     /// So many connections at the same time, each with batches of its own.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Slot<i64>,
+    /// Wait while a replica is further behind than this; 0: do not look.
+    pub max_replica_lag: Slot<Duration>,
+    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
+    pub fk_checks: Slot<FkChecks>,
+    /// How rows go; `rewrite` needs `--allow rewrite`.
+    pub strategy: Slot<Strategy>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.
     pub skip: List<Category>,
     /// Whether expired device grants are deleted, which DOT does not.
     pub device_grants: Slot<bool>,
+    /// Whether expired CIMD applications are deleted, as DOT's `clearcimdapplications` does.
+    pub cimd_applications: Slot<bool>,
+    /// Deletes dynamically registered applications that nobody ever authorised, which DOT does not.
+    pub dcr_applications: Slot<DcrApplications>,
     /// Client ids whose rows are left alone.
     pub exclude_clients: List<String>,
+}
+
+/// Which dynamically registered applications are deleted.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["min_age"]))]
+pub(super) struct DcrApplications {
+    /// How long ago an application must have registered, and last changed its registration.
+    pub min_age: Slot<Duration>,
 }
 
 /// RFC 6749 section 2.1.

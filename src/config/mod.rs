@@ -24,6 +24,7 @@ mod tests;
 mod values;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -92,6 +93,14 @@ impl Rejected {
 }
 
 impl Config {
+    /// Applications that cleanup does not delete, whatever it thinks of them: those that the file has something to say
+    /// about, other than that they must go.
+    #[must_use]
+    pub fn spared(&self) -> BTreeSet<ClientId> {
+        let Desired { applications, renamed, removed: _ } = &self.desired;
+        applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
+    }
+
     /// Where the file says something; `None` where it does not.
     #[must_use]
     pub fn place(&self, of: PlaceOf<'_>) -> Option<Span> {

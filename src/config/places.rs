@@ -58,6 +58,11 @@ impl ApplicationPlaces {
         Self { header, client_id: None, fields: BTreeMap::new() }
     }
 
+    /// Whether a field is written.
+    pub fn has(&self, field: Field) -> bool {
+        self.fields.contains_key(&field)
+    }
+
     /// Notes a field and gives its value back.
     pub fn note<T>(&mut self, field: Field, placed: Placed<T>) -> T {
         self.fields.insert(field, FieldPlace { key: placed.key, value: placed.span, items: Vec::new() });

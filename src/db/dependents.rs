@@ -19,19 +19,35 @@ pub async fn drain(
     limit: u32,
 ) -> Result<u64, Error> {
     let limit = i64::from(limit);
+    let application = array_of(application);
     let mut deleted = 0;
-    for role in [TableRole::RefreshToken, TableRole::AccessToken, TableRole::IdToken, TableRole::Grant] {
-        let Some(sql) = drain_sql(layout, role) else { continue };
+    for sql in drain_statements(layout) {
         let left = limit - i64::try_from(deleted).unwrap_or(limit);
         if left <= 0 {
             break;
         }
-        deleted += client.execute(&sql, &[&application.as_str(), &left]).await?;
+        deleted += client.execute(&sql, &[&application, &left]).await?;
     }
     Ok(deleted)
 }
 
-/// One statement: lock the rows, clear the pointers to them, delete them. `$1` is the application, `$2` the limit.
+/// What [`drain`] runs, in order: `$1` are the keys of applications as PostgreSQL writes an array, `$2` is the most rows
+/// to delete.
+#[must_use]
+pub fn drain_statements(layout: &Layout) -> Vec<String> {
+    [TableRole::RefreshToken, TableRole::AccessToken, TableRole::IdToken, TableRole::Grant]
+        .into_iter()
+        .filter_map(|role| drain_sql(layout, role))
+        .collect()
+}
+
+/// An array of one key, as PostgreSQL writes it.
+fn array_of(key: &Key) -> String {
+    let escaped = key.as_str().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("{{\"{escaped}\"}}")
+}
+
+/// One statement: lock the rows, clear the pointers to them, delete them.
 fn drain_sql(layout: &Layout, role: TableRole) -> Option<String> {
     let table = layout.table(role)?;
     let access = layout.table(TableRole::AccessToken);
@@ -53,7 +69,7 @@ fn drain_sql(layout: &Layout, role: TableRole) -> Option<String> {
     };
     Some(format!(
         "WITH doomed AS MATERIALIZED (SELECT {key} AS key FROM {table} \
-           WHERE application_id = $1::text::{application_key} LIMIT $2 FOR UPDATE){side_effects} \
+           WHERE application_id = ANY($1::text::{application_key}[]) LIMIT $2 FOR UPDATE){side_effects} \
          DELETE FROM {table} WHERE {key} IN (SELECT key FROM doomed)",
         key = table.key_sql(),
         table = table.sql(),

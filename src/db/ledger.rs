@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::Layout;
+use crate::model::health::PastRun;
 use crate::model::{ClientId, Key, Ownership};
 
 /// Who writes.
@@ -159,4 +160,39 @@ pub async fn finish(
         )
         .await?;
     Ok(())
+}
+
+/// The last runs, newest first.
+pub async fn recent(client: &impl GenericClient, limit: u32) -> Result<Vec<PastRun>, Error> {
+    let rows = client
+        .query(
+            "SELECT verb, who, started_at, finished_at, outcome, counts FROM oauthctl.run ORDER BY id DESC LIMIT $1",
+            &[&i64::from(limit)],
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let counts: Value = row.get(5);
+            PastRun {
+                verb: row.get(0),
+                who: row.get(1),
+                started: row.get(2),
+                finished: row.get(3),
+                outcome: row.get(4),
+                stop: counts["stop"].as_str().map(str::to_owned),
+                deleted: positive(&counts["tokens"]),
+                applications: positive(&counts["applications"]),
+            }
+        })
+        .collect())
+}
+
+/// The numbers of an object that are above zero.
+fn positive(counts: &Value) -> Vec<(String, u64)> {
+    let Some(counts) = counts.as_object() else { return Vec::new() };
+    counts
+        .iter()
+        .filter_map(|(name, count)| Some((name.clone(), count.as_u64().filter(|n| *n > 0)?)))
+        .collect()
 }

@@ -2,9 +2,12 @@
 pub mod applications;
 pub mod connect;
 pub mod dependents;
+pub mod engine;
 pub mod error;
+pub mod health;
 pub mod layout;
 pub mod ledger;
 pub mod migrations;
+pub mod replication;
 pub mod tls;
 pub mod tokens;

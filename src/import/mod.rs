@@ -189,7 +189,9 @@ impl Importer<'_> {
     /// Whether the file lacks a field that was asked for.
     fn is_to_be_added(&self, client_id: &ClientId, field: Field) -> bool {
         let asked = if field == Field::ClientSecret { self.wish.hashes } else { self.wish.full };
-        asked && !self.config.declares(client_id, field)
+        let declared = self.config.desired.applications.get(client_id);
+        let is_ignored = declared.is_some_and(|declared| declared.ignore.contains(&field));
+        asked && !is_ignored && !self.config.declares(client_id, field)
     }
 
     fn assign(&mut self, client_id: &ClientId, field: Field, lines: &[Line]) {

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::hasher::EncodedHash;
 use crate::secret::Secret;
@@ -36,7 +37,7 @@ impl fmt::Display for ClientId {
 }
 
 /// One column of DOT's application table that a file can manage, in the order in which plans list them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Display name; not unique.
@@ -189,8 +190,11 @@ pub struct Declared {
     pub block: String,
     /// The managed fields.
     pub application: Application,
-    /// Whether the application may not be deleted, nor its secret or redirect URIs narrowed, without `--allow`.
+    /// Whether the application may not be deleted, nor its client id, secret, grant type or redirect URIs taken away,
+    /// without `--allow`.
     pub protect: bool,
+    /// Fields that are written when the application is created and left to others afterwards.
+    pub ignore: BTreeSet<Field>,
 }
 
 /// Everything the file wants of the application table.

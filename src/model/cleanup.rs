@@ -34,11 +34,16 @@ pub enum Category {
     Par,
     /// Expired device grants (RFC 8628); beyond DOT.
     Device,
+    /// Applications of client ID metadata documents that expired and hold nothing live; DOT 3.4.1's
+    /// `clearcimdapplications`.
+    Cimd,
+    /// Dynamically registered applications (RFC 7591) that nobody ever authorised; beyond DOT.
+    Dcr,
 }
 
 impl Category {
     /// All, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Revoked,
         Self::Orphaned,
         Self::Expired,
@@ -47,6 +52,8 @@ impl Category {
         Self::Grants,
         Self::Par,
         Self::Device,
+        Self::Cimd,
+        Self::Dcr,
     ];
 
     /// What users write in `only` and `--only`.
@@ -61,6 +68,8 @@ impl Category {
             Self::Grants => "grants",
             Self::Par => "par",
             Self::Device => "device",
+            Self::Cimd => "cimd",
+            Self::Dcr => "dcr",
         }
     }
 
@@ -80,6 +89,7 @@ impl Category {
             Self::Grants => TableRole::Grant,
             Self::Par => TableRole::ParRequest,
             Self::Device => TableRole::DeviceGrant,
+            Self::Cimd | Self::Dcr => TableRole::Application,
         }
     }
 
@@ -95,6 +105,8 @@ impl Category {
             Self::Grants => "expired authorization codes",
             Self::Par => "expired pushed authorization requests",
             Self::Device => "expired device grants",
+            Self::Cimd => "expired CIMD applications",
+            Self::Dcr => "unused dynamically registered applications",
         }
     }
 }
@@ -102,6 +114,52 @@ impl Category {
 impl fmt::Display for Category {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.key())
+    }
+}
+
+/// Who makes sure that no row refers to a deleted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FkChecks {
+    /// The foreign keys' own triggers, one call per row.
+    #[default]
+    Triggers,
+    /// The cleaner, one query per batch, with those triggers switched off.
+    Set,
+}
+
+impl FkChecks {
+    /// The inverse of what users write.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        match key {
+            "triggers" => Some(Self::Triggers),
+            "set" => Some(Self::Set),
+            _ => None,
+        }
+    }
+}
+
+/// How rows go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Deleted, in small transactions.
+    #[default]
+    Batches,
+    /// With their tables: the rows that stay are put aside and put back, in one transaction under an exclusive lock.
+    Rewrite,
+}
+
+impl Strategy {
+    /// The inverse of what users write.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        match key {
+            "batches" => Some(Self::Batches),
+            "rewrite" => Some(Self::Rewrite),
+            _ => None,
+        }
     }
 }
 
@@ -128,14 +186,26 @@ pub struct CleanupPolicy {
     pub max_rows: Option<u64>,
     /// How many connections delete at the same time, each in batches of its own.
     pub workers: NonZeroU32,
+    /// Who looks at references.
+    pub fk_checks: FkChecks,
+    /// Whether rows are deleted or tables rewritten.
+    pub strategy: Strategy,
     /// The categories to clean; empty: all that DOT's `cleartokens` deletes.
     pub only: BTreeSet<Category>,
     /// The categories not to clean.
     pub skip: BTreeSet<Category>,
     /// Whether [`Category::Device`] is cleaned too.
     pub device_grants: bool,
+    /// Whether [`Category::Cimd`] is cleaned too.
+    pub cimd_applications: bool,
+    /// [`Category::Dcr`]: how old an application must be to count as unused; `None`: they stay.
+    pub dcr_min_age: Option<Duration>,
+    /// Wait while a replica is further behind than this; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
     /// Applications whose rows are left alone.
     pub exclude_clients: BTreeSet<ClientId>,
+    /// Applications that the file declares: they are not deleted, whatever becomes of their tokens.
+    pub declared: BTreeSet<ClientId>,
 }
 
 impl CleanupPolicy {
@@ -159,10 +229,16 @@ impl Default for CleanupPolicy {
             max_duration: None,
             max_rows: None,
             workers: NonZeroU32::MIN,
+            fk_checks: FkChecks::default(),
+            strategy: Strategy::default(),
             only: BTreeSet::new(),
             skip: BTreeSet::new(),
             device_grants: false,
+            cimd_applications: false,
+            dcr_min_age: None,
+            max_replica_lag: None,
             exclude_clients: BTreeSet::new(),
+            declared: BTreeSet::new(),
         }
     }
 }

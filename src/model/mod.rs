@@ -5,17 +5,19 @@
 mod actual;
 mod application;
 mod cleanup;
+pub mod health;
 mod inventory;
 mod policy;
 mod provider;
 mod sweep;
 mod tables;
+pub mod words;
 
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
-pub use cleanup::{Category, CleanupPolicy};
+pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
-pub use sweep::{Doomed, Sweep, Tally};
+pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally};
 pub use tables::{TableNames, TableRole};

@@ -47,7 +47,7 @@ pub struct Policy {
     pub prune: Prune,
     /// What the ledger calls the file; `None`: its path, as it was given.
     pub owner: Option<String>,
-    /// Applications that survive removal of the block that declares them.
+    /// Applications that survive removal of the block that declares them, and whose clients are not to notice a change.
     pub protect: BTreeSet<ClientId>,
     /// The most deletions of one plan; `None`: no limit. [`Policy::DEFAULT_MAX_DELETES`] where the file says nothing.
     pub max_deletes: Option<Limit>,
@@ -77,8 +77,14 @@ impl Default for Policy {
 pub enum Allow {
     /// `delete:CLIENT_ID`: this deletion, protected or over the limit.
     Delete(ClientId),
+    /// `update:CLIENT_ID`: this change of a protected application; by its present client id.
+    Update(ClientId),
     /// `max-deletes=N`: up to N deletions.
     MaxDeletes(u64),
     /// `max-updates=N`: up to N updates.
     MaxUpdates(u64),
+    /// `fk-checks=set`: cleanup without the foreign keys' triggers.
+    FkChecksSet,
+    /// `rewrite`: cleanup that locks the token tables and writes them anew.
+    Rewrite,
 }

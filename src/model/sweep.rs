@@ -20,7 +20,7 @@ use super::tables::TableRole;
 pub struct Sweep {
     /// Which rows go.
     pub doomed: Doomed,
-    /// Applications whose rows are left alone.
+    /// Applications whose rows are left alone; where applications go, those that stay.
     pub excluded: BTreeSet<ClientId>,
 }
 
@@ -63,7 +63,33 @@ pub enum Doomed {
         /// The cutoff.
         expired: OffsetDateTime,
     },
+    /// Walks the applications: those of a metadata document that expired before this, with nothing that lives beyond
+    /// it, go with all that hangs on them.
+    CimdApplications {
+        /// The cutoff.
+        expired: OffsetDateTime,
+    },
+    /// Walks the applications: those that registered themselves before an instant and were never authorised go.
+    DcrApplications {
+        /// The cutoff of the registration.
+        registered: OffsetDateTime,
+        /// A pending authorization that lives beyond this keeps its application.
+        now: OffsetDateTime,
+    },
 }
+
+/// The scope of a registration access token (`DCR_REGISTRATION_SCOPE`): it comes with the registration, so it says
+/// nothing about whether anybody ever used the application.
+pub const REGISTRATION_SCOPE: &str = "oauth2_provider:registration";
+
+/// All tables that lose rows with an application, but for those that name it by its client id.
+const WITH_APPLICATIONS: &[TableRole] = &[
+    TableRole::RefreshToken,
+    TableRole::AccessToken,
+    TableRole::IdToken,
+    TableRole::Grant,
+    TableRole::Application,
+];
 
 impl Sweep {
     /// The table that is walked.
@@ -76,6 +102,7 @@ impl Sweep {
             Doomed::Grants { .. } => TableRole::Grant,
             Doomed::ParRequests { .. } => TableRole::ParRequest,
             Doomed::DeviceGrants { .. } => TableRole::DeviceGrant,
+            Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => TableRole::Application,
         }
     }
 
@@ -92,6 +119,7 @@ impl Sweep {
             Doomed::Grants { .. } => &[TableRole::Grant],
             Doomed::ParRequests { .. } => &[TableRole::ParRequest],
             Doomed::DeviceGrants { .. } => &[TableRole::DeviceGrant],
+            Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => WITH_APPLICATIONS,
         }
     }
 
@@ -118,6 +146,8 @@ impl Sweep {
             Doomed::Grants { .. } => vec![Category::Grants],
             Doomed::ParRequests { .. } => vec![Category::Par],
             Doomed::DeviceGrants { .. } => vec![Category::Device],
+            Doomed::CimdApplications { .. } => vec![Category::Cimd],
+            Doomed::DcrApplications { .. } => vec![Category::Dcr],
         }
     }
 
@@ -135,6 +165,8 @@ impl Sweep {
             Doomed::Grants { .. } => Category::Grants.title(),
             Doomed::ParRequests { .. } => Category::Par.title(),
             Doomed::DeviceGrants { .. } => Category::Device.title(),
+            Doomed::CimdApplications { .. } => Category::Cimd.title(),
+            Doomed::DcrApplications { .. } => Category::Dcr.title(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A row that is created has DOT's defaults where the file is silent; one that is updated keeps what it has. What is
 //! wrong with a row already, and not by the file, is nobody's news here. Widths, users and grant types are `diff`'s.
 
+use std::collections::BTreeSet;
+
 use super::{Finding, FindingCause};
 use crate::model::{
     Actual, Application, ClientId, Declared, Field, Provider, SecretDeclaration, Stored, StoredFields,
@@ -21,8 +23,9 @@ pub(super) fn check(
     actual: &Actual,
     provider: &Provider,
 ) -> Vec<Finding> {
+    let ignored = if stored.is_some() { &declared.ignore } else { &BTreeSet::new() };
     let judge = |row: &Row, application: &Application| -> Vec<Violation> {
-        full_clean(&row.with(application, provider), provider, SCHEMA)
+        full_clean(&row.with(application, ignored, provider), provider, SCHEMA)
     };
     let (row, known) = match stored {
         None => (Row::new_in_dot(actual), Vec::new()),
@@ -50,7 +53,7 @@ fn is_known(known: &[Violation], violation: &Violation) -> bool {
 
 /// A field without which an application cannot be created: said as such.
 fn is_required(stored: Option<&Stored>, declared: &Declared, violation: &Violation) -> bool {
-    let Declared { application, block: _, protect: _ } = declared;
+    let Declared { application, block: _, protect: _, ignore: _ } = declared;
     stored.is_none()
         && ((application.client_type.is_none() && violation.field == Field::ClientType.key())
             || (application.authorization_grant_type.is_none()
@@ -112,8 +115,13 @@ impl Row {
         }
     }
 
-    /// The row with what is declared in place of what it had.
-    fn with<'a>(&'a self, declared: &'a Application, provider: &Provider) -> Candidate<'a> {
+    /// The row with what is declared, and not ignored, in place of what it had.
+    fn with<'a>(
+        &'a self,
+        declared: &'a Application,
+        ignored: &BTreeSet<Field>,
+        provider: &Provider,
+    ) -> Candidate<'a> {
         let Application {
             redirect_uris,
             client_type,
@@ -127,6 +135,14 @@ impl Row {
             skip_authorization: _,
             user: _,
         } = declared;
+        let counts = |field| !ignored.contains(&field);
+        let redirect_uris = redirect_uris.as_ref().filter(|_| counts(Field::RedirectUris));
+        let client_type = client_type.as_ref().filter(|_| counts(Field::ClientType));
+        let grant = authorization_grant_type.as_ref().filter(|_| counts(Field::AuthorizationGrantType));
+        let client_secret = client_secret.as_ref().filter(|_| counts(Field::ClientSecret));
+        let hash_client_secret = hash_client_secret.filter(|_| counts(Field::HashClientSecret));
+        let algorithm = algorithm.as_ref().filter(|_| counts(Field::Algorithm));
+        let allowed_origins = allowed_origins.as_deref().filter(|_| counts(Field::AllowedOrigins));
         let generated =
             SecretFacts { length: usize::from(provider.client_secret_generator_length.get()), hashed: false };
         let secret = match client_secret {
@@ -143,15 +159,13 @@ impl Row {
             client_id: None,
             user: None,
             name: None,
-            redirect_uris: Some(redirect_uris.as_ref().unwrap_or(&self.redirect_uris)),
-            client_type: Some(client_type.as_ref().unwrap_or(&self.client_type)),
-            authorization_grant_type: Some(
-                authorization_grant_type.as_ref().unwrap_or(&self.authorization_grant_type),
-            ),
+            redirect_uris: Some(redirect_uris.unwrap_or(&self.redirect_uris)),
+            client_type: Some(client_type.unwrap_or(&self.client_type)),
+            authorization_grant_type: Some(grant.unwrap_or(&self.authorization_grant_type)),
             client_secret: Some(secret),
             hash_client_secret: hash_client_secret.or(self.hash_client_secret),
-            algorithm: algorithm.as_ref().or(self.algorithm.as_ref()).map(String::as_str),
-            allowed_origins: allowed_origins.as_deref().or(self.allowed_origins.as_deref()),
+            algorithm: algorithm.or(self.algorithm.as_ref()).map(String::as_str),
+            allowed_origins: allowed_origins.or(self.allowed_origins.as_deref()),
         }
     }
 }

@@ -123,34 +123,47 @@ pub(super) fn update(
     } = &declared.application;
     let row: &StoredFields = &stored.fields;
     let owner = check.user(user.as_ref());
+    // What the file ignores it does not manage, once the row is there.
+    let managed = |field| !declared.ignore.contains(&field);
+    let user = user.as_ref().filter(|_| managed(Field::User));
+    let hash_client_secret = hash_client_secret.filter(|_| managed(Field::HashClientSecret));
     let secret = SecretState {
-        declared: client_secret.as_ref(),
+        declared: client_secret.as_ref().filter(|_| managed(Field::ClientSecret)),
         verdict,
         hash: hash_client_secret.or(row.hash_client_secret).unwrap_or(actual.hashes_secrets),
         stored: row,
     };
-    let compared = [
-        text(Field::Name, name.as_ref(), Some(&row.name)),
-        text(Field::ClientType, client_type.as_ref(), Some(&row.client_type)),
-        text(
-            Field::AuthorizationGrantType,
-            authorization_grant_type.as_ref(),
-            Some(&row.authorization_grant_type),
-        ),
-        uris(Field::RedirectUris, redirect_uris.as_ref(), Some(&row.redirect_uris)),
-        uris(
-            Field::PostLogoutRedirectUris,
-            post_logout_redirect_uris.as_ref(),
-            row.post_logout_redirect_uris.as_ref(),
-        ),
-        uris(Field::AllowedOrigins, allowed_origins.as_ref(), row.allowed_origins.as_ref()),
-        text(Field::Algorithm, algorithm.as_ref(), row.algorithm.as_ref()),
-        flag(Field::SkipAuthorization, *skip_authorization, Some(row.skip_authorization)),
-        flag(Field::HashClientSecret, *hash_client_secret, row.hash_client_secret),
-        secret.compare(),
-        user_change(user.as_ref(), owner, row),
+    let texts = [
+        (Field::Name, name, Some(&row.name)),
+        (Field::ClientType, client_type, Some(&row.client_type)),
+        (Field::AuthorizationGrantType, authorization_grant_type, Some(&row.authorization_grant_type)),
     ];
-    let managed = compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
+    let lists = [
+        (Field::RedirectUris, redirect_uris, Some(&row.redirect_uris)),
+        (Field::PostLogoutRedirectUris, post_logout_redirect_uris, row.post_logout_redirect_uris.as_ref()),
+        (Field::AllowedOrigins, allowed_origins, row.allowed_origins.as_ref()),
+    ];
+    let rest = [
+        text(
+            Field::Algorithm,
+            algorithm.as_ref().filter(|_| managed(Field::Algorithm)),
+            row.algorithm.as_ref(),
+        ),
+        flag(
+            Field::SkipAuthorization,
+            skip_authorization.filter(|_| managed(Field::SkipAuthorization)),
+            Some(row.skip_authorization),
+        ),
+        flag(Field::HashClientSecret, hash_client_secret, row.hash_client_secret),
+        secret.compare(),
+        user_change(user, owner, row),
+    ];
+    let texts =
+        texts.map(|(field, wanted, stored)| text(field, wanted.as_ref().filter(|_| managed(field)), stored));
+    let lists =
+        lists.map(|(field, wanted, stored)| uris(field, wanted.as_ref().filter(|_| managed(field)), stored));
+    let compared: Vec<Compared> = texts.into_iter().chain(lists).chain(rest).collect();
+    let count = compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
     let changes: Vec<FieldChange> = compared
         .into_iter()
         .filter_map(|compared| match compared {
@@ -161,7 +174,7 @@ pub(super) fn update(
     if changes.is_empty() && *client_id == stored.client_id {
         return check.finish(None);
     }
-    let unchanged = managed - changes.len();
+    let unchanged = count - changes.len();
     check.finish(Some(Step::Update {
         row: row_ref(stored),
         client_id: client_id.clone(),

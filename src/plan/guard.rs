@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
-use crate::model::{Allow, ClientId, Key, Policy};
+use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, Key, Policy, Strategy};
 
 /// One broken rail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,12 @@ pub enum Violation {
     #[error("application \"{client_id}\" is protected and would be deleted")]
     Protected {
         /// Which.
+        client_id: ClientId,
+    },
+    /// Clients of a protected application would notice a change.
+    #[error("application \"{client_id}\" is protected, and its clients would notice the change")]
+    ProtectedChange {
+        /// Which, by its present client id.
         client_id: ClientId,
     },
     /// More deletions than `max_deletes`.
@@ -51,6 +57,14 @@ pub enum Violation {
         /// How many rows refer to it or to its tokens.
         rows: u64,
     },
+    /// Cleanup would do without the foreign keys' triggers.
+    #[error(
+        "cleanup with fk_checks = \"set\" switches the triggers of foreign keys off for its own statements"
+    )]
+    FkChecksSet,
+    /// Cleanup would lock the token tables and write them anew.
+    #[error("cleanup with strategy = \"rewrite\" locks the token tables, for readers too, until it is done")]
+    Rewrite,
 }
 
 /// A word as a POSIX shell takes it: quoted unless every character is harmless.
@@ -71,8 +85,13 @@ impl Violation {
             Self::Protected { client_id } => {
                 Some(format!("--allow {}", shell_word(&format!("delete:{client_id}"))))
             }
+            Self::ProtectedChange { client_id } => {
+                Some(format!("--allow {}", shell_word(&format!("update:{client_id}"))))
+            }
             Self::TooManyDeletes { planned, .. } => Some(format!("--allow max-deletes={planned}")),
             Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
+            Self::FkChecksSet => Some("--allow fk-checks=set".to_owned()),
+            Self::Rewrite => Some("--allow rewrite".to_owned()),
             Self::Referenced { .. } => None,
         }
     }
@@ -109,6 +128,12 @@ pub struct Rails<'a> {
     pub blockers: &'a BTreeMap<Key, Vec<Blocker>>,
 }
 
+impl Rails<'_> {
+    fn protects(&self, client_id: &ClientId) -> bool {
+        self.policy.protect.contains(client_id) || self.protected.contains(client_id)
+    }
+}
+
 /// Holds a plan against the rails.
 ///
 /// # Errors
@@ -120,12 +145,17 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
     for step in &plan.steps {
         match step {
             Step::Create { .. } | Step::Adopt { .. } => {}
-            Step::Update { .. } => updates += 1,
+            Step::Update { row, client_id, .. } => {
+                let allowed = rails.allow.contains(&Allow::Update(row.client_id.clone()));
+                let protected = rails.protects(&row.client_id) || rails.protects(client_id);
+                if protected && !allowed && step.may_break_clients() {
+                    violations.push(Violation::ProtectedChange { client_id: row.client_id.clone() });
+                }
+                updates += 1;
+            }
             Step::Delete { row, .. } => {
                 let allowed = rails.allow.contains(&Allow::Delete(row.client_id.clone()));
-                let protected =
-                    rails.policy.protect.contains(&row.client_id) || rails.protected.contains(&row.client_id);
-                if protected && !allowed {
+                if rails.protects(&row.client_id) && !allowed {
                     violations.push(Violation::Protected { client_id: row.client_id.clone() });
                 }
                 if !allowed {
@@ -149,10 +179,29 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
 }
 
+/// Holds a cleanup against the rails.
+///
+/// # Errors
+/// Every violation at once.
+pub fn check_cleanup(policy: &CleanupPolicy, allow: &BTreeSet<Allow>) -> Result<(), Refusal> {
+    let mut violations = Vec::new();
+    // A rewrite deletes no row, so no trigger is asked.
+    if policy.strategy == Strategy::Rewrite {
+        if !allow.contains(&Allow::Rewrite) {
+            violations.push(Violation::Rewrite);
+        }
+    } else if policy.fk_checks == FkChecks::Set && !allow.contains(&Allow::FkChecksSet) {
+        violations.push(Violation::FkChecksSet);
+    }
+    if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
+}
+
 fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxDeletes(count) => Some(*count),
-        Allow::Delete(_) | Allow::MaxUpdates(_) => None,
+        Allow::Delete(_) | Allow::Update(_) | Allow::MaxUpdates(_) | Allow::FkChecksSet | Allow::Rewrite => {
+            None
+        }
     });
     allowed.max().or_else(|| rails.policy.max_deletes.map(|limit| limit.of(total)))
 }
@@ -160,7 +209,9 @@ fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
 fn update_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxUpdates(count) => Some(*count),
-        Allow::Delete(_) | Allow::MaxDeletes(_) => None,
+        Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) | Allow::FkChecksSet | Allow::Rewrite => {
+            None
+        }
     });
     allowed.max().or_else(|| rails.policy.max_updates.map(|limit| limit.of(total)))
 }

@@ -5,6 +5,9 @@
 //! cleared on access tokens that stay. The end state is the same, also after an interruption: which rows are doomed
 //! depends on nothing that another batch changes, except that an access token is freed by its refresh token's going
 //! and an ID token by its access token's, and those come later in the same batch or in a later sweep.
+//! Applications frame all that: dynamically registered ones are judged first, while what was issued to them is still
+//! there to tell a dormant one from one that nobody ever used; those of metadata documents last, when the dormant
+//! refresh tokens that would keep them are gone.
 //! Has no clock: the instant is an argument. Knows no SQL.
 
 use std::collections::BTreeSet;
@@ -24,6 +27,9 @@ pub fn sweeps(policy: &CleanupPolicy, as_of: OffsetDateTime, available: &BTreeSe
     let wanted = categories(policy, available);
     let when = |category: Category| wanted.contains(&category).then_some(now);
 
+    let dcr = when(Category::Dcr).and_then(|now| {
+        policy.dcr_min_age.map(|age| Doomed::DcrApplications { registered: before(now, age), now })
+    });
     let revoked = when(Category::Revoked).and_then(|_| revoked_cutoff(policy, now));
     let idle = when(Category::Expired).and_then(|_| idle_cutoff(policy, now));
     let expired = when(Category::Access);
@@ -36,16 +42,24 @@ pub fn sweeps(policy: &CleanupPolicy, as_of: OffsetDateTime, available: &BTreeSe
     });
     let refresh = (revoked.is_some() || orphaned).then_some(Doomed::RefreshTokens { revoked, orphaned });
     [
+        dcr,
         sessions,
         refresh,
         when(Category::Id).map(|expired| Doomed::IdTokens { expired }),
         when(Category::Grants).map(|expired| Doomed::Grants { expired }),
         when(Category::Par).map(|expired| Doomed::ParRequests { expired }),
         when(Category::Device).map(|expired| Doomed::DeviceGrants { expired }),
+        when(Category::Cimd).map(|expired| Doomed::CimdApplications { expired }),
     ]
     .into_iter()
     .flatten()
-    .map(|doomed| Sweep { doomed, excluded: policy.exclude_clients.clone() })
+    .map(|doomed| {
+        let mut sweep = Sweep { doomed, excluded: policy.exclude_clients.clone() };
+        if sweep.role() == TableRole::Application {
+            sweep.excluded.extend(policy.declared.iter().cloned());
+        }
+        sweep
+    })
     .collect()
 }
 
@@ -56,7 +70,12 @@ pub fn categories(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> BT
         .into_iter()
         .filter(|category| {
             let asked = if policy.only.is_empty() {
-                *category != Category::Device || policy.device_grants
+                match category {
+                    Category::Device => policy.device_grants,
+                    Category::Cimd => policy.cimd_applications,
+                    Category::Dcr => policy.dcr_min_age.is_some(),
+                    _ => true,
+                }
             } else {
                 policy.only.contains(category)
             };
@@ -122,6 +141,7 @@ mod tests {
     use time::format_description::well_known::Rfc3339;
 
     use super::*;
+    use crate::model::ClientId;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -271,6 +291,27 @@ mod tests {
         );
         let policy = CleanupPolicy { device_grants: true, ..CleanupPolicy::default() };
         assert_eq!(doomed(&policy).last(), Some(&Doomed::DeviceGrants { expired: now() }));
+    }
+
+    #[test]
+    fn applications_frame_the_tokens() {
+        let policy = CleanupPolicy {
+            cimd_applications: true,
+            dcr_min_age: Some(HOUR),
+            exclude_clients: [ClientId::new("kept")].into(),
+            declared: [ClientId::new("declared")].into(),
+            ..CleanupPolicy::default()
+        };
+        let all = sweeps(&policy, now(), &everything());
+        let (first, last) = (all.first().unwrap(), all.last().unwrap());
+        assert_eq!(first.doomed, Doomed::DcrApplications { registered: now() - HOUR, now: now() });
+        assert_eq!(last.doomed, Doomed::CimdApplications { expired: now() });
+        for sweep in &all {
+            let spared = sweep.excluded.contains(&ClientId::new("declared"));
+            assert_eq!(spared, sweep.role() == TableRole::Application, "{sweep}");
+            assert!(sweep.excluded.contains(&ClientId::new("kept")), "{sweep}");
+        }
+        assert!(doomed(&only(&[Category::Dcr])).is_empty(), "there is no age to go by");
     }
 
     #[test]

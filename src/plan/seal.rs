@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use super::{Plan, SecretVerdict, SecretWrite, Step, Value};
 use crate::hasher::{Hasher, Salt, StoredSecret, Verdict, encode_all, verify_all};
-use crate::model::{Actual, ClientId, Desired, SecretDeclaration};
+use crate::model::{Actual, ClientId, Desired, Field, SecretDeclaration};
 use crate::secret::{Entropy, EntropyError, Secret};
 
 /// What the plan's secrets become.
@@ -110,7 +110,9 @@ pub fn verify(
             .applications
             .get(client_id)
             .or_else(|| former.get(client_id).and_then(|from| actual.applications.get(*from)));
+        let is_ignored = declared.ignore.contains(&Field::ClientSecret);
         if let (Some(SecretDeclaration::Plain(plain)), Some(row)) = (&declared.application.client_secret, row)
+            && !is_ignored
         {
             ids.push(client_id.clone());
             items.push((&row.fields.client_secret, plain));

@@ -66,6 +66,7 @@ fn declared() -> Declared {
             ..Application::default()
         },
         protect: false,
+        ignore: BTreeSet::new(),
     }
 }
 
@@ -379,6 +380,45 @@ fn a_row_is_not_changed_into_one_that_dot_refuses() {
     );
 }
 
+#[test]
+fn what_is_ignored_is_written_once() {
+    let declared =
+        Declared { ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType]), ..declared() };
+    let created = planned(&desired(vec![("web", declared)]), &database(&[]));
+    let [Step::Create { fields, .. }] = created.steps.as_slice() else { panic!("{created:?}") };
+    let uris = fields.iter().find(|setting| setting.field == Field::RedirectUris).unwrap();
+    assert!(matches!(&uris.value, Value::Uris(uris) if uris.len() == 2), "{uris:?}");
+
+    let declared =
+        Declared { ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType]), ..self::declared() };
+    let updated = planned(&desired(vec![("web", declared)]), &database(&["web"]));
+    assert_eq!(changed(&updated), [Field::Name, Field::AuthorizationGrantType]);
+    // Everything that differs is left to others.
+    let declared = Declared { ignore: Field::ALL.into_iter().collect(), ..self::declared() };
+    let nothing = planned(&desired(vec![("web", declared)]), &database(&["web"]));
+    assert_eq!((nothing.is_empty(), nothing.unchanged), (true, vec![id("web")]));
+}
+
+#[test]
+fn clients_of_what_is_protected_notice_nothing() {
+    let policy = Policy { protect: BTreeSet::from([id("web")]), ..Policy::default() };
+    let with = |application| desired(vec![("web", Declared { application, ..Declared::default() })]);
+    let harmless = with(Application { name: Some("Other".to_owned()), ..Application::default() });
+    assert_eq!(refused(&planned(&harmless, &database(&["web"])), &policy, &[]), []);
+    let uris = Some(vec!["https://b.example/cb".to_owned()]);
+    let narrowed =
+        planned(&with(Application { redirect_uris: uris, ..Application::default() }), &database(&["web"]));
+    let refusal = refused(&narrowed, &policy, &[]);
+    assert_eq!(refusal, [Violation::ProtectedChange { client_id: id("web") }]);
+    assert_eq!(refusal[0].allow().unwrap(), "--allow update:web");
+    assert_eq!(refused(&narrowed, &policy, &[Allow::Update(id("web"))]), []);
+    // A rename, under both names.
+    let mut renamed = with(Application::default());
+    renamed.renamed.insert(id("old"), id("web"));
+    let plan = planned(&renamed, &database(&["old"]));
+    assert_eq!(refused(&plan, &policy, &[]), [Violation::ProtectedChange { client_id: id("old") }]);
+}
+
 /// Executes a plan on the model of a database; the real executor is tested on real rows.
 fn executed(plan: &Plan, actual: &mut Actual) {
     for step in &plan.steps {
@@ -472,6 +512,7 @@ fn any_declared() -> impl Strategy<Value = Declared> {
                 user: None,
             },
             protect: false,
+            ignore: BTreeSet::new(),
         },
     )
 }

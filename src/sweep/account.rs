@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Done;
 use super::job::Job;
 use super::pace::back_off;
+use super::throttle::Throttle;
 use super::{Batch, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+use crate::db::tokens::Rewritten;
+use crate::model::Sweep;
 
 /// So many batches in a row without progress end the run; as many times as there are workers.
 const STALLED: u32 = 10;
@@ -21,6 +24,7 @@ pub(super) struct Account<'a> {
     stop: &'a CancellationToken,
     started: Instant,
     stalled_at_most: u32,
+    pub throttle: Option<Throttle>,
     entries: Mutex<Entries<'a>>,
 }
 
@@ -51,11 +55,17 @@ impl<'a> Account<'a> {
     ) -> Self {
         let entries = Entries { on, outcome: Outcome::new(), reserved: 0, stalled: 0, end: None };
         let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
-        Self { pace, stop, started: Instant::now(), stalled_at_most, entries: Mutex::new(entries) }
+        let throttle = pace.max_replica_lag.map(Throttle::new);
+        Self { pace, stop, started: Instant::now(), stalled_at_most, throttle, entries: Mutex::new(entries) }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries<'a>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of how many workers there are.
+    pub(super) fn engage(&self, workers: u32) {
+        self.entries().outcome.workers = workers;
     }
 
     /// Tells the observer.
@@ -89,7 +99,7 @@ impl<'a> Account<'a> {
     pub(super) fn reserve(&self, size: u32, pair: u32) -> Option<u32> {
         let mut entries = self.entries();
         let Some(max) = self.pace.max_rows else { return Some(size) };
-        let deleted = entries.outcome.deleted.total();
+        let deleted = entries.outcome.rows();
         let left = max.saturating_sub(deleted).saturating_sub(entries.reserved);
         // A run that may delete one row only deletes something all the same.
         let least = if deleted == 0 && entries.reserved == 0 { 1 } else { u64::from(pair) };
@@ -115,11 +125,12 @@ impl<'a> Account<'a> {
     /// Books a committed batch.
     pub(super) fn book(&self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
         let deleted = done.deleted();
-        let rows = deleted.tally.total();
+        let rows = deleted.rows();
         let mut entries = self.entries();
         let outcome = &mut entries.outcome;
         outcome.deleted += deleted.tally;
         outcome.detached += deleted.detached;
+        outcome.dependents += deleted.dependents;
         outcome.batches += u64::from(rows > 0);
         outcome.busy += done.elapsed;
         outcome.longest = outcome.longest.max(done.elapsed);
@@ -130,6 +141,17 @@ impl<'a> Account<'a> {
             size,
             elapsed: done.elapsed,
         }));
+    }
+
+    /// Books a committed rewrite.
+    pub(super) fn book_rewritten(&self, rewritten: &Rewritten, elapsed: Duration) {
+        let mut entries = self.entries();
+        let outcome = &mut entries.outcome;
+        outcome.deleted += rewritten.tally;
+        outcome.detached += rewritten.detached;
+        outcome.batches += 1;
+        outcome.busy += elapsed;
+        outcome.longest = outcome.longest.max(elapsed);
     }
 
     /// Counts rows that could not be deleted in any look.
@@ -162,7 +184,7 @@ impl<'a> Account<'a> {
     /// A batch failed: waits before the next try, or gives up. `at_once`: there is another way that needs no wait.
     pub(super) async fn remedy(
         &self,
-        job: &Job<'_>,
+        sweep: &Sweep,
         reason: Transient,
         error: SweepError,
         at_once: bool,
@@ -180,31 +202,42 @@ impl<'a> Account<'a> {
                 return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
             }
             let wait = if at_once { Duration::ZERO } else { back_off(reason, stalled) };
-            (entries.on)(Event::Retry { sweep: job.sweep, reason, stalled, wait });
+            (entries.on)(Event::Retry { sweep, reason, stalled, wait });
             wait
         };
-        self.sleep(wait).await;
+        self.pause(wait).await;
         Ok(Remedy::Again(reason))
     }
 
     /// Pauses, and says what for.
     pub(super) async fn wait(&self, reason: Wait, wait: Duration) {
         self.tell(Event::Waiting { reason, wait });
-        self.sleep(wait).await;
+        self.pause(wait).await;
     }
 
-    /// Sleeps, but not beyond the end of the run.
-    async fn sleep(&self, wait: Duration) {
+    /// Waits for a replica.
+    pub(super) async fn throttle(&self, wait: Duration) {
+        let slept = self.sleep(wait).await;
+        self.entries().outcome.throttled += slept;
+    }
+
+    async fn pause(&self, wait: Duration) {
+        let slept = self.sleep(wait).await;
+        self.entries().outcome.paused += slept;
+    }
+
+    /// Sleeps, but not beyond the end of the run; returns how long.
+    async fn sleep(&self, wait: Duration) -> Duration {
         let started = Instant::now();
         let left = self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()));
         let wait = left.map_or(wait, |left| wait.min(left));
         if wait.is_zero() {
-            return;
+            return Duration::ZERO;
         }
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
         }
-        self.entries().outcome.paused += started.elapsed();
+        started.elapsed()
     }
 }

@@ -11,7 +11,8 @@ use tokio_postgres::IsolationLevel;
 use super::pace::Way;
 use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
-use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
+use crate::db::replication::{self, Replication};
+use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
 
 /// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
 /// tables. With generic plans the plan of the last batch is that of the first.
@@ -44,7 +45,7 @@ pub(super) enum Fault {
     /// Worth another try.
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
-    Unseen(Unseen, SweepError),
+    Unseen(Box<Unseen>, SweepError),
     /// Not.
     Fatal(SweepError),
 }
@@ -119,6 +120,12 @@ impl<'a> Connection<'a> {
         cleaner.whole(&*client).await.map_err(fault)
     }
 
+    /// How far the replicas are.
+    pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
+        let client = self.client().await?;
+        replication::look(&***client).await.map_err(|source| database("looking at the replicas", source))
+    }
+
     /// Runs one batch in a transaction of its own.
     pub(super) async fn attempt(
         &mut self,
@@ -128,20 +135,25 @@ impl<'a> Connection<'a> {
     ) -> Result<Done, Fault> {
         let client = self.client().await?;
         let started = Instant::now();
+        let silence = if cleaner.is_silent() && !matches!(way, Way::Careful(_)) { SILENCE } else { "" };
         let (isolation, lock_timeout) = match way {
-            Way::Bulk => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
+            _ if !silence.is_empty() => (IsolationLevel::ReadCommitted, BULK_LOCK_TIMEOUT),
+            Way::Bulk(_) | Way::Few(..) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
             Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
         let transaction = began.map_err(|source| database("beginning a batch", source))?;
         transaction
-            .batch_execute(&format!("{PLANNING}; {TIMEOUTS}; {lock_timeout}"))
+            .batch_execute(&format!("{PLANNING}; {TIMEOUTS}; {lock_timeout}; {silence}"))
             .await
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {
-            Way::Bulk => {
-                let deleted = cleaner.delete_window(&transaction, window).await.map_err(fault)?;
-                Taken { deleted, left: 0, rest: None }
+            Way::Bulk(pointers) => {
+                let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
+                Taken { deleted, left: 0, rest: None, seen: window.clone() }
+            }
+            Way::Few(keys, pointers) => {
+                cleaner.delete_few(&transaction, window, keys, pointers).await.map_err(fault)?
             }
             Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
         };
@@ -158,7 +170,7 @@ impl<'a> Connection<'a> {
                 let error = DbError::new("committing a batch", source);
                 match xid {
                     Some(xid) if error.is_connection_lost() => {
-                        Err(Fault::Unseen(Unseen { xid, done }, TokensError::from(error).into()))
+                        Err(Fault::Unseen(Box::new(Unseen { xid, done }), TokensError::from(error).into()))
                     }
                     _ => Err(fault(error.into())),
                 }
@@ -198,12 +210,17 @@ impl Done {
     }
 }
 
-fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
+pub(super) fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
     fault(DbError::new(attempted, source).into())
 }
 
-fn fault(error: TokensError) -> Fault {
-    match error.database().and_then(transient) {
+pub(super) fn fault(error: TokensError) -> Fault {
+    let reason = match &error {
+        TokensError::Referenced { .. } => Some(Transient::Referenced),
+        TokensError::Database(error) => transient(error),
+        TokensError::Vetoed { .. } | TokensError::Altered => None,
+    };
+    match reason {
         Some(reason) => Fault::Transient(reason, error.into()),
         None => Fault::Fatal(error.into()),
     }

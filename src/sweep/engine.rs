@@ -9,10 +9,11 @@ use super::account::Account;
 use super::connection::Fault;
 use super::job::Job;
 use super::worker::Worker;
-use super::{Event, Stop, SweepError, Wait};
+use super::{Event, Stop, SweepError, Wait, rewrite};
+use crate::db::engine;
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Cleaner, Excluded, Window};
-use crate::model::{Category, Doomed, Sweep, TableRole};
+use crate::db::tokens::{self, Cleaner, Excluded, Silent, Window};
+use crate::model::{Category, Doomed, FkChecks, Strategy, Sweep, TableRole};
 
 /// So many looks at what was locked, after the sweep.
 const LOOKS: u32 = 3;
@@ -31,11 +32,17 @@ impl<'a> Engine<'a> {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
         let count = account.pace.workers.get().min(most).max(1);
+        account.engage(count);
         let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
         Self { account, workers }
     }
 
     pub(super) async fn run(&mut self, layout: &Layout, sweeps: &[Sweep]) -> Result<Stop, SweepError> {
+        if self.account.pace.strategy == Strategy::Rewrite {
+            assert_visible(&tables(layout, sweeps))?;
+            let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
+            return rewrite::run(&mut worker.connection, self.account, layout, sweeps).await;
+        }
         let jobs = self.prepare(layout, sweeps).await?;
         for job in &jobs {
             if let Some(stop) = self.sweep(job, None).await? {
@@ -55,18 +62,20 @@ impl<'a> Engine<'a> {
         layout: &Layout,
         sweeps: &'s [Sweep],
     ) -> Result<Vec<Job<'s>>, SweepError> {
-        let roles = [TableRole::RefreshToken, TableRole::AccessToken]
-            .into_iter()
-            .chain(sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()));
-        let tables: Vec<&Table> = roles.filter_map(|role| layout.table(role)).collect();
-        let mut hidden: Vec<String> =
-            tables.iter().filter(|table| table.row_security).map(|table| table.sql()).collect();
-        hidden.dedup();
-        if !hidden.is_empty() {
-            return Err(SweepError::RowSecurity(hidden));
-        }
+        let tables = tables(layout, sweeps);
+        assert_visible(&tables)?;
         let Some(worker) = self.workers.first_mut() else { return Ok(Vec::new()) };
         let client = worker.connection.client().await.map_err(Fault::into_error)?;
+        let server = engine::recognise(&***client, layout).await;
+        let server = server.map_err(|error| Fault::reading(error).into_error())?;
+        if let Some(refusal) = server.refusal() {
+            return Err(SweepError::Engine(refusal));
+        }
+        if self.account.throttle.is_some() && !server.shows_replicas() {
+            return Err(SweepError::Engine(format!(
+                "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
+            )));
+        }
         let reading = client.build_transaction().read_only(true).start().await;
         let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
         let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;
@@ -75,10 +84,18 @@ impl<'a> Engine<'a> {
             return Err(SweepError::Obstacles(obstacles));
         }
         let vetoes = tokens::has_vetoes(&*reading, &tables).await?;
+        let silent = match self.account.pace.fk_checks {
+            FkChecks::Triggers => None,
+            FkChecks::Set => {
+                Some(Silent::find(&*reading, layout, sweeps).await?.map_err(SweepError::FkChecks)?)
+            }
+        };
         let mut jobs = Vec::with_capacity(sweeps.len());
         for sweep in sweeps {
             let Some(table) = layout.table(sweep.role()) else { continue };
-            let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone()) else { continue };
+            let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
+                continue;
+            };
             let rows = tokens::estimate(&*reading, table).await?;
             jobs.push(Job::new(sweep, cleaner, rows, self.account.pace, !vetoes));
         }
@@ -167,4 +184,20 @@ impl<'a> Engine<'a> {
         }
         Ok(None)
     }
+}
+
+/// The tables that the sweeps read or change.
+fn tables<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
+    [TableRole::RefreshToken, TableRole::AccessToken]
+        .into_iter()
+        .chain(sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()))
+        .filter_map(|role| layout.table(role))
+        .collect()
+}
+
+fn assert_visible(tables: &[&Table]) -> Result<(), SweepError> {
+    let mut hidden: Vec<String> =
+        tables.iter().filter(|table| table.row_security).map(|table| table.sql()).collect();
+    hidden.dedup();
+    if hidden.is_empty() { Ok(()) } else { Err(SweepError::RowSecurity(hidden)) }
 }

@@ -37,6 +37,22 @@ pub enum Event<'a> {
         /// For how long.
         wait: Duration,
     },
+    /// A replica is behind; the run waits until it is not.
+    Lagging {
+        /// The one that is furthest behind.
+        replica: &'a str,
+        /// By how much.
+        lag: Duration,
+        /// By how much it may be.
+        most: Duration,
+        /// How long the run has waited by now.
+        waited: Duration,
+    },
+    /// There are replicas that this role may not see. Told once.
+    Hidden {
+        /// How many.
+        replicas: u64,
+    },
     /// A sweep ended, at its end or because the run stops.
     Finished {
         /// Which.
@@ -119,6 +135,8 @@ pub struct Outcome {
     pub deleted: Tally,
     /// Access tokens that stay, whose pointer to a deleted refresh token was cleared.
     pub detached: u64,
+    /// Rows that went with an application; they are not in [`Outcome::deleted`].
+    pub dependents: u64,
     /// Committed transactions that deleted something.
     pub batches: u64,
     /// Transactions that were rolled back and tried again.
@@ -132,8 +150,12 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The part of it spent in batches.
     pub busy: Duration,
-    /// The part of it spent in pauses.
+    /// The part of it spent waiting for replicas.
+    pub throttled: Duration,
+    /// The part of it spent in pauses: `batch_interval` and `nice_ratio`, and before second looks and tries.
     pub paused: Duration,
+    /// How many connections worked at the same time; the parts are sums over them.
+    pub workers: u32,
     /// The longest batch: no lock was held for longer.
     pub longest: Duration,
     /// Why it ended.
@@ -141,17 +163,26 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// All rows that were deleted.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.deleted.total() + self.dependents
+    }
+
     pub(super) fn new() -> Self {
         Self {
             deleted: Tally::ZERO,
             detached: 0,
+            dependents: 0,
             batches: 0,
             retries: 0,
             locked: 0,
             unseen: 0,
             elapsed: Duration::ZERO,
             busy: Duration::ZERO,
+            throttled: Duration::ZERO,
             paused: Duration::ZERO,
+            workers: 1,
             longest: Duration::ZERO,
             stop: Stop::Finished,
         }

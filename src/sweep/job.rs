@@ -53,7 +53,8 @@ impl<'a> Job<'a> {
         pace: &Pace,
         bulk: bool,
     ) -> Self {
-        let pacer = Pacer::new(pace, cleaner.rows_per_key(), bulk && cleaner.has_bulk());
+        let (bulk, pointers) = (bulk && cleaner.has_bulk(), cleaner.expected_pointers());
+        let pacer = Pacer::new(pace, cleaner.rows_per_key(), bulk, pointers);
         let progress =
             Progress { pacer, deleted: Tally::ZERO, locked: Vec::new(), left: 0, handed_out: false };
         Self { sweep, cleaner, rows, route: tokio::sync::Mutex::new(None), progress: Mutex::new(progress) }

@@ -10,6 +10,8 @@ mod engine;
 mod event;
 mod job;
 mod pace;
+mod rewrite;
+mod throttle;
 mod worker;
 
 use std::num::NonZeroU32;
@@ -24,7 +26,7 @@ pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::db::tokens::{Obstacle, TokensError};
-use crate::model::{CleanupPolicy, Sweep};
+use crate::model::{CleanupPolicy, FkChecks, Strategy, Sweep};
 
 /// How fast, how much and how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +43,14 @@ pub struct Pace {
     pub max_duration: Option<Duration>,
     /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
     pub max_rows: Option<u64>,
+    /// Wait while a replica is further behind; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
     /// How many connections work at the same time.
     pub workers: NonZeroU32,
+    /// Who looks at references.
+    pub fk_checks: FkChecks,
+    /// Whether rows are deleted or tables rewritten.
+    pub strategy: Strategy,
 }
 
 impl From<&CleanupPolicy> for Pace {
@@ -54,7 +62,10 @@ impl From<&CleanupPolicy> for Pace {
             nice_ratio: policy.nice_ratio,
             max_duration: policy.max_duration,
             max_rows: policy.max_rows,
+            max_replica_lag: policy.max_replica_lag,
             workers: policy.workers,
+            fk_checks: policy.fk_checks,
+            strategy: policy.strategy,
         }
     }
 }
@@ -68,6 +79,15 @@ pub enum SweepError {
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
+    /// The server is no PostgreSQL, or one whose statements mean something else.
+    #[error("{0}")]
+    Engine(String),
+    /// References cannot be checked set by set here, for these reasons.
+    #[error("triggers cannot be switched off here: {}", .0.join("; "))]
+    FkChecks(Vec<String>),
+    /// The tables cannot be rewritten, for these reasons.
+    #[error("the token tables cannot be rewritten: {}", .0.join("; "))]
+    Rewrite(Vec<String>),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -81,7 +101,11 @@ impl SweepError {
                 Some(database) => database.message().to_owned(),
                 None => error.to_string(),
             },
-            Self::Obstacles(_) | Self::RowSecurity(_) => self.to_string(),
+            Self::Obstacles(_)
+            | Self::RowSecurity(_)
+            | Self::Engine(_)
+            | Self::FkChecks(_)
+            | Self::Rewrite(_) => self.to_string(),
         }
     }
 }
@@ -107,7 +131,8 @@ fn obstacles(all: &[Obstacle]) -> String {
 /// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`].
+/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
+/// [`SweepError::FkChecks`], [`SweepError::Rewrite`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(
     pool: &Pool,

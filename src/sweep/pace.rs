@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Pace, Transient};
+use crate::db::tokens::Pointers;
 
-/// Where fewer of the rows that a window could lose are doomed, one row lock at a time is cheaper than one transaction
-/// per window.
+/// Where fewer of the rows that a window could lose are doomed, they are picked from longer windows.
 const SPARSE: f64 = 0.15;
 
 /// How many rows are looked at, per row that may be deleted, where few are doomed. Cutting such a batch short by its
@@ -19,9 +19,18 @@ const FIRST: u32 = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// All doomed rows of a window in one statement per table.
-    Bulk,
+    Bulk(Pointers),
+    /// So many doomed rows at most, with one statement per table.
+    Few(u32, Pointers),
     /// Row by row under its lock, so many keys at most.
     Careful(u32),
+}
+
+impl Way {
+    /// Whether it takes for granted that nothing points at the refresh tokens that go.
+    pub(super) const fn trusts(self) -> bool {
+        matches!(self, Self::Bulk(Pointers::ExpectNone) | Self::Few(_, Pointers::ExpectNone))
+    }
 }
 
 /// The size of batches.
@@ -34,13 +43,15 @@ pub(super) struct Pacer {
     rows_per_key: u32,
     bulk: bool,
     sparse: bool,
+    pointers: Pointers,
 }
 
 impl Pacer {
-    pub(super) fn new(pace: &Pace, rows_per_key: u32, bulk: bool) -> Self {
+    pub(super) fn new(pace: &Pace, rows_per_key: u32, bulk: bool, pointers: Pointers) -> Self {
         let ceiling = pace.batch_size.get();
         let size = pace.target_batch_time.map_or(ceiling, |_| FIRST.min(ceiling));
-        Self { ceiling, size, target: pace.target_batch_time, rows_per_key, bulk, sparse: false }
+        let target = pace.target_batch_time;
+        Self { ceiling, size, target, rows_per_key, bulk, sparse: false, pointers }
     }
 
     /// The most rows that the next batch deletes; at least one key's worth.
@@ -49,18 +60,24 @@ impl Pacer {
     }
 
     /// The keys of a batch of so many rows.
-    pub(super) fn keys(&self, size: u32) -> u32 {
+    fn keys(&self, size: u32) -> u32 {
         (size / self.rows_per_key).max(1)
     }
 
     /// How to go about a new window, and how many rows it spans.
     pub(super) fn next(&self, size: u32) -> (Way, u32) {
         let keys = self.keys(size);
-        if self.bulk && !self.sparse {
-            (Way::Bulk, keys)
-        } else {
-            (Way::Careful(keys), keys.saturating_mul(STRETCH))
+        match (self.bulk, self.sparse) {
+            (true, false) => (Way::Bulk(self.pointers), keys),
+            (true, true) => (Way::Few(keys, self.pointers), keys.saturating_mul(STRETCH)),
+            (false, _) => (Way::Careful(keys), keys.saturating_mul(STRETCH)),
         }
+    }
+
+    /// How to pick so many rows from a window; `careful`: somebody else is there.
+    pub(super) fn pick(&self, size: u32, careful: bool) -> Way {
+        let keys = self.keys(size);
+        if self.bulk && !careful { Way::Few(keys, self.pointers) } else { Way::Careful(keys) }
     }
 
     /// A window was done in bulk.
@@ -72,12 +89,17 @@ impl Pacer {
         self.adapt(elapsed);
     }
 
-    /// A part of a window was done row by row; `cut_short`: by its limit.
+    /// Doomed rows of a window were picked; `cut_short`: by the limit of the batch.
     pub(super) fn picked(&mut self, cut_short: bool, elapsed: Duration) {
         if cut_short {
             self.sparse = false;
         }
         self.adapt(elapsed);
+    }
+
+    /// There were pointers where none were expected: from now on they are looked for.
+    pub(super) const fn expect_pointers(&mut self) {
+        self.pointers = Pointers::Clear;
     }
 
     /// A batch ran into its statement timeout.
@@ -135,30 +157,33 @@ mod tests {
 
     #[test]
     fn a_batch_never_exceeds_its_size() {
-        let pacer = Pacer::new(&pace(10_000, None), 2, true);
+        let pacer = Pacer::new(&pace(10_000, None), 2, true, Pointers::Clear);
         assert_eq!(pacer.size(), 10_000);
-        assert_eq!(pacer.next(10_000), (Way::Bulk, 5_000));
+        assert_eq!(pacer.next(10_000), (Way::Bulk(Pointers::Clear), 5_000));
         // A refresh token and its access token are not torn apart.
-        let smallest = Pacer::new(&pace(1, None), 2, true);
-        assert_eq!((smallest.size(), smallest.next(2)), (2, (Way::Bulk, 1)));
+        let smallest = Pacer::new(&pace(1, None), 2, true, Pointers::Clear);
+        assert_eq!((smallest.size(), smallest.next(2)), (2, (Way::Bulk(Pointers::Clear), 1)));
     }
 
     #[test]
     fn few_doomed_rows_are_picked_and_many_are_swept() {
-        let mut pacer = Pacer::new(&pace(1_000, None), 1, true);
+        let mut pacer = Pacer::new(&pace(1_000, None), 1, true, Pointers::Clear);
         pacer.swept(1_000, 10, MS);
-        assert_eq!(pacer.next(1_000), (Way::Careful(1_000), 8_000));
+        let few = Way::Few(1_000, Pointers::Clear);
+        assert_eq!(pacer.next(1_000), (few, 8_000));
         pacer.picked(false, MS);
-        assert_eq!(pacer.next(1_000), (Way::Careful(1_000), 8_000));
+        assert_eq!(pacer.next(1_000), (few, 8_000));
+        assert_eq!(pacer.pick(1_000, false), few);
+        assert_eq!(pacer.pick(1_000, true), Way::Careful(1_000));
         pacer.picked(true, MS);
-        assert_eq!(pacer.next(1_000), (Way::Bulk, 1_000));
-        let careful = Pacer::new(&pace(1_000, None), 1, false);
+        assert_eq!(pacer.next(1_000), (Way::Bulk(Pointers::Clear), 1_000));
+        let careful = Pacer::new(&pace(1_000, None), 1, false, Pointers::Clear);
         assert_eq!(careful.next(1_000), (Way::Careful(1_000), 8_000));
     }
 
     #[test]
     fn the_size_follows_the_target() {
-        let mut pacer = Pacer::new(&pace(10_000, Some(100 * MS)), 1, true);
+        let mut pacer = Pacer::new(&pace(10_000, Some(100 * MS)), 1, true, Pointers::Clear);
         assert_eq!(pacer.size(), 1_000);
         pacer.swept(1_000, 1_000, 10 * MS);
         assert_eq!(pacer.size(), 2_000);
@@ -172,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_timeout_halves_the_size_for_a_while() {
-        let mut pacer = Pacer::new(&pace(1_000, None), 1, true);
+        let mut pacer = Pacer::new(&pace(1_000, None), 1, true, Pointers::Clear);
         pacer.too_slow();
         assert_eq!(pacer.size(), 500);
         for _ in 0..4 {

@@ -11,8 +11,9 @@ use super::account::{Account, Remedy};
 use super::connection::{Connection, Done, Fault, Verdict};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
-use super::{Stop, SweepError, Transient, Wait};
-use crate::db::tokens::Window;
+use super::throttle::Behind;
+use super::{Event, Stop, SweepError, Transient, Wait};
+use crate::db::tokens::{Pointers, Taken, Window};
 
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
@@ -62,7 +63,7 @@ impl<'a> Worker<'a> {
 
     async fn walk_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         loop {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await? {
                 return Ok(Some(stop));
             }
             let size = job.with_pacer(|pacer| pacer.size());
@@ -84,10 +85,10 @@ impl<'a> Worker<'a> {
                 }
             };
             let stop = match piece.way {
-                Way::Bulk => self.sweep(job, piece, room).await?,
-                Way::Careful(_) => {
+                Way::Bulk(pointers) => self.sweep(job, piece, pointers, room).await?,
+                Way::Few(..) | Way::Careful(_) => {
                     self.account.release(room);
-                    self.pick(job, piece.window, piece.span).await?
+                    self.pick(job, piece.window, piece.span, false).await?
                 }
             };
             if stop.is_some() {
@@ -97,14 +98,20 @@ impl<'a> Worker<'a> {
     }
 
     /// Does a window in bulk.
-    async fn sweep(&mut self, job: &Job<'_>, piece: Piece, room: u32) -> Result<Option<Stop>, SweepError> {
+    async fn sweep(
+        &mut self,
+        job: &Job<'_>,
+        piece: Piece,
+        pointers: Pointers,
+        room: u32,
+    ) -> Result<Option<Stop>, SweepError> {
         let Piece { window, span, .. } = piece;
-        let attempt = self.attempt(job, &window, Way::Bulk).await;
+        let attempt = self.attempt(job, &window, Way::Bulk(pointers)).await;
         self.account.release(room);
         match attempt? {
             Attempt::Stop(stop) => return Ok(Some(stop)),
             Attempt::Done(done) => {
-                let rows = done.deleted().tally.total();
+                let rows = done.deleted().rows();
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
@@ -112,18 +119,28 @@ impl<'a> Worker<'a> {
                 job.with_pacer(Pacer::too_slow);
                 job.give_back(window).await;
             }
+            Attempt::Failed(Transient::Referenced) if Way::Bulk(pointers).trusts() => {
+                job.with_pacer(Pacer::expect_pointers);
+                job.give_back(window).await;
+            }
             Attempt::Failed(Transient::Disconnected) => job.give_back(window).await,
-            Attempt::Failed(_) => return self.pick(job, window, span).await,
+            Attempt::Failed(_) => return self.pick(job, window, span, true).await,
         }
         Ok(None)
     }
 
-    /// Does a window one row lock at a time, in as many batches as it takes.
-    async fn pick(&mut self, job: &Job<'_>, window: Window, span: u32) -> Result<Option<Stop>, SweepError> {
+    /// Does the doomed rows of a window in as many batches as it takes; `careful`: one row lock at a time.
+    async fn pick(
+        &mut self,
+        job: &Job<'_>,
+        window: Window,
+        span: u32,
+        mut careful: bool,
+    ) -> Result<Option<Stop>, SweepError> {
         let mut rest = Some(window);
         let mut tries = 0;
         while let Some(window) = rest.take() {
-            if let Some(stop) = self.may_go_on().await {
+            if let Some(stop) = self.may_go_on(job).await? {
                 return Ok(Some(stop));
             }
             let (size, pair) = (job.with_pacer(|pacer| pacer.size()), job.cleaner.rows_per_key());
@@ -131,8 +148,8 @@ impl<'a> Worker<'a> {
                 job.give_back(window).await;
                 return Ok(self.account.must_stop());
             };
-            let keys = job.with_pacer(|pacer| pacer.keys(room));
-            let attempt = self.attempt(job, &window, Way::Careful(keys)).await;
+            let way = job.with_pacer(|pacer| pacer.pick(room, careful));
+            let attempt = self.attempt(job, &window, way).await;
             self.account.release(room);
             match attempt? {
                 Attempt::Stop(stop) => return Ok(Some(stop)),
@@ -151,6 +168,14 @@ impl<'a> Worker<'a> {
                     rest = Some(window);
                 }
                 Attempt::Failed(Transient::Disconnected) => rest = Some(window),
+                Attempt::Failed(Transient::Referenced) if way.trusts() => {
+                    job.with_pacer(Pacer::expect_pointers);
+                    rest = Some(window);
+                }
+                Attempt::Failed(_) if !careful && matches!(way, Way::Few(..)) => {
+                    careful = true;
+                    rest = Some(window);
+                }
                 Attempt::Failed(_) => {
                     tries += 1;
                     if tries < TRIES {
@@ -171,7 +196,7 @@ impl<'a> Worker<'a> {
         windows: Vec<Window>,
     ) -> Result<Option<Stop>, SweepError> {
         for window in windows {
-            if let Some(stop) = self.pick(job, window, 0).await? {
+            if let Some(stop) = self.pick(job, window, 0, true).await? {
                 return Ok(Some(stop));
             }
         }
@@ -183,10 +208,13 @@ impl<'a> Worker<'a> {
         let done = match self.connection.attempt(&job.cleaner, window, way).await {
             Ok(done) => done,
             Err(Fault::Unseen(unseen, error)) => {
-                let remedy = self.account.remedy(job, Transient::Disconnected, error, false).await?;
+                let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
                     match self.connection.verdict(&unseen).await {
-                        Ok(Verdict::Committed) => break unseen.done,
+                        Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
+                            Attempt::Done(done) => break done,
+                            other => return Ok(other),
+                        },
                         Ok(Verdict::Aborted) => return Ok(remedy.into()),
                         Ok(Verdict::Unknown) => {
                             self.account.book_unseen();
@@ -201,12 +229,38 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-            Err(fault) => return self.trouble(job, fault, way == Way::Bulk).await,
+            Err(fault) => return self.trouble(job, fault, !matches!(way, Way::Careful(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
-        match self.account.note_progress(done.deleted().tally.total(), left) {
+        match self.account.note_progress(done.deleted().rows(), left) {
             Some(stop) => Ok(Attempt::Stop(stop)),
             None => Ok(Attempt::Done(done)),
+        }
+    }
+
+    /// Looks whether a batch that is said to be committed has left anything.
+    ///
+    /// After a crash the server gives out again the numbers of transactions of which nothing had reached its log: then
+    /// "committed" is somebody else's transaction, and this one never happened. Its rows are still there, and go now.
+    async fn confirm(&mut self, job: &Job<'_>, said: Done, way: Way) -> Result<Attempt, SweepError> {
+        let keys = match way {
+            Way::Careful(keys) | Way::Few(keys, _) => keys,
+            Way::Bulk(_) => u32::MAX,
+        };
+        loop {
+            match self.connection.attempt(&job.cleaner, &said.taken.seen, Way::Careful(keys)).await {
+                Ok(again) if again.deleted().rows() == 0 => return Ok(Attempt::Done(said)),
+                Ok(again) => {
+                    let taken = Taken { rest: said.taken.rest, ..again.taken };
+                    return Ok(Attempt::Done(Done { taken, ..again }));
+                }
+                Err(fault) => {
+                    if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                        self.account.book_unseen();
+                        return Ok(Attempt::Stop(stop));
+                    }
+                }
+            }
         }
     }
 
@@ -218,23 +272,42 @@ impl<'a> Worker<'a> {
             Fault::Fatal(error) => return Err(error),
         };
         let at_once = fallback && reason != Transient::Disconnected;
-        Ok(self.account.remedy(job, reason, error, at_once).await?.into())
+        Ok(self.account.remedy(job.sweep, reason, error, at_once).await?.into())
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
         job.book(done.deleted().tally);
         self.account.book(job, done, examined, size);
-        self.due = pause(self.account.pace, done.elapsed, done.deleted().tally.total());
+        self.due = pause(self.account.pace, done.elapsed, done.deleted().rows());
     }
 
-    /// Pauses if a pause is due, and says why the run must end, if it must.
-    async fn may_go_on(&mut self) -> Option<Stop> {
-        let stop = self.account.must_stop();
+    /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
+    async fn may_go_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         let due = std::mem::take(&mut self.due);
-        if stop.is_some() || due.is_zero() {
-            return stop;
+        if !due.is_zero() && self.account.must_stop().is_none() {
+            self.account.wait(Wait::Pace, due).await;
         }
-        self.account.wait(Wait::Pace, due).await;
-        self.account.must_stop()
+        let account = self.account;
+        let Some(throttle) = &account.throttle else { return Ok(account.must_stop()) };
+        loop {
+            if let Some(stop) = account.must_stop() {
+                return Ok(Some(stop));
+            }
+            let look = match throttle.look(&mut self.connection).await {
+                Ok(look) => look,
+                Err(fault) => match self.trouble(job, fault, false).await? {
+                    Attempt::Stop(stop) => return Ok(Some(stop)),
+                    Attempt::Done(_) | Attempt::Failed(_) => continue,
+                },
+            };
+            if let Some(replicas) = look.hidden {
+                account.tell(Event::Hidden { replicas });
+            }
+            let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
+            if look.fresh {
+                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most(), waited });
+            }
+            account.throttle(throttle.interval()).await;
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan::{grouped, plural};
 use super::progress::{because, key, short};
 use crate::model::Tally;
-use crate::sweep::{Outcome, Stop};
+use crate::sweep::{Outcome, Stop, Transient};
 
 /// The version of the JSON object.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -17,10 +17,11 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// counted.
 #[must_use]
 pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
-    let deleted = outcome.deleted.total();
+    let deleted = outcome.rows();
     let mut out = String::new();
     if deleted == 0 {
-        let _ = writeln!(out, "Cleanup: nothing was deleted ({}).", short(outcome.elapsed));
+        let parts: Vec<String> = [short(outcome.elapsed)].into_iter().chain(shares(outcome)).collect();
+        let _ = writeln!(out, "Cleanup: nothing was deleted ({}).", parts.join(", "));
     } else {
         let _ = writeln!(
             out,
@@ -29,9 +30,14 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
             short(outcome.elapsed),
             effort(outcome)
         );
-        let width = outcome.deleted.iter().map(|(_, rows)| grouped(rows).len()).max().unwrap_or_default();
+        let counts = outcome.deleted.iter().map(|(_, rows)| rows).chain([outcome.dependents]);
+        let width = counts.map(|rows| grouped(rows).len()).max().unwrap_or_default();
         for (category, rows) in outcome.deleted.iter().filter(|(_, rows)| *rows > 0) {
             let _ = writeln!(out, "    {:>width$}  {}", grouped(rows), category.title());
+        }
+        if outcome.dependents > 0 {
+            let what = "grants and tokens of these applications";
+            let _ = writeln!(out, "    {:>width$}  {what}", grouped(outcome.dependents));
         }
     }
     out.push_str(&ending(outcome, total));
@@ -50,10 +56,34 @@ fn effort(outcome: &Outcome) -> String {
             retries => format!("{} retries", grouped(retries)),
         });
     }
-    if outcome.paused >= Duration::from_secs(1) {
-        parts.push(format!("{} paused", short(outcome.paused)));
-    }
+    parts.extend(shares(outcome));
     parts.join(", ")
+}
+
+/// How the time was spent, where that was not all work.
+fn shares(outcome: &Outcome) -> impl Iterator<Item = String> + use<> {
+    let noteworthy = outcome.paused + outcome.throttled >= Duration::from_secs(1);
+    let Shares { busy, throttled, paused } = Shares::of(outcome);
+    [(busy, "busy"), (throttled, "waiting for replicas"), (paused, "paused")]
+        .into_iter()
+        .filter(move |(share, _)| noteworthy && *share >= 0.005)
+        .map(|(share, what)| format!("{:.0}% {what}", share * 100.0))
+}
+
+/// What the workers did with their time, of 1. What is missing went into finding the next stretch, and into waiting for
+/// other workers at the end of a sweep.
+struct Shares {
+    busy: f64,
+    throttled: f64,
+    paused: f64,
+}
+
+impl Shares {
+    fn of(outcome: &Outcome) -> Self {
+        let all = outcome.elapsed.as_secs_f64() * f64::from(outcome.workers);
+        let share = |part: Duration| if all > 0.0 { (part.as_secs_f64() / all).min(1.0) } else { 0.0 };
+        Self { busy: share(outcome.busy), throttled: share(outcome.throttled), paused: share(outcome.paused) }
+    }
 }
 
 fn batches(count: u64) -> String {
@@ -68,27 +98,36 @@ fn per_second(outcome: &Outcome) -> Option<u64> {
         clippy::cast_sign_loss,
         reason = "a rate, rounded for people"
     )]
-    (seconds > 0.0).then(|| (outcome.deleted.total() as f64 / seconds).round() as u64)
+    (seconds > 0.0).then(|| (outcome.rows() as f64 / seconds).round() as u64)
 }
 
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
+    const NEXT: &str = "The next run goes on from here.";
     let left = total.map(|total| total.saturating_sub(outcome.deleted.total()));
-    let left_over = left
-        .filter(|left| *left > 0)
-        .map_or_else(String::new, |left| format!(" {} left to delete.", plural(left, "row")));
+    let left = match left {
+        Some(0) => " Nothing is left to delete.".to_owned(),
+        Some(left) => format!(" {} left to delete. {NEXT}", plural(left, "row")),
+        None => format!(" {NEXT} --dry-run counts what is left."),
+    };
     let mut text = match &outcome.stop {
-        Stop::Finished if outcome.locked == 0 => String::new(),
+        Stop::Finished if outcome.locked == 0 => "Finished: nothing is left to delete.\n".to_owned(),
         Stop::Finished => {
             let (rows, verb) =
                 (plural(outcome.locked, "row"), if outcome.locked == 1 { "was" } else { "were" });
-            format!("{rows} {verb} locked by other transactions throughout; the next run takes them.\n")
+            format!(
+                "Finished: {rows} {verb} locked by other transactions throughout; the next run takes them.\n"
+            )
         }
-        Stop::MaxRows => format!("Stopped: that is as many rows as allowed.{left_over}\n"),
-        Stop::MaxDuration => format!("Stopped: the time is up.{left_over}\n"),
-        Stop::Interrupted => format!("Stopped: interrupted.{left_over} The next run goes on from here.\n"),
+        Stop::MaxRows => format!("Stopped: that is as many rows as allowed.{left}\n"),
+        Stop::MaxDuration => format!("Stopped: the time is up.{left}\n"),
+        Stop::Interrupted => format!("Stopped: interrupted.{left}\n"),
         Stop::NoProgress { batches, reason, detail } => {
             let batches = self::batches(u64::from(*batches));
-            format!("Stopped: {batches} in a row got nowhere ({}: {detail}).{left_over}\n", because(*reason))
+            format!(
+                "Stopped: {batches} in a row got nowhere ({}: {detail}). {}{left}\n",
+                because(*reason),
+                remedy(*reason)
+            )
         }
     };
     if outcome.unseen > 0 {
@@ -99,6 +138,20 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
         );
     }
     text
+}
+
+/// What to do about a run that gets nowhere.
+const fn remedy(reason: Transient) -> &'static str {
+    match reason {
+        Transient::Locked | Transient::Deadlock | Transient::Changed => {
+            "Look for transactions that stay open in pg_stat_activity."
+        }
+        Transient::Referenced => "Look for the table that keeps referring to these rows.",
+        Transient::TooSlow => {
+            "Look for missing indexes on the referring columns, or for a server that is overloaded."
+        }
+        Transient::Disconnected => "Look at the server's log.",
+    }
 }
 
 #[derive(Serialize)]
@@ -112,21 +165,75 @@ struct Object<'a> {
     run: Option<Run<'a>>,
 }
 
-#[derive(Serialize)]
-struct Run<'a> {
+/// The statistics of a run, for scripts.
+#[derive(Debug, Serialize)]
+pub struct Run<'a> {
     stop: &'static str,
     stop_reason: Option<&'static str>,
     stop_detail: Option<&'a str>,
     locked: u64,
+    dependents: u64,
     detached: u64,
     batches: u64,
     retries: u64,
     unseen_batches: u64,
     seconds: f64,
+    workers: u32,
     busy_seconds: f64,
+    throttled_seconds: f64,
     paused_seconds: f64,
+    busy_share: f64,
+    throttled_share: f64,
+    paused_share: f64,
     longest_batch_seconds: f64,
     rows_per_second: Option<u64>,
+}
+
+impl<'a> From<&'a Outcome> for Run<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
+        let Outcome {
+            deleted: _,
+            dependents,
+            detached,
+            batches,
+            retries,
+            locked,
+            unseen,
+            elapsed,
+            busy,
+            throttled,
+            paused,
+            workers,
+            longest,
+            stop,
+        } = outcome;
+        let (stop_reason, stop_detail) = match stop {
+            Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.as_str())),
+            _ => (None, None),
+        };
+        let shares = Shares::of(outcome);
+        Self {
+            stop: stop_key(stop),
+            stop_reason,
+            stop_detail,
+            locked: *locked,
+            dependents: *dependents,
+            detached: *detached,
+            batches: *batches,
+            retries: *retries,
+            unseen_batches: *unseen,
+            seconds: seconds(*elapsed),
+            workers: *workers,
+            busy_seconds: seconds(*busy),
+            throttled_seconds: seconds(*throttled),
+            paused_seconds: seconds(*paused),
+            busy_share: thousandths(shares.busy),
+            throttled_share: thousandths(shares.throttled),
+            paused_share: thousandths(shares.paused),
+            longest_batch_seconds: seconds(*longest),
+            rows_per_second: per_second(outcome),
+        }
+    }
 }
 
 /// A run, as JSON. `to_delete`: what was counted before.
@@ -138,35 +245,30 @@ pub fn outcome_json(
     outcome: &Outcome,
     to_delete: Option<&Tally>,
 ) -> Result<String, serde_json::Error> {
-    let Outcome { deleted, detached, batches, retries, locked, unseen, elapsed, busy, paused, longest, stop } =
-        outcome;
-    let (stop_reason, stop_detail) = match stop {
-        Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.as_str())),
-        _ => (None, None),
-    };
     object(&Object {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
         as_of: Some(as_of),
         dry_run: false,
-        deleted: Some(deleted),
+        deleted: Some(&outcome.deleted),
         to_delete,
-        run: Some(Run {
-            stop: stop_key(stop),
-            stop_reason,
-            stop_detail,
-            locked: *locked,
-            detached: *detached,
-            batches: *batches,
-            retries: *retries,
-            unseen_batches: *unseen,
-            seconds: seconds(*elapsed),
-            busy_seconds: seconds(*busy),
-            paused_seconds: seconds(*paused),
-            longest_batch_seconds: seconds(*longest),
-            rows_per_second: per_second(outcome),
-        }),
+        run: Some(Run::from(outcome)),
     })
+}
+
+/// The end of a run as one line of the progress objects.
+///
+/// # Errors
+/// Serde's, which do not occur.
+pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Stopped<'a> {
+        event: &'static str,
+        deleted: &'a Tally,
+        #[serde(flatten)]
+        run: Run<'a>,
+    }
+    serde_json::to_string(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
 }
 
 /// A dry run, as JSON.
@@ -190,11 +292,16 @@ fn object(object: &Object<'_>) -> Result<String, serde_json::Error> {
 }
 
 fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000.0).round() / 1_000.0
+    thousandths(duration.as_secs_f64())
 }
 
-/// Why a run ended, for scripts.
-const fn stop_key(stop: &Stop) -> &'static str {
+fn thousandths(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}
+
+/// Why a run ended, for scripts and for the ledger.
+#[must_use]
+pub const fn stop_key(stop: &Stop) -> &'static str {
     match stop {
         Stop::Finished => "finished",
         Stop::MaxRows => "max_rows",
@@ -208,7 +315,6 @@ const fn stop_key(stop: &Stop) -> &'static str {
 mod tests {
     use super::*;
     use crate::model::Category;
-    use crate::sweep::Transient;
 
     fn outcome(stop: Stop) -> Outcome {
         let mut deleted = Tally::ZERO;
@@ -216,14 +322,17 @@ mod tests {
         deleted.add(Category::Access, 1_064_832);
         Outcome {
             deleted,
+            dependents: 0,
             detached: 4_000,
             batches: 130,
             retries: 1,
             locked: 0,
             unseen: 0,
             elapsed: Duration::from_secs(10),
-            busy: Duration::from_secs(8),
+            busy: Duration::from_secs(14),
+            throttled: Duration::from_secs(4),
             paused: Duration::from_secs(2),
+            workers: 2,
             longest: Duration::from_millis(190),
             stop,
         }
@@ -233,12 +342,17 @@ mod tests {
     fn what_was_deleted_and_how_fast() {
         assert_eq!(
             render(&outcome(Stop::Finished), None),
-            "Cleanup: 1,084,915 rows deleted in 10s (108,492 rows/s, 130 batches, longest 0.19s, 1 retry, 2.0s paused).\n\
+            "Cleanup: 1,084,915 rows deleted in 10s (108,492 rows/s, 130 batches, longest 0.19s, 1 retry, 70% busy, \
+             20% waiting for replicas, 10% paused).\n\
              \x20      20,083  revoked refresh tokens\n\
-             \x20   1,064,832  expired access tokens\n"
+             \x20   1,064,832  expired access tokens\n\
+             Finished: nothing is left to delete.\n"
         );
         let nothing = Outcome { deleted: Tally::ZERO, batches: 0, ..outcome(Stop::Finished) };
-        assert_eq!(render(&nothing, Some(0)), "Cleanup: nothing was deleted (10s).\n");
+        assert_eq!(
+            render(&nothing, Some(0)),
+            "Cleanup: nothing was deleted (10s, 70% busy, 20% waiting for replicas, 10% paused).\nFinished: nothing is left to delete.\n"
+        );
     }
 
     #[test]
@@ -246,9 +360,12 @@ mod tests {
         let last = |outcome: &Outcome, total| render(outcome, total).lines().last().unwrap().to_owned();
         assert_eq!(
             last(&outcome(Stop::MaxRows), Some(1_084_916)),
-            "Stopped: that is as many rows as allowed. 1 row left to delete."
+            "Stopped: that is as many rows as allowed. 1 row left to delete. The next run goes on from here."
         );
-        assert_eq!(last(&outcome(Stop::MaxDuration), None), "Stopped: the time is up.");
+        assert_eq!(
+            last(&outcome(Stop::MaxDuration), None),
+            "Stopped: the time is up. The next run goes on from here. --dry-run counts what is left."
+        );
         assert_eq!(
             last(&outcome(Stop::Interrupted), Some(2_084_915)),
             "Stopped: interrupted. 1,000,000 rows left to delete. The next run goes on from here."
@@ -261,12 +378,13 @@ mod tests {
         assert_eq!(
             last(&outcome(stuck), None),
             "Stopped: 10 batches in a row got nowhere (another transaction holds a lock: canceling statement due to \
-             lock timeout)."
+             lock timeout). Look for transactions that stay open in pg_stat_activity. The next run goes on from here. \
+             --dry-run counts what is left."
         );
         let locked = Outcome { locked: 2, ..outcome(Stop::Finished) };
         assert_eq!(
             last(&locked, None),
-            "2 rows were locked by other transactions throughout; the next run takes them."
+            "Finished: 2 rows were locked by other transactions throughout; the next run takes them."
         );
     }
 }

@@ -8,18 +8,26 @@ pub mod annotations;
 pub mod application;
 pub mod cleanup;
 pub mod diagnostics;
+pub mod doctor;
+mod grid;
 pub mod import;
 pub mod inventory;
 pub mod inventory_json;
+pub mod metrics;
 pub mod plan;
 pub mod plan_json;
 pub mod progress;
 pub mod sarif;
+pub mod status;
+pub mod status_json;
 
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+
+/// The width of an answer that goes to no terminal.
+const WIDTH: usize = 80;
 
 /// Bold.
 pub const BOLD: Style = Style::new().bold();
@@ -131,6 +139,14 @@ impl Ui {
     #[must_use]
     pub const fn chatter(&self) -> Chatter {
         self.chatter
+    }
+
+    /// How many columns the answer may have.
+    #[must_use]
+    pub fn answer_width(&self) -> usize {
+        let stdout = io::stdout();
+        let width = if stdout.is_terminal() { terminal_size::terminal_size_of(&stdout) } else { None };
+        width.map_or(WIDTH, |(width, _)| usize::from(width.0))
     }
 
     /// Whether stderr takes colour.

@@ -13,6 +13,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 use reach::{dies_with, in_use};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+pub use crate::model::words::{grouped, plural};
 use crate::model::{Category, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
@@ -113,26 +114,6 @@ pub fn summary_line(plan: &Plan) -> String {
     } else {
         format!("{} {} ({denominator}).", paint(BOLD, "Plan:"), parts.join(", "))
     }
-}
-
-/// `1 application`, `2 applications`.
-#[must_use]
-pub fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// `1234567` → `1,234,567`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn render_step(out: &mut String, step: &Step, detail: Detail) {

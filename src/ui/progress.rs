@@ -12,8 +12,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use view::{Glyphs, View, because, key, short};
 
+use super::cleanup::stopped_json;
 use super::{Chatter, Ui};
-use crate::sweep::Event;
+use crate::sweep::{Event, Outcome};
 
 /// A run that is over by then shows no bar at all.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -80,20 +81,42 @@ impl<'a> Progress<'a> {
         self.view.update(event, now);
         match self.manner {
             Manner::Silent => {}
-            Manner::Bar => self.draw(now),
+            Manner::Bar => {
+                if let Some(notice) =
+                    self.view.notice(event).filter(|_| matches!(event, Event::Hidden { .. }))
+                {
+                    match &self.bar {
+                        Some(bar) => bar.println(notice),
+                        None => self.ui.status(notice),
+                    }
+                }
+                self.draw(now);
+            }
             Manner::Lines => {
                 if let Some(line) = self.view.notice(event) {
                     self.ui.status(line);
+                } else if matches!(event, Event::Lagging { .. }) && self.due(now, LINE_EVERY) {
+                    self.ui.status(self.view.waiting().unwrap_or_default());
                 } else if matches!(event, Event::Batch(_)) && self.due(now, LINE_EVERY) {
                     self.ui.status(self.view.line());
                 }
             }
             Manner::Objects => {
-                let due = !matches!(event, Event::Batch(_)) || self.due(now, OBJECT_EVERY);
+                let due =
+                    !matches!(event, Event::Batch(_) | Event::Lagging { .. }) || self.due(now, OBJECT_EVERY);
                 if let Some(object) = self.view.object(event).filter(|_| due) {
                     self.ui.stderr_line(object);
                 }
             }
+        }
+    }
+
+    /// The run has ended: the last of the objects.
+    pub fn stopped(&mut self, outcome: &Outcome) {
+        if self.manner == Manner::Objects
+            && let Ok(object) = stopped_json(outcome)
+        {
+            self.ui.stderr_line(object);
         }
     }
 

@@ -3,8 +3,17 @@
 pub mod draft;
 pub mod graph;
 
+pub mod applications;
 mod batches;
 mod cases;
+mod engines;
 mod faults;
+#[cfg(target_os = "linux")]
+mod hosts;
+mod killed;
 mod locks;
+mod partitions;
+mod replicas;
+mod rewrite;
 pub mod runner;
+mod silent;

@@ -2,6 +2,7 @@
 //! standing still, and `oauthctl cleartokens` on the same rows at the same instant. Every row and every pointer of every
 //! table must be the same afterwards.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -11,10 +12,12 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::cleanup::applications;
 use super::cleanup::draft::Draft;
 use super::cleanup::graph::Graph;
 use super::cleanup::runner::now;
 use super::support::dot::dot_python;
+use super::support::rows::everything;
 use super::support::{Database, Sandbox, Template};
 /// Settings of DOT, and the flags that mean the same.
 fn settings() -> Vec<(Value, Vec<&'static str>)> {
@@ -54,6 +57,41 @@ fn manage(database: &Database, arguments: &[&str], environment: &[(&str, String)
         .expect("the interpreter runs");
     let log = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "manage.py {arguments:?}\n{}", String::from_utf8_lossy(&log));
+}
+
+/// The real `clearcimdapplications`, with cascades across applications, beside ours.
+#[test]
+fn clearcimdapplications_leaves_what_the_real_one_leaves() {
+    let database = Database::create(Template::Empty);
+    manage(&database, &["migrate", "--verbosity", "0"], &[]);
+    let sandbox = Sandbox::with(&database);
+    let instant = "2026-01-02T03:04:05.600000Z";
+    let count =
+        || -> u64 { database.value("SELECT count(*) FROM oauth2_provider_application").parse().unwrap() };
+    for seed in 1..=4 {
+        let rows = applications::random(seed, 150);
+        rows.insert(&database);
+        let (before, applications) = (everything(&database, "public"), count());
+        let environment = [("OAUTHCTL_NOW", instant.replace('Z', "+00:00"))];
+        manage(&database, &["clearcimdapplications", "--batch-size", "40"], &environment);
+        let (theirs, gone) = (everything(&database, "public"), applications - count());
+        assert!(gone > 10, "the seed makes something to delete");
+
+        rows.insert(&database);
+        assert_eq!(everything(&database, "public"), before, "the same rows again");
+        let arguments = ["cleartokens", "--only", "cimd", "--as-of", instant];
+        let counted =
+            sandbox.oauthctl(&[&arguments[..], &["--dry-run", "--format", "json"]].concat()).exits(0);
+        let counted: Value = serde_json::from_str(&counted.stdout).unwrap();
+        assert_eq!(counted["to_delete"]["cimd"], gone);
+        let output = sandbox.oauthctl(&[&arguments[..], &["--batch-size", "40"]].concat()).exits(0);
+        let ours = everything(&database, "public");
+        let only_in = |one: &str, other: &str| {
+            let there: BTreeSet<&str> = other.lines().collect();
+            one.lines().filter(|line| !there.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(only_in(&ours, &theirs), only_in(&theirs, &ours), "seed {seed}\n{output}");
+    }
 }
 
 #[test]

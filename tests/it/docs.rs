@@ -1,11 +1,12 @@
 //! What the documents say is true: links lead somewhere, every `oauth.toml` in them is one, and the tables agree with
 //! the code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use oauthctl::config::{self, Presence, Surroundings};
+use oauthctl::model::Category;
 
 #[test]
 fn links_lead_somewhere() {
@@ -186,4 +187,29 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
         }
     }
     found
+}
+
+/// Every key of the JSON documents and every metric is in the tables of the page that promises them.
+#[test]
+fn the_operations_page_has_every_key_and_every_metric() {
+    let page = fs::read_to_string("docs/operations.md").unwrap();
+    let documented: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    let mut missing = BTreeSet::new();
+    for name in ["status__scripts_get_the_same_as_json", "doctor__ill_json"] {
+        let snapshot = fs::read_to_string(format!("tests/it/snapshots/it__{name}.snap")).unwrap();
+        for line in snapshot.lines().filter(|line| line.starts_with("  ")) {
+            let key = line.trim_start().strip_prefix('"').and_then(|rest| rest.split_once("\":"));
+            let key = key.map(|(key, _)| key).filter(|key| Category::parse(key).is_none());
+            missing.extend(key.filter(|key| !documented.contains(key)).map(str::to_owned));
+        }
+    }
+    let metrics =
+        fs::read_to_string("tests/it/snapshots/it__status__prometheus_understands_the_metrics.snap").unwrap();
+    for line in metrics.lines().filter(|line| line.starts_with("oauthctl_")) {
+        let name = line.split(' ').next().unwrap();
+        missing.extend(Some(name).filter(|name| !documented.contains(name)).map(str::to_owned));
+    }
+    // Which every document has.
+    missing.remove("tool_version");
+    assert!(missing.is_empty(), "not in docs/operations.md: {missing:?}");
 }

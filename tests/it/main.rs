@@ -24,6 +24,8 @@ mod db_errors;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod examples;
@@ -45,6 +47,8 @@ mod reconcile;
 mod rotate_secret;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod stored_secrets;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::support::server::server_program;
 use crate::support::{Database, Template};
 
 const PROVIDER: &str = "V1__dot_3_4_1";
-const LEDGER: &str = "V1__ledger";
+const LEDGER: [&str; 2] = ["V1__ledger", "V2__table_measurement"];
 
 async fn migrate_provider(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
     migrations::migrate_provider(client, schema, Duration::from_secs(60)).await
@@ -71,7 +71,7 @@ async fn twice_is_once() {
     let mut client = database.connect().await;
     assert_eq!(migrate_provider(&mut client, "public").await.unwrap().applied, [PROVIDER]);
     assert!(!ledger_installed(&client).await.unwrap());
-    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, [LEDGER]);
+    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, LEDGER);
     assert!(ledger_installed(&client).await.unwrap());
     let before = database.table("SELECT relname, oid FROM pg_class WHERE relname !~ '^pg_' ORDER BY 1");
     assert!(migrate_provider(&mut client, "public").await.unwrap().applied.is_empty());
@@ -82,7 +82,10 @@ async fn twice_is_once() {
     );
     let history = "SELECT version, name FROM oauthctl.provider_migrations";
     assert_eq!(database.table(history), "1 | dot_3_4_1");
-    assert_eq!(database.table("SELECT version, name FROM oauthctl.ledger_migrations"), "1 | ledger");
+    assert_eq!(
+        database.table("SELECT version, name FROM oauthctl.ledger_migrations"),
+        "1 | ledger\n2 | table_measurement"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +136,7 @@ async fn runners_at_once_do_the_work_once() {
     for runner in runners {
         applied += runner.await.unwrap();
     }
-    assert_eq!(applied, 2);
+    assert_eq!(applied, 3);
 }
 
 #[tokio::test]
@@ -151,7 +154,7 @@ async fn a_runner_that_has_to_wait_too_long_names_the_other() {
     assert_eq!(before, "the lock of this database's migrations was not free in 100ms: ");
     assert!(after.contains(", other, connected since 2"), "{error}");
     other.execute("SELECT pg_advisory_unlock_all()", &[]).await.unwrap();
-    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, [LEDGER]);
+    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, LEDGER);
 }
 
 #[tokio::test]
@@ -204,17 +207,17 @@ async fn tables_that_have_gone_are_missed() {
 async fn a_newer_and_an_edited_history_are_refused() {
     let database = Database::create(Template::Empty);
     let mut client = database.connect().await;
-    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, [LEDGER]);
+    assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, LEDGER);
     database.execute(
         "INSERT INTO oauthctl.ledger_migrations \
-         SELECT 7, 'of_tomorrow', applied_on, checksum FROM oauthctl.ledger_migrations",
+         SELECT 7, 'of_tomorrow', applied_on, checksum FROM oauthctl.ledger_migrations WHERE version = 1",
     );
     assert_eq!(
         refused(migrate_ledger(&mut client).await),
-        "oauthctl.ledger_migrations is at V7__of_tomorrow, and this version of oauthctl knows nothing after V1"
+        "oauthctl.ledger_migrations is at V7__of_tomorrow, and this version of oauthctl knows nothing after V2"
     );
     database.execute("DELETE FROM oauthctl.ledger_migrations WHERE version = 7");
-    database.execute("UPDATE oauthctl.ledger_migrations SET checksum = '1'");
+    database.execute("UPDATE oauthctl.ledger_migrations SET checksum = '1' WHERE version = 1");
     assert_eq!(
         refused(migrate_ledger(&mut client).await),
         "oauthctl.ledger_migrations has another V1__ledger than this version of oauthctl: it was edited, there or here"
@@ -240,7 +243,7 @@ async fn a_failure_leaves_nothing_and_names_its_cause() {
 #[tokio::test]
 async fn a_role_without_rights_can_look_for_the_ledger() {
     let database = Database::create(Template::Empty);
-    assert_eq!(migrate_ledger(&mut database.connect().await).await.unwrap().applied, [LEDGER]);
+    assert_eq!(migrate_ledger(&mut database.connect().await).await.unwrap().applied, LEDGER);
     let mut client = database.connect().await;
     client.batch_execute("CREATE ROLE looker_of_migrations; SET ROLE looker_of_migrations").await.unwrap();
     assert!(ledger_installed(&client).await.unwrap());
@@ -251,7 +254,7 @@ async fn a_role_without_rights_can_look_for_the_ledger() {
 #[tokio::test]
 async fn the_ledger_explains_itself() {
     let database = Database::create(Template::Empty);
-    assert_eq!(migrate_ledger(&mut database.connect().await).await.unwrap().applied, [LEDGER]);
+    assert_eq!(migrate_ledger(&mut database.connect().await).await.unwrap().applied, LEDGER);
     let silent = "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 \
                   WHERE c.relnamespace = 'oauthctl'::regnamespace AND c.relkind = 'r' AND c.relname !~ '_migrations$' \
                   AND NOT (a.attname = 'id') AND col_description(c.oid, a.attnum) IS NULL";

@@ -63,7 +63,7 @@ max_deletes = "130%"
 refresh_token_expire = "1 month"
 batch_size = 0
 only = ["revoked", "expird", "revoked"]
-max_replica_lag = "2s"
+strategy = "rewrite"
 
 [clean_up]
 "#;

@@ -1,6 +1,6 @@
 //! `[applications.KEY]`: the declared applications.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, secrets};
 use crate::config::document::Application as Section;
@@ -64,6 +64,7 @@ fn one(
         skip_authorization,
         user,
         protect,
+        ignore,
     } = section.value;
     let is_named_by_block = client_id.is_absent();
     let client_id = match context.text("client_id", client_id) {
@@ -110,8 +111,26 @@ fn one(
             owner(user, context)
         }),
     };
-    let declared = Declared { block, application, protect: protect.value().unwrap_or_default() };
+    let declared = Declared {
+        block,
+        application,
+        protect: protect.value().unwrap_or_default(),
+        ignore: ignored(ignore, places, context),
+    };
     Some((ClientId::new(client_id?), declared))
+}
+
+/// What is not declared is not managed anyway: then the line does nothing.
+fn ignored(list: List<Field>, places: &ApplicationPlaces, context: &Context<'_>) -> BTreeSet<Field> {
+    let Some(list) = list.items() else { return BTreeSet::new() };
+    let list = context.without_duplicates(list, |field| field.key().to_owned());
+    for item in &list.value {
+        if !places.has(item.value) {
+            let message = format!("`{}` is not declared, so there is nothing to ignore", item.value);
+            context.push(Problem::warning("nothing-to-ignore", message).at(item.span.clone()));
+        }
+    }
+    list.value.into_iter().map(|item| item.value).collect()
 }
 
 /// A list that the column holds space separated, so that an item with a space would be two.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::policy::client_ids;
-use crate::config::document::Cleanup as Section;
+use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
@@ -35,9 +35,14 @@ pub(super) fn resolve(
         max_duration,
         max_rows,
         workers,
+        max_replica_lag,
+        fk_checks,
+        strategy,
         only,
         skip,
         device_grants,
+        cimd_applications,
+        dcr_applications,
         exclude_clients,
     } = section.value()?;
     let default = CleanupPolicy::default();
@@ -49,12 +54,14 @@ pub(super) fn resolve(
     let batch_interval = duration("batch_interval", batch_interval);
     let target_batch_time = duration("target_batch_time", target_batch_time);
     let max_duration = duration("max_duration", max_duration);
+    let max_replica_lag = duration("max_replica_lag", max_replica_lag);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
     let workers = context.number("workers", workers, 1, CleanupPolicy::MOST_WORKERS.into());
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
+    let dcr_min_age = dcr_min_age(dcr_applications, &only, context);
     Some(CleanupPolicy {
         refresh_token_expire: refresh_token_expire.filter(is_on),
         refresh_token_grace_period: refresh_token_grace_period.unwrap_or(default.refresh_token_grace_period),
@@ -68,11 +75,45 @@ pub(super) fn resolve(
         max_duration: max_duration.filter(is_on),
         max_rows: max_rows.map(|rows| rows.value),
         workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.workers),
+        fk_checks: fk_checks.value().unwrap_or_default(),
+        strategy: strategy.value().unwrap_or_default(),
         only: only.into_keys().collect(),
         skip: skip.into_keys().collect(),
         device_grants: device_grants.value().unwrap_or(default.device_grants),
+        cimd_applications: cimd_applications.value().unwrap_or(default.cimd_applications),
+        dcr_min_age,
+        max_replica_lag: max_replica_lag.filter(is_on),
+        declared: default.declared,
         exclude_clients: client_ids("exclude_clients", exclude_clients, context),
     })
+}
+
+/// An application that registered a moment ago is in the middle of being authorised: there is no default, and no zero.
+fn dcr_min_age(
+    section: Slot<DcrApplications>,
+    only: &BTreeMap<Category, Span>,
+    context: &Context<'_>,
+) -> Option<Duration> {
+    if section.is_absent() {
+        if let Some(span) = only.get(&Category::Dcr) {
+            let problem = Problem::error("missing-key", "`dcr` in `only` needs `dcr_applications`");
+            context.push(problem.at(span.clone()).hint("add dcr_applications = { min_age = \"7d\" }"));
+        }
+        return None;
+    }
+    let Placed { span, value: DcrApplications { min_age }, .. } = section.present()?;
+    if min_age.is_absent() {
+        let problem = Problem::error("missing-key", "`dcr_applications` lacks `min_age`").at(span);
+        context.push(problem.hint("write { min_age = \"7d\" }"));
+        return None;
+    }
+    let age = context.duration("min_age", min_age)?;
+    if age.value.is_zero() {
+        let problem = Problem::error("out-of-range", "`min_age` must be longer than 0").at(age.span);
+        context.push(problem.hint("leave `dcr_applications` out to keep all applications"));
+        return None;
+    }
+    Some(age.value)
 }
 
 /// Zero is off, as in DOT's settings.

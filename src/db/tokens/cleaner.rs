@@ -6,14 +6,17 @@
 
 use deadpool_postgres::GenericClient;
 
+use super::applications::Applications;
 use super::excluded::Excluded;
-use super::predicate::Tables;
+use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
-use super::steps::{Locked, Steps, Writer};
+use super::steps::{BulkRefresh, Locked, Pointers, Scope, Steps, Writer};
+use super::triggers::Silent;
+use super::verified::Verified;
 use super::walk::{Walk, Window};
-use super::{TokensError, attempt};
+use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Doomed, Sweep, Tally};
+use crate::model::{Category, Doomed, Key, Sweep, TableRole, Tally};
 
 /// What a batch deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +25,19 @@ pub struct Deleted {
     pub tally: Tally,
     /// Pointers from access tokens to deleted refresh tokens that were cleared.
     pub detached: u64,
+    /// Rows that hung on deleted applications, or on applications that go next.
+    pub dependents: u64,
 }
 
-/// What [`Cleaner::delete_some`] did.
+impl Deleted {
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tally.total() + self.dependents
+    }
+}
+
+/// What [`Cleaner::delete_some`] or [`Cleaner::delete_few`] did.
 #[derive(Clone, Debug)]
 pub struct Taken {
     /// The rows that went.
@@ -33,6 +46,24 @@ pub struct Taken {
     pub left: u64,
     /// What is left of the window; `None`: it is done.
     pub rest: Option<Window>,
+    /// The part of the window that was looked at.
+    pub seen: Window,
+}
+
+impl Taken {
+    /// Nothing yet, of a window that is looked at as a whole.
+    fn nothing_of(window: &Window) -> Self {
+        Self { deleted: Deleted::default(), left: 0, rest: None, seen: window.clone() }
+    }
+}
+
+/// How batches are deleted with one statement per table: by window, and by keys.
+#[derive(Debug)]
+enum Bulk {
+    /// The triggers of foreign keys look at every row.
+    Triggers(Box<(Steps<BulkRefresh>, Steps<BulkRefresh>)>),
+    /// They are silent.
+    Verified(Box<(Silent, Verified, Verified)>),
 }
 
 /// The statements of one sweep on one layout.
@@ -46,15 +77,18 @@ pub struct Cleaner {
     walk: Walk,
     candidates: Sql,
     left: Sql,
-    bulk: Option<Steps<Sql>>,
+    /// By window, and by keys.
+    bulk: Option<Bulk>,
     careful: Steps<Locked>,
+    applications: Option<(Category, Applications)>,
 }
 
 impl Cleaner {
-    /// Writes the statements. `None`: the layout lacks the sweep's table.
+    /// Writes the statements; with `silent` those that look at references themselves. `None`: the layout lacks the
+    /// sweep's table, or a column that it goes by.
     #[must_use]
-    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded) -> Option<Self> {
-        let table = layout.table(sweep.role())?;
+    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, silent: Option<&Silent>) -> Option<Self> {
+        let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
         Some(Self {
@@ -66,22 +100,57 @@ impl Cleaner {
             walk: Walk::new(table),
             candidates: writer.candidates(),
             left: writer.left(),
-            bulk: writer.bulk(),
+            bulk: match silent {
+                None => writer
+                    .bulk(Scope::Window)
+                    .zip(writer.bulk(Scope::Keys))
+                    .map(|both| Bulk::Triggers(Box::new(both))),
+                Some(silent) => writer
+                    .verified(Scope::Window)
+                    .zip(writer.verified(Scope::Keys))
+                    .map(|(window, keys)| Bulk::Verified(Box::new((silent.clone(), window, keys)))),
+            },
             careful: writer.careful(),
+            applications: sweep
+                .categories()
+                .into_iter()
+                .find(|category| category.role() == TableRole::Application)
+                .map(|category| (category, Applications::new(layout, &tables, Cutoffs::of(sweep)))),
             excluded,
         })
     }
 
-    /// How many rows at most a window of one row deletes: a session is two.
+    /// How many rows a window of one row deletes: a session is two, and so is an unused application with its
+    /// registration access token. (More may hang on an application; those rows take batches of their own.)
     #[must_use]
     pub const fn rows_per_key(&self) -> u32 {
-        if self.careful.refresh.is_some() && self.careful.rows.is_some() { 2 } else { 1 }
+        if self.applications.is_some() || self.careful.refresh.is_some() && self.careful.rows.is_some() {
+            2
+        } else {
+            1
+        }
     }
 
-    /// Whether [`Cleaner::delete_window`] is there for this sweep.
+    /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
+    #[must_use]
+    pub const fn expected_pointers(&self) -> Pointers {
+        match self.live {
+            Category::Expired => Pointers::ExpectNone,
+            _ => Pointers::Clear,
+        }
+    }
+
+    /// Whether [`Cleaner::delete_window`] and [`Cleaner::delete_few`] are there for this sweep.
     #[must_use]
     pub const fn has_bulk(&self) -> bool {
         self.bulk.is_some()
+    }
+
+    /// Whether those two must run in `READ COMMITTED` with silent triggers, see [`SILENCE`](super::SILENCE), and not in
+    /// `REPEATABLE READ`.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        matches!(self.bulk, Some(Bulk::Verified(..)))
     }
 
     /// The whole driving table as it is now; `None`: it is empty.
@@ -107,12 +176,55 @@ impl Cleaner {
         &self,
         client: &impl GenericClient,
         window: &Window,
+        pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
+        self.delete_in_bulk(client, Scope::Window, self.values(window), pointers).await
+    }
+
+    /// The same for the first `keys` doomed keys of a window: where few rows are doomed, a window may be long and a
+    /// batch short all the same.
+    pub async fn delete_few(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        keys: u32,
+        pointers: Pointers,
+    ) -> Result<Taken, TokensError> {
+        let mut taken = Taken::nothing_of(window);
+        if let Some(candidates) = self.candidates(client, window, keys, &mut taken).await? {
+            let values = Values { keys: &candidates, ..self.values(window) };
+            taken.deleted = self.delete_in_bulk(client, Scope::Keys, values, pointers).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn delete_in_bulk(
+        &self,
+        client: &impl GenericClient,
+        scope: Scope,
+        values: Values<'_>,
+        pointers: Pointers,
+    ) -> Result<Deleted, TokensError> {
+        let steps = match (&self.bulk, scope) {
+            (None, _) => return Ok(Deleted::default()),
+            (Some(Bulk::Triggers(steps)), Scope::Window) => &steps.0,
+            (Some(Bulk::Triggers(steps)), Scope::Keys) => &steps.1,
+            (Some(Bulk::Verified(verified)), scope) => {
+                let (silent, window, keys) = &**verified;
+                let steps = if scope == Scope::Window { window } else { keys };
+                let gone = steps.delete(client, values, pointers, silent, &self.subject).await?;
+                let mut deleted = gone.deleted;
+                self.count_refresh(&mut deleted, gone.refresh.0, gone.refresh.1);
+                return Ok(deleted);
+            }
+        };
         let mut deleted = Deleted::default();
-        let Some(steps) = &self.bulk else { return Ok(deleted) };
-        let values = self.values(window);
         if let Some(refresh) = &steps.refresh {
-            let row = refresh.one(client, values).await.map_err(self.failed())?;
+            let sql = match pointers {
+                Pointers::Clear => &refresh.clearing,
+                Pointers::ExpectNone => &refresh.trusting,
+            };
+            let row = sql.one(client, values).await.map_err(self.failed())?;
             self.count_refresh(&mut deleted, row.get(0), row.get(1));
             deleted.detached = unsigned(row.get(2));
         }
@@ -131,15 +243,22 @@ impl Cleaner {
         window: &Window,
         keys: u32,
     ) -> Result<Taken, TokensError> {
-        let values = Values { rows: i64::from(keys), ..self.values(window) };
-        let row = self.candidates.one(client, values).await.map_err(self.failed())?;
-        let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        let mut taken = Taken { deleted: Deleted::default(), left: 0, rest: None };
-        let Some(last) = last else { return Ok(taken) };
-        if count == i64::from(keys) {
-            taken.rest = self.walk.after(client, window, &last).await?;
+        let mut taken = Taken::nothing_of(window);
+        let candidates = self.candidates(client, window, keys, &mut taken).await?;
+        let Some(candidates) = candidates else { return Ok(taken) };
+        let values = Values { keys: &candidates, ..self.values(window) };
+        if let Some((category, applications)) = &self.applications {
+            // One more than there are applications, so that one row each leaves the batch a complete one.
+            let gone = applications.delete(client, &candidates, i64::from(keys) + 1, values).await;
+            let gone = gone.map_err(self.failed())?;
+            self.assert_deleted(gone.doomed, gone.applications)?;
+            taken.deleted.tally.add(*category, unsigned(gone.applications));
+            taken.deleted.dependents = gone.dependents;
+            if gone.more {
+                taken.rest = Some(window.clone());
+                return Ok(taken);
+            }
         }
-        let values = Values { keys: &candidates, ..values };
         if let Some(refresh) = &self.careful.refresh {
             self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
         }
@@ -151,6 +270,25 @@ impl Cleaner {
         let row = self.left.one(client, values).await.map_err(self.failed())?;
         taken.left = unsigned(row.get(0));
         Ok(taken)
+    }
+
+    /// The first doomed keys of a window, and what is left of it after them. `None`: there are none.
+    async fn candidates(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        keys: u32,
+        taken: &mut Taken,
+    ) -> Result<Option<String>, TokensError> {
+        let values = Values { rows: i64::from(keys), ..self.values(window) };
+        let row = self.candidates.one(client, values).await.map_err(self.failed())?;
+        let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        let Some(last) = last else { return Ok(None) };
+        if count == i64::from(keys) {
+            taken.rest = self.walk.after(client, window, &last).await?;
+            taken.seen.high = Key::new(last);
+        }
+        Ok(Some(candidates))
     }
 
     async fn delete_refresh(

@@ -10,7 +10,7 @@ use tokio_postgres::GenericClient;
 use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
-use super::{TokensError, attempt};
+use super::{TokensError, attempt, supports};
 use crate::db::layout::{Layout, Reference, Table, quote};
 use crate::model::{Category, Sweep, TableRole, Tally};
 
@@ -81,11 +81,13 @@ pub async fn obstacles(
         for reference in layout.foreign_references(role) {
             let sql = Sql::new(|binds| {
                 let (alias, from, doomed) = run.doomed(role, table, binds);
+                let (column, to) = (quote(&reference.from_column), quote(&reference.to_column));
+                let with_applications = run.with_applications(role, table, &to, binds);
+                let others =
+                    with_applications.map(|keys| format!(" OR f.{column} IN ({keys})")).unwrap_or_default();
                 format!(
-                    "SELECT count(*) FROM {} f WHERE f.{} IN (SELECT {alias}.{} FROM {from} WHERE {doomed})",
+                    "SELECT count(*) FROM {} f WHERE f.{column} IN (SELECT {alias}.{to} FROM {from} WHERE {doomed}){others}",
                     reference.from_table,
-                    quote(&reference.from_column),
-                    quote(&reference.to_column)
                 )
             });
             let failed = || {
@@ -109,18 +111,27 @@ struct Pass {
 }
 
 /// What all sweeps of a run delete together.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     tables: Tables<'a>,
     cutoffs: Cutoffs,
 }
 
 impl<'a> Run<'a> {
-    fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
+    /// `None`: see [`Tables::new`].
+    pub(super) fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
         let mut cutoffs = Cutoffs::default();
-        for sweep in sweeps {
+        for sweep in sweeps.iter().filter(|sweep| supports(layout, sweep)) {
             cutoffs.add(sweep);
         }
         Some(Self { tables: Tables::new(layout, !excluded.is_empty())?, cutoffs })
+    }
+
+    /// Which refresh tokens `r` count as revoked and as orphaned, and whether their access token `a` has to be joined.
+    pub(super) fn refresh_counts(&self, binds: &mut Binds) -> (bool, String, String) {
+        let never = || "false".to_owned();
+        let revoked = self.cutoffs.revoked(&self.tables, binds).unwrap_or_else(never);
+        let orphaned = self.cutoffs.orphaned(&self.tables, binds).unwrap_or_else(never);
+        (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
     }
 
     fn passes(&self, binds: &mut Binds) -> Vec<Pass> {
@@ -155,12 +166,45 @@ impl<'a> Run<'a> {
                 passes.push(Pass { from, counts: vec![(category, doomed)] });
             }
         }
+        let mut applications =
+            Pass { from: format!("{} t", tables.layout.application().sql()), counts: Vec::new() };
+        for (category, predicate) in cutoffs.applications(tables, binds) {
+            applications.counts.push((category, predicate));
+        }
+        passes.push(applications);
         passes.retain(|pass| !pass.counts.is_empty());
         passes
     }
 
+    /// Selects a column of the rows of a table that go because their application goes.
+    fn with_applications(
+        &self,
+        role: TableRole,
+        table: &Table,
+        column: &str,
+        binds: &mut Binds,
+    ) -> Option<String> {
+        let Self { tables, cutoffs } = self;
+        let goes = cutoffs.cimd.is_some() || cutoffs.dcr.is_some();
+        (goes && role != TableRole::Application && table.has("application_id")).then(|| {
+            let application = tables.layout.application();
+            format!(
+                "SELECT x.{column} FROM {} x JOIN {} t ON t.{} = x.application_id WHERE {}",
+                table.sql(),
+                application.sql(),
+                application.key_sql(),
+                cutoffs.application(tables, binds)
+            )
+        })
+    }
+
     /// The rows of a table that go: its alias, what to select from, and the condition.
-    fn doomed(&self, role: TableRole, table: &Table, binds: &mut Binds) -> (&'static str, String, String) {
+    pub(super) fn doomed(
+        &self,
+        role: TableRole,
+        table: &Table,
+        binds: &mut Binds,
+    ) -> (&'static str, String, String) {
         let (tables, cutoffs) = (&self.tables, &self.cutoffs);
         let plain = || format!("{} t", table.sql());
         let never = || "false".to_owned();
@@ -201,7 +245,7 @@ impl<'a> Run<'a> {
             TableRole::DeviceGrant => {
                 ("t", plain(), cutoffs.device.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
             }
-            TableRole::Application => ("t", plain(), never()),
+            TableRole::Application => ("t", plain(), cutoffs.application(tables, binds)),
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio_postgres::GenericClient;
 
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
-use crate::model::{ClientId, Sweep};
+use crate::model::{ClientId, Sweep, TableRole};
 
 /// Applications, as statements need them.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Excluded {
     pub(super) keys: String,
     /// Their client ids.
     pub(super) clients: Vec<String>,
+    /// The client ids of applications that are not deleted, by the sweeps that delete some.
+    pub(super) spared: Vec<String>,
 }
 
 impl Excluded {
@@ -24,11 +26,12 @@ impl Excluded {
         layout: &Layout,
         sweeps: &[Sweep],
     ) -> Result<Self, TokensError> {
-        let clients: BTreeSet<&ClientId> = sweeps.iter().flat_map(|sweep| &sweep.excluded).collect();
+        let (applications, tokens): (Vec<&Sweep>, Vec<&Sweep>) =
+            sweeps.iter().partition(|sweep| sweep.role() == TableRole::Application);
+        let (clients, spared) = (clients(&tokens), clients(&applications));
         if clients.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self { spared, ..Self::default() });
         }
-        let clients: Vec<String> = clients.into_iter().map(|client| client.as_str().to_owned()).collect();
         let table = layout.application();
         let sql = format!(
             "SELECT coalesce(array_agg({}), '{{}}')::text FROM {} WHERE client_id = ANY($1)",
@@ -36,14 +39,19 @@ impl Excluded {
             table.sql()
         );
         let row = client.query_one(&sql, &[&clients]).await.map_err(looking())?;
-        Ok(Self { keys: row.get(0), clients })
+        Ok(Self { keys: row.get(0), clients, spared })
     }
 
-    /// Whether there are none.
+    /// Whether no application keeps its rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
     }
+}
+
+fn clients(sweeps: &[&Sweep]) -> Vec<String> {
+    let clients: BTreeSet<&ClientId> = sweeps.iter().flat_map(|sweep| &sweep.excluded).collect();
+    clients.into_iter().map(|client| client.as_str().to_owned()).collect()
 }
 
 /// Those of the clients that have no application: probably misspelt.

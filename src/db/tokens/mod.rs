@@ -6,12 +6,16 @@
 //! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
 //! Begins and ends no transaction, retries nothing, knows no pace.
 
+mod applications;
 mod cleaner;
 mod count;
 mod excluded;
 mod predicate;
+mod rewrite;
 mod statement;
 mod steps;
+mod triggers;
+mod verified;
 mod walk;
 
 use tokio_postgres::GenericClient;
@@ -19,10 +23,14 @@ use tokio_postgres::GenericClient;
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
+pub use rewrite::{Rewrite, Rewritten};
+pub use steps::Pointers;
+pub use triggers::{SILENCE, Silent, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;
-use super::layout::Table;
+use super::layout::{Layout, Table};
+use crate::model::{Category, Sweep};
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +46,15 @@ pub enum TokensError {
         /// How many stayed.
         rows: u64,
     },
+    /// Rows refer to deleted ones; the triggers that would have said so are silent.
+    #[error("deleting {subject}: other rows refer to them")]
+    Referenced {
+        /// What was deleted, in which table.
+        subject: String,
+    },
+    /// While triggers are silent, somebody made, dropped or switched one.
+    #[error("the triggers, rules or foreign keys of the token tables changed during the run")]
+    Altered,
 }
 
 impl TokensError {
@@ -46,9 +63,27 @@ impl TokensError {
     pub const fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Vetoed { .. } => None,
+            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered => None,
         }
     }
+}
+
+/// Whether the tables have what a sweep goes by: applications only say since DOT 3.4.0 how they came to be.
+#[must_use]
+pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
+    sweep.categories().into_iter().all(|category| lacking(layout, category).is_empty())
+}
+
+/// The columns that a category goes by and that this DOT does not have. A table that is not there lacks none.
+#[must_use]
+pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
+    let columns: &[&str] = match category {
+        Category::Cimd => &["registration_source", "cimd_expires_at"],
+        Category::Dcr => &["registration_source", "created", "updated", "skip_authorization"],
+        _ => &[],
+    };
+    let table = layout.table(category.role());
+    columns.iter().copied().filter(|column| table.is_some_and(|table| !table.has(column))).collect()
 }
 
 /// For `map_err`; `attempted` reads well in front of "failed".
@@ -69,20 +104,4 @@ pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Opti
         reason = "a row count is far below 2^53, and negative ones are gone by here"
     )]
     Ok((rows > 0.0).then_some(rows as u64))
-}
-
-/// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
-pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
-    // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let row = client
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) AND NOT tgisinternal \
-                            AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1) AND ev_type = '4')",
-            &[&oids],
-        )
-        .await
-        .map_err(attempt("looking for triggers on the token tables".to_owned()))?;
-    Ok(row.get(0))
 }

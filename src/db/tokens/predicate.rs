@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::statement::{Bind, Binds};
 use crate::db::layout::{Layout, Table};
-use crate::model::{Doomed, Sweep, TableRole};
+use crate::model::{Category, Doomed, REGISTRATION_SCOPE, Sweep, TableRole};
 
 /// The tables that predicates name.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +39,19 @@ impl<'a> Tables<'a> {
     }
 
     /// The row does not belong to an application that is left alone.
-    fn included(&self, alias: &str, binds: &mut Binds) -> String {
+    pub(super) fn included(&self, alias: &str, binds: &mut Binds) -> String {
         if !self.excluding {
             return "true".to_owned();
         }
         let keys = binds.keys(Bind::ExcludedKeys, self.layout.application().key_type());
         format!("({alias}.application_id = ANY({keys})) IS NOT TRUE")
+    }
+
+    /// The application `t` has no row `x` of which a condition holds.
+    fn nothing_of(&self, role: TableRole, condition: &str) -> String {
+        let Some(table) = self.layout.table(role) else { return "true".to_owned() };
+        let (table, key) = (table.sql(), self.layout.application().key_sql());
+        format!("NOT EXISTS (SELECT FROM {table} x WHERE x.application_id = t.{key} AND {condition})")
     }
 
     /// The same for the tables that name the application by its client id.
@@ -77,6 +84,10 @@ pub(super) struct Cutoffs {
     pub par: Option<OffsetDateTime>,
     /// Device grants.
     pub device: Option<OffsetDateTime>,
+    /// Applications of metadata documents.
+    pub cimd: Option<OffsetDateTime>,
+    /// Dynamically registered applications: registered before the first, nothing pending beyond the second.
+    pub dcr: Option<(OffsetDateTime, OffsetDateTime)>,
 }
 
 impl Cutoffs {
@@ -102,6 +113,8 @@ impl Cutoffs {
             Doomed::Grants { expired } => self.grants = Some(expired),
             Doomed::ParRequests { expired } => self.par = Some(expired),
             Doomed::DeviceGrants { expired } => self.device = Some(expired),
+            Doomed::CimdApplications { expired } => self.cimd = Some(expired),
+            Doomed::DcrApplications { registered, now } => self.dcr = Some((registered, now)),
         }
     }
 
@@ -153,7 +166,24 @@ impl Cutoffs {
     pub(super) fn expired(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let Some(instant) = self.access else { return "false".to_owned() };
         let cutoff = binds.get(Bind::Instant(instant));
-        format!("(a.expires < {cutoff} AND {})", tables.included("a", binds))
+        let registration = self.with_application(tables, binds);
+        format!("(a.expires < {cutoff} AND {}{registration})", tables.included("a", binds))
+    }
+
+    /// In a count of several sweeps: registration access tokens go with their unused application, before access tokens
+    /// are looked at.
+    fn with_application(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        if self.dcr.is_none() {
+            return String::new();
+        }
+        let application = tables.layout.application();
+        let unused = self.dcr(tables, binds);
+        format!(
+            " AND (a.scope <> '{REGISTRATION_SCOPE}' OR a.application_id IS NULL OR a.application_id NOT IN \
+             (SELECT t.{} FROM {} t WHERE {unused}))",
+            application.key_sql(),
+            application.sql()
+        )
     }
 
     /// `a` goes by the end of the run: it is expired, and its refresh token goes too if there is one.
@@ -180,9 +210,87 @@ impl Cutoffs {
         let cutoff = binds.get(Bind::Instant(instant));
         format!("(t.expires < {cutoff} AND {})", tables.included_client(binds))
     }
+
+    /// `t`, an application, goes.
+    pub(super) fn application(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        let ways = self.applications(tables, binds).into_iter().map(|(_, way)| way).collect::<Vec<_>>();
+        if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
+    }
+
+    /// The same for each category on its own. They have no row in common.
+    pub(super) fn applications(&self, tables: &Tables<'_>, binds: &mut Binds) -> Vec<(Category, String)> {
+        let mut ways = Vec::new();
+        if self.cimd.is_some() {
+            ways.push((Category::Cimd, self.cimd(tables, binds)));
+        }
+        if self.dcr.is_some() {
+            ways.push((Category::Dcr, self.dcr(tables, binds)));
+        }
+        ways
+    }
+
+    /// `t` is expired by its metadata document, and nothing of it lives: DOT 3.4.1's `clearcimdapplications`. A refresh
+    /// token that is not revoked lives whatever its age, unless this run deletes it.
+    fn cimd(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        let Some(now) = self.cimd else { return "false".to_owned() };
+        let now = binds.get(Bind::Instant(now));
+        let spared = binds.get(Bind::SparedClients);
+        let expires = format!("x.expires > {now}");
+        let mut parts = vec![
+            format!("t.registration_source = 'cimd' AND t.cimd_expires_at < {now}"),
+            format!("t.client_id <> ALL({spared}::text[])"),
+        ];
+        for role in [TableRole::AccessToken, TableRole::IdToken, TableRole::Grant] {
+            parts.push(tables.nothing_of(role, &expires));
+        }
+        let key = tables.layout.application().key_sql();
+        let (refresh, access, a_key) = (tables.refresh.sql(), tables.access.sql(), tables.access.key_sql());
+        let gone = self.refresh(tables, binds);
+        parts.push(if gone == "false" {
+            tables.nothing_of(TableRole::RefreshToken, "x.revoked IS NULL")
+        } else {
+            format!(
+                "NOT EXISTS (SELECT FROM {refresh} r LEFT JOIN {access} a ON a.{a_key} = r.access_token_id \
+                 WHERE r.application_id = t.{key} AND r.revoked IS NULL AND {gone} IS NOT TRUE)"
+            )
+        });
+        format!("({})", parts.join(" AND "))
+    }
+
+    /// `t` registered itself, long enough ago, and there is no sign that anybody ever authorised it: no code, no token
+    /// of any age but the one that came with the registration, and nothing under way.
+    fn dcr(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        let Some((registered, now)) = self.dcr else { return "false".to_owned() };
+        let (registered, now) = (binds.get(Bind::Instant(registered)), binds.get(Bind::Instant(now)));
+        let spared = binds.get(Bind::SparedClients);
+        let mut parts = vec![
+            format!(
+                "t.registration_source = 'dcr' AND t.created < {registered} AND t.updated < {registered}"
+            ),
+            format!("NOT t.skip_authorization AND t.client_id <> ALL({spared}::text[])"),
+            tables.nothing_of(TableRole::RefreshToken, "true"),
+            tables.nothing_of(TableRole::AccessToken, &format!("x.scope <> '{REGISTRATION_SCOPE}'")),
+            tables.nothing_of(TableRole::IdToken, "true"),
+            tables.nothing_of(TableRole::Grant, "true"),
+        ];
+        let pending = [
+            (TableRole::DeviceGrant, format!("(x.expires > {now} OR x.status = 'authorized')")),
+            (TableRole::ParRequest, format!("x.expires > {now}")),
+        ];
+        for (role, pending) in pending {
+            if let Some(table) = tables.layout.table(role) {
+                let table = table.sql();
+                parts.push(format!(
+                    "NOT EXISTS (SELECT FROM {table} x WHERE x.client_id = t.client_id AND {pending})"
+                ));
+            }
+        }
+        format!("({})", parts.join(" AND "))
+    }
 }
 
-fn any(ways: [Option<String>; 3]) -> String {
+/// Any of the ways.
+pub(super) fn any(ways: [Option<String>; 3]) -> String {
     let ways: Vec<String> = ways.into_iter().flatten().collect();
     if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
 }

@@ -23,12 +23,16 @@ pub(super) enum Bind {
     Instant(OffsetDateTime),
     /// The keys of the rows at hand.
     Keys,
+    /// What is known of each of them.
+    Flags,
     /// Those of them that cannot go now.
     Blocked,
     /// The keys of the applications that are left alone.
     ExcludedKeys,
     /// Their client ids.
     ExcludedClients,
+    /// The client ids of the applications that are not deleted.
+    SparedClients,
 }
 
 /// Collects placeholders while a text is written.
@@ -70,6 +74,7 @@ pub(super) struct Values<'a> {
     pub high: &'a str,
     pub rows: i64,
     pub keys: &'a str,
+    pub flags: &'a str,
     pub blocked: &'a str,
     pub excluded: &'a Excluded,
 }
@@ -77,7 +82,7 @@ pub(super) struct Values<'a> {
 impl<'a> Values<'a> {
     /// No values but the excluded applications.
     pub(super) const fn new(excluded: &'a Excluded) -> Self {
-        Self { low: "", high: "", rows: 0, keys: "{}", blocked: "{}", excluded }
+        Self { low: "", high: "", rows: 0, keys: "{}", flags: "{}", blocked: "{}", excluded }
     }
 }
 
@@ -96,6 +101,15 @@ impl Sql {
         values: Values<'_>,
     ) -> Result<Row, Error> {
         client.query_one(&self.text, &params(&self.binds, &values)).await
+    }
+
+    /// Runs it once, unprepared afterwards; it returns how many rows it touched.
+    pub(super) async fn execute_once(
+        &self,
+        client: &impl tokio_postgres::GenericClient,
+        values: Values<'_>,
+    ) -> Result<u64, Error> {
+        client.execute(&self.text, &params(&self.binds, &values)).await
     }
 
     /// Runs it; it returns one row.
@@ -134,9 +148,11 @@ fn params<'a>(binds: &'a [Bind], values: &'a Values<'a>) -> Vec<&'a (dyn ToSql +
             Bind::Rows => &values.rows,
             Bind::Instant(instant) => instant,
             Bind::Keys => &values.keys,
+            Bind::Flags => &values.flags,
             Bind::Blocked => &values.blocked,
             Bind::ExcludedKeys => &values.excluded.keys,
             Bind::ExcludedClients => &values.excluded.clients,
+            Bind::SparedClients => &values.excluded.spared,
         })
         .collect()
 }

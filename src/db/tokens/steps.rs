@@ -1,12 +1,14 @@
 //! The statements of one sweep.
 //!
 //! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
-//! it is hashed even where hash joins are off, as they are while a sweep runs.
+//! it is hashed even where hash joins are off, as they are while a sweep runs. More than 400 lines, because the three ways
+//! to delete the same rows are one text that has to be read side by side.
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
+use super::verified::Verified;
 use super::walk::within;
-use crate::db::layout::Table;
+use crate::db::layout::{Table, quote};
 use crate::model::{Category, Doomed, Sweep};
 
 /// What a batch does to refresh tokens, and then to the rows of one more table.
@@ -14,6 +16,36 @@ use crate::model::{Category, Doomed, Sweep};
 pub(super) struct Steps<R> {
     pub refresh: Option<R>,
     pub rows: Option<(Category, Sql)>,
+}
+
+/// The refresh tokens of a window in bulk: their number, how many were revoked, how many pointers were cleared.
+#[derive(Debug)]
+pub(super) struct BulkRefresh {
+    /// With [`Pointers::Clear`].
+    pub clearing: Sql,
+    /// With [`Pointers::ExpectNone`].
+    pub trusting: Sql,
+}
+
+/// What a bulk statement covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A range of keys.
+    Window,
+    /// Given keys.
+    Keys,
+}
+
+/// What to do about access tokens that have a deleted refresh token as their source.
+///
+/// Looking for them costs as much as the server's own check at COMMIT. DOT's rows have such pointers to revoked refresh
+/// tokens, and not to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointers {
+    /// Clear their pointers, as the ORM does.
+    Clear,
+    /// There are none; if there is one, COMMIT fails with a foreign key violation.
+    ExpectNone,
 }
 
 /// The refresh tokens of a batch, row locks first.
@@ -49,7 +81,11 @@ impl<'a> Writer<'a> {
             Doomed::Sessions { .. } => "a",
             Doomed::RefreshTokens { .. } => "r",
             Doomed::IdTokens { .. } => "i",
-            Doomed::Grants { .. } | Doomed::ParRequests { .. } | Doomed::DeviceGrants { .. } => "t",
+            Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => "t",
         }
     }
 
@@ -96,6 +132,9 @@ impl<'a> Writer<'a> {
             Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
                 Cutoffs::by_client(expired, &self.tables, binds)
             }
+            Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => {
+                self.cutoffs.application(&self.tables, binds)
+            }
             Doomed::RefreshTokens { .. } => "false".to_owned(),
         }
     }
@@ -112,7 +151,10 @@ impl<'a> Writer<'a> {
     const fn category(&self) -> Option<Category> {
         match self.doomed {
             Doomed::Sessions { expired: Some(_), .. } => Some(Category::Access),
-            Doomed::Sessions { expired: None, .. } | Doomed::RefreshTokens { .. } => None,
+            Doomed::Sessions { expired: None, .. }
+            | Doomed::RefreshTokens { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => None,
             Doomed::IdTokens { .. } => Some(Category::Id),
             Doomed::Grants { .. } => Some(Category::Grants),
             Doomed::ParRequests { .. } => Some(Category::Par),
@@ -144,22 +186,39 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// A whole window at once.
+    /// Rows of the walked table within a scope.
+    fn within(&self, scope: Scope, binds: &mut Binds) -> String {
+        match scope {
+            Scope::Window => within(self.alias(), self.table, binds),
+            Scope::Keys => {
+                let keys = binds.keys(Bind::Keys, self.table.key_type());
+                format!("{} = ANY({keys})", self.key())
+            }
+        }
+    }
+
+    /// All doomed rows of a scope at once.
     ///
     /// Where refresh tokens go because of the age of their access tokens, but those stay, nothing would notice that one
     /// was renewed meanwhile: there is no such way then.
-    pub(super) fn bulk(&self) -> Option<Steps<Sql>> {
+    pub(super) fn bulk(&self, scope: Scope) -> Option<Steps<BulkRefresh>> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)
         {
             return None;
         }
+        if matches!(self.doomed, Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. }) {
+            return None;
+        }
         let (table, alias) = (self.table.sql(), self.alias());
         Some(Steps {
-            refresh: self.takes_refresh_tokens().then(|| self.bulk_refresh()),
+            refresh: self.takes_refresh_tokens().then(|| BulkRefresh {
+                clearing: self.bulk_refresh(scope, Pointers::Clear),
+                trusting: self.bulk_refresh(scope, Pointers::ExpectNone),
+            }),
             rows: self.category().map(|category| {
                 let sql = Sql::new(|binds| {
-                    let (within, row) = (within(alias, self.table, binds), self.row(binds));
+                    let (within, row) = (self.within(scope, binds), self.row(binds));
                     format!("DELETE FROM {table} {alias} WHERE {within} AND {row}")
                 });
                 (category, sql)
@@ -167,10 +226,10 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn bulk_refresh(&self) -> Sql {
+    fn bulk_refresh(&self, scope: Scope, pointers: Pointers) -> Sql {
         let (refresh, access) = (self.tables.refresh, self.tables.access);
         Sql::new(|binds| {
-            let within = within(self.alias(), self.table, binds);
+            let within = self.within(scope, binds);
             let (using, joined) = match self.doomed {
                 Doomed::Sessions { .. } => (
                     format!("USING {} a", access.sql()),
@@ -180,15 +239,115 @@ impl<'a> Writer<'a> {
             };
             let doomed = self.cutoffs.refresh(&self.tables, binds);
             let key = refresh.key_sql();
+            let (clear, cleared) = match pointers {
+                Pointers::Clear => (
+                    format!(
+                        ", u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
+                         WHERE x.source_refresh_token_id = d.k RETURNING 1)",
+                        access.sql()
+                    ),
+                    "(SELECT count(*) FROM u)",
+                ),
+                Pointers::ExpectNone => (String::new(), "0::bigint"),
+            };
             format!(
                 "WITH d AS (DELETE FROM {} r {using} WHERE {within} AND {joined}{doomed} RETURNING r.{key} AS k, \
-                 r.revoked), u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
-                 WHERE x.source_refresh_token_id = d.k RETURNING 1) \
-                 SELECT count(*), count(revoked), (SELECT count(*) FROM u) FROM d",
-                refresh.sql(),
-                access.sql()
+                 r.revoked){clear} SELECT count(*), count(revoked), {cleared} FROM d",
+                refresh.sql()
             )
         })
+    }
+
+    /// The same where nothing but these statements looks at references. See [`Verified`].
+    pub(super) fn verified(&self, scope: Scope) -> Option<Verified> {
+        self.bulk(scope)?;
+        let (refresh, access) = (self.tables.refresh, self.tables.access);
+        let walked = self.category().map(|category| (category, self.verified_rows(scope)));
+        let clear = Sql::new(|binds| {
+            let keys = binds.keys(Bind::Keys, refresh.key_type());
+            format!(
+                "UPDATE {} x SET source_refresh_token_id = NULL WHERE x.source_refresh_token_id = ANY({keys})",
+                access.sql()
+            )
+        });
+        let takes = self.takes_refresh_tokens();
+        Some(Verified {
+            refers_to_walked: if walked.is_some() { self.refers_to(self.table) } else { None },
+            refers_to_refresh: if takes { self.refers_to(refresh) } else { None },
+            refresh: takes.then(|| self.verified_refresh(scope)),
+            walked,
+            clear,
+        })
+    }
+
+    fn verified_rows(&self, scope: Scope) -> Sql {
+        let (refresh, key) = (self.tables.refresh, self.key());
+        Sql::new(|binds| {
+            let within = self.within(scope, binds);
+            let (goes, flag) = match self.doomed {
+                Doomed::Sessions { idle, .. } => {
+                    let expired = self.cutoffs.expired(&self.tables, binds);
+                    let doomed = self.cutoffs.refresh(&self.tables, binds);
+                    let flag = idle.map_or_else(
+                        || "false".to_owned(),
+                        |idle| format!("a.expires <= {}", binds.get(Bind::Instant(idle))),
+                    );
+                    let kept = format!(
+                        "SELECT FROM {} r WHERE r.access_token_id = {key} AND ({doomed}) IS NOT TRUE",
+                        refresh.sql()
+                    );
+                    (format!("{expired} AND NOT EXISTS ({kept})"), flag)
+                }
+                _ => (self.row(binds), "false".to_owned()),
+            };
+            let (table, alias) = (self.table.sql(), self.alias());
+            format!(
+                "WITH d AS (DELETE FROM {table} {alias} WHERE {within} AND {goes} RETURNING {key} AS k, {flag} AS f) \
+                 SELECT count(*), coalesce(array_agg(k), '{{}}')::text, coalesce(array_agg(f), '{{}}')::text FROM d"
+            )
+        })
+    }
+
+    fn verified_refresh(&self, scope: Scope) -> Sql {
+        let (refresh, key) = (self.tables.refresh.sql(), self.tables.refresh.key_sql());
+        Sql::new(|binds| {
+            let which = if let Doomed::Sessions { idle, .. } = self.doomed {
+                // The access tokens have just been deleted, and were expired.
+                let revoked = Cutoffs { revoked_with_expired: None, ..self.cutoffs };
+                let revoked = revoked.revoked(&self.tables, binds);
+                let included = self.tables.included("r", binds);
+                let idle = idle.map(|_| format!("(r.revoked IS NULL AND g.f AND {included})"));
+                let doomed = super::predicate::any([revoked, idle, None]);
+                let keys = binds.keys(Bind::Keys, self.table.key_type());
+                let flags = binds.keys(Bind::Flags, "boolean");
+                format!("USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k AND {doomed}")
+            } else {
+                let within = self.within(scope, binds);
+                let doomed = self.cutoffs.refresh(&self.tables, binds);
+                format!("WHERE {within} AND {doomed}")
+            };
+            format!(
+                "WITH d AS (DELETE FROM {refresh} r {which} RETURNING r.{key} AS k, r.revoked) \
+                 SELECT count(*), count(revoked), coalesce(array_agg(k), '{{}}')::text FROM d"
+            )
+        })
+    }
+
+    /// Whether a row refers to one of the keys, by any foreign key that the catalogue knows.
+    fn refers_to(&self, table: &Table) -> Option<Sql> {
+        let references: Vec<_> =
+            self.tables.layout.references.iter().filter(|reference| reference.to == table.oid).collect();
+        if references.is_empty() {
+            return None;
+        }
+        Some(Sql::new(|binds| {
+            let keys = binds.keys(Bind::Keys, table.key_type());
+            let each = references.iter().map(|reference| {
+                let (from, column) = (&reference.from_table, quote(&reference.from_column));
+                format!("EXISTS (SELECT FROM {from} x WHERE x.{column} = ANY({keys}))")
+            });
+            format!("SELECT {}", each.collect::<Vec<_>>().join(" OR "))
+        }))
     }
 
     /// The rows of given keys, one lock at a time.

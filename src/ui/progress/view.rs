@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::model::{Sweep, Tally};
 use crate::sweep::{Event, Transient, Wait};
-use crate::ui::plan::{grouped, plural};
+use crate::ui::plan::{grouped, plural, visible};
 
 /// No ETA before so many batches, and before a hundredth is done: it would be a guess.
 const MEANINGFUL_BATCHES: u64 = 5;
@@ -95,7 +95,15 @@ impl View {
             Event::Waiting { reason: Wait::Pace, wait } if *wait >= Duration::from_secs(1) => {
                 self.waiting = Some(format!("pausing {}", short(*wait)));
             }
-            Event::Retry { .. } | Event::Waiting { .. } | Event::Finished { .. } => {}
+            Event::Lagging { replica, lag, most, .. } => {
+                self.waiting = Some(format!(
+                    "waiting for replica {}, {} behind (at most {})",
+                    visible(replica),
+                    short(*lag),
+                    short(*most)
+                ));
+            }
+            Event::Retry { .. } | Event::Waiting { .. } | Event::Hidden { .. } | Event::Finished { .. } => {}
         }
     }
 
@@ -197,6 +205,12 @@ impl View {
         format!("{}: {}", capitalised(self.title), parts.join(", "))
     }
 
+    /// What the run waits for, as a sentence begins.
+    #[must_use]
+    pub fn waiting(&self) -> Option<String> {
+        self.waiting.as_deref().map(capitalised)
+    }
+
     /// What is worth a line of its own at once.
     #[must_use]
     pub fn notice(&self, event: &Event<'_>) -> Option<String> {
@@ -208,6 +222,11 @@ impl View {
             Event::Retry { .. } | Event::Waiting { reason: Wait::Locks, .. } => {
                 self.waiting.as_deref().map(capitalised)
             }
+            Event::Lagging { waited, .. } if waited.is_zero() => self.waiting.as_deref().map(capitalised),
+            Event::Hidden { replicas } => Some(format!(
+                "This role cannot see how far {} behind, and does not wait for them: GRANT pg_monitor TO it.",
+                if *replicas == 1 { "1 replica is".to_owned() } else { format!("{replicas} replicas are") }
+            )),
             _ => None,
         }
     }
@@ -242,6 +261,15 @@ impl View {
                 json!({"event": "waiting", "reason": "locks", "wait_seconds": seconds(wait)})
             }
             Event::Waiting { reason: Wait::Pace, .. } => return None,
+            Event::Lagging { replica, lag, most, waited } => json!({
+                "event": "waiting",
+                "reason": "replica",
+                "replica": replica,
+                "lag_seconds": seconds(lag),
+                "max_lag_seconds": seconds(most),
+                "waited_seconds": seconds(waited),
+            }),
+            Event::Hidden { replicas } => json!({"event": "hidden_replicas", "replicas": replicas}),
             Event::Finished { sweep, deleted, elapsed } => json!({
                 "event": "finished",
                 "categories": categories(sweep),

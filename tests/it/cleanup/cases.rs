@@ -18,7 +18,7 @@ fn cases() -> Value {
 }
 
 /// Every schema there is; DOT 3.4.1's end state is wanted on each.
-fn templates() -> Vec<Template> {
+pub fn templates() -> Vec<Template> {
     Template::VERSIONS.into_iter().chain([Template::Swapped341]).collect()
 }
 

@@ -107,7 +107,10 @@ async fn survives(when: When, what: &str, reason: Transient, seed: u64) {
         let outcome = Runner::new(&database, DOT)
             .await
             .watched(&policy(batch_size), now(), |event| {
-                if let Event::Retry { reason, .. } = event {
+                // Random graphs have pointers where DOT's rows have none: the first one is met once, and then expected.
+                if let Event::Retry { reason, .. } = event
+                    && reason != Transient::Referenced
+                {
                     reasons.push(reason);
                     Graph::read(&database, DOT).assert_between(&before, &after);
                 }

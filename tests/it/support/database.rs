@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -62,6 +63,12 @@ impl Template {
         }
     }
 
+    /// What makes the tables. (psql's own commands are not SQL.)
+    fn tables(self) -> String {
+        let lines = self.sql().lines().filter(|line| !line.starts_with('\\'));
+        self.missing().to_owned() + &lines.flat_map(|line| [line, "\n"]).collect::<String>()
+    }
+
     /// The database that others are copied from.
     fn database(self) -> String {
         static MADE: Mutex<BTreeMap<Template, String>> = Mutex::new(BTreeMap::new());
@@ -70,16 +77,9 @@ impl Template {
             .or_insert_with(|| {
                 let name = format!("template_{}", format!("{self:?}").to_lowercase());
                 admin(format!("CREATE DATABASE {name}"));
-                let missing = self.missing().to_owned();
-                // psql's own commands are not SQL.
-                let sql: String = self
-                    .sql()
-                    .lines()
-                    .filter(|line| !line.starts_with('\\'))
-                    .flat_map(|line| [line, "\n"])
-                    .collect();
-                on(&name, move |client| async move {
-                    client.batch_execute(&(missing + &sql)).await.expect("the schema loads");
+                let sql = self.tables();
+                on(&Home::shared(), &name, move |client| async move {
+                    client.batch_execute(&sql).await.expect("the schema loads");
                 });
                 name
             })
@@ -95,7 +95,31 @@ fn next_name() -> String {
 /// A database of a test's own. Dropped with it.
 #[derive(Debug)]
 pub struct Database {
+    home: Home,
     name: String,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub socket_dir: PathBuf,
+    pub port: u16,
+    pub user: &'static str,
+}
+
+impl Home {
+    /// The server that tests share.
+    fn shared() -> Self {
+        let server = server();
+        Self { socket_dir: server.socket_dir().to_owned(), port: server.port(), user: server.user() }
+    }
+
+    /// How to connect to a database there.
+    pub fn config(&self, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(&self.socket_dir).port(self.port).user(self.user).dbname(database);
+        config
+    }
 }
 
 impl Database {
@@ -104,14 +128,28 @@ impl Database {
         let template = template.database();
         let name = next_name();
         admin(format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Self { name }
+        Self { home: Home::shared(), name }
+    }
+
+    /// The same on a server of the test's own.
+    pub fn create_at(home: Home, template: Template) -> Self {
+        let name = next_name();
+        let create = format!("CREATE DATABASE {name}");
+        on(&home, "postgres", move |client| async move { client.batch_execute(&create).await.unwrap() });
+        let sql = template.tables();
+        on(
+            &home,
+            &name,
+            move |client| async move { client.batch_execute(&sql).await.expect("the schema loads") },
+        );
+        Self { home, name }
     }
 
     /// Another one with the same rows. Nobody may be connected to this one.
     pub fn copy(&self) -> Self {
         let name = next_name();
         admin(format!("CREATE DATABASE {name} TEMPLATE {}", self.name));
-        Self { name }
+        Self { home: Home::shared(), name }
     }
 
     /// Its name: differs from run to run, and is `[database]` in an [`Output`](super::Output).
@@ -121,24 +159,24 @@ impl Database {
 
     /// How to connect to it, for code that brings its own client.
     pub fn config(&self) -> Config {
-        config(&self.name)
+        self.home.config(&self.name)
     }
 
     /// A URL that names it, without anything of the environment.
     pub fn url(&self) -> String {
         let mut host = String::new();
-        for byte in server().socket_dir().as_os_str().as_bytes() {
+        for byte in self.home.socket_dir.as_os_str().as_bytes() {
             let _ = write!(host, "%{byte:02X}");
         }
-        format!("postgresql://{}@{host}:{}/{}", server().user(), server().port(), self.name)
+        format!("postgresql://{}@{host}:{}/{}", self.home.user, self.home.port, self.name)
     }
 
     /// What libpq would need in its environment to find it.
     pub fn variables(&self) -> [(&'static str, String); 4] {
         [
-            ("PGHOST", server().socket_dir().to_str().expect("a UTF-8 path").to_owned()),
-            ("PGPORT", server().port().to_string()),
-            ("PGUSER", server().user().to_owned()),
+            ("PGHOST", self.home.socket_dir.to_str().expect("a UTF-8 path").to_owned()),
+            ("PGPORT", self.home.port.to_string()),
+            ("PGUSER", self.home.user.to_owned()),
             ("PGDATABASE", self.name.clone()),
         ]
     }
@@ -153,7 +191,7 @@ impl Database {
     /// Runs statements, separated by semicolons.
     pub fn execute(&self, sql: impl Into<String>) {
         let sql = sql.into();
-        on(&self.name, move |client| async move {
+        on(&self.home, &self.name, move |client| async move {
             if let Err(error) = client.batch_execute(&sql).await {
                 panic!("{sql}\nfailed: {error:?}");
             }
@@ -163,7 +201,7 @@ impl Database {
     /// The rows of a query, as `psql` would print their values. NULL is `None`.
     pub fn rows(&self, sql: impl Into<String>) -> Vec<Vec<Option<String>>> {
         let sql = sql.into();
-        on(&self.name, move |client| async move {
+        on(&self.home, &self.name, move |client| async move {
             let messages =
                 client.simple_query(&sql).await.unwrap_or_else(|error| panic!("{sql}\nfailed: {error:?}"));
             messages
@@ -200,38 +238,44 @@ impl Drop for Database {
     fn drop(&mut self) {
         // Also where a test under panic has left connections open.
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        on("postgres", move |client| async move {
+        on_if_there(&self.home, "postgres", move |client| async move {
             let _ = client.batch_execute(&sql).await;
         });
     }
 }
 
-fn config(database: &str) -> Config {
-    let server = server();
-    let mut config = Config::new();
-    config.host_path(server.socket_dir()).port(server.port()).user(server.user()).dbname(database);
-    config
-}
-
 fn admin(sql: String) {
-    on("postgres", move |client| async move {
+    on(&Home::shared(), "postgres", move |client| async move {
         client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}\nfailed: {error:?}"));
     });
 }
 
 /// Does something with a short-lived connection, and waits until that is closed: a template may have none.
-fn on<T, F>(database: &str, work: impl FnOnce(Client) -> F + Send + 'static) -> T
+fn on<T, F>(home: &Home, database: &str, work: impl FnOnce(Client) -> F + Send + 'static) -> T
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let config = config(database);
+    on_if_there(home, database, work).expect("a connection")
+}
+
+/// The same; `None` where the server of a test's own has gone.
+fn on_if_there<T, F>(
+    home: &Home,
+    database: &str,
+    work: impl FnOnce(Client) -> F + Send + 'static,
+) -> Option<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let config = home.config(database);
     block_on(async move {
-        let (client, connection) = config.connect(NoTls).await.expect("a connection");
+        let (client, connection) = config.connect(NoTls).await.ok()?;
         let connection = tokio::spawn(connection);
         let answer = work(client).await;
         let _ = connection.await;
-        answer
+        Some(answer)
     })
 }
 

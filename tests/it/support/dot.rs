@@ -12,15 +12,16 @@ use std::sync::OnceLock;
 use nix::fcntl::{Flock, FlockArg};
 
 /// What the environment holds. A change here makes a new environment.
-const REQUIREMENTS: [&str; 5] = [
+const REQUIREMENTS: [&str; 6] = [
     "django-oauth-toolkit==3.4.1",
     "Django==5.2.*",
     "psycopg[binary]",
     "argon2-cffi==25.1.*",
     "bcrypt==5.0.*",
+    "prometheus_client==0.25.*",
 ];
 
-/// The interpreter to run: `import argon2, bcrypt, django, oauth2_provider, psycopg` works in it.
+/// The interpreter to run: `import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg` works in it.
 ///
 /// # Panics
 /// When there is no Python 3.10 or newer, or the package index cannot be reached. The message says what to do.
@@ -33,7 +34,8 @@ fn find_or_make() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "the only way to tell a test something is its environment")]
     if let Some(python) = std::env::var_os("OAUTHCTL_TEST_PYTHON") {
         let python = PathBuf::from(python);
-        run(Command::new(&python).args(["-c", "import argon2, bcrypt, django, oauth2_provider, psycopg"]));
+        run(Command::new(&python)
+            .args(["-c", "import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg"]));
         return python;
     }
     // `CARGO_TARGET_TMPDIR` is `<target directory>/tmp`.
@@ -60,7 +62,7 @@ fn find_or_make() -> PathBuf {
 
 fn run(command: &mut Command) {
     let hint = "the conformance tests need python3 (3.10 or newer) with venv, and PyPI; or in OAUTHCTL_TEST_PYTHON \
-        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1 and psycopg";
+        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1, prometheus_client and psycopg";
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}\n{hint}"));
     let log = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{command:?} failed:\n{}\n{hint}", String::from_utf8_lossy(&log));

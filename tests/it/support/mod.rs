@@ -14,11 +14,13 @@
 pub mod certificates;
 pub mod database;
 pub mod dot;
+pub mod instance;
 pub mod network;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
 
 pub use database::{Database, Template};
+pub use instance::Instance;
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};

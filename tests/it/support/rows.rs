@@ -11,10 +11,13 @@ pub const APPLICATIONS: &str = "oauth2_provider_application";
 
 /// Inserts a row as a JSON object; keys without a column are ignored.
 pub fn insert(database: &Database, table: &str, row: &Value) {
+    database.execute(statement(table, row));
+}
+
+/// The same as a statement.
+pub fn statement(table: &str, row: &Value) -> String {
     let literal = row.to_string().replace('\'', "''");
-    database.execute(format!(
-        "INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, '{literal}'::jsonb)).*"
-    ));
+    format!("INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, '{literal}'::jsonb)).*")
 }
 
 /// An application with DOT's defaults, changed as `with` says.

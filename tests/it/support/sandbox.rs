@@ -160,6 +160,13 @@ impl Running<'_> {
         kill(pid, signal).expect("the process is there");
     }
 
+    /// The same for one that may have ended.
+    pub fn signal_if_alive(&mut self, signal: Signal) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(signal);
+        }
+    }
+
     /// Waits for its end.
     pub fn wait(self) -> Output {
         let output = self.child.wait_with_output().expect("the binary ends");

@@ -1,0 +1,123 @@
+//! `status`: how the token tables are, in one read-only transaction: one pass for what cleanup would delete, one for
+//! the ages, and the catalogue.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::Format;
+use super::cleartokens::warn;
+use super::look::look;
+use super::reconcile::{available, database_now, parse_instant, read_only};
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::error::DbError;
+use crate::db::health::{census, measurement, storage};
+use crate::db::{ledger, tokens};
+use crate::error::{Error, Exit};
+use crate::health::status::{Parts, Status};
+use crate::plan::retention;
+use crate::ui::status::{Canvas, render};
+use crate::ui::{metrics, status_json};
+
+/// So many runs of the ledger.
+const RUNS: u32 = 5;
+
+/// The flags of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Also write the numbers to this file in Prometheus's text format; it is replaced as a whole.
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    as_of: Option<OffsetDateTime>,
+}
+
+/// Counts and shows.
+pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error> {
+    let config = session.load_without_secrets()?;
+    let connected = session.connect(&config.database, "status", 1).await?;
+    warn(session, &connected, &config.cleanup.clone().unwrap_or_default()).await?;
+    let interrupted = session.interrupted.clone();
+    let status = tokio::select! {
+        status = read(&connected, &config, args.as_of) => status?,
+        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
+    };
+    if let Some(path) = &args.metrics_file {
+        session.write_file(path, &metrics::render(&status))?;
+    }
+    let text = match session.global.format {
+        Format::Text | Format::Sarif | Format::Github => {
+            let canvas = Canvas { width: session.ui.answer_width(), unicode: session.ui.terminal().unicode };
+            render(&status, canvas)
+        }
+        Format::Json => {
+            status_json::render(&status).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+    };
+    session.answer(&text)?;
+    Ok(Exit::Done)
+}
+
+async fn read(
+    connected: &Connected,
+    config: &Config,
+    as_of: Option<OffsetDateTime>,
+) -> Result<Status, Error> {
+    let layout = &connected.layout;
+    let policy = config.cleanup.clone().unwrap_or_default();
+    let mut client = connected.database.get().await?;
+    let as_of = match as_of {
+        Some(instant) => instant,
+        None => database_now(&client).await?,
+    };
+    let mut snapshot = read_only(&mut client).await?;
+    let sweeps = retention::sweeps(&policy, as_of, &available(connected));
+    let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
+    let rows = census::census(&*snapshot, layout, as_of).await?;
+    let database = snapshot
+        .query_one("SELECT current_database()::text", &[])
+        .await
+        .map_err(DbError::during("asking for the name of the database"))?
+        .get(0);
+    let mut unseen = Vec::new();
+    let storage = look(&mut snapshot, "looking at the sizes of the tables", async |client| {
+        storage::storage(client, layout, None).await
+    });
+    let storage = storage.await?.unwrap_or_else(|reason| {
+        unseen.push(reason);
+        Vec::new()
+    });
+    let remembered = look(&mut snapshot, "reading the ledger", async |client| {
+        if !ledger::installed(client).await? {
+            return Ok(None);
+        }
+        let runs = ledger::recent(client, RUNS).await?;
+        let measured = if measurement::supported(client).await? {
+            measurement::latest(client, layout).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Some((runs, measured)))
+    });
+    let remembered = remembered.await?.unwrap_or_else(|reason| {
+        unseen.push(reason);
+        None
+    });
+    let (runs, measurements) =
+        remembered.map_or((None, Vec::new()), |(runs, measured)| (Some(runs), measured));
+    let policy_of_file = config.cleanup.is_some();
+    Ok(Status::new(Parts {
+        as_of,
+        database,
+        policy_of_file,
+        rows,
+        reclaimable,
+        storage,
+        measurements,
+        runs,
+        unseen,
+    }))
+}

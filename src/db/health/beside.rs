@@ -1,0 +1,114 @@
+//! What goes on beside us: open transactions, waiting sessions, and whatever keeps dead rows from being removed.
+
+use std::time::Duration;
+
+use tokio_postgres::{Error, GenericClient};
+
+use super::{PARTS, oids, unsigned};
+use crate::db::layout::Layout;
+use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
+
+/// The most transactions and waiting sessions that are worth a line.
+const SHOWN: i64 = 10;
+
+/// Transactions of this database that are open for at least `long`, and sessions that wait for one of the tables.
+pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration) -> Result<Beside, Error> {
+    let oids = oids(layout);
+    let sql = format!(
+        "WITH RECURSIVE {PARTS} \
+         SELECT a.pid, coalesce(a.usename::text, ''), a.application_name, coalesce(a.state, ''), \
+                extract(epoch FROM clock_timestamp() - a.xact_start)::float8, \
+                ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname) FROM pg_locks l \
+                      JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+                      WHERE l.pid = a.pid AND l.granted AND l.relation IN (SELECT oid FROM part) \
+                        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                        AND l.mode <> 'AccessShareLock' ORDER BY 1) \
+         FROM pg_stat_activity a \
+         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' \
+           AND clock_timestamp() - a.xact_start >= make_interval(secs => $2) \
+         ORDER BY a.xact_start LIMIT $3"
+    );
+    let rows = client.query(&sql, &[&oids, &long.as_secs_f64(), &SHOWN]).await?;
+    let transactions = rows
+        .into_iter()
+        .map(|row| Transaction {
+            pid: row.get(0),
+            user: row.get(1),
+            application: row.get(2),
+            state: row.get(3),
+            age: seconds(row.get(4)),
+            locks: row.get(5),
+        })
+        .collect();
+    let hidden = "SELECT count(*) FROM pg_stat_activity \
+                  WHERE datname = current_database() AND usesysid IS NOT NULL \
+                  AND query = '<insufficient privilege>'";
+    let hidden_sessions = unsigned(client.query_one(hidden, &[]).await?.get(0));
+    let sql = format!(
+        "WITH RECURSIVE {PARTS} \
+         SELECT l.pid, format('%I.%I', n.nspname, c.relname), l.mode, pg_blocking_pids(l.pid) \
+         FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE NOT l.granted AND l.relation IN (SELECT oid FROM part) AND l.pid <> pg_backend_pid() \
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         ORDER BY l.pid LIMIT $2"
+    );
+    let rows = client.query(&sql, &[&oids, &SHOWN]).await?;
+    let waits = rows
+        .into_iter()
+        .map(|row| LockWait { pid: row.get(0), table: row.get(1), mode: row.get(2), blockers: row.get(3) })
+        .collect();
+    Ok(Beside { transactions, hidden_sessions, waits })
+}
+
+/// Prepared transactions of this database.
+pub async fn prepared(client: &impl GenericClient) -> Result<Vec<PreparedTransaction>, Error> {
+    let rows = client
+        .query(
+            "SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::float8 \
+             FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| PreparedTransaction { gid: row.get(0), owner: row.get(1), age: seconds(row.get(2)) })
+        .collect())
+}
+
+/// All replication slots.
+pub async fn slots(client: &impl GenericClient) -> Result<Vec<Slot>, Error> {
+    let rows = client
+        .query(
+            "SELECT slot_name::text, active, age(xmin)::bigint, \
+                    pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+                                         ELSE pg_current_wal_lsn() END, restart_lsn)::bigint \
+             FROM pg_replication_slots ORDER BY 1",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Slot {
+            name: row.get(0),
+            active: row.get(1),
+            xmin_age: row.get::<_, Option<i64>>(2).map(unsigned),
+            wal_bytes: row.get::<_, Option<i64>>(3).map(unsigned),
+        })
+        .collect())
+}
+
+/// Standbys that keep dead rows for their own queries.
+pub async fn standbys(client: &impl GenericClient) -> Result<Vec<Standby>, Error> {
+    let rows = client
+        .query(
+            "SELECT application_name, age(backend_xmin)::bigint FROM pg_stat_replication \
+             WHERE backend_xmin IS NOT NULL ORDER BY 1",
+            &[],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| Standby { name: row.get(0), xmin_age: unsigned(row.get(1)) }).collect())
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

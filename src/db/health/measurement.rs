@@ -1,0 +1,69 @@
+//! What the ledger notes about the tables at the end of a run, so that a later `status` knows how much they grew.
+
+use tokio_postgres::{Error, GenericClient};
+
+use super::{PARTS, tables, unsigned};
+use crate::db::layout::Layout;
+use crate::model::health::Measurement;
+
+/// Whether the ledger has a place for it: one that an older oauthctl made has none until `migrate --ledger`.
+pub async fn supported(client: &impl GenericClient) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = 'oauthctl' AND c.relname = 'table_measurement')";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
+/// Notes sizes and PostgreSQL's own counters. Reads no row of the tables.
+pub async fn record(client: &impl GenericClient, layout: &Layout, run: i64) -> Result<(), Error> {
+    let (oids, names): (Vec<_>, Vec<_>) = tables(layout)
+        .filter_map(|(role, oid)| {
+            layout.table(role).map(|table| (oid, format!("{}.{}", table.schema, table.name)))
+        })
+        .unzip();
+    let sql = format!(
+        "WITH RECURSIVE {PARTS} \
+         INSERT INTO oauthctl.table_measurement \
+           (run_id, table_name, live_rows, rows_inserted, table_bytes, index_bytes) \
+         SELECT $3, w.name, coalesce(sum(s.n_live_tup), 0), coalesce(sum(s.n_tup_ins), 0), \
+                sum(pg_catalog.pg_table_size(p.oid)), sum(pg_catalog.pg_indexes_size(p.oid)) \
+         FROM unnest($1::oid[], $2::text[]) AS w(root, name) JOIN part p ON p.root = w.root \
+         LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = p.oid \
+         GROUP BY w.name ON CONFLICT DO NOTHING"
+    );
+    client.execute(&sql, &[&oids, &names, &run]).await?;
+    Ok(())
+}
+
+/// The last ones.
+pub async fn latest(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Measurement>, Error> {
+    let (roles, names): (Vec<_>, Vec<_>) = tables(layout)
+        .filter_map(|(role, _)| {
+            layout.table(role).map(|table| (role, format!("{}.{}", table.schema, table.name)))
+        })
+        .unzip();
+    let rows = client
+        .query(
+            "SELECT DISTINCT ON (m.table_name) m.table_name, m.measured_at, r.verb, m.rows_inserted, m.table_bytes, \
+                    m.index_bytes \
+             FROM oauthctl.table_measurement m JOIN oauthctl.run r ON r.id = m.run_id \
+             WHERE m.table_name = ANY($1) ORDER BY m.table_name, m.measured_at DESC",
+            &[&names],
+        )
+        .await?;
+    let mut found: Vec<Measurement> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let position = names.iter().position(|name| name.as_str() == row.get::<_, &str>(0))?;
+            Some(Measurement {
+                role: roles[position],
+                at: row.get(1),
+                verb: row.get(2),
+                inserted: unsigned(row.get(3)),
+                table_bytes: unsigned(row.get(4)),
+                index_bytes: unsigned(row.get(5)),
+            })
+        })
+        .collect();
+    found.sort_by_key(|measurement| measurement.role);
+    Ok(found)
+}

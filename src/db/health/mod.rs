@@ -1,0 +1,35 @@
+//! What a database says about itself, read from its catalogue, its statistics and, for counts, its tables.
+//!
+//! Every function here is one statement that only reads; callers run it in a `READ ONLY` transaction and, where it may
+//! fail for lack of a privilege or on another engine, under a savepoint. All names of functions and relations are
+//! PostgreSQL's own, found in `pg_catalog`. Knows no verdict.
+
+pub mod beside;
+pub mod census;
+pub mod measurement;
+pub mod server;
+pub mod storage;
+
+use tokio_postgres::types::Oid;
+
+use super::layout::Layout;
+use crate::model::TableRole;
+
+/// A table and everything below it, as a common table expression `part (root, oid)` over the roots in `$1`.
+const PARTS: &str = "part(root, oid) AS ( \
+     SELECT o, o FROM unnest($1::oid[]) AS o \
+     UNION ALL SELECT p.root, i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid)";
+
+/// The oids of all tables.
+fn oids(layout: &Layout) -> Vec<Oid> {
+    tables(layout).map(|(_, oid)| oid).collect()
+}
+
+fn tables(layout: &Layout) -> impl Iterator<Item = (TableRole, Oid)> + '_ {
+    TableRole::ALL.into_iter().filter_map(|role| layout.table(role).map(|table| (role, table.oid)))
+}
+
+/// A count, which PostgreSQL has as a signed number.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}

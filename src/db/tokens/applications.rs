@@ -1,0 +1,102 @@
+//! The deletion of applications that nobody uses, with all that hangs on them, in batches.
+//!
+//! A token that is issued meanwhile locks its application's row when its foreign key is checked: at the latest when it
+//! is committed, because Django's constraints are deferred. So: lock the applications, look again with a fresh snapshot
+//! whether they are doomed, clear what hangs on them in the order of [`dependents`], delete them. Whoever issues a
+//! token at the same time has locked the row before, and the application stays, or comes too late, and is told that the
+//! application is gone: a token is never deleted unseen, and none dangles. Begins and ends no transaction.
+
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Error;
+
+use super::predicate::{Cutoffs, Tables};
+use super::statement::{Bind, Sql, Values};
+use crate::db::dependents;
+use crate::db::layout::Layout;
+
+/// What became of the applications of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gone {
+    /// Those that were locked and doomed, and had nothing left.
+    pub doomed: i64,
+    /// Those of them that were deleted.
+    pub applications: i64,
+    /// Rows that hung on them.
+    pub dependents: u64,
+    /// Whether more hangs on them than a batch may delete: the applications are still there.
+    pub more: bool,
+}
+
+/// The statements.
+#[derive(Debug)]
+pub(super) struct Applications {
+    lock: Sql,
+    doomed: Sql,
+    drain: Vec<String>,
+    delete: Sql,
+}
+
+impl Applications {
+    pub(super) fn new(layout: &Layout, tables: &Tables<'_>, cutoffs: Cutoffs) -> Self {
+        let table = layout.application();
+        let (name, key, key_type) = (table.sql(), table.key_sql(), table.key_type());
+        Self {
+            lock: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, key_type);
+                format!(
+                    "WITH c AS MATERIALIZED (SELECT t.{key} AS k FROM {name} t WHERE t.{key} = ANY({keys}) \
+                     ORDER BY t.{key} FOR UPDATE SKIP LOCKED) SELECT coalesce(array_agg(k), '{{}}')::text FROM c"
+                )
+            }),
+            doomed: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, key_type);
+                let doomed = cutoffs.application(tables, binds);
+                format!(
+                    "SELECT coalesce(array_agg(t.{key}), '{{}}')::text, count(*) FROM {name} t \
+                     WHERE t.{key} = ANY({keys}) AND {doomed}"
+                )
+            }),
+            drain: dependents::drain_statements(layout),
+            delete: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, key_type);
+                format!(
+                    "WITH d AS (DELETE FROM {name} t WHERE t.{key} = ANY({keys}) RETURNING 1) SELECT count(*) FROM d"
+                )
+            }),
+        }
+    }
+
+    /// Deletes those of the given applications that are still doomed and that nobody has locked, and up to `limit` rows
+    /// that hang on them.
+    ///
+    /// The transaction must be `READ COMMITTED`: the second look has to see what was committed before the lock.
+    pub(super) async fn delete(
+        &self,
+        client: &impl GenericClient,
+        keys: &str,
+        limit: i64,
+        values: Values<'_>,
+    ) -> Result<Gone, Error> {
+        let locked: String = self.lock.one(client, Values { keys, ..values }).await?.get(0);
+        let row = self.doomed.one(client, Values { keys: &locked, ..values }).await?;
+        let (doomed, count): (String, i64) = (row.get(0), row.get(1));
+        let mut gone = Gone::default();
+        if count == 0 {
+            return Ok(gone);
+        }
+        let mut left = limit;
+        for sql in &self.drain {
+            let statement = client.prepare_cached(sql).await?;
+            let rows = client.execute(&statement, &[&doomed, &left]).await?;
+            gone.dependents += rows;
+            left -= i64::try_from(rows).unwrap_or(left);
+            if left <= 0 {
+                gone.more = true;
+                return Ok(gone);
+            }
+        }
+        gone.doomed = count;
+        gone.applications = self.delete.one(client, Values { keys: &doomed, ..values }).await?.get(0);
+        Ok(gone)
+    }
+}

@@ -1,0 +1,133 @@
+//! Which triggers, rules and foreign keys are on the token tables, and what must not be there where they stay silent.
+
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::Oid;
+
+use super::{TokensError, attempt};
+use crate::db::error::DbError;
+use crate::db::error::Meaning;
+use crate::db::layout::{Layout, Table};
+use crate::model::{Sweep, TableRole};
+
+/// Switches the triggers of the transaction's statements off, those of foreign keys too.
+pub const SILENCE: &str = "SET LOCAL session_replication_role = replica";
+
+/// Changes with every trigger that comes, goes, or is switched on or off; a foreign key is a pair of triggers.
+const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' ORDER BY t.print)) FROM ( \
+    SELECT 't' || oid || tgenabled::text AS print FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) \
+    UNION ALL SELECT 'r' || oid || ev_enabled::text FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1)) t";
+
+/// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
+pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
+    // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let row = client
+        .query_one(
+            "WITH RECURSIVE parts AS ( \
+                 SELECT unnest($1::oid[]) AS oid \
+                 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
+             SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid \
+                            WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 11 = 11) \
+                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
+            &[&oids],
+        )
+        .await
+        .map_err(looking())?;
+    Ok(row.get(0))
+}
+
+/// The user's triggers and rules on some tables, in words.
+pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<String>, TokensError> {
+    let rows = client
+        .query(
+            "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
+             WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled <> 'D' \
+             UNION ALL SELECT 'rule ' || rulename || ' on ' || ev_class::regclass::text FROM pg_catalog.pg_rewrite \
+             WHERE ev_class = ANY($1) ORDER BY 1",
+            &[&oids],
+        )
+        .await
+        .map_err(looking())?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+}
+
+/// Token tables on which triggers may stay silent, as they were when that was found out.
+#[derive(Clone, Debug)]
+pub struct Silent {
+    tables: Vec<Oid>,
+    print: Option<String>,
+}
+
+impl Silent {
+    /// Finds out. Run it in a transaction of its own: it tries to switch triggers off.
+    ///
+    /// # Errors
+    /// Inside: every reason why they may not stay silent.
+    pub async fn find(
+        client: &impl GenericClient,
+        layout: &Layout,
+        sweeps: &[Sweep],
+    ) -> Result<Result<Self, Vec<String>>, TokensError> {
+        let tables = touched(layout, sweeps);
+        let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+        let mut reasons = custom(client, &oids).await?;
+        reasons.extend(
+            tables
+                .iter()
+                .filter(|table| table.partitioned)
+                .map(|table| format!("{} is partitioned", table.sql())),
+        );
+        for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
+            let (from, constraint) = (&reference.from_table, &reference.constraint);
+            let key =
+                tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
+            if layout.role_of(reference.from).is_none() {
+                reasons.push(format!("{from} is none of DOT's tables and refers to them ({constraint})"));
+            } else if reference.on_delete != 'a' || !key {
+                reasons.push(format!("constraint {constraint} of {from} is not as DOT makes it"));
+            }
+        }
+        let print = print(client, &oids).await?;
+        match client
+            .execute(SILENCE, &[])
+            .await
+            .map_err(|source| DbError::new("switching triggers off", source))
+        {
+            Ok(_) => {}
+            Err(error) if *error.meaning() == Meaning::PermissionDenied => {
+                reasons.push("the role may not set session_replication_role".to_owned());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(if reasons.is_empty() { Ok(Self { tables: oids, print }) } else { Err(reasons) })
+    }
+
+    /// Fails if anything has come or gone since. The caller's locks keep that from happening until its transaction ends.
+    pub(super) async fn assert_same(
+        &self,
+        client: &impl deadpool_postgres::GenericClient,
+    ) -> Result<(), TokensError> {
+        let statement = client.prepare_cached(PRINT).await.map_err(looking())?;
+        let row = client.query_one(&statement, &[&self.tables]).await.map_err(looking())?;
+        if row.get::<_, Option<String>>(0) == self.print { Ok(()) } else { Err(TokensError::Altered) }
+    }
+}
+
+/// The tables that the sweeps change.
+fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
+    let loses = |role: TableRole| sweeps.iter().any(|sweep| sweep.tables().contains(&role));
+    TableRole::ALL
+        .into_iter()
+        // Pointers to refresh tokens are cleared in access tokens.
+        .filter(|role| loses(*role) || *role == TableRole::AccessToken && loses(TableRole::RefreshToken))
+        .filter_map(|role| layout.table(role))
+        .collect()
+}
+
+async fn print(client: &impl GenericClient, oids: &[Oid]) -> Result<Option<String>, TokensError> {
+    Ok(client.query_one(PRINT, &[&oids]).await.map_err(looking())?.get(0))
+}
+
+fn looking() -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+    attempt("looking for triggers on the token tables".to_owned())
+}

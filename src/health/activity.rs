@@ -1,0 +1,155 @@
+//! Others: transactions that are open for too long, sessions that wait, and replicas that hold on to old rows.
+
+use std::time::Duration;
+
+use super::{Check, Finding, Terms};
+use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
+use crate::model::words::{bytes, grouped, listed, plural, span};
+
+/// A transaction that works for so many times what is too long is a problem, not a report that takes its time.
+const FAR_TOO_LONG: u32 = 12;
+
+/// Rows of so many transactions ago are held back for somebody: more than a busy hour.
+const MANY_TRANSACTIONS: u64 = 10_000_000;
+
+/// An abandoned slot that keeps less does no harm yet.
+const MUCH_WAL: u64 = 1 << 30;
+
+/// Transactions, prepared ones too, and sessions that wait.
+pub(super) fn transactions(
+    beside: &Beside,
+    prepared: Result<&[PreparedTransaction], &String>,
+    terms: &Terms,
+    role: &str,
+) -> Vec<Finding> {
+    let Beside { transactions, hidden_sessions, waits } = beside;
+    let limit = terms.long_transaction;
+    let mut findings: Vec<Finding> =
+        transactions.iter().map(|transaction| open(transaction, limit)).collect();
+    match prepared {
+        Ok(prepared) => {
+            findings.extend(prepared.iter().filter(|prepared| prepared.age >= limit).map(abandoned));
+        }
+        Err(reason) => findings.push(super::unseen(Check::Transactions, reason)),
+    }
+    findings.extend(waits.iter().map(waiting));
+    if findings.is_empty() && *hidden_sessions == 0 {
+        findings.push(Finding::ok(
+            Check::Transactions,
+            format!(
+                "None in this database is older than {}, and nobody waits for these tables.",
+                span(limit)
+            ),
+        ));
+    }
+    if *hidden_sessions > 0 {
+        findings.push(
+            Finding::note(
+                Check::Transactions,
+                format!(
+                    "This role may not see what others do in this database: {}.",
+                    plural(*hidden_sessions, "session")
+                ),
+            )
+            .meaning("One of them may have been idle in a transaction since yesterday.")
+            .sql(format!("GRANT pg_read_all_stats TO {};", super::identifier(role))),
+        );
+    }
+    findings
+}
+
+fn open(transaction: &Transaction, limit: Duration) -> Finding {
+    let Transaction { pid, user, application, state, age, locks } = transaction;
+    let who = if application.is_empty() { user.clone() } else { format!("{user}, {application}") };
+    let holding = if locks.is_empty() { String::new() } else { format!(", with locks on {}", listed(locks)) };
+    let idle = state.starts_with("idle in transaction");
+    let doing = if idle { "has been idle in a transaction" } else { "has been in a transaction" };
+    let found = format!("pid {pid} ({who}) {doing} for {}{holding}.", span(*age));
+    let finding = if idle || *age >= limit * FAR_TOO_LONG {
+        Finding::problem(Check::Transactions, found)
+    } else {
+        Finding::note(Check::Transactions, found)
+    };
+    finding
+        .meaning("Until it ends, VACUUM removes no row that was deleted since it began, and rows that it has locked are skipped.")
+        .sql(format!("SELECT state, query FROM pg_stat_activity WHERE pid = {pid};"))
+        .sql(format!("SELECT pg_terminate_backend({pid});"))
+}
+
+fn abandoned(prepared: &PreparedTransaction) -> Finding {
+    let PreparedTransaction { gid, owner, age } = prepared;
+    Finding::problem(
+        Check::Transactions,
+        format!("Transaction {gid} of {owner} was prepared {} ago and never ended.", span(*age)),
+    )
+    .meaning("It keeps its locks and all dead rows since then, even across restarts. Whoever prepared it should end it.")
+    .sql(format!("ROLLBACK PREPARED {};", super::literal(gid)))
+}
+
+fn waiting(wait: &LockWait) -> Finding {
+    let LockWait { pid, table, mode, blockers } = wait;
+    let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+    Finding::note(
+        Check::Transactions,
+        format!("pid {pid} waits for {mode} on {table}, behind pid {}.", listed(&blockers)),
+    )
+    .meaning("Whoever comes after it waits, too.")
+    .sql(format!("SELECT pid, state, query FROM pg_stat_activity WHERE pid IN ({});", blockers.join(", ")))
+}
+
+/// Slots and standbys.
+pub(super) fn replication(slots: &[Slot], standbys: Result<&[Standby], &String>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = slots.iter().filter_map(slot).collect();
+    match standbys {
+        Ok(standbys) => {
+            findings.extend(standbys.iter().filter(|s| s.xmin_age > MANY_TRANSACTIONS).map(standby));
+        }
+        Err(reason) => findings.push(super::unseen(Check::Replication, reason)),
+    }
+    if findings.is_empty() {
+        let found = match slots.len() {
+            0 => "No replication slot holds anything back.".to_owned(),
+            count => format!("{}: nothing is held back.", plural(count as u64, "replication slot")),
+        };
+        findings.push(Finding::ok(Check::Replication, found));
+    }
+    findings
+}
+
+fn slot(slot: &Slot) -> Option<Finding> {
+    let Slot { name, active, xmin_age, wal_bytes } = slot;
+    let wal = wal_bytes.unwrap_or_default();
+    let drop = format!("SELECT pg_drop_replication_slot({});", super::literal(name));
+    match (active, xmin_age) {
+        (false, Some(age)) => Some(
+            Finding::problem(
+                Check::Replication,
+                format!("Nobody uses slot {name}, and it keeps the dead rows of {}.", plural(*age, "transaction")),
+            )
+            .meaning(format!("VACUUM removes none of them; {} of WAL stay as well. Drop it if its replica is gone.", bytes(wal)))
+            .sql(drop),
+        ),
+        (false, None) if wal > MUCH_WAL => Some(
+            Finding::note(Check::Replication, format!("Nobody uses slot {name}, and it keeps {} of WAL.", bytes(wal)))
+                .meaning("A large cleanup writes much WAL. Drop the slot if its replica is gone, before the disk is full.")
+                .sql(drop),
+        ),
+        (true, Some(age)) if *age > MANY_TRANSACTIONS => Some(
+            Finding::note(
+                Check::Replication,
+                format!("The replica of slot {name} keeps the dead rows of {} transactions.", grouped(*age)),
+            )
+            .meaning("A long query there, or a replica that is far behind."),
+        ),
+        _ => None,
+    }
+}
+
+fn standby(standby: &Standby) -> Finding {
+    let Standby { name, xmin_age } = standby;
+    Finding::note(
+        Check::Replication,
+        format!("Standby {name} keeps the dead rows of {} transactions.", grouped(*xmin_age)),
+    )
+    .meaning("A long query there, with hot_standby_feedback on.")
+}

@@ -1,0 +1,355 @@
+//! What `doctor` finds: from facts about a database to findings, each with a verdict and what to type.
+//!
+//! Pure. One file per subject, each with one function from facts to findings; [`examine`] puts them in order. A fact
+//! that could not be read is a finding, too. Only what an operator can act on is a problem. Knows no SQL but that
+//! which it proposes, no terminal and no exit code.
+
+mod activity;
+mod connection;
+mod engine;
+mod indexes;
+mod privileges;
+mod references;
+mod schema;
+pub mod status;
+mod vacuum;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub use engine::Engine;
+use serde::Serialize;
+
+use crate::model::TableRole;
+use crate::model::health::{
+    Autovacuum, Beside, DjangoHint, Encryption, PreparedTransaction, Privileges, Referrer, Server, Slot,
+    Standby, Storage, Trigger,
+};
+
+/// How good or bad it is, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Worth knowing; nothing breaks.
+    Note,
+    /// Something does not work, or will not for long.
+    Problem,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The way to the server.
+    Connection,
+    /// The server and its engine.
+    Server,
+    /// Which DOT this is.
+    Schema,
+    /// What the role may do.
+    Privileges,
+    /// The ledger.
+    Ledger,
+    /// Indexes.
+    Indexes,
+    /// Foreign keys of other tables.
+    References,
+    /// Triggers and rules.
+    Triggers,
+    /// Row-level security.
+    RowSecurity,
+    /// Partitioned tables.
+    Partitions,
+    /// Open transactions and waiting sessions.
+    Transactions,
+    /// Replication slots and standbys.
+    Replication,
+    /// Dead rows and old ones.
+    Vacuum,
+}
+
+impl Check {
+    /// What people read.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Server => "server",
+            Self::Schema => "schema",
+            Self::Privileges => "privileges",
+            Self::Ledger => "ledger",
+            Self::Indexes => "indexes",
+            Self::References => "references",
+            Self::Triggers => "triggers",
+            Self::RowSecurity => "row security",
+            Self::Partitions => "partitions",
+            Self::Transactions => "transactions",
+            Self::Replication => "replication",
+            Self::Vacuum => "vacuum",
+        }
+    }
+}
+
+/// What to type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "text")]
+pub enum Remedy {
+    /// In `psql`.
+    Sql(String),
+    /// In a shell.
+    Shell(String),
+}
+
+impl Remedy {
+    /// As it is typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let (Self::Sql(text) | Self::Shell(text)) = self;
+        text
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: Check,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What was found: a sentence.
+    pub found: String,
+    /// What that means for those who run it; empty where `found` says it all.
+    pub meaning: String,
+    /// What to type, in this order.
+    pub remedies: Vec<Remedy>,
+}
+
+impl Finding {
+    fn new(check: Check, verdict: Verdict, found: impl Into<String>) -> Self {
+        Self { check, verdict, found: found.into(), meaning: String::new(), remedies: Vec::new() }
+    }
+
+    fn ok(check: Check, found: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Ok, found)
+    }
+
+    fn note(check: Check, found: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Note, found)
+    }
+
+    fn problem(check: Check, found: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Problem, found)
+    }
+
+    fn meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = meaning.into();
+        self
+    }
+
+    fn sql(mut self, sql: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::Sql(sql.into()));
+        self
+    }
+
+    fn shell(mut self, command: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::Shell(command.into()));
+        self
+    }
+}
+
+/// Something that was looked at, or why that was not possible.
+pub type Look<T> = Result<T, String>;
+
+/// A table's columns, and whether the model is swapped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// The table.
+    pub table: String,
+    /// Whether it is not called as DOT would call it.
+    pub swapped: bool,
+    /// Its columns.
+    pub columns: BTreeSet<String>,
+}
+
+/// Rows of a table that is none of DOT's, in the way of cleanup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InTheWay {
+    /// The foreign key.
+    pub constraint: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// What the verbs are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// `plan`, `status` and whatever else only reads.
+    Plan,
+    /// `apply`, `createapplication`.
+    Apply,
+    /// `cleartokens`.
+    Cleartokens,
+}
+
+/// Everything that was looked at.
+#[derive(Debug)]
+pub struct Facts {
+    /// Who answered.
+    pub server: Look<Server>,
+    /// TLS.
+    pub encryption: Look<Option<Encryption>>,
+    /// The tables, or why there are none to work with, and what to type then.
+    pub schema: Result<BTreeMap<TableRole, Shape>, NoSchema>,
+    /// What `django_migrations` says.
+    pub django: Look<DjangoHint>,
+    /// What the role may do.
+    pub privileges: Look<Privileges>,
+    /// Sizes, statistics and indexes.
+    pub storage: Look<Vec<Storage>>,
+    /// Settings of the server.
+    pub autovacuum: Look<Autovacuum>,
+    /// Foreign keys to the tables.
+    pub referrers: Look<Vec<Referrer>>,
+    /// Rows of foreign tables in the way of cleanup.
+    pub in_the_way: Look<Vec<InTheWay>>,
+    /// Triggers and rules.
+    pub triggers: Look<Vec<Trigger>>,
+    /// What goes on beside us.
+    pub beside: Look<Beside>,
+    /// Prepared transactions.
+    pub prepared: Look<Vec<PreparedTransaction>>,
+    /// Replication slots.
+    pub slots: Look<Vec<Slot>>,
+    /// Standbys.
+    pub standbys: Look<Vec<Standby>>,
+}
+
+/// Why there are no tables to work with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoSchema {
+    /// Why.
+    pub reason: String,
+    /// What may help.
+    pub hints: Vec<String>,
+}
+
+/// What the findings depend on besides the facts.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What the role is wanted for.
+    pub purposes: BTreeSet<Purpose>,
+    /// From when on a transaction is too long.
+    pub long_transaction: Duration,
+}
+
+/// Everything that was found, in the order in which it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The findings.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// What there is to say where no server answers: `reason` has every attempt. `retry` is a second opinion.
+    #[must_use]
+    pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
+        let finding =
+            Finding::problem(Check::Connection, sentence(reason)).meaning(sentences(hints)).shell(retry);
+        Self { findings: vec![finding] }
+    }
+
+    /// How many findings of a verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
+    }
+
+    /// The worst verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok)
+    }
+}
+
+/// From facts to findings.
+#[must_use]
+pub fn examine(facts: &Facts, terms: &Terms) -> Report {
+    let mut findings = Vec::new();
+    let all = &mut findings;
+    look(all, Check::Connection, &facts.encryption, |tls| {
+        facts.server.as_ref().map(|server| connection::check(server, tls.as_ref())).unwrap_or_default()
+    });
+    look(all, Check::Server, &facts.server, |server| connection::server(server, terms));
+    match &facts.schema {
+        Ok(shapes) => all.extend(schema::check(shapes, facts.django.as_ref().ok())),
+        Err(missing) => {
+            all.push(schema::missing(missing));
+            return Report { findings };
+        }
+    }
+    look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
+    look(all, Check::Indexes, &facts.storage, |tables| {
+        indexes::check(tables, facts.referrers.as_deref().unwrap_or_default())
+    });
+    look(all, Check::References, &facts.referrers, |referrers| {
+        references::check(referrers, facts.in_the_way.as_deref(), facts.schema.as_ref().ok())
+    });
+    look(all, Check::Triggers, &facts.triggers, |triggers| references::triggers(triggers));
+    if let Ok(tables) = &facts.storage {
+        let role = facts.privileges.as_ref().map_or("", |privileges| privileges.role.as_str());
+        all.extend(references::row_security(tables, role));
+        all.extend(references::partitions(tables));
+    }
+    look(all, Check::Transactions, &facts.beside, |beside| {
+        let role = facts.server.as_ref().map_or("", |server| server.role.as_str());
+        activity::transactions(beside, facts.prepared.as_deref(), terms, role)
+    });
+    look(all, Check::Replication, &facts.slots, |slots| {
+        activity::replication(slots, facts.standbys.as_deref())
+    });
+    look(all, Check::Vacuum, &facts.storage, |tables| vacuum::check(tables, facts.autovacuum.as_ref().ok()));
+    Report { findings }
+}
+
+fn look<T>(all: &mut Vec<Finding>, check: Check, fact: &Look<T>, decide: impl FnOnce(&T) -> Vec<Finding>) {
+    match fact {
+        Ok(fact) => all.extend(decide(fact)),
+        Err(reason) => all.push(unseen(check, reason)),
+    }
+}
+
+/// An error as a sentence of its own.
+fn sentence(reason: &str) -> String {
+    let mut characters = reason.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if reason.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+fn sentences(hints: &[String]) -> String {
+    hints.iter().map(|hint| sentence(hint)).collect::<Vec<_>>().join(" ")
+}
+
+/// A fact that could not be read.
+fn unseen(check: Check, reason: &str) -> Finding {
+    Finding::note(check, format!("Could not look: {reason}."))
+}
+
+/// A text as SQL writes it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name as SQL takes it: quoted unless it is plain. For names that PostgreSQL has not quoted itself.
+fn identifier(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !["all", "user", "current_user", "session_user", "public", "none", "default", "group"]
+            .contains(&name);
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}

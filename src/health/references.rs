@@ -1,0 +1,184 @@
+//! What others have tied to DOT's tables: foreign keys, triggers, policies, partitions.
+
+use std::collections::BTreeMap;
+
+use super::indexes::noun;
+use super::{Check, Finding, InTheWay, Shape};
+use crate::model::TableRole;
+use crate::model::health::{Referrer, Storage, Trigger};
+use crate::model::words::{listed, plural};
+
+/// Foreign keys of tables that are none of DOT's, and foreign keys that nobody has checked.
+pub(super) fn check(
+    referrers: &[Referrer],
+    in_the_way: Result<&[InTheWay], &String>,
+    shapes: Option<&BTreeMap<TableRole, Shape>>,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = referrers
+        .iter()
+        .filter(|referrer| !referrer.own)
+        .map(|referrer| {
+            let rows = in_the_way.ok().and_then(|rows| {
+                rows.iter().find(|rows| rows.constraint == referrer.constraint).map(|rows| rows.rows)
+            });
+            let to =
+                shapes.and_then(|shapes| shapes.get(&referrer.to)).map_or("", |shape| shape.table.as_str());
+            foreign(referrer, rows, to)
+        })
+        .collect();
+    if let Err(reason) = in_the_way
+        && !findings.is_empty()
+    {
+        findings.push(super::unseen(Check::References, reason));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(Check::References, "No other table refers to DOT's."));
+    }
+    findings.extend(referrers.iter().filter(|referrer| !referrer.validated).map(|referrer| {
+        let Referrer { table, constraint, .. } = referrer;
+        Finding::note(
+            Check::References,
+            format!("{constraint} of {table} was never checked for the rows that were there before."),
+        )
+        .meaning("Pointers may dangle. Checking reads the table and lets others write meanwhile.")
+        .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", super::identifier(constraint)))
+    }));
+    findings
+}
+
+fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
+    let Referrer { constraint, table, column, to, to_column, on_delete, .. } = referrer;
+    let what = noun(*to);
+    let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
+    match (on_delete, rows) {
+        ('c', _) => Finding::note(Check::References, found).meaning(format!(
+            "Its rows are deleted along with the {what} that they refer to (ON DELETE CASCADE)."
+        )),
+        ('n' | 'd', _) => Finding::note(Check::References, found)
+            .meaning(format!("PostgreSQL clears its column when the {what} goes (ON DELETE SET).")),
+        (_, Some(rows)) if rows > 0 => {
+            let (verb, they) = if rows == 1 { ("refers", "it") } else { ("refer", "them") };
+            Finding::problem(
+                Check::References,
+                format!("{} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}.", plural(rows, "row")),
+            )
+            .meaning(format!("PostgreSQL would refuse at COMMIT, so cleanup refuses before the first delete. Delete or detach {they}, or leave these tokens out."))
+            .sql(format!("SELECT * FROM {table} WHERE {column} IN (SELECT {to_column} FROM {to_table} WHERE {});", spent(*to)))
+            .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
+        }
+        (_, rows) => {
+            let now =
+                if rows.is_some() || *to == TableRole::Application { "" } else { " None is in the way now." };
+            let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };
+            Finding::note(Check::References, found).meaning(format!(
+                "A row there keeps its {what} from being deleted.{now} {verb} looks for such rows first, and refuses by name."
+            ))
+        }
+    }
+}
+
+const fn spent(role: TableRole) -> &'static str {
+    match role {
+        TableRole::RefreshToken => "revoked <= now() OR access_token_id IS NULL",
+        _ => "expires < now()",
+    }
+}
+
+/// The categories that leave the table's rows alone.
+const fn skip(role: TableRole) -> &'static str {
+    match role {
+        TableRole::Application | TableRole::AccessToken => "access",
+        TableRole::RefreshToken => "revoked,orphaned,expired",
+        TableRole::IdToken => "id",
+        TableRole::Grant => "grants",
+        TableRole::DeviceGrant => "device",
+        TableRole::ParRequest => "par",
+    }
+}
+
+/// Triggers and rules.
+pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
+    if triggers.is_empty() {
+        return vec![Finding::ok(
+            Check::Triggers,
+            "DOT's tables have no triggers and no rules but PostgreSQL's own.",
+        )];
+    }
+    let mut unchecked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for trigger in triggers {
+        match trigger {
+            Trigger::User { table, name, before_delete: false } => findings.push(
+                Finding::note(Check::Triggers, format!("{table} has a trigger, {name}."))
+                    .meaning("It runs for every row that oauthctl writes there, as for anybody's; `fk_checks = \"set\"` refuses such tables."),
+            ),
+            Trigger::User { table, name, before_delete: true } => findings.push(
+                Finding::note(Check::Triggers, format!("{table} has a trigger, {name}, that runs before each DELETE."))
+                    .meaning("If it keeps a row, cleanup fails by name rather than go round in circles.")
+                    .sql(format!("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = {}::regclass AND NOT tgisinternal;", super::literal(table))),
+            ),
+            Trigger::Rule { table, name } => findings.push(
+                Finding::note(Check::Triggers, format!("{table} has a rule, {name}."))
+                    .meaning("It rewrites statements; if it keeps rows from being deleted, cleanup fails by name.")
+                    .sql(format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {}::regclass;", super::literal(table))),
+            ),
+            Trigger::Unchecked { table, constraint } => {
+                unchecked.entry(table).or_default().push(constraint);
+            }
+        }
+    }
+    findings.extend(unchecked.into_iter().map(|(table, constraints)| {
+        Finding::problem(
+            Check::Triggers,
+            format!("The triggers of {table} that check foreign keys are off: {}.", listed(&constraints)),
+        )
+        .meaning("Rows can be deleted that others refer to, and nothing notices. Enabling them does not look at what has happened meanwhile.")
+        .sql(format!("ALTER TABLE {table} ENABLE TRIGGER ALL;"))
+    }));
+    findings
+}
+
+/// Row-level security.
+pub(super) fn row_security(tables: &[Storage], role: &str) -> Vec<Finding> {
+    let names = |hides: bool| -> Vec<&str> {
+        tables
+            .iter()
+            .filter(|table| table.row_security && table.hides_rows == hides)
+            .map(|table| table.name.as_str())
+            .collect()
+    };
+    let (hidden, seen) = (names(true), names(false));
+    if hidden.is_empty() && seen.is_empty() {
+        return vec![Finding::ok(Check::RowSecurity, "It is off for DOT's tables.")];
+    }
+    let mut findings = Vec::new();
+    if !hidden.is_empty() {
+        findings.push(
+            Finding::problem(Check::RowSecurity, format!("Policies may hide rows of {} from {role}.", listed(&hidden)))
+                .meaning("Counts would be too low and rows would stay, so cleanup refuses to begin. The owner of the tables is not subject to it unless it is forced.")
+                .sql(format!("ALTER ROLE {role} BYPASSRLS;")),
+        );
+    }
+    if !seen.is_empty() {
+        findings.push(Finding::ok(
+            Check::RowSecurity,
+            format!("It is on for {}; {role} sees every row.", listed(&seen)),
+        ));
+    }
+    findings
+}
+
+/// Partitioned tables; nothing where there are none.
+pub(super) fn partitions(tables: &[Storage]) -> Vec<Finding> {
+    tables
+        .iter()
+        .filter(|table| table.partitioned)
+        .map(|table| {
+            Finding::note(
+                Check::Partitions,
+                format!("{} has {}.", table.name, plural(table.parts.len() as u64, "partition")),
+            )
+            .meaning("Django knows nothing of partitions. Indexes and VACUUM are per partition, and so is what is said about them here.")
+        })
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! Findings from facts that a test's database does not easily have. The others are in `tests/it/doctor.rs`, where the
+//! facts are read from a real one.
+
+use time::OffsetDateTime;
+
+use super::*;
+use crate::model::health::{Index, LedgerRights, Part, Privilege, TableRights, Traits};
+
+fn terms(purposes: &[Purpose]) -> Terms {
+    Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_secs(300) }
+}
+
+const EVERYTHING: [Purpose; 3] = [Purpose::Plan, Purpose::Apply, Purpose::Cleartokens];
+
+/// Verdicts, sentences and commands, a line each.
+fn told(findings: &[Finding]) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let remedies: Vec<&str> = finding.remedies.iter().map(Remedy::text).collect();
+        format!("{:?}: {} {}", finding.verdict, finding.found, remedies.join(" ")).trim_end().to_owned()
+    };
+    findings.iter().map(line).collect()
+}
+
+fn server() -> Server {
+    Server {
+        version: "15.18".to_owned(),
+        version_number: 150_018,
+        traits: Traits { version: "PostgreSQL 15.18".to_owned(), ..Traits::default() },
+        database: "shop".to_owned(),
+        role: "app".to_owned(),
+        ..Server::default()
+    }
+}
+
+#[test]
+fn the_way_to_the_server() {
+    let tls = Encryption { version: "TLSv1.3".to_owned(), cipher: "AES".to_owned(), bits: 256 };
+    let at = |address: Option<&str>| Server { address: address.map(str::to_owned), ..server() };
+    let told = |address, tls| told(&connection::check(&at(address), tls)).remove(0);
+    assert_eq!(told(None, None), "Ok: Over a Unix socket, as app, database shop.");
+    assert_eq!(told(Some("10.0.0.1"), Some(&tls)), "Ok: TLSv1.3 (AES, 256 bits), as app, database shop.");
+    assert_eq!(told(Some("::1"), None), "Ok: To this machine (::1) without TLS, as app, database shop.");
+    assert_eq!(
+        told(Some("10.0.0.1"), None),
+        "Note: To 10.0.0.1 without TLS, as app, database shop. \
+         export PGSSLMODE=verify-full PGSSLROOTCERT=system"
+    );
+}
+
+#[test]
+fn a_standby_serves_those_who_only_read() {
+    let standby = Server { standby: true, ..server() };
+    let verdict =
+        |purposes: &[Purpose]| connection::server(&standby, &terms(purposes)).pop().map(|f| f.verdict);
+    assert_eq!(verdict(&[Purpose::Plan]), Some(Verdict::Ok));
+    assert_eq!(verdict(&EVERYTHING), Some(Verdict::Problem));
+}
+
+#[test]
+fn another_engine_is_named() {
+    let traits = Traits { version: "CockroachDB CCL v23.1.11".to_owned(), ..Traits::default() };
+    let findings = connection::server(&Server { traits, ..server() }, &terms(&EVERYTHING));
+    assert_eq!(told(&findings), ["Note: This is CockroachDB: CockroachDB CCL v23.1.11."]);
+}
+
+fn privileges(granted: &[Privilege]) -> Privileges {
+    let table = |role: TableRole| TableRights {
+        role,
+        table: role.default_table().to_owned(),
+        granted: granted.iter().copied().collect(),
+        locked_sequence: Some("seq".to_owned()),
+    };
+    Privileges {
+        role: "app".to_owned(),
+        superuser: false,
+        locked_schemas: Vec::new(),
+        tables: [TableRole::Application, TableRole::Grant].map(table).to_vec(),
+        unreadable_users: None,
+        replication_role: Some(false),
+        temporary: true,
+        ledger: LedgerRights::Writable,
+    }
+}
+
+#[test]
+fn what_is_missing_is_asked_for_once() {
+    let reader = privileges(&[Privilege::Select]);
+    assert_eq!(
+        told(&privileges::check(&reader, &terms(&[Purpose::Plan]))),
+        ["Ok: app may run plan and status.", "Ok: The ledger is there."]
+    );
+    assert_eq!(
+        told(&privileges::check(&reader, &terms(&[Purpose::Apply]))),
+        [
+            "Problem: For apply and createapplication, app lacks INSERT, UPDATE, DELETE on \
+             oauth2_provider_application; UPDATE, DELETE on oauth2_provider_grant; USAGE on sequence seq. \
+             GRANT INSERT, UPDATE, DELETE ON oauth2_provider_application TO app; \
+             GRANT UPDATE, DELETE ON oauth2_provider_grant TO app; GRANT USAGE ON SEQUENCE seq TO app;",
+            "Ok: The ledger is there."
+        ]
+    );
+    let both = privileges::check(&reader, &terms(&[Purpose::Apply, Purpose::Cleartokens]));
+    assert_eq!(both[1].remedies, [], "the first one has it already");
+}
+
+#[test]
+fn the_right_to_switch_triggers_off_can_be_granted_since_15() {
+    let all = Privileges { replication_role: Some(true), ..privileges(&Privilege::ALL) };
+    let last = |privileges: &Privileges| {
+        let findings = privileges::check(privileges, &terms(&[Purpose::Cleartokens]));
+        told(&findings[1..findings.len() - 1])
+    };
+    assert_eq!(last(&all), [""; 0]);
+    assert_eq!(
+        last(&Privileges { replication_role: Some(false), ..all.clone() }),
+        ["Note: app may not use `fk_checks = \"set\"`. \
+          GRANT SET ON PARAMETER session_replication_role TO app;"]
+    );
+    assert_eq!(
+        last(&Privileges { replication_role: None, ..all.clone() }),
+        ["Note: app may not use `fk_checks = \"set\"`."]
+    );
+    assert_eq!(last(&Privileges { replication_role: None, superuser: true, ..all }), [""; 0]);
+}
+
+#[test]
+fn slots_and_standbys_that_hold_something_back() {
+    let slot =
+        |name: &str, active, xmin_age, wal_bytes| Slot { name: name.to_owned(), active, xmin_age, wal_bytes };
+    let slots = [
+        slot("quiet", false, None, Some(1_000)),
+        slot("gone", false, Some(12), Some(1 << 31)),
+        slot("it's", false, None, Some(1 << 31)),
+        slot("slow", true, Some(20_000_000), None),
+        slot("fine", true, Some(20), None),
+    ];
+    let standbys = [Standby { name: "replica".to_owned(), xmin_age: 10_000_001 }];
+    assert_eq!(
+        told(&activity::replication(&slots, Ok(&standbys))),
+        [
+            "Problem: Nobody uses slot gone, and it keeps the dead rows of 12 transactions. \
+             SELECT pg_drop_replication_slot('gone');",
+            "Note: Nobody uses slot it's, and it keeps 2.0 GB of WAL. SELECT pg_drop_replication_slot('it''s');",
+            "Note: The replica of slot slow keeps the dead rows of 20,000,000 transactions.",
+            "Note: Standby replica keeps the dead rows of 10,000,001 transactions.",
+        ]
+    );
+    assert_eq!(
+        told(&activity::replication(&slots[..1], Ok(&[]))),
+        ["Ok: 1 replication slot: nothing is held back."]
+    );
+}
+
+#[test]
+fn forgotten_prepared_transactions() {
+    let prepared = |seconds| PreparedTransaction {
+        gid: "a'b".to_owned(),
+        owner: "app".to_owned(),
+        age: Duration::from_secs(seconds),
+    };
+    let told = |seconds| {
+        told(&activity::transactions(
+            &Beside::default(),
+            Ok(&[prepared(seconds)]),
+            &terms(&EVERYTHING),
+            "app",
+        ))
+    };
+    assert_eq!(
+        told(299),
+        ["Ok: None in this database is older than 5 minutes, and nobody waits for these tables."]
+    );
+    assert_eq!(
+        told(7_200),
+        [
+            "Problem: Transaction a'b of app was prepared 2 hours ago and never ended. ROLLBACK PREPARED 'a''b';"
+        ]
+    );
+}
+
+fn storage(part: Part) -> Vec<Storage> {
+    vec![Storage {
+        role: TableRole::AccessToken,
+        name: part.name.clone(),
+        partitioned: false,
+        row_security: false,
+        hides_rows: false,
+        parts: vec![part],
+    }]
+}
+
+#[test]
+fn vacuum_that_does_not_keep_up() {
+    let now = OffsetDateTime::UNIX_EPOCH;
+    let settings = Autovacuum { on: true, counting: true, freeze_max_age: 200_000_000, now };
+    let part = Part { name: "t".to_owned(), rows: Some(1), dead_limit: 10_000, ..Part::default() };
+    let verdict = |part: &Part| {
+        vacuum::check(&storage(part.clone()), Some(&settings)).iter().map(|finding| finding.verdict).max()
+    };
+    let dead = |dead_rows| Part { dead_rows, ..part.clone() };
+    assert_eq!(
+        [0, 19_999, 20_000, 39_999, 40_000].map(|rows| verdict(&dead(rows))),
+        [Verdict::Ok, Verdict::Ok, Verdict::Note, Verdict::Note, Verdict::Problem].map(Some)
+    );
+    let lately = Some(now - time::Duration::minutes(59));
+    assert_eq!(verdict(&Part { autovacuumed: lately, ..dead(1_000_000) }), Some(Verdict::Note));
+    let old = |xid_age| verdict(&Part { xid_age, ..part.clone() });
+    assert_eq!(
+        [200_000_000, 200_000_001, 1_000_000_000].map(old),
+        [Verdict::Ok, Verdict::Note, Verdict::Problem].map(Some)
+    );
+    let off = vacuum::check(&storage(part), Some(&Autovacuum { on: false, ..settings }));
+    assert_eq!(
+        told(&off),
+        [
+            "Problem: autovacuum is off on this server. ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();"
+        ]
+    );
+}
+
+#[test]
+fn broken_indexes_and_those_that_are_being_built() {
+    let index = |name: &str, building| Index { name: name.to_owned(), building, ..Index::default() };
+    let indexes = vec![
+        index("i", false),
+        index("j", true),
+        index("i_ccnew", false),
+        index("\"I_ccnew1\"", false),
+        Index { leading: Some("expires".to_owned()), valid: true, ..index("e", false) },
+    ];
+    let part = Part { name: "t".to_owned(), indexes, ..Part::default() };
+    assert_eq!(
+        told(&indexes::check(&storage(part), &[])),
+        [
+            "Problem: i (0 B) is invalid. REINDEX INDEX CONCURRENTLY i; \
+             DROP INDEX CONCURRENTLY i;   -- or this, where nobody needs it",
+            "Note: j is being built at this moment.",
+            "Problem: i_ccnew (0 B) is invalid. DROP INDEX CONCURRENTLY i_ccnew;",
+            "Problem: \"I_ccnew1\" (0 B) is invalid. DROP INDEX CONCURRENTLY \"I_ccnew1\";",
+        ]
+    );
+}
+
+#[test]
+fn a_report_without_a_server_has_every_attempt() {
+    let report = Report::unreachable("cannot connect to x:\n  a: refused", &["try y".to_owned()], "psql");
+    assert_eq!(report.verdict(), Verdict::Problem);
+    assert_eq!(told(&report.findings), ["Problem: Cannot connect to x:\n  a: refused. psql"]);
+}

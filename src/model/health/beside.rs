@@ -1,0 +1,77 @@
+//! What goes on beside us: transactions, locks, and whatever keeps dead rows from being removed.
+
+use std::time::Duration;
+
+/// Everything that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Transactions that have been open for too long, oldest first.
+    pub transactions: Vec<Transaction>,
+    /// Sessions of this database whose transactions this role may not see.
+    pub hidden_sessions: u64,
+    /// Sessions that wait for a lock on a DOT table.
+    pub waits: Vec<LockWait>,
+}
+
+/// An open transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its backend.
+    pub pid: i32,
+    /// Its role.
+    pub user: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// `active`, `idle in transaction` and so on.
+    pub state: String,
+    /// Since when.
+    pub age: Duration,
+    /// The DOT tables that it holds more than a reader's lock on.
+    pub locks: Vec<String>,
+}
+
+/// A session that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockWait {
+    /// Its backend.
+    pub pid: i32,
+    /// The table.
+    pub table: String,
+    /// The lock that it wants, such as `AccessExclusiveLock`.
+    pub mode: String,
+    /// The backends that it waits for.
+    pub blockers: Vec<i32>,
+}
+
+/// A transaction that was prepared and neither committed nor rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedTransaction {
+    /// Its name.
+    pub gid: String,
+    /// Its role.
+    pub owner: String,
+    /// Since when.
+    pub age: Duration,
+}
+
+/// A replication slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// Whether somebody is connected to it.
+    pub active: bool,
+    /// How many transactions back it keeps dead rows.
+    pub xmin_age: Option<u64>,
+    /// How much WAL it keeps.
+    pub wal_bytes: Option<u64>,
+}
+
+/// A standby that keeps dead rows for its own queries (`hot_standby_feedback`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standby {
+    /// Its `application_name`.
+    pub name: String,
+    /// How many transactions back.
+    pub xmin_age: u64,
+}

@@ -1,0 +1,15 @@
+//! What a database says about itself: the rows of the token tables and their ages, sizes, statistics, privileges,
+//! indexes, and what goes on beside us.
+//!
+//! Facts only, as `db::health` read them at one moment. What follows from them is decided in `health`. Names are
+//! written as SQL takes them, quoted where that is needed. Knows no SQL and no verdict.
+
+mod beside;
+mod census;
+mod server;
+mod storage;
+
+pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
+pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
+pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights, Traits};
+pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};

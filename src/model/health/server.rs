@@ -1,0 +1,136 @@
+//! The server, the connection to it, and what the role may do there.
+
+use std::collections::BTreeSet;
+
+use crate::model::TableRole;
+
+/// Who answered, and whom it takes us for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// `server_version`, such as `15.18 (Debian …)`.
+    pub version: String,
+    /// `server_version_num`, such as 150018.
+    pub version_number: i32,
+    /// What the engine can be recognised by.
+    pub traits: Traits,
+    /// The database.
+    pub database: String,
+    /// The role that statements run as.
+    pub role: String,
+    /// Whether that is a superuser.
+    pub superuser: bool,
+    /// Whether it is a standby: nothing can be written.
+    pub standby: bool,
+    /// The server's address; `None`: a Unix socket.
+    pub address: Option<String>,
+}
+
+/// What an engine can be recognised by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// `version()`.
+    pub version: String,
+    /// The extensions of this database.
+    pub extensions: BTreeSet<String>,
+    /// Whether there is a function `aurora_version()`.
+    pub aurora: bool,
+    /// Whether there are settings that begin with `rds.`.
+    pub rds: bool,
+}
+
+/// TLS, as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// Such as `TLSv1.3`.
+    pub version: String,
+    /// Such as `TLS_AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// The key of the cipher.
+    pub bits: i32,
+}
+
+/// What one may do with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Privilege {
+    /// `SELECT`.
+    Select,
+    /// `INSERT`.
+    Insert,
+    /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `TRUNCATE`.
+    Truncate,
+}
+
+impl Privilege {
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Select, Self::Insert, Self::Update, Self::Delete, Self::Truncate];
+
+    /// As SQL has it.
+    #[must_use]
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+        }
+    }
+}
+
+/// What a role may do with one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRights {
+    /// Which.
+    pub role: TableRole,
+    /// Its name.
+    pub table: String,
+    /// What is granted.
+    pub granted: BTreeSet<Privilege>,
+    /// The sequence that fills its key, where the role may not use it and has to. (Identity columns need no right.)
+    pub locked_sequence: Option<String>,
+}
+
+/// What a role may do with the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerRights {
+    /// There is none.
+    Absent,
+    /// Made by an older oauthctl, and writable.
+    Outdated,
+    /// Enough.
+    Writable,
+    /// Too little.
+    Locked,
+}
+
+/// What a role may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privileges {
+    /// Which role, as SQL writes it.
+    pub role: String,
+    /// Whether it may do everything anyway.
+    pub superuser: bool,
+    /// Schemas of DOT tables that it may not use.
+    pub locked_schemas: Vec<String>,
+    /// The tables.
+    pub tables: Vec<TableRights>,
+    /// The user table, where the role may not read it.
+    pub unreadable_users: Option<String>,
+    /// Whether it may set `session_replication_role`; `None`: before PostgreSQL 15 only superusers may.
+    pub replication_role: Option<bool>,
+    /// Whether it may make temporary tables.
+    pub temporary: bool,
+    /// The ledger.
+    pub ledger: LedgerRights,
+}
+
+/// What `django_migrations` says. A hint only: it lists migrations of swapped models too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DjangoHint {
+    /// The last migration of `oauth2_provider`.
+    pub last: Option<String>,
+}

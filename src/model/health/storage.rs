@@ -1,0 +1,184 @@
+//! Tables as PostgreSQL keeps them: sizes, statistics, indexes, triggers, references.
+
+use time::OffsetDateTime;
+
+use crate::model::TableRole;
+
+/// A DOT table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Which.
+    pub role: TableRole,
+    /// Its name.
+    pub name: String,
+    /// Whether it is partitioned.
+    pub partitioned: bool,
+    /// `ENABLE ROW LEVEL SECURITY`.
+    pub row_security: bool,
+    /// Whether that hides rows from this role.
+    pub hides_rows: bool,
+    /// What holds the rows: the table itself, or its partitions.
+    pub parts: Vec<Part>,
+}
+
+/// A table with rows of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// The table with its TOAST, without its indexes.
+    pub table_bytes: u64,
+    /// Its indexes.
+    pub index_bytes: u64,
+    /// About how many rows; `None`: it was never analysed.
+    pub rows: Option<u64>,
+    /// About how many row versions that nobody needs any more.
+    pub dead_rows: u64,
+    /// Rows inserted since PostgreSQL began to count.
+    pub inserted: u64,
+    /// When somebody last vacuumed it.
+    pub vacuumed: Option<OffsetDateTime>,
+    /// When autovacuum last did.
+    pub autovacuumed: Option<OffsetDateTime>,
+    /// Whether autovacuum is switched off for it.
+    pub autovacuum_off: bool,
+    /// More dead rows than this, and autovacuum should come.
+    pub dead_limit: u64,
+    /// Transactions since its oldest row was frozen.
+    pub xid_age: u64,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+}
+
+/// An index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// The first column that it has; `None`: an expression.
+    pub leading: Option<String>,
+    /// The condition of a partial index.
+    pub predicate: Option<String>,
+    /// Whether it can be used.
+    pub valid: bool,
+    /// Whether somebody is building it at this moment.
+    pub building: bool,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A trigger or a rule that somebody added, or a switched-off check of a foreign key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A trigger.
+    User {
+        /// The table.
+        table: String,
+        /// Its name.
+        name: String,
+        /// Whether it can keep rows from being deleted.
+        before_delete: bool,
+    },
+    /// A rewrite rule.
+    Rule {
+        /// The table.
+        table: String,
+        /// Its name.
+        name: String,
+    },
+    /// The triggers that check foreign keys are off.
+    Unchecked {
+        /// The table.
+        table: String,
+        /// A foreign key that is not checked.
+        constraint: String,
+    },
+}
+
+/// A foreign key that points at a DOT table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the catalogue, which do not depend on each other"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The constraint.
+    pub constraint: String,
+    /// The table that has it.
+    pub table: String,
+    /// The column that refers.
+    pub column: String,
+    /// Where to.
+    pub to: TableRole,
+    /// The column there.
+    pub to_column: String,
+    /// Whether the table is one of DOT's own.
+    pub own: bool,
+    /// Whether an index finds the referring rows.
+    pub indexed: bool,
+    /// Whether the table is partitioned, so that an index cannot be built concurrently.
+    pub partitioned: bool,
+    /// Whether its existing rows have been checked.
+    pub validated: bool,
+    /// `ON DELETE`: `a` no action, `r` restrict, `c` cascade, `n` set null, `d` set default.
+    pub on_delete: char,
+    /// About how many rows the table has.
+    pub rows: Option<u64>,
+    /// Its size; of a partitioned table, nothing.
+    pub bytes: u64,
+}
+
+/// Settings of the server that vacuuming depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Autovacuum {
+    /// `autovacuum`.
+    pub on: bool,
+    /// `track_counts`, without which autovacuum sees nothing.
+    pub counting: bool,
+    /// `autovacuum_freeze_max_age`.
+    pub freeze_max_age: u64,
+    /// The server's clock.
+    pub now: OffsetDateTime,
+}
+
+impl Storage {
+    /// The table with its TOAST, without its indexes.
+    #[must_use]
+    pub fn table_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.table_bytes).sum()
+    }
+
+    /// Its indexes.
+    #[must_use]
+    pub fn index_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.index_bytes).sum()
+    }
+
+    /// About how many row versions that nobody needs any more.
+    #[must_use]
+    pub fn dead_rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.dead_rows).sum()
+    }
+
+    /// Rows inserted since PostgreSQL began to count.
+    #[must_use]
+    pub fn inserted(&self) -> u64 {
+        self.parts.iter().map(|part| part.inserted).sum()
+    }
+
+    /// About how many rows; `None`: a part was never analysed.
+    #[must_use]
+    pub fn rows(&self) -> Option<u64> {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    /// When it was last vacuumed, and whether autovacuum did; of the part for which that is longest ago.
+    #[must_use]
+    pub fn vacuumed(&self) -> Option<(OffsetDateTime, bool)> {
+        let last = |part: &Part| {
+            let by_hand = part.vacuumed.map(|at| (at, false));
+            by_hand.max(part.autovacuumed.map(|at| (at, true)))
+        };
+        self.parts.iter().map(last).min().flatten()
+    }
+}

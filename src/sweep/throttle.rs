@@ -1,0 +1,186 @@
+//! Waiting for replicas: how far they are behind, and when to look again. Shared by the workers of a run.
+//!
+//! The server's own measure of a replica's delay goes stale exactly when it matters: while the replica stands still. So
+//! positions in the log are remembered with the time at which the primary had reached them; a replica that has not
+//! come as far is behind by at least the time since then. One that has replayed everything is not behind at all.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Fault};
+use crate::db::replication::{Replica, Replication};
+
+/// More positions are not remembered; then every second one is forgotten.
+const REMEMBERED: usize = 512;
+
+/// See the module.
+pub(super) struct Throttle {
+    most: Duration,
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    track: Track,
+    next: Option<Instant>,
+    behind: Option<Behind>,
+    /// Since when the run waits.
+    since: Option<Instant>,
+    told_hidden: bool,
+}
+
+/// The replica that is furthest behind, by more than it may be.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Behind {
+    pub replica: String,
+    pub lag: Duration,
+    /// How long the run has waited for this by now.
+    pub waited: Duration,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    pub behind: Option<Behind>,
+    /// Whether this is news: another worker has not just looked.
+    pub fresh: bool,
+    /// Replicas that the role cannot see, the first time.
+    pub hidden: Option<u64>,
+}
+
+impl Throttle {
+    pub(super) fn new(most: Duration) -> Self {
+        Self { most, state: tokio::sync::Mutex::default() }
+    }
+
+    /// How far a replica may be behind.
+    pub(super) const fn most(&self) -> Duration {
+        self.most
+    }
+
+    /// The time between two looks: often enough to notice before the limit is far exceeded, at most once a second.
+    pub(super) fn interval(&self) -> Duration {
+        (self.most / 4).clamp(Duration::from_millis(100), Duration::from_secs(1))
+    }
+
+    /// Looks, if it is time to.
+    pub(super) async fn look(&self, connection: &mut Connection<'_>) -> Result<Look, Fault> {
+        let mut state = self.state.lock().await;
+        if state.next.is_some_and(|next| Instant::now() < next) {
+            return Ok(Look { behind: state.behind.clone(), ..Look::default() });
+        }
+        let replication = connection.replication().await?;
+        let now = Instant::now();
+        state.next = Some(now + self.interval());
+        let worst = state.track.worst(&replication, now).filter(|(_, lag)| *lag > self.most);
+        let since = worst.as_ref().map(|_| state.since.unwrap_or(now));
+        state.since = since;
+        state.behind = worst.map(|(replica, lag)| Behind {
+            replica: replica.name.clone(),
+            lag,
+            waited: since.map_or(Duration::ZERO, |since| now - since),
+        });
+        let hidden = (replication.hidden > 0 && !state.told_hidden).then_some(replication.hidden);
+        state.told_hidden |= hidden.is_some();
+        Ok(Look { behind: state.behind.clone(), fresh: true, hidden })
+    }
+}
+
+/// When the primary had come how far.
+#[derive(Debug, Default)]
+struct Track(VecDeque<(Instant, u64)>);
+
+impl Track {
+    /// Takes note of where the primary is, and finds the replica that is furthest behind.
+    fn worst<'r>(&mut self, replication: &'r Replication, now: Instant) -> Option<(&'r Replica, Duration)> {
+        let slowest = replication.replicas.iter().map(|replica| replica.replayed).min();
+        // What all have replayed is of no use any more.
+        while self.0.front().is_some_and(|(_, end)| slowest.is_none_or(|slowest| *end <= slowest)) {
+            self.0.pop_front();
+        }
+        if self.0.back().is_none_or(|(_, end)| *end < replication.end) {
+            self.0.push_back((now, replication.end));
+        }
+        if self.0.len() > REMEMBERED {
+            let mut keep = false;
+            self.0.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        let lag = |replica: &Replica| {
+            if replica.replayed >= replication.end {
+                return Duration::ZERO;
+            }
+            let reached = self.0.iter().find(|(_, end)| *end > replica.replayed).filter(|_| !replica.logical);
+            let standing = reached.map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at));
+            standing.max(replica.measured.unwrap_or_default())
+        };
+        replication.replicas.iter().map(|replica| (replica, lag(replica))).max_by_key(|(_, lag)| *lag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(end: u64, replicas: &[(u64, Option<u64>)]) -> Replication {
+        let replicas = replicas.iter().enumerate().map(|(number, (replayed, measured))| Replica {
+            name: format!("replica{number}"),
+            replayed: *replayed,
+            measured: measured.map(Duration::from_secs),
+            logical: false,
+        });
+        Replication { end, replicas: replicas.collect(), hidden: 0 }
+    }
+
+    fn worst(track: &mut Track, replication: &Replication, now: Instant) -> Option<(String, u64)> {
+        track.worst(replication, now).map(|(replica, lag)| (replica.name.clone(), lag.as_secs()))
+    }
+
+    #[test]
+    fn an_idle_replica_is_not_behind_whatever_was_measured_last() {
+        let (mut track, now) = (Track::default(), Instant::now());
+        assert_eq!(worst(&mut track, &at(100, &[(100, Some(30))]), now), Some(("replica0".to_owned(), 0)));
+        assert_eq!(
+            worst(&mut track, &at(100, &[(100, None)]), now + 9 * SECOND),
+            Some(("replica0".to_owned(), 0))
+        );
+        assert_eq!(worst(&mut track, &at(100, &[]), now), None);
+    }
+
+    #[test]
+    fn a_replica_that_stands_still_falls_behind_while_nothing_is_measured() {
+        let (mut track, now) = (Track::default(), Instant::now());
+        for second in 0..1_000 {
+            let replication =
+                at(100 + u64::from(second), &[(99, Some(0)), (100 + u64::from(second), Some(0))]);
+            let (replica, lag) = worst(&mut track, &replication, now + SECOND * second).unwrap();
+            assert_eq!(lag, u64::from(second));
+            assert!(lag == 0 || replica == "replica0");
+            assert!(track.0.len() <= REMEMBERED);
+        }
+        // It moves again, halfway.
+        let found = worst(&mut track, &at(1_100, &[(599, Some(0))]), now + SECOND * 1_000);
+        assert!((490..=510).contains(&found.unwrap().1));
+        assert_eq!(worst(&mut track, &at(1_100, &[(1_100, Some(700))]), now + SECOND * 1_001).unwrap().1, 0);
+    }
+
+    #[test]
+    fn the_measured_delay_counts_where_it_is_larger_and_alone_for_subscribers() {
+        let (mut track, now) = (Track::default(), Instant::now());
+        assert_eq!(worst(&mut track, &at(200, &[(100, Some(7)), (150, Some(3))]), now).unwrap().1, 7);
+        let mut replication = at(300, &[(100, Some(2))]);
+        replication.replicas[0].logical = true;
+        assert_eq!(worst(&mut track, &replication, now + 60 * SECOND).unwrap().1, 2);
+    }
+
+    #[test]
+    fn looks_are_neither_rare_nor_frequent() {
+        let interval =
+            |milliseconds| Throttle::new(Duration::from_millis(milliseconds)).interval().as_millis();
+        assert_eq!([interval(1), interval(2_000), interval(60_000)], [100, 500, 1_000]);
+    }
+}
