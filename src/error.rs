@@ -14,7 +14,9 @@ use crate::db::connect::{Cause, ConnectError};
 use crate::db::error::{DbError, Meaning};
 use crate::db::layout::{Candidate, LayoutError};
 use crate::db::migrations::MigrateError;
+use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
+use crate::sweep::SweepError;
 
 /// The exit codes, in one place. `README.md` lists the same table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,6 +299,42 @@ impl From<MigrateError> for Error {
             ),
             MigrateError::Busy { .. } => Self::from_source(Exit::Locked, &error),
             _ => Self::from_source(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<TokensError> for Error {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Database(error) => error.into(),
+            TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
+                "look at the triggers and rules of that table; its rows of this batch are as they were",
+            ),
+            TokensError::Referenced { .. } | TokensError::Altered => {
+                Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
+            }
+        }
+    }
+}
+
+impl From<SweepError> for Error {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Tokens(error) => error.into(),
+            SweepError::Obstacles(_) => Self::from_source(Exit::Refused, &error).hint(
+                "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
+                 was deleted",
+            ),
+            SweepError::Engine(_) => Self::from_source(Exit::Refused, &error)
+                .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
+            SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
+                .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
+            SweepError::Rewrite(_) => Self::from_source(Exit::Refused, &error)
+                .hint("use strategy = \"batches\"; nothing was deleted"),
+            SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
+                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",
+            ),
         }
     }
 }
