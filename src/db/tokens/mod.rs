@@ -1,7 +1,7 @@
 //! Token rows: exact counts, and the deletion of one batch.
 //!
-//! A [`Sweep`](crate::model::Sweep) says which rows are doomed; this module says it in SQL, for whatever keys and table
-//! names the [`Layout`](super::layout::Layout) found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
+//! A [`Sweep`] says which rows are doomed; this module says it in SQL, for whatever keys and table
+//! names the [`Layout`] found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
 //! and relies on nobody else touching the rows (if somebody does, the transaction fails and nothing happened);
 //! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
 //! Begins and ends no transaction, retries nothing, knows no pace.
