@@ -167,7 +167,7 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\ndcr_applications = { min_age = 0 }", "out-of-range@2:32"),
         ("[cleanup]\ndcr_applications = { min_age = 1, min_aeg = 1 }", "unknown-key@2:35"),
         ("[cleanup]\nonly = [\"dcr\"]", "missing-key@2:9"),
-        ("[cleanup]\nstrategy = 1", "not-yet-supported@2:1"),
+        ("[cleanup]\nstrategy = 1", "wrong-type@2:12"),
         ("[applications.a.columns]\nx = 1", "not-yet-supported@1:17"),
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nredirect_uris = [\"a\\u001fb\"]", "whitespace-in-uri@2:18"),
