@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import applications
 import contenders
 import measure
 import traffic
@@ -26,6 +27,10 @@ def arguments():
         one.add_argument("--only", nargs="+", default=[], help="contenders whose name contains one of these")
         if name == "traffic":
             one.add_argument("--rate", type=int, default=200, help="transactions per second")
+    scale = benchmarks.add_parser("applications")
+    scale.add_argument("--applications", type=int, default=10_000)
+    scale.add_argument("--repeat", type=int, default=3)
+    scale.add_argument("--loop", type=int, default=10, help="how often createapplication runs")
     return parser.parse_args()
 
 
@@ -33,9 +38,8 @@ def say(text):
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def make_template(cluster, sessions, dead):
-    name = f"tokens_{sessions}_{'backlog' if dead == 1 else 'nightly'}"
-    say(f"seeding {sessions:,} sessions")
+def make_schema(cluster, name):
+    """An empty database of DOT 3.4.1."""
     with cluster.connect() as server:
         server.execute(f"CREATE DATABASE {name}")
     # The dump empties the search path of its session.
@@ -43,6 +47,13 @@ def make_template(cluster, sessions, dead):
         database.execute(SCHEMA.read_text(encoding="utf-8"))
     with cluster.connect(name) as database:
         database.execute("CREATE EXTENSION pg_prewarm")
+    return name
+
+
+def make_template(cluster, sessions, dead):
+    say(f"seeding {sessions:,} sessions")
+    name = make_schema(cluster, f"tokens_{sessions}_{'backlog' if dead == 1 else 'nightly'}")
+    with cluster.connect(name) as database:
         database.execute(contenders.seed(sessions, dead))
         database.execute("VACUUM ANALYZE")
     return name
@@ -93,6 +104,9 @@ def table(costs):
 def main():
     given = arguments()
     with Cluster(given.shared_buffers) as cluster:
+        if given.benchmark == "applications":
+            applications.report(cluster, make_schema(cluster, "applications"), given, say)
+            return
         for sessions in given.sessions:
             dead = 0.02 if given.benchmark == "nightly" else 1
             template = make_template(cluster, sessions, dead)

@@ -13,11 +13,16 @@ use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
 use crate::db::replication::{self, Replication};
 use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
+use crate::model::Key;
 
 /// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
 /// tables. With generic plans the plan of the last batch is that of the first.
 const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
     SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+
+/// Worth so much waiting, of which the saved look-ups are to be earned back; longer, and the walk goes on.
+const SEARCHING: &str =
+    "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '60s'";
 
 /// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
 const TIMEOUTS: &str =
@@ -118,6 +123,29 @@ impl<'a> Connection<'a> {
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
         let client = self.client().await?;
         cleaner.whole(&*client).await.map_err(fault)
+    }
+
+    /// The doomed keys of a window if they are few; `None`: they are many, or it takes too long to find them.
+    pub(super) async fn search(
+        &mut self,
+        cleaner: &Cleaner,
+        window: &Window,
+        most: u32,
+    ) -> Result<Option<Vec<Key>>, Fault> {
+        let client = self.client().await?;
+        let began = client.build_transaction().read_only(true).start().await;
+        let transaction = began.map_err(|source| database("beginning a search", source))?;
+        let begun = transaction.batch_execute(SEARCHING).await;
+        begun.map_err(|source| database("beginning a search", source))?;
+        match cleaner.search(&transaction, window, most).await {
+            Ok(found) => Ok(found),
+            Err(error)
+                if error.database().is_some_and(|error| *error.meaning() == Meaning::QueryCanceled) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(fault(error)),
+        }
     }
 
     /// How far the replicas are.

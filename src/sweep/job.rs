@@ -11,6 +11,9 @@ use crate::model::{Sweep, Tally};
 /// No more windows than this are remembered for a second look; beyond it they are joined.
 const REMEMBERED: usize = 1_000;
 
+/// So many doomed keys are few: they fit into some megabytes.
+const FEW: u32 = 100_000;
+
 /// See the module.
 pub(super) struct Job<'a> {
     pub sweep: &'a Sweep,
@@ -33,6 +36,8 @@ struct Progress {
     left: u64,
     /// Whether everything has been handed out.
     handed_out: bool,
+    /// Whether the doomed keys have been searched for.
+    searched: bool,
 }
 
 /// A window to be done, and how.
@@ -55,8 +60,14 @@ impl<'a> Job<'a> {
     ) -> Self {
         let (bulk, pointers) = (bulk && cleaner.has_bulk(), cleaner.expected_pointers());
         let pacer = Pacer::new(pace, cleaner.rows_per_key(), bulk, pointers);
-        let progress =
-            Progress { pacer, deleted: Tally::ZERO, locked: Vec::new(), left: 0, handed_out: false };
+        let progress = Progress {
+            pacer,
+            deleted: Tally::ZERO,
+            locked: Vec::new(),
+            left: 0,
+            handed_out: false,
+            searched: false,
+        };
         Self { sweep, cleaner, rows, route: tokio::sync::Mutex::new(None), progress: Mutex::new(progress) }
     }
 
@@ -69,7 +80,7 @@ impl<'a> Job<'a> {
         *self.route.lock().await = None;
         let mut progress = self.progress();
         progress.deleted = Tally::ZERO;
-        progress.handed_out = false;
+        (progress.handed_out, progress.searched) = (false, false);
     }
 
     /// The next window for a batch of up to `room` rows; `None`: there is none left.
@@ -83,15 +94,38 @@ impl<'a> Job<'a> {
             Some(parts) => parts,
             None => route.insert(connection.whole(&self.cleaner).await?.into_iter().collect()),
         };
+        if self.may_search()
+            && let Some(rest) = parts.last()
+        {
+            let found = connection.search(&self.cleaner, rest, FEW).await?;
+            self.progress().searched = true;
+            if let Some(keys) = found {
+                parts.pop();
+                parts.extend(Window::of_keys(keys));
+            }
+        }
         let Some(rest) = parts.last() else {
             self.progress().handed_out = true;
             return Ok(None);
         };
-        let (way, span) = self.progress().pacer.next(room);
+        let ((way, span), keys) = self.progress().pacer.next_and_keys(room);
+        if rest.keys.is_some() {
+            let Some(rest) = parts.pop() else { return Ok(None) };
+            let (window, tail) = rest.split(keys);
+            parts.extend(tail);
+            let way = self.progress().pacer.pick(room, false);
+            return Ok(Some(Piece { window, way, span: 0 }));
+        }
         let (window, tail) = connection.cut(&self.cleaner, rest, span).await?;
         parts.pop();
         parts.extend(tail);
         Ok(Some(Piece { window, way, span }))
+    }
+
+    /// Where few rows go, looking for all of them at once may cost less than walking on: once for each sweep.
+    fn may_search(&self) -> bool {
+        let progress = self.progress();
+        !progress.searched && progress.pacer.is_sparse()
     }
 
     /// Takes a window back that was not done.
@@ -127,7 +161,7 @@ impl<'a> Job<'a> {
         if progress.locked.len() >= REMEMBERED
             && let Some(last) = progress.locked.last_mut()
         {
-            last.high = window.high;
+            (last.high, last.keys) = (window.high, None);
         } else {
             progress.locked.push(window);
         }

@@ -74,6 +74,16 @@ impl Pacer {
         }
     }
 
+    /// Whether few of the last rows were doomed, and a search is worth while.
+    pub(super) const fn is_sparse(&self) -> bool {
+        self.bulk && self.sparse
+    }
+
+    /// [`Pacer::next`], and how many keys that is where they are known.
+    pub(super) fn next_and_keys(&self, size: u32) -> ((Way, u32), usize) {
+        (self.next(size), usize::try_from(self.keys(size)).unwrap_or(usize::MAX))
+    }
+
     /// How to pick so many rows from a window; `careful`: somebody else is there.
     pub(super) fn pick(&self, size: u32, careful: bool) -> Way {
         let keys = self.keys(size);

@@ -70,7 +70,15 @@ impl<'a> Worker<'a> {
             let Some(room) = self.account.reserve(size, job.cleaner.rows_per_key()) else {
                 return Ok(self.account.must_stop());
             };
-            let piece = match job.next(&mut self.connection, room).await {
+            let next = tokio::select! {
+                next = job.next(&mut self.connection, room) => next,
+                // A search may take a while, and changes nothing.
+                () = self.account.stopped() => {
+                    self.account.release(room);
+                    return Ok(self.account.must_stop());
+                }
+            };
+            let piece = match next {
                 Ok(Some(piece)) => piece,
                 Ok(None) => {
                     self.account.release(room);
@@ -160,7 +168,8 @@ impl<'a> Worker<'a> {
                     self.book(job, &done, if rest.is_some() { 0 } else { span }, room);
                     if done.taken.left > 0 {
                         let high = rest.as_ref().map_or(&window.high, |rest| &rest.low).clone();
-                        job.remember(Window { low: window.low, high }, done.taken.left);
+                        let keys = done.taken.seen.keys;
+                        job.remember(Window { low: window.low, high, keys }, done.taken.left);
                     }
                 }
                 Attempt::Failed(Transient::TooSlow) => {

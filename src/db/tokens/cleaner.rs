@@ -76,6 +76,7 @@ pub struct Cleaner {
     live: Category,
     walk: Walk,
     candidates: Sql,
+    search: Sql,
     left: Sql,
     /// By window, and by keys.
     bulk: Option<Bulk>,
@@ -99,6 +100,7 @@ impl Cleaner {
             },
             walk: Walk::new(table),
             candidates: writer.candidates(),
+            search: writer.search(),
             left: writer.left(),
             bulk: match silent {
                 None => writer
@@ -166,6 +168,20 @@ impl Cleaner {
         rows: u32,
     ) -> Result<(Window, Option<Window>), TokensError> {
         self.walk.cut(client, rest, rows).await
+    }
+
+    /// The doomed keys of a window, in order; `None`: more than `most`. The planner chooses the way, an index on the cutoff
+    /// perhaps, so this is one pass over the table at most.
+    pub async fn search(
+        &self,
+        client: &impl GenericClient,
+        window: &Window,
+        most: u32,
+    ) -> Result<Option<Vec<Key>>, TokensError> {
+        let values = Values { rows: i64::from(most) + 1, ..self.values(window) };
+        let rows = self.search.all_once(client, values).await.map_err(self.failed())?;
+        let complete = rows.len() as u64 <= u64::from(most);
+        Ok(complete.then(|| rows.iter().map(|row| Key::new(row.get::<_, String>(0))).collect()))
     }
 
     /// Deletes all doomed rows of a window, one statement per table.
@@ -280,6 +296,13 @@ impl Cleaner {
         keys: u32,
         taken: &mut Taken,
     ) -> Result<Option<String>, TokensError> {
+        if window.keys.is_some() {
+            // They were found before; whether they still have to go is looked at when they do.
+            let (now, rest) = window.clone().split(usize::try_from(keys).unwrap_or(usize::MAX));
+            let list = array(now.keys.iter().flatten());
+            (taken.seen, taken.rest) = (now, rest);
+            return Ok(Some(list));
+        }
         let values = Values { rows: i64::from(keys), ..self.values(window) };
         let row = self.candidates.one(client, values).await.map_err(self.failed())?;
         let (candidates, count, last): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
@@ -332,6 +355,12 @@ impl Cleaner {
     fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
         attempt(format!("deleting {}", self.subject))
     }
+}
+
+/// Keys as PostgreSQL writes an array of them.
+fn array<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let quoted = |key: &Key| format!("\"{}\"", key.as_str().replace('\\', "\\\\").replace('"', "\\\""));
+    format!("{{{}}}", keys.map(quoted).collect::<Vec<_>>().join(","))
 }
 
 fn unsigned(rows: i64) -> u64 {

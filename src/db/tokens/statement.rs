@@ -128,6 +128,15 @@ impl Sql {
         client.query(&statement, &params(&self.binds, &values)).await
     }
 
+    /// Runs it once, unprepared afterwards, so that the planner sees the values.
+    pub(super) async fn all_once(
+        &self,
+        client: &impl GenericClient,
+        values: Values<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        client.query(&self.text, &params(&self.binds, &values)).await
+    }
+
     /// Runs it; it returns how many rows it touched.
     pub(super) async fn execute(
         &self,

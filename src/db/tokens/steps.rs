@@ -176,6 +176,19 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// Finds the doomed keys of a window by whatever way the planner thinks best, so many at most, in order.
+    pub(super) fn search(&self) -> Sql {
+        Sql::new(|binds| {
+            let (key, from) = (self.key(), self.from());
+            let within = within(self.alias(), self.table, binds);
+            let (doomed, rows) = (self.predicate(binds), binds.get(Bind::Rows));
+            format!(
+                "SELECT f.k::text FROM (SELECT {key} AS k FROM {from} WHERE {within} AND {doomed} LIMIT {rows}) f \
+                 ORDER BY f.k"
+            )
+        })
+    }
+
     /// How many of the given keys are still doomed.
     pub(super) fn left(&self) -> Sql {
         Sql::new(|binds| {

@@ -18,6 +18,30 @@ pub struct Window {
     pub low: Key,
     /// The last key.
     pub high: Key,
+    /// Only these of them, in order; `None`: all.
+    pub keys: Option<Vec<Key>>,
+}
+
+impl Window {
+    /// Some keys, in order; `None`: there are none.
+    #[must_use]
+    pub fn of_keys(keys: Vec<Key>) -> Option<Self> {
+        let (low, high) = (keys.first()?.clone(), keys.last()?.clone());
+        Some(Self { low, high, keys: Some(keys) })
+    }
+
+    /// Splits off the first `count` keys; without keys of its own, and where there are no more, the window stays whole.
+    #[must_use]
+    pub fn split(self, count: usize) -> (Self, Option<Self>) {
+        match self.keys {
+            Some(mut keys) if keys.len() > count.max(1) => {
+                let tail = Self::of_keys(keys.split_off(count.max(1)));
+                let high = keys.last().map_or(self.high, Key::clone);
+                (Self { low: self.low, high, keys: Some(keys) }, tail)
+            }
+            keys => (Self { keys, ..self }, None),
+        }
+    }
 }
 
 /// The part of a table that is still to be walked.
@@ -73,7 +97,7 @@ impl Walk {
         let row = self.ends.one(client, Values::new(&none)).await.map_err(self.failed())?;
         let ends: (Option<String>, Option<String>) = (row.get(0), row.get(1));
         Ok(match ends {
-            (Some(low), Some(high)) => Some(Window { low: Key::new(low), high: Key::new(high) }),
+            (Some(low), Some(high)) => Some(Window { low: Key::new(low), high: Key::new(high), keys: None }),
             _ => None,
         })
     }
@@ -95,9 +119,10 @@ impl Walk {
         let mut edge = self.edge.all(client, values).await.map_err(self.failed())?.into_iter();
         let key = |row: tokio_postgres::Row| Key::new(row.get::<_, String>(0));
         Ok(match (edge.next().map(key), edge.next().map(key)) {
-            (Some(last), Some(next)) => {
-                (Window { low: rest.low, high: last }, Some(Window { low: next, high: rest.high }))
-            }
+            (Some(last), Some(next)) => (
+                Window { low: rest.low, high: last, keys: None },
+                Some(Window { low: next, high: rest.high, keys: None }),
+            ),
             _ => (rest, None),
         })
     }
@@ -112,12 +137,33 @@ impl Walk {
         let none = Excluded::default();
         let values = Values { low: key, high: window.high.as_str(), ..Values::new(&none) };
         let rows = self.after.all(client, values).await.map_err(self.failed())?;
-        Ok(rows
-            .first()
-            .map(|row| Window { low: Key::new(row.get::<_, String>(0)), high: window.high.clone() }))
+        Ok(rows.first().map(|row| Window {
+            low: Key::new(row.get::<_, String>(0)),
+            high: window.high.clone(),
+            keys: None,
+        }))
     }
 
     fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
         attempt(format!("walking {}", self.table))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_split_in_order() {
+        let keys = |texts: &[&str]| texts.iter().map(|text| Key::new(*text)).collect::<Vec<_>>();
+        let window = Window::of_keys(keys(&["1", "2", "3"])).unwrap();
+        let (head, tail) = window.split(2);
+        assert_eq!((head.high, head.keys), (Key::new("2"), Some(keys(&["1", "2"]))));
+        assert_eq!(tail, Window::of_keys(keys(&["3"])));
+        // Never nothing, or nothing would ever be done.
+        assert_eq!(tail.clone().unwrap().split(0), (tail.unwrap(), None));
+        let range = Window { low: Key::new("1"), high: Key::new("9"), keys: None };
+        assert_eq!(range.clone().split(1), (range, None));
+        assert_eq!(Window::of_keys(Vec::new()), None);
     }
 }
