@@ -44,6 +44,8 @@ mod migrations;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod rotate_secret;
 #[cfg(test)]
 mod session;

@@ -61,7 +61,10 @@ async fn tables_that_citus_distributes_are_refused_and_others_are_not() {
     );
     assert_eq!(Graph::read(&database, DOT), before);
     let output = Sandbox::with(&database).oauthctl(&["cleartokens", "--refresh-token-expire", "1h"]).exits(3);
-    assert!(output.stderr.contains("nothing was deleted; docs/engines.md says why"), "{output}");
+    assert!(
+        output.stderr.contains("docs/engines.md says why, and what to do instead; nothing was deleted"),
+        "{output}"
+    );
     database.execute("DELETE FROM pg_dist_partition WHERE logicalrelid <> 'auth_user'::regclass");
     assert_eq!(runner.run(&policy(), now()).await.unwrap().stop, Stop::Finished);
 }
