@@ -63,7 +63,7 @@ pub(super) async fn admit<'a>(
     let tables = tables(layout, sweeps);
     let mut refusals: Vec<SweepError> = hidden(&tables).into_iter().collect();
     let reading = |error| Fault::reading(error).into_error();
-    let server = engine::recognise(&***client, layout).await.map_err(reading)?;
+    let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {
         // What the statements below would find there says little.
         return Ok(Err(Refused { first: SweepError::Engine(refusal), others: refusals }));
