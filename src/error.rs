@@ -310,6 +310,8 @@ impl From<TokensError> for Error {
             TokensError::Vetoed { .. } => Self::from_source(Exit::Failed, &error).hint(
                 "look at the triggers and rules of that table; its rows of this batch are as they were",
             ),
+            TokensError::Lost => Self::from_source(Exit::Failed, &error)
+                .hint("it was committed whole or not at all: `oauthctl cleartokens --dry-run` tells which"),
             TokensError::Referenced { .. } | TokensError::Altered => {
                 Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
             }

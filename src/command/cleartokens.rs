@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 use time::OffsetDateTime;
+use tokio_postgres::Client;
 
 use super::Format;
 use super::history::History;
 use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
 use super::session::{Connected, Session};
 use crate::config::{Config, duration};
+use crate::db::connect::Canceller;
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
@@ -333,6 +335,10 @@ pub async fn clean(
     sweep_all(session, connected, sweeps, &policy, Some(total)).await.map_err(|(_, error)| error)
 }
 
+fn cancelling(canceller: Canceller) -> sweep::Canceller {
+    Box::new(move || Box::pin(canceller.clone().cancel_or_warn()))
+}
+
 /// Runs the sweeps with progress. A failure comes with what was deleted before it, which has been reported by then.
 async fn sweep_all(
     session: &mut Session,
@@ -345,8 +351,10 @@ async fn sweep_all(
     let (pace, stop) = (Pace::from(policy), session.interrupted.token.clone());
     let mut progress = Progress::new(&mut session.ui, manner, total);
     let pool = connected.database.pool();
-    let result =
-        sweep::run(pool, &connected.layout, sweeps, &pace, &stop, &mut |event| progress.on(&event)).await;
+    let (layout, cancel) =
+        (&connected.layout, |client: &Client| cancelling(connected.database.canceller(client)));
+    let mut on = |event: sweep::Event<'_>| progress.on(&event);
+    let result = sweep::run(pool, layout, sweeps, &pace, &stop, &cancel, &mut on).await;
     if let Ok(outcome) = &result {
         progress.stopped(outcome);
     }

@@ -259,9 +259,12 @@ async fn in_the_way(
                 .collect()),
             Err(TokensError::Database(error)) => Err(error),
             // Nothing is deleted here.
-            Err(TokensError::Vetoed { .. } | TokensError::Referenced { .. } | TokensError::Altered) => {
-                Ok(Vec::new())
-            }
+            Err(
+                TokensError::Vetoed { .. }
+                | TokensError::Referenced { .. }
+                | TokensError::Altered
+                | TokensError::Lost,
+            ) => Ok(Vec::new()),
         }
     })
     .await

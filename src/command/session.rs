@@ -433,9 +433,7 @@ impl Session {
         tokio::spawn(async move {
             tokio::select! {
                 () = signalled.cancelled() => {
-                    if let Err(error) = canceller.cancel().await {
-                        tracing::warn!(%error, "the running statement cannot be cancelled");
-                    }
+                    canceller.cancel_or_warn().await;
                 }
                 () = done.cancelled() => {}
             }

@@ -136,6 +136,15 @@ impl Canceller {
     }
 }
 
+impl Canceller {
+    /// The same, where nobody waits for the answer.
+    pub async fn cancel_or_warn(self) {
+        if let Err(error) = self.cancel().await {
+            tracing::warn!(%error, "the running statement cannot be cancelled");
+        }
+    }
+}
+
 /// Lets the pool open its connections our way.
 struct ThroughConnector(Arc<Connector>);
 

@@ -11,7 +11,7 @@ use super::connection::Done;
 use super::job::Job;
 use super::pace::back_off;
 use super::throttle::Throttle;
-use super::{Batch, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+use super::{Batch, Cancel, Disk, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
 use crate::db::tokens::Rewritten;
 use crate::model::Sweep;
 
@@ -22,6 +22,8 @@ const STALLED: u32 = 10;
 pub(super) struct Account<'a> {
     pub pace: &'a Pace,
     stop: &'a CancellationToken,
+    /// Cancels what runs on a connection.
+    pub cancel: Cancel<'a>,
     started: Instant,
     stalled_at_most: u32,
     pub throttle: Option<Throttle>,
@@ -51,12 +53,21 @@ impl<'a> Account<'a> {
     pub(super) fn new(
         pace: &'a Pace,
         stop: &'a CancellationToken,
+        cancel: Cancel<'a>,
         on: &'a mut (dyn FnMut(Event<'_>) + Send),
     ) -> Self {
         let entries = Entries { on, outcome: Outcome::new(), reserved: 0, stalled: 0, end: None };
         let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
         let throttle = pace.max_replica_lag.map(Throttle::new);
-        Self { pace, stop, started: Instant::now(), stalled_at_most, throttle, entries: Mutex::new(entries) }
+        Self {
+            pace,
+            stop,
+            cancel,
+            started: Instant::now(),
+            stalled_at_most,
+            throttle,
+            entries: Mutex::new(entries),
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries<'a>> {
@@ -87,6 +98,21 @@ impl<'a> Account<'a> {
             return Some(Stop::MaxDuration);
         }
         self.entries().end.clone()
+    }
+
+    /// Waits until the run must end for a reason that does not wait for a batch.
+    pub(super) async fn ended(&self) {
+        let left = self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()));
+        let time_is_up = async {
+            match left {
+                Some(left) => tokio::time::sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = time_is_up => {}
+        }
     }
 
     /// Waits for the signal to stop.
@@ -157,6 +183,11 @@ impl<'a> Account<'a> {
         outcome.batches += 1;
         outcome.busy += elapsed;
         outcome.longest = outcome.longest.max(elapsed);
+    }
+
+    /// Takes note of what the rewritten tables take on disk.
+    pub(super) fn book_disk(&self, disk: Disk) {
+        self.entries().outcome.disk = Some(disk);
     }
 
     /// Counts rows that could not be deleted in any look.

@@ -208,9 +208,14 @@ impl<'a> Connection<'a> {
 
     /// Asks what became of a batch whose COMMIT was not answered.
     pub(super) async fn verdict(&mut self, unseen: &Unseen) -> Result<Verdict, Fault> {
+        self.fate(unseen.xid).await
+    }
+
+    /// Asks what became of a transaction.
+    pub(super) async fn fate(&mut self, xid: i64) -> Result<Verdict, Fault> {
         for _ in 0..VERDICTS {
             let client = self.client().await?;
-            let status = client.query_one("SELECT txid_status($1)", &[&unseen.xid]).await;
+            let status = client.query_one("SELECT txid_status($1)", &[&xid]).await;
             match status {
                 Ok(row) => match row.get::<_, Option<&str>>(0) {
                     Some("committed") => return Ok(Verdict::Committed),
@@ -246,7 +251,7 @@ pub(super) fn fault(error: TokensError) -> Fault {
     let reason = match &error {
         TokensError::Referenced { .. } => Some(Transient::Referenced),
         TokensError::Database(error) => transient(error),
-        TokensError::Vetoed { .. } | TokensError::Altered => None,
+        TokensError::Vetoed { .. } | TokensError::Altered | TokensError::Lost => None,
     };
     match reason {
         Some(reason) => Fault::Transient(reason, error.into()),

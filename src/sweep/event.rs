@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::SweepError;
-use crate::model::{Sweep, Tally};
+use crate::db::tokens::Phase;
+use crate::model::{Sweep, TableRole, Tally};
 
 /// Something happened.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,24 @@ pub enum Event<'a> {
     Hidden {
         /// How many.
         replicas: u64,
+    },
+    /// A rewrite is at this step. Told when it begins, and again while it lasts.
+    Step {
+        /// What it does.
+        phase: Phase,
+        /// To which table; `None`: to all.
+        table: Option<TableRole>,
+        /// The number of the step, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// How long the step has taken by now.
+        elapsed: Duration,
+    },
+    /// A rewrite is committed, but some tables have no statistics.
+    Unvacuumed {
+        /// Why.
+        reason: &'a str,
     },
     /// A sweep ended, at its end or because the run stops.
     Finished {
@@ -158,8 +177,19 @@ pub struct Outcome {
     pub workers: u32,
     /// The longest batch: no lock was held for longer.
     pub longest: Duration,
+    /// What a rewrite did to the disk; `None`: there was none.
+    pub disk: Option<Disk>,
     /// Why it ended.
     pub stop: Stop,
+}
+
+/// The bytes that the rewritten tables take, with their indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// When they were locked.
+    pub before: u64,
+    /// When it was over.
+    pub after: u64,
 }
 
 impl Outcome {
@@ -184,6 +214,7 @@ impl Outcome {
             paused: Duration::ZERO,
             workers: 1,
             longest: Duration::ZERO,
+            disk: None,
             stop: Stop::Finished,
         }
     }

@@ -19,12 +19,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use futures_util::future::BoxFuture;
+use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use account::Account;
 pub use admission::refusals;
 use engine::Engine;
-pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
+pub use event::{Batch, Disk, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::db::tokens::{Hindrance, Obstacle, TokensError};
@@ -160,9 +162,15 @@ fn obstacles(all: &[Obstacle]) -> String {
     each.join("; ")
 }
 
+/// Makes of a connection a way to cancel what runs on it, as often as that is called.
+pub type Cancel<'a> = &'a (dyn Fn(&Client) -> Canceller + Sync);
+
+/// Asks the server to cancel the statement of one connection; it may have ended by then.
+pub type Canceller = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Runs the sweeps in order.
 ///
-/// Stops after the running batches once `stop` is cancelled. Takes as many connections from the pool as there are
+/// Stops after the running batches once `stop` is cancelled; a rewrite is cancelled with `cancel` and rolled back. Takes as many connections from the pool as there are
 /// workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
@@ -175,9 +183,10 @@ pub async fn run(
     sweeps: &[Sweep],
     pace: &Pace,
     stop: &CancellationToken,
+    cancel: Cancel<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, Box<Failure>> {
-    let account = Account::new(pace, stop, on);
+    let account = Account::new(pace, stop, cancel, on);
     let result = Engine::new(pool, &account).run(layout, sweeps).await;
     let outcome = account.outcome();
     match result {

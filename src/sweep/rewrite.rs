@@ -2,16 +2,44 @@
 //!
 //! All or nothing: whatever ends it before its commit, nothing has happened. Prints nothing.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use tokio_postgres::types::Oid;
+
 use super::account::{Account, Remedy};
-use super::connection::{Connection, Fault, database, fault};
-use super::{Batch, Event, Stop, SweepError, Transient};
-use crate::db::tokens::{Rewrite, Rewritten};
-use crate::model::{Sweep, Tally};
+use super::connection::{Connection, Fault, Verdict, database, fault};
+use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
+use crate::db::error::DbError;
+use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
+use crate::model::{Sweep, TableRole, Tally};
 
 /// While the lock is waited for, everybody else waits behind it.
 const TIMEOUTS: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// How often a step is told again while it lasts.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// A cancel request that comes between two statements of a step is lost: it is sent again this often.
+const CANCEL_EVERY: Duration = Duration::from_millis(500);
+
+/// What became of the transaction.
+enum End {
+    Committed(Rewritten, Disk),
+    /// It was rolled back, because the run must end.
+    Stopped(Stop),
+    /// The connection was lost at COMMIT.
+    Unseen(Box<Unseen>, SweepError),
+}
+
+/// A transaction whose COMMIT was not answered.
+struct Unseen {
+    xid: i64,
+    rewritten: Rewritten,
+    before: u64,
+    /// The files that it gave the tables.
+    files: Vec<Option<Oid>>,
+}
 
 /// Rewrites the tables.
 pub(super) async fn run(
@@ -26,19 +54,27 @@ pub(super) async fn run(
             return Ok(stop);
         }
         let started = Instant::now();
-        let (reason, error) = match attempt(connection, account, rewrite).await {
-            Ok(Ok(rewritten)) => {
+        let end = match attempt(connection, account, rewrite).await {
+            Ok(End::Unseen(unseen, error)) => {
+                match resolve(connection, account, rewrite, first, *unseen, error).await? {
+                    Some(end) => Ok(end),
+                    None => continue,
+                }
+            }
+            end => end,
+        };
+        let (reason, error) = match end {
+            Ok(End::Committed(rewritten, disk)) => {
                 report(account, sweeps, &rewritten, started.elapsed());
+                let disk = tidy(connection, account, rewrite, disk).await;
+                account.book_disk(disk);
                 return Ok(Stop::Finished);
             }
-            Ok(Err(stop)) => return Ok(stop),
+            Ok(End::Stopped(stop)) => return Ok(stop),
+            Ok(End::Unseen(_, error)) => return Err(error),
             Err(Fault::Transient(reason, error)) => (reason, error),
             Err(fault) => return Err(fault.into_error()),
         };
-        if reason == Transient::Disconnected {
-            // It may have been the COMMIT: a second try would find nothing to do, and say so.
-            return Err(error);
-        }
         if let Remedy::End(stop) = account.remedy(first, reason, error, false).await? {
             return Ok(stop);
         }
@@ -49,24 +85,163 @@ async fn attempt(
     connection: &mut Connection<'_>,
     account: &Account<'_>,
     rewrite: &Rewrite<'_>,
-) -> Result<Result<Rewritten, Stop>, Fault> {
+) -> Result<End, Fault> {
     let client = connection.client().await?;
+    let canceller = (account.cancel)(client);
     let began = client.build_transaction().start().await;
     let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    transaction
-        .batch_execute(&format!("{TIMEOUTS}; {}", rewrite.lock()))
-        .await
-        .map_err(|source| database("locking the token tables", source))?;
+    let lock = format!("{TIMEOUTS}; {}", rewrite.lock());
+    let locked = transaction.batch_execute(&lock).await;
+    locked.map_err(|source| database("locking the token tables", source))?;
+    let before = rewrite.size(&*transaction).await.map_err(fault)?;
     let mut rewritten = Rewritten::default();
     for step in 0..rewrite.steps() {
         if let Some(stop) = account.must_stop() {
             transaction.rollback().await.map_err(|source| database("giving a rewrite up", source))?;
-            return Ok(Err(stop));
+            return Ok(End::Stopped(stop));
         }
-        rewrite.step(&*transaction, step, &mut rewritten).await.map_err(fault)?;
+        let (phase, table) = rewrite.describe(step);
+        let work = rewrite.step(&*transaction, step, &mut rewritten);
+        let shown = Shown { phase, table, number: step + 1, of: rewrite.steps() + 1 };
+        match (watched(account, &canceller, shown, work).await, account.must_stop()) {
+            (Ok(()), _) => {}
+            // The cancelled statement has aborted the transaction; dropped, it is rolled back.
+            (Err(TokensError::Database(_)), Some(stop)) => {
+                transaction.rollback().await.map_err(|source| database("giving a rewrite up", source))?;
+                return Ok(End::Stopped(stop));
+            }
+            (Err(error), _) => return Err(fault(error)),
+        }
     }
-    transaction.commit().await.map_err(|source| database("committing a rewrite", source))?;
-    Ok(Ok(rewritten))
+    let files = rewrite.files(&*transaction).await.map_err(fault)?;
+    let xid = transaction.query_one("SELECT txid_current()", &[]).await;
+    let xid = xid.map_err(|source| database("finishing a rewrite", source))?.get(0);
+    match transaction.commit().await {
+        Ok(()) => Ok(End::Committed(rewritten, Disk { before, after: before })),
+        Err(source) => {
+            let error = DbError::new("committing a rewrite", source);
+            if error.is_connection_lost() {
+                let unseen = Box::new(Unseen { xid, rewritten, before, files });
+                Ok(End::Unseen(unseen, TokensError::from(error).into()))
+            } else {
+                Err(fault(error.into()))
+            }
+        }
+    }
+}
+
+/// Finds out what became of a rewrite whose COMMIT was not answered; `None`: it did not happen.
+///
+/// A server that crashed may have given the transaction's number to another one, so that "committed" alone says little:
+/// the tables have the files that the rewrite gave them, or it did not happen.
+async fn resolve(
+    connection: &mut Connection<'_>,
+    account: &Account<'_>,
+    rewrite: &Rewrite<'_>,
+    sweep: &Sweep,
+    unseen: Unseen,
+    lost: SweepError,
+) -> Result<Option<End>, SweepError> {
+    let mut failed = lost;
+    loop {
+        if let Remedy::End(stop) = account.remedy(sweep, Transient::Disconnected, failed, false).await? {
+            account.book_unseen();
+            return Ok(Some(End::Stopped(stop)));
+        }
+        let found = match connection.fate(unseen.xid).await {
+            Ok(verdict) => files(connection, rewrite).await.map(|files| (verdict, files == unseen.files)),
+            Err(fault) => Err(fault),
+        };
+        match found {
+            Ok((Verdict::Committed | Verdict::Unknown, true)) => {
+                let Unseen { rewritten, before, .. } = unseen;
+                return Ok(Some(End::Committed(rewritten, Disk { before, after: before })));
+            }
+            Ok((Verdict::Aborted | Verdict::Committed, _)) => return Ok(None),
+            Ok((Verdict::Unknown, false)) => {
+                account.book_unseen();
+                return Err(TokensError::Lost.into());
+            }
+            Err(Fault::Transient(Transient::Disconnected, error)) => failed = error,
+            Err(fault) => return Err(fault.into_error()),
+        }
+    }
+}
+
+async fn files(connection: &mut Connection<'_>, rewrite: &Rewrite<'_>) -> Result<Vec<Option<Oid>>, Fault> {
+    let client = connection.client().await?;
+    rewrite.files(&***client).await.map_err(fault)
+}
+
+/// What everybody is waiting for, as it is told.
+#[derive(Clone, Copy)]
+struct Shown {
+    phase: Phase,
+    table: Option<TableRole>,
+    number: usize,
+    of: usize,
+}
+
+/// Does the work, tells that it goes on, and has it cancelled when the run must end.
+async fn watched<T>(
+    account: &Account<'_>,
+    canceller: &Canceller,
+    shown: Shown,
+    work: impl Future<Output = Result<T, TokensError>>,
+) -> Result<T, TokensError> {
+    let Shown { phase, table, number, of } = shown;
+    let started = Instant::now();
+    account.tell(Event::Step { phase, table, number, of, elapsed: Duration::ZERO });
+    let (mut work, mut ended) = (pin!(work), pin!(account.ended()));
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = &mut ended => break,
+            () = tokio::time::sleep(TELL_EVERY) => {
+                account.tell(Event::Step { phase, table, number, of, elapsed: started.elapsed() });
+            }
+        }
+    }
+    loop {
+        // The request and the work go on side by side: the answer may come first.
+        let mut request = pin!(async {
+            canceller().await;
+            tokio::time::sleep(CANCEL_EVERY).await;
+        });
+        tokio::select! {
+            result = &mut work => return result,
+            () = &mut request => {}
+        }
+    }
+}
+
+/// Statistics and the visibility map are gone with the old files. Returns what the tables take now.
+async fn tidy(
+    connection: &mut Connection<'_>,
+    account: &Account<'_>,
+    rewrite: &Rewrite<'_>,
+    disk: Disk,
+) -> Disk {
+    let client = match connection.client().await {
+        Ok(client) => client,
+        Err(fault) => {
+            account.tell(Event::Unvacuumed { reason: &fault.into_error().detail() });
+            return disk;
+        }
+    };
+    let canceller = (account.cancel)(client);
+    let number = rewrite.steps() + 1;
+    let shown = Shown { phase: Phase::Vacuum, table: None, number, of: number };
+    match watched(account, &canceller, shown, rewrite.vacuum(&***client)).await {
+        Ok(passed_over) if passed_over.is_empty() => {}
+        Ok(passed_over) => {
+            let reason = format!("the role does not own {}", passed_over.join(", "));
+            account.tell(Event::Unvacuumed { reason: &reason });
+        }
+        Err(error) => account.tell(Event::Unvacuumed { reason: &SweepError::from(error).detail() }),
+    }
+    let after = rewrite.size(&***client).await.unwrap_or(disk.after);
+    Disk { after, ..disk }
 }
 
 /// Tells what happened, sweep by sweep, as if they had been run.

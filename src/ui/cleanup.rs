@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::plan::{grouped, plural};
 use super::progress::{because, key, short};
 use crate::model::Tally;
-use crate::sweep::{Outcome, Stop, Transient};
+use crate::model::words::bytes;
+use crate::sweep::{Disk, Outcome, Stop, Transient};
 
 /// The version of the JSON object.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -39,6 +40,9 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
             let what = "grants and tokens of these applications";
             let _ = writeln!(out, "    {:>width$}  {what}", grouped(outcome.dependents));
         }
+    }
+    if let Some(Disk { before, after }) = outcome.disk {
+        let _ = writeln!(out, "On disk: {} before, {} after.", bytes(before), bytes(after));
     }
     out.push_str(&ending(outcome, total));
     out
@@ -187,6 +191,8 @@ pub struct Run<'a> {
     paused_share: f64,
     longest_batch_seconds: f64,
     rows_per_second: Option<u64>,
+    bytes_before: Option<u64>,
+    bytes_after: Option<u64>,
 }
 
 impl<'a> From<&'a Outcome> for Run<'a> {
@@ -205,6 +211,7 @@ impl<'a> From<&'a Outcome> for Run<'a> {
             paused,
             workers,
             longest,
+            disk,
             stop,
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
@@ -232,6 +239,8 @@ impl<'a> From<&'a Outcome> for Run<'a> {
             paused_share: thousandths(shares.paused),
             longest_batch_seconds: seconds(*longest),
             rows_per_second: per_second(outcome),
+            bytes_before: disk.map(|disk| disk.before),
+            bytes_after: disk.map(|disk| disk.after),
         }
     }
 }
@@ -334,6 +343,7 @@ mod tests {
             paused: Duration::from_secs(2),
             workers: 2,
             longest: Duration::from_millis(190),
+            disk: None,
             stop,
         }
     }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::cleanup::Run;
 use super::plan::CleanupForecast;
 use crate::apply;
 use crate::model::{ClientId, Tally};
@@ -47,6 +48,7 @@ pub struct Report<'a> {
 struct OutcomeView<'a> {
     applied: Option<AppliedView>,
     cleaned: Option<&'a Tally>,
+    run: Option<Run<'a>>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +114,7 @@ pub fn render(
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
             applied: applied.map(|apply::Outcome { done, dependents }| AppliedView { done, dependents }),
             cleaned: cleaned.map(|outcome| &outcome.deleted),
+            run: cleaned.map(Run::from),
         }),
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")

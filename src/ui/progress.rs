@@ -82,8 +82,10 @@ impl<'a> Progress<'a> {
         match self.manner {
             Manner::Silent => {}
             Manner::Bar => {
-                if let Some(notice) =
-                    self.view.notice(event).filter(|_| matches!(event, Event::Hidden { .. }))
+                if let Some(notice) = self
+                    .view
+                    .notice(event)
+                    .filter(|_| matches!(event, Event::Hidden { .. } | Event::Unvacuumed { .. }))
                 {
                     match &self.bar {
                         Some(bar) => bar.println(notice),
@@ -95,15 +97,21 @@ impl<'a> Progress<'a> {
             Manner::Lines => {
                 if let Some(line) = self.view.notice(event) {
                     self.ui.status(line);
-                } else if matches!(event, Event::Lagging { .. }) && self.due(now, LINE_EVERY) {
+                } else if matches!(event, Event::Lagging { .. } | Event::Step { .. })
+                    && self.due(now, LINE_EVERY)
+                {
                     self.ui.status(self.view.waiting().unwrap_or_default());
                 } else if matches!(event, Event::Batch(_)) && self.due(now, LINE_EVERY) {
                     self.ui.status(self.view.line());
                 }
             }
             Manner::Objects => {
-                let due =
-                    !matches!(event, Event::Batch(_) | Event::Lagging { .. }) || self.due(now, OBJECT_EVERY);
+                let often = match event {
+                    Event::Batch(_) | Event::Lagging { .. } => true,
+                    Event::Step { elapsed, .. } => !elapsed.is_zero(),
+                    _ => false,
+                };
+                let due = !often || self.due(now, OBJECT_EVERY);
                 if let Some(object) = self.view.object(event).filter(|_| due) {
                     self.ui.stderr_line(object);
                 }

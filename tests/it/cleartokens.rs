@@ -225,6 +225,30 @@ fn scripts_read_events_from_stderr_and_the_outcome_from_stdout() {
     assert_eq!(events[0]["event"], "started");
 }
 
+/// What `apply` says of its cleanup has the keys of what `cleartokens` says of its run.
+#[test]
+fn apply_reports_its_cleanup_as_fully() {
+    let world = World::new();
+    let file = "[cleanup]\nrefresh_token_expire = \"1h\"\nonly = [\"grants\"]\n";
+    world.sandbox.write("oauth.toml", file);
+    let output =
+        world.sandbox.oauthctl(&[&["apply", "--yes", "--format", "json"], &AS_OF[..]].concat()).exits(0);
+    let applied: Value = serde_json::from_str(&output.stdout).unwrap();
+    let run = &applied["outcome"]["run"];
+    assert_eq!(
+        (&run["stop"], &run["batches"], &run["retries"]),
+        (&"finished".into(), &1.into(), &0.into()),
+        "{output}"
+    );
+    let output = world.run(&["--format", "json"]).exits(0);
+    let cleared: Value = serde_json::from_str(&output.stdout).unwrap();
+    let keys = |run: &Value| run.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(run), keys(&cleared["run"]));
+    let again = world.sandbox.oauthctl(&["apply", "--yes", "--format", "json", "--no-cleanup"]).exits(0);
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(again["outcome"]["run"], Value::Null);
+}
+
 #[test]
 fn quiet_is_quiet() {
     let world = World::new();

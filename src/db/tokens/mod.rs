@@ -11,6 +11,7 @@ mod cleaner;
 mod count;
 mod excluded;
 mod predicate;
+mod rewritable;
 mod rewrite;
 mod statement;
 mod steps;
@@ -23,7 +24,7 @@ use tokio_postgres::GenericClient;
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
-pub use rewrite::{Rewrite, Rewritten};
+pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
 pub use triggers::{Hindrance, SILENCE, Silent, has_vetoes};
 pub use walk::Window;
@@ -55,6 +56,11 @@ pub enum TokensError {
     /// While triggers are silent, somebody made, dropped or switched one.
     #[error("the triggers, rules or foreign keys of the token tables changed during the run")]
     Altered,
+    /// The connection was lost at the COMMIT of a rewrite, and nobody knows what became of it.
+    #[error(
+        "the connection was lost while a rewrite was committed, and the server does not know what became of it"
+    )]
+    Lost,
 }
 
 impl TokensError {
@@ -63,7 +69,7 @@ impl TokensError {
     pub const fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered => None,
+            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered | Self::Lost => None,
         }
     }
 }

@@ -3,11 +3,14 @@
 //! One transaction of the caller's; begins and ends none. All token tables that refer to each other go together, because
 //! `TRUNCATE` insists on it.
 
+use std::cmp::Ordering;
+
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
 use super::count::Run;
 use super::excluded::Excluded;
+use super::rewritable::{columns, files, indexes, not_ours, others, size};
 use super::statement::{Binds, Sql, Values};
 use super::triggers::{Hindrance, SILENCE, custom};
 use super::{TokensError, attempt};
@@ -49,6 +52,19 @@ struct Part<'a> {
     columns: Vec<String>,
     /// Its indexes that are built anew: how one drops them, and how one makes them.
     indexes: Vec<(String, String)>,
+}
+
+/// What a step of a rewrite does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Puts the rows of a table that stay aside.
+    PutAside,
+    /// Empties all tables.
+    Empty,
+    /// Puts rows back and builds indexes.
+    PutBack,
+    /// Gathers statistics, when all is committed.
+    Vacuum,
 }
 
 /// Rows before and after.
@@ -123,10 +139,54 @@ impl<'a> Rewrite<'a> {
         self.parts.iter().map(|part| part.table.sql()).collect::<Vec<_>>().join(", ")
     }
 
+    fn oids(&self) -> Vec<Oid> {
+        self.parts.iter().map(|part| part.table.oid).collect()
+    }
+
     /// How many steps there are; the caller may give up between any two.
     #[must_use]
     pub fn steps(&self) -> usize {
         2 * self.parts.len() + 1
+    }
+
+    /// What a step does, and to which table; none: to all.
+    #[must_use]
+    pub fn describe(&self, step: usize) -> (Phase, Option<TableRole>) {
+        let parts = self.parts.len();
+        let role = |position: usize| self.parts.get(position).map(|part| part.role);
+        match step.cmp(&parts) {
+            Ordering::Less => (Phase::PutAside, role(step)),
+            Ordering::Equal => (Phase::Empty, None),
+            Ordering::Greater => (Phase::PutBack, role(step - parts - 1)),
+        }
+    }
+
+    /// The bytes that the tables take on disk.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn size(&self, client: &impl GenericClient) -> Result<u64, TokensError> {
+        size(client, &self.oids()).await
+    }
+
+    /// The files of the tables. Seen from outside they change with the commit, and only with it.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn files(&self, client: &impl GenericClient) -> Result<Vec<Option<Oid>>, TokensError> {
+        files(client, &self.oids()).await
+    }
+
+    /// Gathers statistics and marks what everybody sees, for plans and index-only scans: the new files have neither.
+    /// Not in a transaction; locks nobody out. Returns the tables that the role may not do it for.
+    ///
+    /// # Errors
+    /// The server's; the rewrite is committed whatever happens here.
+    pub async fn vacuum(&self, client: &impl GenericClient) -> Result<Vec<String>, TokensError> {
+        let passed_over = not_ours(client, &self.oids()).await?;
+        let failed = attempt(format!("VACUUM (ANALYZE) {}", self.names()));
+        client.batch_execute(&format!("VACUUM (ANALYZE) {}", self.names())).await.map_err(failed)?;
+        Ok(passed_over)
     }
 
     /// Does one step: puts a table aside, empties all, or puts a table back.
@@ -317,67 +377,4 @@ fn closure<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<(TableRole, &'a Tabl
     }
     let wanted = ORDER.into_iter().filter(|role| roles.contains(role));
     wanted.filter_map(|role| layout.table(role).map(|table| (role, table))).collect()
-}
-
-/// What else stands in the way: missing privileges, publications, children.
-async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
-    let rows = client
-        .query(
-            "SELECT 'the role may not ' || p || ' ' || oid::regclass::text, true FROM pg_catalog.pg_class, \
-                 (VALUES ('truncate'), ('insert')) v (p) WHERE oid = ANY($1) AND NOT has_table_privilege(oid, p) \
-             UNION ALL SELECT 'the role may not make temporary tables', true \
-                 WHERE NOT has_database_privilege(current_database(), 'temporary') \
-             UNION ALL SELECT format('publication %I has %s: subscribers would see it emptied and every row that stays \
-                 inserted again', p.pubname, c.oid::regclass), false FROM pg_catalog.pg_publication_tables p \
-                 JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
-                 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE c.oid = ANY($1) \
-             UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass), false \
-                 FROM pg_catalog.pg_inherits WHERE inhparent = ANY($1) OR inhrelid = ANY($1) ORDER BY 1",
-            &[&oids],
-        )
-        .await
-        .map_err(attempt("looking at what a rewrite would do".to_owned()))?;
-    Ok(rows.into_iter().map(|row| Hindrance { what: row.get(0), role: row.get(1) }).collect())
-}
-
-async fn columns(client: &impl GenericClient, oid: Oid) -> Result<Vec<String>, TokensError> {
-    let rows = client
-        .query(
-            "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped \
-             AND attgenerated = '' ORDER BY attnum",
-            &[&oid],
-        )
-        .await
-        .map_err(attempt("looking at the columns of the token tables".to_owned()))?;
-    Ok(rows.into_iter().map(|row| quote(row.get(0))).collect())
-}
-
-/// The indexes that can be dropped and made again exactly as they are. Building one from sorted rows takes a fraction of
-/// filling it row by row. All others stay in place: primary keys, which foreign keys depend on, and whatever has
-/// properties that its definition does not repeat.
-async fn indexes(client: &impl GenericClient, table: &Table) -> Result<Vec<(String, String)>, TokensError> {
-    let rows = client
-        .query(
-            "SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass) \
-                         ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', $2::text, k.conname) END, \
-                    CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) \
-                         ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', $2::text, k.conname, \
-                                     pg_get_constraintdef(k.oid)) END \
-             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
-             LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype <> 'f' \
-             WHERE i.indrelid = $1 AND i.indisvalid AND i.indisready AND NOT i.indisprimary AND NOT i.indisreplident \
-               AND NOT i.indisclustered AND i.indexprs IS NULL AND c.reltablespace = 0 AND c.reloptions IS NULL \
-               AND current_setting('default_tablespace') = '' AND pg_has_role(t.relowner, 'USAGE') \
-               AND has_schema_privilege(t.relnamespace, 'CREATE') AND (k.oid IS NULL OR k.contype = 'u') \
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f') \
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_description d WHERE d.objoid IN (i.indexrelid, k.oid)) \
-               AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid = i.indexrelid OR d.refobjid = k.oid \
-                               AND d.deptype <> 'i') \
-             ORDER BY c.relname",
-            &[&table.oid, &table.sql()],
-        )
-        .await
-        .map_err(attempt(format!("looking at the indexes of {}", table.sql())))?;
-    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
 }

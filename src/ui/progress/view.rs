@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::model::{Sweep, Tally};
+use crate::db::tokens::Phase;
+use crate::model::{Sweep, TableRole, Tally};
 use crate::sweep::{Event, Transient, Wait};
 use crate::ui::plan::{grouped, plural, visible};
 
@@ -47,6 +48,8 @@ pub struct View {
     batch: Option<(u64, Duration)>,
     /// What the run waits for.
     waiting: Option<String>,
+    /// The step of a rewrite, which goes by steps and not by rows.
+    step: Option<String>,
 }
 
 impl View {
@@ -64,12 +67,14 @@ impl View {
             examined: 0,
             batch: None,
             waiting: None,
+            step: None,
         }
     }
 
     /// Takes note of an event, `now` after the start.
     pub fn update(&mut self, event: &Event<'_>, now: Duration) {
         self.waiting = None;
+        self.step = None;
         match event {
             Event::Started { sweep, rows } => {
                 self.title = sweep.title();
@@ -103,7 +108,15 @@ impl View {
                     short(*most)
                 ));
             }
-            Event::Retry { .. } | Event::Waiting { .. } | Event::Hidden { .. } | Event::Finished { .. } => {}
+            Event::Step { phase, table, number, of, elapsed } => {
+                let what = step(*phase, *table);
+                self.step = Some(format!("step {number}/{of}: {what}, {}", clock(*elapsed)));
+            }
+            Event::Retry { .. }
+            | Event::Waiting { .. }
+            | Event::Hidden { .. }
+            | Event::Unvacuumed { .. }
+            | Event::Finished { .. } => {}
         }
     }
 
@@ -158,6 +171,9 @@ impl View {
     /// One line of at most `width` columns. What matters least is left out first.
     #[must_use]
     pub fn bar(&self, width: usize, glyphs: Glyphs) -> String {
+        if let Some(step) = &self.step {
+            return format!("rewriting  {step}").chars().take(width).collect();
+        }
         let percent = self.permille().map(|permille| format!("{:>3}%", permille / 10));
         let eta = self.eta().map(arrival);
         let batch =
@@ -208,7 +224,10 @@ impl View {
     /// What the run waits for, as a sentence begins.
     #[must_use]
     pub fn waiting(&self) -> Option<String> {
-        self.waiting.as_deref().map(capitalised)
+        self.waiting
+            .as_deref()
+            .map(capitalised)
+            .or_else(|| self.step.as_ref().map(|step| format!("Rewriting, {step}")))
     }
 
     /// What is worth a line of its own at once.
@@ -223,6 +242,12 @@ impl View {
                 self.waiting.as_deref().map(capitalised)
             }
             Event::Lagging { waited, .. } if waited.is_zero() => self.waiting.as_deref().map(capitalised),
+            Event::Step { phase, table, number, of, elapsed } if elapsed.is_zero() => {
+                Some(format!("Rewriting, step {number} of {of}: {}", step(*phase, *table)))
+            }
+            Event::Unvacuumed { reason } => Some(format!(
+                "The rewritten tables have no statistics yet: {reason}. Run VACUUM (ANALYZE) as their owner."
+            )),
             Event::Hidden { replicas } => Some(format!(
                 "This role cannot see how far {} behind, and does not wait for them: GRANT pg_monitor TO it.",
                 if *replicas == 1 { "1 replica is".to_owned() } else { format!("{replicas} replicas are") }
@@ -269,6 +294,15 @@ impl View {
                 "max_lag_seconds": seconds(most),
                 "waited_seconds": seconds(waited),
             }),
+            Event::Step { phase, table, number, of, elapsed } => json!({
+                "event": "step",
+                "phase": phase_key(*phase),
+                "table": table.map(TableRole::key),
+                "number": number,
+                "of": of,
+                "seconds": seconds(elapsed),
+            }),
+            Event::Unvacuumed { reason } => json!({"event": "unvacuumed", "reason": reason}),
             Event::Hidden { replicas } => json!({"event": "hidden_replicas", "replicas": replicas}),
             Event::Finished { sweep, deleted, elapsed } => json!({
                 "event": "finished",
@@ -296,6 +330,41 @@ fn drawn(permille: u64, width: usize, glyphs: Glyphs) -> String {
         Glyphs::Ascii => ("#", "-"),
     };
     format!("{}{}", full.repeat(filled), empty.repeat(width - filled))
+}
+
+/// What a step of a rewrite does, for people.
+fn step(phase: Phase, table: Option<TableRole>) -> String {
+    let what = match phase {
+        Phase::PutAside => "keeping what stays of",
+        Phase::Empty => "emptying the tables",
+        Phase::PutBack => "putting back",
+        Phase::Vacuum => "gathering statistics",
+    };
+    let rows = table.map(|table| match table {
+        TableRole::Application => "applications",
+        TableRole::AccessToken => "access tokens",
+        TableRole::RefreshToken => "refresh tokens",
+        TableRole::IdToken => "ID tokens",
+        TableRole::Grant => "authorization codes",
+        TableRole::DeviceGrant => "device grants",
+        TableRole::ParRequest => "pushed authorization requests",
+    });
+    rows.map_or_else(|| what.to_owned(), |rows| format!("{what} {rows}"))
+}
+
+/// The same for scripts.
+const fn phase_key(phase: Phase) -> &'static str {
+    match phase {
+        Phase::PutAside => "put_aside",
+        Phase::Empty => "empty",
+        Phase::PutBack => "put_back",
+        Phase::Vacuum => "vacuum",
+    }
+}
+
+/// Whole seconds: a clock that ticks.
+fn clock(elapsed: Duration) -> String {
+    if elapsed.as_secs() < 60 { format!("{}s", elapsed.as_secs()) } else { short(elapsed) }
 }
 
 /// Why, for people.

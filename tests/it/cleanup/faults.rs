@@ -140,8 +140,11 @@ async fn serialization_failures_and_deadlocks_are_tried_again() {
     survives(When::AtCommit, &raise("40001"), Transient::Changed, 7).await;
 }
 
-/// A way to the server on which every third COMMIT arrives, but never its answer.
-fn forgetful_proxy(directory: &Path) {
+/// Which COMMITs, by their number from 0, are not answered: `Some(true)`, it arrives; `Some(false)`, not even that.
+pub type Lost = fn(u32) -> Option<bool>;
+
+/// A way to the server on which some COMMITs are lost, or their answers.
+pub fn forgetful_proxy(directory: &Path, lost: Lost) {
     let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
     let real = server().socket_dir().join(format!(".s.PGSQL.{}", server().port()));
     let commits = Arc::new(AtomicU32::new(0));
@@ -154,11 +157,16 @@ fn forgetful_proxy(directory: &Path) {
                     tokio::select! {
                         read = client.read(&mut up) => {
                             let Ok(length @ 1..) = read else { break };
-                            server.write_all(&up[..length]).await.unwrap();
-                            let commit = up[..length].windows(6).any(|bytes| bytes == b"COMMIT");
-                            if commit && commits.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
+                            let commit = up[..length].windows(7).any(|bytes| bytes == b"COMMIT\0");
+                            let lost = commit.then(|| lost(commits.fetch_add(1, Ordering::Relaxed))).flatten();
+                            if lost != Some(false) {
+                                server.write_all(&up[..length]).await.unwrap();
+                            }
+                            if lost == Some(true) {
                                 let answer = server.read(&mut down).await.unwrap();
                                 assert!(answer > 0);
+                            }
+                            if lost.is_some() {
                                 break;
                             }
                         }
@@ -177,7 +185,7 @@ fn forgetful_proxy(directory: &Path) {
 async fn a_commit_whose_answer_is_lost_is_asked_for() {
     let (database, before, after) = filled(9);
     let directory = tempfile::tempdir().unwrap();
-    forgetful_proxy(directory.path());
+    forgetful_proxy(directory.path(), |commit| (commit % 3 == 2).then_some(true));
     let mut config = tokio_postgres::Config::new();
     config.host_path(directory.path()).port(5432).user(server().user()).dbname(database.name());
     let outcome = Runner::through(config, DOT).await.run(&policy(5), now()).await.unwrap();

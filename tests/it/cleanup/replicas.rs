@@ -106,7 +106,15 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
         };
         let sweeps = runner.sweeps(&policy(), now());
         let pace = oauthctl::sweep::Pace::from(&policy());
-        let run = oauthctl::sweep::run(&runner.pool, &runner.layout, &sweeps, &pace, &runner.stop, &mut on);
+        let run = oauthctl::sweep::run(
+            &runner.pool,
+            &runner.layout,
+            &sweeps,
+            &pace,
+            &runner.stop,
+            &super::runner::cancelling,
+            &mut on,
+        );
         let outcome =
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(run)).unwrap();
         assert_eq!(outcome.stop, Stop::Finished);

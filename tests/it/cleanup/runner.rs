@@ -8,7 +8,7 @@ use oauthctl::plan::retention;
 use oauthctl::sweep::{self, Event, Failure, Outcome, Pace};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 use tokio_util::sync::CancellationToken;
 
 use super::graph::names;
@@ -54,7 +54,8 @@ impl Runner {
     ) -> Result<Outcome, Box<Failure>> {
         let sweeps = self.sweeps(policy, now);
         let pace = Pace::from(policy);
-        let result = sweep::run(&self.pool, &self.layout, &sweeps, &pace, &self.stop, &mut on).await;
+        let result =
+            sweep::run(&self.pool, &self.layout, &sweeps, &pace, &self.stop, &cancelling, &mut on).await;
         // The last transaction may have been dropped: its ROLLBACK goes out before the test blocks its only thread.
         tokio::task::yield_now().await;
         result
@@ -67,6 +68,15 @@ impl Runner {
         let transaction = client.build_transaction().read_only(true).start().await.unwrap();
         tokens::count(&*transaction, &self.layout, &sweeps).await.unwrap()
     }
+}
+
+/// Cancels what runs on a connection.
+pub fn cancelling(client: &Client) -> sweep::Canceller {
+    let token = client.cancel_token();
+    Box::new(move || {
+        let token = token.clone();
+        Box::pin(async move { token.cancel_query(NoTls).await.unwrap() })
+    })
 }
 
 /// The instant of the cases, and of most tests.

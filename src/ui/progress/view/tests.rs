@@ -135,3 +135,25 @@ fn durations_are_short() {
         assert_eq!(short(Duration::from_millis(millis)), text);
     }
 }
+
+#[test]
+fn a_rewrite_says_at_which_step_it_is_and_for_how_long() {
+    let mut view = View::new(Some(1_000_000));
+    let step = |seconds| Event::Step {
+        phase: Phase::PutBack,
+        table: Some(TableRole::RefreshToken),
+        number: 6,
+        of: 10,
+        elapsed: Duration::from_secs(seconds),
+    };
+    assert_eq!(view.notice(&step(0)).unwrap(), "Rewriting, step 6 of 10: putting back refresh tokens");
+    assert_eq!(view.notice(&step(1)), None);
+    view.update(&step(75), Duration::from_secs(80));
+    let bar = view.bar(80, Glyphs::Ascii);
+    assert_eq!(bar, "rewriting  step 6/10: putting back refresh tokens, 1m15s");
+    assert!(view.bar(40, Glyphs::Ascii).len() <= 40);
+    assert_eq!(
+        view.object(&step(2)).unwrap(),
+        r#"{"event":"step","number":6,"of":10,"phase":"put_back","seconds":2.0,"table":"refresh_token"}"#
+    );
+}
