@@ -32,6 +32,8 @@ mod examples;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod interoperability;
+#[cfg(test)]
 mod inventory;
 #[cfg(test)]
 mod layering;
