@@ -19,7 +19,7 @@ use crate::model::ClientId;
 use crate::plan::seal::{Recipe, Sealed, seal};
 use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
 use crate::secret::Secret;
-use crate::ui::plan::{Detail, plural, render, render_refusal, visible};
+use crate::ui::plan::{Detail, grouped, plural, render, render_refusal, visible};
 use crate::ui::plan_json;
 
 /// The flags of `apply`.
@@ -370,7 +370,7 @@ fn applied_line(outcome: &Outcome) -> String {
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
     let with = if dependents > 0 {
         format!(" (with {})", plural(dependents, "dependent row"))

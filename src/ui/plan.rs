@@ -106,9 +106,10 @@ pub fn summary_line(plan: &Plan) -> String {
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
-    let denominator = format!("of {}, {} declared", plural(plan.total, "application"), plan.declared);
+    let declared = grouped(plan.declared as u64);
+    let denominator = format!("of {}, {declared} declared", plural(plan.total, "application"));
     if parts.is_empty() {
         format!("{} The database matches the file ({denominator}).", paint(BOLD, "No changes."))
     } else {
