@@ -93,6 +93,8 @@ pub enum Format {
     Text,
     /// For scripts.
     Json,
+    /// A comment on a pull request: `plan` only.
+    Markdown,
     /// SARIF 2.1.0, for code scanning: `validate` only.
     Sarif,
     /// Annotations in a pull request on GitHub: `validate` only.
@@ -181,6 +183,9 @@ impl Verb {
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     if matches!(session.global.format, Format::Sarif | Format::Github) && !matches!(verb, Verb::Validate(_)) {
         return Err(Error::usage("--format sarif and --format github are for `validate`"));
+    }
+    if session.global.format == Format::Markdown && !matches!(verb, Verb::Plan(_)) {
+        return Err(Error::usage("--format markdown is for `plan`"));
     }
     match verb {
         Verb::Init(args) => init::run(session, args),

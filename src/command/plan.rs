@@ -10,7 +10,7 @@ use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::Session;
 use crate::error::{Error, Exit};
 use crate::ui::plan::{Detail, render, render_refusal};
-use crate::ui::plan_json;
+use crate::ui::{plan_json, plan_markdown};
 
 /// The flags of `plan`.
 #[derive(Args, Debug)]
@@ -41,6 +41,11 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
             session.answer(&render(&plan, forecast.as_ref(), detail))?;
         }
         Format::Json => session.answer(&json()?)?,
+        Format::Markdown => {
+            let subject = session.global.file.display().to_string();
+            let text = plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject);
+            session.answer(&text)?;
+        }
     }
     if let Some(path) = &args.json_out {
         session.write_file(path, &json()?)?;

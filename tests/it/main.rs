@@ -44,6 +44,8 @@ mod lint;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod pull_requests;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
 mod rotate_secret;
