@@ -25,6 +25,7 @@ pub mod plan;
 pub mod reconcile;
 mod rewriting;
 pub mod rotate_secret;
+mod saved;
 pub mod schema;
 pub mod session;
 pub mod show;

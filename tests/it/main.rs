@@ -50,6 +50,8 @@ mod reconcile;
 #[cfg(test)]
 mod rotate_secret;
 #[cfg(test)]
+mod saved_plans;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod status;
