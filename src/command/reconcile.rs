@@ -21,7 +21,7 @@ use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
 
 /// Flags that decide what is planned and what may be done.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
