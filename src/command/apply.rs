@@ -71,7 +71,6 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         session.ui.stderr_line(render_refusal(refusal).trim_end());
         return Err(reconcile::refused(refusal));
     }
-    reconcile::check_obstacles(&prepared).await?;
     let expired = prepared.expired();
     if prepared.plan.is_empty() && expired == 0 {
         finish(session, &prepared, &Done::default())?;

@@ -80,14 +80,12 @@ pub fn render_refusal(refusal: &Refusal) -> String {
     let mut out = String::new();
     for violation in &refusal.violations {
         let text = visible(&violation.to_string());
-        let _ = match violation.allow() {
-            Some(flag) => writeln!(
-                out,
-                "{} {text}; to let it through: {}",
-                paint(RED, "!"),
-                paint(BOLD, visible(&flag))
-            ),
-            None => writeln!(out, "{} {text}; delete or repoint those rows first", paint(RED, "!")),
+        let mark = paint(RED, "!");
+        let flag = violation.allow().map(|flag| paint(BOLD, visible(&flag)));
+        let _ = match (flag, violation.remedy()) {
+            (Some(flag), _) => writeln!(out, "{mark} {text}; to let it through: {flag}"),
+            (None, Some(remedy)) => writeln!(out, "{mark} {text}; {remedy}"),
+            (None, None) => writeln!(out, "{mark} {text}"),
         };
     }
     out

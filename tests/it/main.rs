@@ -48,6 +48,8 @@ mod pull_requests;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod rotate_secret;
 #[cfg(test)]
 mod saved_plans;
