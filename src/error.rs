@@ -16,6 +16,7 @@ use crate::db::layout::{Candidate, LayoutError};
 use crate::db::migrations::MigrateError;
 use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
+use crate::plan::saved::SavedError;
 use crate::sweep::SweepError;
 
 /// The exit codes, in one place. `README.md` lists the same table.
@@ -226,6 +227,20 @@ impl From<ApplyError> for Error {
             ApplyError::Interrupted => Self::from_source(Exit::Interrupted, &error),
             ApplyError::Unsealed(_) => Self::from_source(Exit::Failed, &error),
         }
+    }
+}
+
+impl From<SavedError> for Error {
+    fn from(error: SavedError) -> Self {
+        let exit = match error {
+            SavedError::NotAPlan(_) => Exit::Usage,
+            SavedError::Edited
+            | SavedError::OtherConfig
+            | SavedError::OtherDatabase(_)
+            | SavedError::Stale(_) => Exit::Stale,
+        };
+        Self::from_source(exit, &error)
+            .hint("nothing was changed; `oauthctl plan --out FILE` saves a new one")
     }
 }
 

@@ -295,7 +295,7 @@ async fn dry_run(
         Format::Json => {
             count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             let mut text = String::new();
             render_forecast(&mut text, &CleanupForecast { as_of, rows: tally.iter().collect() });
             text.trim_end().to_owned() + "\n"
@@ -375,7 +375,9 @@ fn report(
     counted: Option<&Tally>,
 ) -> Result<Exit, Error> {
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => render(outcome, counted.map(Tally::total)),
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+            render(outcome, counted.map(Tally::total))
+        }
         Format::Json => {
             outcome_json(as_of, outcome, counted).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

@@ -101,7 +101,9 @@ fn show(
     encryption: Option<&Encryption>,
 ) -> Result<(), Error> {
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => render(report, session.ui.answer_width()),
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+            render(report, session.ui.answer_width())
+        }
         Format::Json => {
             json(report, server, encryption).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

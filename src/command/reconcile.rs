@@ -22,7 +22,7 @@ use crate::sweep::{self, Pace};
 use crate::ui::plan::{CleanupForecast, visible};
 
 /// Flags that decide what is planned and what may be done.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
