@@ -254,6 +254,9 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
     let mut mentioned = Mentioned::default();
     mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
     mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));
+    for (name, value) in applications.values().flat_map(|declared| &declared.application.columns) {
+        mentioned.columns.entry(name.clone()).or_default().push(value.clone());
+    }
     mentioned
 }
 

@@ -110,7 +110,7 @@ pub fn verify(
             .applications
             .get(client_id)
             .or_else(|| former.get(client_id).and_then(|from| actual.applications.get(*from)));
-        let is_ignored = declared.ignore.contains(&Field::ClientSecret);
+        let is_ignored = declared.ignores(&Field::ClientSecret.into());
         if let (Some(SecretDeclaration::Plain(plain)), Some(row)) = (&declared.application.client_secret, row)
             && !is_ignored
         {

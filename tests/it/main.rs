@@ -12,6 +12,8 @@ mod cleanup;
 #[cfg(test)]
 mod cleartokens;
 #[cfg(test)]
+mod columns;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod connect;
