@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::reconcile::{mentioned, read_only};
+use super::reconcile::{VERIFYING, mentioned, read_only};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
@@ -183,7 +183,10 @@ async fn snapshot(
         }
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let secrets = seal::verify(&config.desired, &actual, session.threads(), &mut |_, _| {});
+    let (mut known, mut watch) = (seal::Known::default(), session.watch(VERIFYING));
+    let verdicts = seal::verify(&config.desired, &actual, &mut known, session.threads(), &mut watch);
+    drop(watch);
+    let secrets = verdicts.map_err(|_| session.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
     let (custom, dynamic) = (actual.custom, actual.dynamic);
     Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic })

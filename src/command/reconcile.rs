@@ -20,6 +20,9 @@ use crate::plan::guard::{Blocker, Rails, Refusal, check, check_cleanup};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::ui::plan::CleanupForecast;
 
+/// What the line says while declared secrets are verified.
+pub const VERIFYING: &str = "Verifying secrets";
+
 /// Flags that decide what is planned and what may be done.
 #[derive(Args, Debug, Default)]
 pub struct ScopeArgs {
@@ -240,7 +243,10 @@ pub fn decide(
     scope: &ScopeArgs,
 ) -> Result<Plan, Error> {
     let threads = session.threads();
-    let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
+    let mut watch = session.watch(VERIFYING);
+    let verdicts = seal::verify(&config.desired, actual, &mut session.known, threads, &mut watch);
+    drop(watch);
+    let secrets = verdicts.map_err(|_| session.stopped())?;
     let targets = super::plan::targets(&scope.targets);
     let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     crate::plan::plan(&config.desired, actual, &config.policy, &facts)

@@ -20,3 +20,30 @@ fn every_contender_leaves_the_same_rows() {
     assert!(rows.len() >= 3, "{table}");
     assert!(rows.iter().all(|row| row.ends_with("| equal |")), "{table}");
 }
+
+#[test]
+fn secrets_are_hashed_beside_openssl() {
+    let output = Command::new(dot_python())
+        .args(["benches/bench.py", "--oauthctl"])
+        .arg(binary())
+        .args([
+            "--shared-buffers",
+            "64MB",
+            "secrets",
+            "--secrets",
+            "8",
+            "--iterations",
+            "20000",
+            "--repeat",
+            "1",
+        ])
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
+    for row in
+        ["| OpenSSL", "| `oauthctl hash-secret` |", "| `plan`, 8 secrets |", "| `apply`, 8 secrets to hash |"]
+    {
+        assert!(table.contains(row), "{table}");
+    }
+}

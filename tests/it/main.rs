@@ -32,6 +32,8 @@ mod embedded;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod hashing;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod inventory;
