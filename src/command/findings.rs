@@ -4,7 +4,7 @@
 
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
-use crate::model::Attribute;
+use crate::model::{Attribute, Field, UserRef};
 use crate::plan::{Finding, FindingCause};
 use crate::rules::Violation;
 
@@ -67,10 +67,33 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         }
         FindingCause::NoSuchCustomColumn { known } => problem.hint(other_column(field.as_ref(), known)),
         FindingCause::GeneratedColumn => problem.hint("leave it out"),
+        FindingCause::NoSuchColumn(_) => {
+            problem.hint("leave it out, or upgrade Django OAuth Toolkit and run `manage.py migrate` first")
+        }
+        FindingCause::UnknownGrantType { .. } => problem
+            .hint("choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first"),
+        FindingCause::NoSuchUser(UserRef::Username(_)) => {
+            problem.hint("create the user in Django first, name another one, or leave `user` out")
+        }
+        FindingCause::NoSuchUser(UserRef::Key(_)) => problem.hint(
+            "`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out",
+        ),
+        FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
+        FindingCause::RenameCollision { .. } => {
+            problem.hint("if it has been renamed already, delete this table; else remove one of the two first")
+        }
         FindingCause::ConfidentialColumn => {
             problem.hint("leave it to Django, or to a default in the database")
         }
         _ => problem,
+    }
+}
+
+/// A line for a field without which no application can be created.
+const fn example(field: Field) -> &'static str {
+    match field {
+        Field::ClientType => "client_type = \"confidential\"",
+        _ => "authorization_grant_type = \"authorization-code\"",
     }
 }
 

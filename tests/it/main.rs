@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod apply_failures;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod benches;
 #[cfg(test)]
 mod cleanup;

@@ -34,8 +34,9 @@ pub(super) fn resolve(
             let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
             let place = noted.client_id.unwrap_or(noted.header);
             let first = first.client_id.as_ref().unwrap_or(&first.header).clone();
-            context
-                .push(Problem::error("duplicate-client-id", message).at(place).related(first, "first here"));
+            let problem =
+                Problem::error("duplicate-client-id", message).at(place).related(first, "first here");
+            context.push(problem.hint("delete one of the two, or give it a client id of its own"));
             continue;
         }
         places.applications.insert(client_id.clone(), noted);
