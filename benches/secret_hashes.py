@@ -99,4 +99,5 @@ def report(cluster, template, given, say):
         print(f"| `plan`, {given.secrets} secrets | {wall(given.secrets):.2f} | {cpu(given.secrets):.2f} |")
         print(f"| one, times {given.secrets}, by {cores} cores | {expected:.2f} | {cpu(1) * given.secrets:.2f} |")
         print(f"| `apply`, {given.secrets} secrets to hash | {applied[0]:.2f} | {applied[1]:.2f} |")
-        print(f"\n`plan` took {wall(given.secrets) / expected:.2f} of that time.")
+        work = (cpu(given.secrets) - cpu(0)) / ((cpu(1) - cpu(0)) * given.secrets)
+        print(f"\n`plan` took {wall(given.secrets) / expected:.2f} of that time, and {work:.2f} of that CPU time.")

@@ -99,7 +99,7 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
     fields.extend(algorithm.as_ref().map(|algorithm| ("algorithm", text(algorithm))));
     fields.push(("skip_authorization", vec![skip_authorization.to_string()]));
     fields.extend(hash_client_secret.map(|hash| ("hash_client_secret", vec![hash.to_string()])));
-    fields.push(("client_secret", vec![format!("(secret) {}", client_secret.storage())]));
+    fields.push(("client_secret", vec![client_secret.storage().to_string()]));
     fields.push(("user", vec![owner.as_ref().map_or_else(none, self::owner)]));
     fields.push(("registration_source", vec![visible(&source(row))]));
     fields.extend(created.as_ref().map(|created| ("created", instant(created))));
