@@ -15,6 +15,8 @@ from cluster import Cluster
 
 SCHEMA = Path(__file__).parent.parent / "tests/data/schema/dot-3.4.1.sql"
 
+SET = ("--fk-checks", "set", "--allow", "fk-checks=set")
+
 
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/run")
@@ -72,6 +74,9 @@ def field(cluster, program):
         "best SQL, one transaction": contenders.best_sql(cluster),
         "oauthctl": ours(),
         "oauthctl --workers 2": ours("--workers", "2"),
+        "oauthctl, set": ours(*SET),
+        "oauthctl, set, --workers 2": ours(*SET, "--workers", "2"),
+        "oauthctl, rewrite": ours("--strategy", "rewrite", "--allow", "rewrite"),
     }
 
 

@@ -16,6 +16,7 @@ use crate::db::layout::{Candidate, LayoutError};
 use crate::db::migrations::MigrateError;
 use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
+use crate::plan::saved::SavedError;
 use crate::sweep::SweepError;
 
 /// The exit codes, in one place. `README.md` lists the same table.
@@ -229,6 +230,20 @@ impl From<ApplyError> for Error {
     }
 }
 
+impl From<SavedError> for Error {
+    fn from(error: SavedError) -> Self {
+        let exit = match error {
+            SavedError::NotAPlan(_) => Exit::Usage,
+            SavedError::Edited
+            | SavedError::OtherConfig
+            | SavedError::OtherDatabase(_)
+            | SavedError::Stale(_) => Exit::Stale,
+        };
+        Self::from_source(exit, &error)
+            .hint("nothing was changed; `oauthctl plan --out FILE` saves a new one")
+    }
+}
+
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         let exit = match error.meaning() {
@@ -319,22 +334,12 @@ impl From<TokensError> for Error {
 
 impl From<SweepError> for Error {
     fn from(error: SweepError) -> Self {
-        match error {
-            SweepError::Tokens(error) => error.into(),
-            SweepError::Obstacles(_) => Self::from_source(Exit::Refused, &error).hint(
-                "delete or detach those rows first, or leave the tokens out with --skip or --exclude-client; nothing \
-                 was deleted",
-            ),
-            SweepError::Engine(_) => Self::from_source(Exit::Refused, &error)
-                .hint("nothing was deleted; docs/engines.md says why, and what to do instead"),
-            SweepError::RowSecurity(_) => Self::from_source(Exit::Refused, &error)
-                .hint("run as the owner of the tables, or as a role with BYPASSRLS; nothing was deleted"),
-            SweepError::Rewrite(_) => Self::from_source(Exit::Refused, &error)
-                .hint("use strategy = \"batches\"; nothing was deleted"),
-            SweepError::FkChecks(_) => Self::from_source(Exit::Refused, &error).hint(
-                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
-                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; nothing was deleted",
-            ),
-        }
+        let remedy = error.remedy().unwrap_or_default();
+        let instead = match error {
+            SweepError::Tokens(error) => return error.into(),
+            SweepError::Obstacles(_) => ", or leave the tokens out with --skip or --exclude-client",
+            _ => "",
+        };
+        Self::from_source(Exit::Refused, &error).hint(format!("{remedy}{instead}; nothing was deleted"))
     }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use super::Format;
 use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
+use super::saved;
 use super::session::Session;
 use crate::apply::{ApplyError, Event, Outcome, Request};
 use crate::db::error::Meaning;
@@ -19,12 +20,15 @@ use crate::model::ClientId;
 use crate::plan::seal::{Recipe, SealError, Sealed, seal};
 use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
 use crate::secret::Secret;
-use crate::ui::plan::{Detail, plural, render, render_refusal, visible};
+use crate::ui::plan::{Detail, grouped, plural, render, render_refusal, visible};
 use crate::ui::plan_json;
 
 /// The flags of `apply`.
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
+    /// A plan that `plan --out FILE` saved: nothing else is done, or nothing at all.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "no_cleanup", "as_of"])]
+    saved: Option<PathBuf>,
     /// Also show defaults of new applications and unchanged applications.
     #[arg(long)]
     full: bool,
@@ -50,7 +54,15 @@ pub struct ConsentArgs {
 
 /// Applies.
 pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
-    let prepared = reconcile::prepare(session, &args.scope, "apply").await?;
+    let saved = args.saved.as_deref().map(saved::read).transpose()?;
+    let scope = match &saved {
+        Some(saved) => saved::scope(saved, &args.scope.allow)?,
+        None => args.scope.clone(),
+    };
+    let prepared = reconcile::prepare(session, &scope, "apply").await?;
+    if let Some(saved) = &saved {
+        saved::check(saved, &prepared, &scope).await?;
+    }
     show(session, args, &prepared)?;
     if let Some(refusal) = &prepared.refusal {
         if session.global.format == Format::Json {
@@ -59,7 +71,6 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         session.ui.stderr_line(render_refusal(refusal).trim_end());
         return Err(reconcile::refused(refusal));
     }
-    reconcile::check_obstacles(&prepared).await?;
     let expired = prepared.expired();
     if prepared.plan.is_empty() && expired == 0 {
         finish(session, &prepared, &Done::default())?;
@@ -69,7 +80,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     confirm(session, &args.consent, "apply", &question(&prepared.plan, expired)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
     let mut done = Done::default();
-    let result = reconcile_and_clean(session, args, &prepared, history.run, &mut done).await;
+    let result =
+        reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
     let finished = finish(session, &prepared, &done);
@@ -99,14 +111,14 @@ impl Done {
 
 async fn reconcile_and_clean(
     session: &mut Session,
-    args: &ApplyArgs,
+    (consent, scope): (&ConsentArgs, &ScopeArgs),
     prepared: &Prepared,
     run: Option<i64>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, &args.consent, prepared, run).await?;
+    done.applied = execute(session, consent, prepared, run).await?;
     if done.applied.is_some() {
-        verify(session, &args.scope, prepared).await?;
+        verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
         let cleaned = super::cleartokens::clean(
@@ -378,7 +390,7 @@ fn applied_line(outcome: &Outcome) -> String {
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
     let with = if dependents > 0 {
         format!(" (with {})", plural(dependents, "dependent row"))

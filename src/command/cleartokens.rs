@@ -18,7 +18,7 @@ use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
-use crate::sweep::{self, Outcome, Pace, Stop, SweepError};
+use crate::sweep::{self, Outcome, Pace, Stop};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::{Manner, Progress};
@@ -188,11 +188,20 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     if policy.only.contains(&Category::Dcr) && policy.dcr_min_age.is_none() {
         return Err(Error::usage("`dcr` in --only needs an age").hint("add --dcr-applications 7d"));
     }
-    if !args.dry_run
-        && let Err(refusal) = check_cleanup(&policy, &args.allow.iter().cloned().collect())
-    {
-        session.ui.stderr_line(render_refusal(&refusal).trim_end());
-        return Err(refused(&refusal));
+    match check_cleanup(&policy, &args.allow.iter().cloned().collect()) {
+        Ok(()) => {}
+        Err(refusal) if args.dry_run => {
+            for violation in &refusal.violations {
+                session.ui.warning(format_args!("a run would be refused: {violation}."));
+                if let Some(flag) = violation.allow() {
+                    session.ui.hint(format_args!("to let it through: {flag}"));
+                }
+            }
+        }
+        Err(refusal) => {
+            session.ui.stderr_line(render_refusal(&refusal).trim_end());
+            return Err(refused(&refusal));
+        }
     }
     let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
     let as_of = match args.as_of {
@@ -202,7 +211,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
     warn(session, &connected, &policy).await?;
     if args.dry_run {
-        return dry_run(session, &connected, &sweeps, as_of).await;
+        return dry_run(session, &connected, &sweeps, &policy, as_of).await;
     }
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
         Manner::Bar => count_in_time(&connected, &sweeps).await?,
@@ -271,26 +280,31 @@ async fn dry_run(
     session: &mut Session,
     connected: &Connected,
     sweeps: &[Sweep],
+    policy: &CleanupPolicy,
     as_of: OffsetDateTime,
 ) -> Result<Exit, Error> {
     let mut client = connected.database.get().await?;
     let snapshot = read_only(&mut client).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
-    let obstacles = tokens::obstacles(&*snapshot, &connected.layout, sweeps).await?;
+    drop(snapshot);
+    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
     let as_of = rfc3339(as_of);
     let text = match session.global.format {
         Format::Json => {
             count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             let mut text = String::new();
             render_forecast(&mut text, &CleanupForecast { as_of, rows: tally.iter().collect() });
             text.trim_end().to_owned() + "\n"
         }
     };
     session.answer(&text)?;
-    if !obstacles.is_empty() {
-        session.ui.warning(format_args!("a run would be refused: {}.", SweepError::Obstacles(obstacles)));
+    for refusal in refusals {
+        session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
+        if let Some(remedy) = refusal.remedy() {
+            session.ui.hint(remedy);
+        }
     }
     Ok(Exit::Done)
 }
@@ -353,7 +367,9 @@ fn report(
     counted: Option<&Tally>,
 ) -> Result<Exit, Error> {
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => render(outcome, counted.map(Tally::total)),
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+            render(outcome, counted.map(Tally::total))
+        }
         Format::Json => {
             outcome_json(as_of, outcome, counted).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

@@ -101,7 +101,9 @@ fn show(
     encryption: Option<&Encryption>,
 ) -> Result<(), Error> {
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => render(report, session.ui.answer_width()),
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+            render(report, session.ui.answer_width())
+        }
         Format::Json => {
             json(report, server, encryption).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
@@ -134,7 +136,10 @@ async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArg
     // Names are qualified by now; see `reconcile::read_only`.
     let path = "SET LOCAL search_path = pg_catalog, pg_temp";
     snapshot.batch_execute(path).await.map_err(DbError::during(starting))?;
-    let server = look(snapshot, "asking who answers", async |client| server::server(client).await).await?;
+    let server = look(snapshot, "asking who answers", async |client| {
+        server::server(client, layout.as_ref().ok()).await
+    })
+    .await?;
     let encryption =
         look(snapshot, "looking at TLS", async |client| server::encryption(client).await).await?;
     let layout = match layout {

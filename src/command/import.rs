@@ -194,7 +194,7 @@ fn remarks(session: &mut Session, written: &Written) {
 
 fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result<(), Error> {
     match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             remarks(session, written);
             let text = if args.dry_run { view::diff(written) } else { view::summary(written) };
             session.answer(&text)

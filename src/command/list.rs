@@ -79,7 +79,7 @@ pub fn answer(
         }))
         .collect();
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             let terminal = session.ui.terminal();
             let frame =
                 Frame { width: session.ui.width(), unicode: terminal.unicode, as_of: inventory.as_of };

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod reconcile;
 mod rewriting;
 pub mod rotate_secret;
+mod saved;
 pub mod schema;
 pub mod session;
 pub mod show;
@@ -93,6 +94,8 @@ pub enum Format {
     Text,
     /// For scripts.
     Json,
+    /// A comment on a pull request: `plan` only.
+    Markdown,
     /// SARIF 2.1.0, for code scanning: `validate` only.
     Sarif,
     /// Annotations in a pull request on GitHub: `validate` only.
@@ -181,6 +184,9 @@ impl Verb {
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     if matches!(session.global.format, Format::Sarif | Format::Github) && !matches!(verb, Verb::Validate(_)) {
         return Err(Error::usage("--format sarif and --format github are for `validate`"));
+    }
+    if session.global.format == Format::Markdown && !matches!(verb, Verb::Plan(_)) {
+        return Err(Error::usage("--format markdown is for `plan`"));
     }
     match verb {
         Verb::Init(args) => init::run(session, args),

@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::Format;
 use super::reconcile::{self, Prepared, ScopeArgs};
+use super::saved;
 use super::session::Session;
 use crate::error::{Error, Exit};
 use crate::ui::plan::{Detail, render, render_refusal};
-use crate::ui::plan_json;
+use crate::ui::{plan_json, plan_markdown};
 
 /// The flags of `plan`.
 #[derive(Args, Debug)]
@@ -24,13 +25,20 @@ pub struct PlanArgs {
     /// Write the JSON plan to this file as well.
     #[arg(long, value_name = "FILE")]
     json_out: Option<PathBuf>,
+    /// Save the plan in this file, for `apply FILE`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     scope: ScopeArgs,
 }
 
 /// Plans and prints.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
-    let Prepared { plan, forecast, refusal, .. } = reconcile::prepare(session, &args.scope, "plan").await?;
+    let prepared = reconcile::prepare(session, &args.scope, "plan").await?;
+    if let Some(path) = &args.out {
+        saved::write(session, path, &prepared, &args.scope).await?;
+    }
+    let Prepared { plan, forecast, refusal, .. } = prepared;
     let json = || {
         plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
             .map_err(|error| Error::from_source(Exit::Failed, &error))
@@ -41,6 +49,11 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
             session.answer(&render(&plan, forecast.as_ref(), detail))?;
         }
         Format::Json => session.answer(&json()?)?,
+        Format::Markdown => {
+            let subject = session.global.file.display().to_string();
+            let text = plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject);
+            session.answer(&text)?;
+        }
     }
     if let Some(path) = &args.json_out {
         session.write_file(path, &json()?)?;

@@ -11,20 +11,21 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
-use crate::db::{dependents, engine, ledger, tokens};
+use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::model::{
     Actual, Allow, Application, CleanupPolicy, ClientId, Declared, Desired, Key, Policy, Sweep, TableRole,
 };
-use crate::plan::guard::{Blocker, Rails, Refusal, check, check_cleanup};
+use crate::plan::guard::{Blocker, Rails, Refusal, Violation, check, check_cleanup};
 use crate::plan::{Facts, Plan, retention, seal};
-use crate::ui::plan::CleanupForecast;
+use crate::sweep::{self, Pace};
+use crate::ui::plan::{CleanupForecast, visible};
 
 /// What the line says while declared secrets are verified.
 pub const VERIFYING: &str = "Verifying secrets";
 
 /// Flags that decide what is planned and what may be done.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ScopeArgs {
     /// Only these applications; repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID")]
@@ -136,6 +137,12 @@ async fn read_and_plan(
         violations.extend(other.violations);
     }
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
+    if let Some(policy) = &config.cleanup {
+        let violations = check_obstacles(session, &connected, policy, &sweeps, verb).await?;
+        if !violations.is_empty() {
+            refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
+        }
+    }
     Ok(Prepared { connected, config, plan, sweeps, forecast, refusal })
 }
 
@@ -161,25 +168,38 @@ async fn forecast(
     Ok((sweeps, Some(forecast)))
 }
 
-/// Refuses before anything is written what cleanup would refuse afterwards.
-pub async fn check_obstacles(prepared: &Prepared) -> Result<(), Error> {
-    if prepared.sweeps.is_empty() {
-        return Ok(());
+/// What cleanup would refuse is refused before anything else is written.
+///
+/// What is only about the role is none of a plan's business: in a pull request that is often one which may only read.
+async fn check_obstacles(
+    session: &mut Session,
+    connected: &Connected,
+    policy: &CleanupPolicy,
+    sweeps: &[Sweep],
+    verb: &str,
+) -> Result<Vec<Violation>, Error> {
+    if sweeps.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut client = prepared.connected.database.get().await?;
-    let server = engine::recognise(&**client, &prepared.connected.layout).await;
-    if let Some(refusal) = server.map_err(DbError::during("finding out what the server is"))?.refusal() {
-        return Err(Error::new(Exit::Refused, refusal)
-            .hint("nothing was changed; --no-cleanup leaves the tokens out, and docs/engines.md says why"));
+    let mut client = connected.database.get().await?;
+    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
+    let mut violations = Vec::new();
+    for refusal in refusals {
+        if verb == "plan" && refusal.concerns_role() {
+            session.ui.warning(format_args!(
+                "as this role, apply would be refused: {}.",
+                visible(&refusal.to_string())
+            ));
+            if let Some(remedy) = refusal.remedy() {
+                session.ui.hint(remedy);
+            }
+        } else {
+            let remedy = refusal.remedy().unwrap_or_default();
+            let remedy = format!("{remedy}, or leave the tokens out with --no-cleanup");
+            violations.push(Violation::Cleanup { reason: refusal.to_string(), remedy });
+        }
     }
-    let snapshot = read_only(&mut client).await?;
-    let obstacles = tokens::obstacles(&*snapshot, &prepared.connected.layout, &prepared.sweeps).await?;
-    if obstacles.is_empty() {
-        return Ok(());
-    }
-    let error = Error::from_source(Exit::Refused, &crate::sweep::SweepError::Obstacles(obstacles));
-    Err(error
-        .hint("nothing was changed; delete or detach those rows, or leave the tokens out with --no-cleanup"))
+    Ok(violations)
 }
 
 /// The tables that this DOT has.

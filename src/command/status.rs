@@ -49,7 +49,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
         session.write_file(path, &metrics::render(&status))?;
     }
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             let canvas = Canvas { width: session.ui.answer_width(), unicode: session.ui.terminal().unicode };
             render(&status, canvas)
         }

@@ -54,7 +54,7 @@ fn load(session: &Session) -> Result<Config, Box<Rejected>> {
 /// The problems for programs.
 fn report(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
     let text = match session.global.format {
-        Format::Text => diagnostics::render(source, problems),
+        Format::Text | Format::Markdown => diagnostics::render(source, problems),
         Format::Json => {
             diagnostics::json(source, problems).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

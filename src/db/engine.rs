@@ -1,103 +1,52 @@
-//! What answers: PostgreSQL itself, or something that speaks its protocol and differs underneath.
+//! Finds out what answers: PostgreSQL itself, or something that speaks its protocol and differs underneath.
 //!
 //! The cleaner's safety rests on row locks, snapshots and deferred foreign keys that behave as PostgreSQL's do;
-//! docs/engines.md goes through them statement by statement. Recognises by name only; decides nothing about plans.
-
-use std::fmt;
+//! docs/engines.md goes through them statement by statement. Recognises by name only; decides nothing.
 
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::{Layout, Table};
-use crate::model::TableRole;
+use crate::model::{Engine, TableRole};
 
-/// The engine behind a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// PostgreSQL, or a service that runs it unchanged.
-    PostgreSql,
-    /// Amazon Aurora: PostgreSQL on shared storage.
-    Aurora,
-    /// PostgreSQL with the Citus extension, and those of DOT's tables that Citus manages, as SQL writes them.
-    Citus {
-        /// Empty: all are ordinary tables of this node.
-        managed: Vec<String>,
-    },
-    /// `YugabyteDB`.
-    Yugabyte,
-    /// `CockroachDB`.
-    Cockroach,
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PostgreSql => "PostgreSQL",
-            Self::Aurora => "Amazon Aurora",
-            Self::Citus { .. } => "Citus",
-            Self::Yugabyte => "YugabyteDB",
-            Self::Cockroach => "CockroachDB",
-        })
+/// The engine that a `version()` names; `None`: it says PostgreSQL, which says little.
+fn named(version: &str) -> Option<Engine> {
+    if version.contains("CockroachDB") {
+        Some(Engine::Cockroach)
+    } else if version.contains("-YB-") || version.contains("YugabyteDB") {
+        Some(Engine::Yugabyte)
+    } else if version.starts_with("PostgreSQL ") {
+        None
+    } else {
+        Some(Engine::Unknown)
     }
 }
 
-impl Engine {
-    /// Why nothing is deleted here; `None`: the statements hold.
-    #[must_use]
-    pub fn refusal(&self) -> Option<String> {
-        match self {
-            Self::PostgreSql | Self::Aurora => None,
-            Self::Citus { managed } if managed.is_empty() => None,
-            Self::Citus { managed } => Some(format!(
-                "Citus distributes {}: rows cannot be locked and looked at again across shards",
-                managed.join(", ")
-            )),
-            Self::Yugabyte | Self::Cockroach => Some(format!(
-                "this is {self}, not PostgreSQL: its locks and snapshots differ from those that the cleanup relies on"
-            )),
-        }
-    }
-
-    /// Whether `pg_stat_replication` tells of its replicas.
-    #[must_use]
-    pub const fn shows_replicas(&self) -> bool {
-        !matches!(self, Self::Aurora)
-    }
-
-    /// The engine that a `version()` names; `None`: it says PostgreSQL, which says little.
-    fn named(version: &str) -> Option<Self> {
-        if version.contains("CockroachDB") {
-            Some(Self::Cockroach)
-        } else if version.contains("-YB-") || version.contains("YugabyteDB") {
-            Some(Self::Yugabyte)
-        } else {
-            None
-        }
-    }
-}
-
-/// Finds out what answers.
-pub async fn recognise(client: &impl GenericClient, layout: &Layout) -> Result<Engine, Error> {
+/// Finds out what answers. Without a layout no table counts as distributed.
+pub async fn recognise(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Engine, Error> {
     // On its own: what comes after it may not exist elsewhere.
     let version: String = client.query_one("SELECT version()", &[]).await?.get(0);
-    if let Some(engine) = Engine::named(&version) {
+    if let Some(engine) = named(&version) {
         return Ok(engine);
     }
     let row = client
         .query_one(
-            "SELECT to_regproc('aurora_version') IS NOT NULL, \
-                    EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') \
-                    AND to_regclass('pg_dist_partition') IS NOT NULL",
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') \
+                        AND to_regclass('pg_dist_partition') IS NOT NULL, \
+                    EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version'), \
+                    EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name LIKE 'rds.%')",
             &[],
         )
         .await?;
-    match (row.get(0), row.get(1)) {
-        (true, _) => Ok(Engine::Aurora),
-        (false, true) => Ok(Engine::Citus { managed: distributed(client, layout).await? }),
-        (false, false) => Ok(Engine::PostgreSql),
+    match (row.get(0), row.get(1), row.get(2)) {
+        (true, _, _) => Ok(Engine::Citus { managed: distributed(client, layout).await? }),
+        (false, true, _) => Ok(Engine::Aurora),
+        (false, false, true) => Ok(Engine::Rds),
+        (false, false, false) => Ok(Engine::PostgreSql),
     }
 }
 
-async fn distributed(client: &impl GenericClient, layout: &Layout) -> Result<Vec<String>, Error> {
+async fn distributed(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Vec<String>, Error> {
+    let Some(layout) = layout else { return Ok(Vec::new()) };
     let tables: Vec<_> = TableRole::ALL.into_iter().filter_map(|role| layout.table(role)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let sql = "SELECT logicalrelid::oid FROM pg_dist_partition WHERE logicalrelid::oid = ANY($1)";
@@ -112,29 +61,15 @@ mod tests {
 
     #[test]
     fn engines_name_themselves() {
-        let named = |version| Engine::named(version).map(|engine| engine.to_string());
         assert_eq!(named("PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu, 64-bit"), None);
         assert_eq!(
             named("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu, built 2023/09/27 01:53:43, go1.19.10)"),
-            Some("CockroachDB".to_owned())
+            Some(Engine::Cockroach)
         );
         assert_eq!(
             named("PostgreSQL 11.2-YB-2.19.0.0-b0 on x86_64-pc-linux-gnu, compiled by clang, 64-bit"),
-            Some("YugabyteDB".to_owned())
+            Some(Engine::Yugabyte)
         );
-    }
-
-    #[test]
-    fn what_is_not_postgresql_is_refused_by_name() {
-        for engine in [Engine::PostgreSql, Engine::Aurora, Engine::Citus { managed: Vec::new() }] {
-            assert_eq!(engine.refusal(), None, "{engine}");
-        }
-        for engine in [
-            Engine::Yugabyte,
-            Engine::Cockroach,
-            Engine::Citus { managed: vec!["\"public\".\"x\"".to_owned()] },
-        ] {
-            assert!(engine.refusal().unwrap().contains(&engine.to_string()), "{engine}");
-        }
+        assert_eq!(named("Materialize v0.1"), Some(Engine::Unknown));
     }
 }

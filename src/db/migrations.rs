@@ -35,7 +35,13 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// What `migrations/provider` makes.
 const PROVIDER_TABLES: &[&str] = &[
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
     "auth_user",
+    "auth_user_groups",
+    "auth_user_user_permissions",
+    "django_content_type",
     "oauth2_provider_accesstoken",
     "oauth2_provider_application",
     "oauth2_provider_devicegrant",
@@ -112,7 +118,7 @@ pub enum MigrateError {
     },
 }
 
-/// Makes the tables of DOT 3.4.1 and Django's `auth_user` in this schema, which is created where it is missing.
+/// Makes the tables of DOT 3.4.1 and of Django's `auth` in this schema, which is created where it is missing.
 /// Refuses a schema where Django migrates, or where tables of those names exist that this did not make. Waits up to
 /// `lock_timeout` for other runners.
 pub async fn migrate_provider(
@@ -244,7 +250,7 @@ async fn check_ownership(client: &Client, schema: &str, history: &str) -> Result
     let ours = has_history(client, history).await?;
     let found = tables(client, schema).await?;
     let of_django = |name: &str| name == "django_migrations";
-    let of_provider = |name: &str| name == "auth_user" || name.starts_with("oauth2_provider_");
+    let of_provider = |name: &str| PROVIDER_TABLES.contains(&name) || name.starts_with("oauth2_provider_");
     let occupied = |name: &&String| of_django(name) || (!ours && of_provider(name));
     let in_the_way: Vec<String> = found.iter().filter(occupied).cloned().collect();
     if !in_the_way.is_empty() {

@@ -1,6 +1,6 @@
 //! The way to the server, and the server.
 
-use super::{Check, Engine, Finding, Purpose, Terms};
+use super::{Check, Finding, Purpose, Terms};
 use crate::model::health::{Encryption, Server};
 
 /// The way there.
@@ -30,14 +30,7 @@ fn is_loopback(address: &str) -> bool {
 
 /// Who answered.
 pub(super) fn server(server: &Server, terms: &Terms) -> Vec<Finding> {
-    let engine = Engine::recognise(&server.traits);
-    let mut findings = vec![if engine.is_postgresql() {
-        Finding::ok(Check::Server, format!("{engine} {}.", server.version))
-    } else {
-        Finding::note(Check::Server, format!("This is {engine}: {}.", server.traits.version)).meaning(
-            "oauthctl is tested with PostgreSQL. Engines that only speak like it lack some of what cleanup relies on.",
-        )
-    }];
+    let mut findings = vec![engine(server, terms)];
     if server.standby && terms.purposes.iter().any(|purpose| *purpose != Purpose::Plan) {
         findings.push(
             Finding::problem(Check::Server, "This server is a standby, so nothing can be written.")
@@ -46,4 +39,23 @@ pub(super) fn server(server: &Server, terms: &Terms) -> Vec<Finding> {
         );
     }
     findings
+}
+
+fn engine(server: &Server, terms: &Terms) -> Finding {
+    let Server { engine, banner, version, .. } = server;
+    if engine.is_postgresql() {
+        return Finding::ok(Check::Server, format!("{engine} {version}."));
+    }
+    let cleans = terms.purposes.contains(&Purpose::Cleartokens);
+    match engine.refusal() {
+        Some(refusal) if cleans => Finding::problem(Check::Server, format!("Cleanup is refused: {refusal}."))
+            .meaning(format!("`docs/engines.md` says why. It says of itself: {banner}."))
+            .shell("python manage.py cleartokens"),
+        _ => Finding::note(Check::Server, format!("This is {engine}: {banner}.")).meaning(if engine.shows_replicas() {
+            "oauthctl is tested with PostgreSQL; `docs/engines.md` goes through what differs here."
+        } else {
+            "oauthctl is tested with PostgreSQL. Its readers are not in pg_stat_replication, so `max_replica_lag` is refused; \
+             see `docs/engines.md`."
+        }),
+    }
 }

@@ -6,7 +6,6 @@
 
 mod activity;
 mod connection;
-mod engine;
 mod indexes;
 mod privileges;
 mod references;
@@ -20,7 +19,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub use engine::Engine;
 use serde::Serialize;
 
 use crate::model::TableRole;

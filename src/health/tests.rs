@@ -4,7 +4,8 @@
 use time::OffsetDateTime;
 
 use super::*;
-use crate::model::health::{Index, LedgerRights, Part, Privilege, TableRights, Traits};
+use crate::model::Engine;
+use crate::model::health::{Index, LedgerRights, Part, Privilege, TableRights};
 
 fn terms(purposes: &[Purpose]) -> Terms {
     Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_secs(300) }
@@ -25,7 +26,7 @@ fn server() -> Server {
     Server {
         version: "15.18".to_owned(),
         version_number: 150_018,
-        traits: Traits { version: "PostgreSQL 15.18".to_owned(), ..Traits::default() },
+        banner: "PostgreSQL 15.18".to_owned(),
         database: "shop".to_owned(),
         role: "app".to_owned(),
         ..Server::default()
@@ -58,9 +59,26 @@ fn a_standby_serves_those_who_only_read() {
 
 #[test]
 fn another_engine_is_named() {
-    let traits = Traits { version: "CockroachDB CCL v23.1.11".to_owned(), ..Traits::default() };
-    let findings = connection::server(&Server { traits, ..server() }, &terms(&EVERYTHING));
-    assert_eq!(told(&findings), ["Note: This is CockroachDB: CockroachDB CCL v23.1.11."]);
+    let with = |engine: Engine, banner: &str, purposes: &[Purpose]| {
+        told(&connection::server(&Server { engine, banner: banner.to_owned(), ..server() }, &terms(purposes)))
+    };
+    let cockroach = "CockroachDB CCL v23.1.11";
+    assert_eq!(
+        with(Engine::Cockroach, cockroach, &EVERYTHING),
+        [
+            "Problem: Cleanup is refused: this is CockroachDB, not PostgreSQL: its locks and snapshots differ from those \
+          that the cleanup relies on. python manage.py cleartokens"
+        ]
+    );
+    assert_eq!(
+        with(Engine::Cockroach, cockroach, &[Purpose::Plan]),
+        ["Note: This is CockroachDB: CockroachDB CCL v23.1.11."]
+    );
+    assert_eq!(
+        with(Engine::Aurora, "PostgreSQL 15.4", &EVERYTHING),
+        ["Note: This is Amazon Aurora: PostgreSQL 15.4."]
+    );
+    assert_eq!(with(Engine::Rds, "", &EVERYTHING).len(), 1);
 }
 
 fn privileges(granted: &[Privilege]) -> Privileges {

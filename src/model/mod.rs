@@ -6,6 +6,7 @@ mod actual;
 mod application;
 mod cleanup;
 mod column;
+mod engine;
 pub mod health;
 mod inventory;
 mod policy;
@@ -21,6 +22,7 @@ pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
     column_owner,
 };
+pub use engine::Engine;
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;

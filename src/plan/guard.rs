@@ -65,6 +65,14 @@ pub enum Violation {
     /// Cleanup would lock the token tables and write them anew.
     #[error("cleanup with strategy = \"rewrite\" locks the token tables, for readers too, until it is done")]
     Rewrite,
+    /// Cleanup would be refused by this database.
+    #[error("cleanup cannot run here: {reason}")]
+    Cleanup {
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 /// A word as a POSIX shell takes it: quoted unless every character is harmless.
@@ -92,7 +100,17 @@ impl Violation {
             Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
             Self::FkChecksSet => Some("--allow fk-checks=set".to_owned()),
             Self::Rewrite => Some("--allow rewrite".to_owned()),
-            Self::Referenced { .. } => None,
+            Self::Referenced { .. } | Self::Cleanup { .. } => None,
+        }
+    }
+
+    /// What to do where no flag lets it through.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::Referenced { .. } => Some("delete or repoint those rows first"),
+            Self::Cleanup { remedy, .. } => Some(remedy),
+            _ => None,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod drift;
 mod finding;
 pub mod guard;
 pub mod retention;
+pub mod saved;
 pub mod seal;
 mod step;
 

@@ -15,10 +15,16 @@ use crate::db::replication::{self, Replication};
 use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
 use crate::model::Key;
 
-/// Index nested loops whatever the statistics say: they are stale after the first batches, and a hash join reads whole
-/// tables. With generic plans the plan of the last batch is that of the first.
-const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-    SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+/// Indexes whatever the statistics say: they are stale after the first batches, and a hash join reads whole tables. With
+/// generic plans the plan of the last batch is that of the first.
+const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_seqscan = off; \
+    SET LOCAL plan_cache_mode = force_generic_plan";
+
+/// Keys here and there: a look-up each.
+const LOOK_UP: &str = "SET LOCAL enable_mergejoin = off";
+
+/// Two ranges of keys: side by side.
+const MERGE: &str = "SET LOCAL enable_nestloop = off";
 
 /// Worth so much waiting, of which the saved look-ups are to be earned back; longer, and the walk goes on.
 const SEARCHING: &str =
@@ -137,12 +143,15 @@ impl<'a> Connection<'a> {
         let transaction = began.map_err(|source| database("beginning a search", source))?;
         let begun = transaction.batch_execute(SEARCHING).await;
         begun.map_err(|source| database("beginning a search", source))?;
-        match cleaner.search(&transaction, window, most).await {
-            Ok(found) => Ok(found),
+        let found = cleaner.search(&transaction, window, most).await;
+        // Not left to the drop, which would keep the table's lock until somebody uses the connection again.
+        let ended = transaction.rollback().await;
+        match found {
+            Ok(found) => ended.map(|()| found).map_err(|source| database("ending a search", source)),
             Err(error)
                 if error.database().is_some_and(|error| *error.meaning() == Meaning::QueryCanceled) =>
             {
-                Ok(None)
+                ended.map(|()| None).map_err(|source| database("ending a search", source))
             }
             Err(error) => Err(fault(error)),
         }
@@ -169,10 +178,14 @@ impl<'a> Connection<'a> {
             Way::Bulk(_) | Way::Few(..) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
             Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
         };
+        let joins = match way {
+            Way::Bulk(pointers) if cleaner.joins_ranges(pointers) => MERGE,
+            Way::Bulk(_) | Way::Few(..) | Way::Careful(_) => LOOK_UP,
+        };
         let began = client.build_transaction().isolation_level(isolation).start().await;
         let transaction = began.map_err(|source| database("beginning a batch", source))?;
         transaction
-            .batch_execute(&format!("{PLANNING}; {TIMEOUTS}; {lock_timeout}; {silence}"))
+            .batch_execute(&format!("{PLANNING}; {joins}; {TIMEOUTS}; {lock_timeout}; {silence}"))
             .await
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {

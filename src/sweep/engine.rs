@@ -6,14 +6,14 @@ use deadpool_postgres::Pool;
 use futures_util::future::join_all;
 
 use super::account::Account;
+use super::admission::{self, Admission};
 use super::connection::Fault;
 use super::job::Job;
 use super::worker::Worker;
 use super::{Event, Stop, SweepError, Wait, rewrite};
-use crate::db::engine;
-use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Cleaner, Excluded, Silent, Window};
-use crate::model::{Category, Doomed, FkChecks, Strategy, Sweep, TableRole};
+use crate::db::layout::Layout;
+use crate::db::tokens::{self, Cleaner, Window};
+use crate::model::{Category, Doomed, Sweep};
 
 /// So many looks at what was locked, after the sweep.
 const LOOKS: u32 = 3;
@@ -38,12 +38,14 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) async fn run(&mut self, layout: &Layout, sweeps: &[Sweep]) -> Result<Stop, SweepError> {
-        if self.account.pace.strategy == Strategy::Rewrite {
-            assert_visible(&tables(layout, sweeps))?;
-            let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
-            return rewrite::run(&mut worker.connection, self.account, layout, sweeps).await;
+        let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
+        let client = worker.connection.client().await.map_err(Fault::into_error)?;
+        let admitted = admission::admit(client, layout, sweeps, self.account.pace).await?;
+        let admission = admitted.map_err(|refused| refused.first)?;
+        if let Some(rewrite) = &admission.rewrite {
+            return rewrite::run(&mut worker.connection, self.account, rewrite, sweeps).await;
         }
-        let jobs = self.prepare(layout, sweeps).await?;
+        let jobs = self.prepare(layout, sweeps, &admission).await?;
         for job in &jobs {
             if let Some(stop) = self.sweep(job, None).await? {
                 return Ok(stop);
@@ -56,48 +58,24 @@ impl<'a> Engine<'a> {
         Ok(Stop::Finished)
     }
 
-    /// Refuses what cannot be done, before anything is deleted, and writes the statements.
+    /// Writes the statements.
     async fn prepare<'s>(
         &mut self,
         layout: &Layout,
         sweeps: &'s [Sweep],
+        admission: &Admission<'_>,
     ) -> Result<Vec<Job<'s>>, SweepError> {
-        let tables = tables(layout, sweeps);
-        assert_visible(&tables)?;
         let Some(worker) = self.workers.first_mut() else { return Ok(Vec::new()) };
         let client = worker.connection.client().await.map_err(Fault::into_error)?;
-        let server = engine::recognise(&***client, layout).await;
-        let server = server.map_err(|error| Fault::reading(error).into_error())?;
-        if let Some(refusal) = server.refusal() {
-            return Err(SweepError::Engine(refusal));
-        }
-        if self.account.throttle.is_some() && !server.shows_replicas() {
-            return Err(SweepError::Engine(format!(
-                "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
-            )));
-        }
-        let reading = client.build_transaction().read_only(true).start().await;
-        let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
-        let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;
-        let obstacles = tokens::obstacles(&*reading, layout, sweeps).await?;
-        if !obstacles.is_empty() {
-            return Err(SweepError::Obstacles(obstacles));
-        }
-        let vetoes = tokens::has_vetoes(&*reading, &tables).await?;
-        let silent = match self.account.pace.fk_checks {
-            FkChecks::Triggers => None,
-            FkChecks::Set => {
-                Some(Silent::find(&*reading, layout, sweeps).await?.map_err(SweepError::FkChecks)?)
-            }
-        };
+        let Admission { excluded, vetoes, silent, .. } = admission;
         let mut jobs = Vec::with_capacity(sweeps.len());
         for sweep in sweeps {
             let Some(table) = layout.table(sweep.role()) else { continue };
             let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
                 continue;
             };
-            let rows = tokens::estimate(&*reading, table).await?;
-            jobs.push(Job::new(sweep, cleaner, rows, self.account.pace, !vetoes));
+            let rows = tokens::estimate(&***client, table).await?;
+            jobs.push(Job::new(sweep, cleaner, rows, self.account.pace, !*vetoes));
         }
         Ok(jobs)
     }
@@ -184,20 +162,4 @@ impl<'a> Engine<'a> {
         }
         Ok(None)
     }
-}
-
-/// The tables that the sweeps read or change.
-fn tables<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
-    [TableRole::RefreshToken, TableRole::AccessToken]
-        .into_iter()
-        .chain(sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()))
-        .filter_map(|role| layout.table(role))
-        .collect()
-}
-
-fn assert_visible(tables: &[&Table]) -> Result<(), SweepError> {
-    let mut hidden: Vec<String> =
-        tables.iter().filter(|table| table.row_security).map(|table| table.sql()).collect();
-    hidden.dedup();
-    if hidden.is_empty() { Ok(()) } else { Err(SweepError::RowSecurity(hidden)) }
 }

@@ -5,6 +5,7 @@
 //! grow with the tables. Makes no choice about what may go: that is `plan::retention`. Prints nothing.
 
 mod account;
+mod admission;
 mod connection;
 mod engine;
 mod event;
@@ -21,11 +22,12 @@ use deadpool_postgres::Pool;
 use tokio_util::sync::CancellationToken;
 
 use account::Account;
+pub use admission::refusals;
 use engine::Engine;
 pub use event::{Batch, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
-use crate::db::tokens::{Obstacle, TokensError};
+use crate::db::tokens::{Hindrance, Obstacle, TokensError};
 use crate::model::{CleanupPolicy, FkChecks, Strategy, Sweep};
 
 /// How fast, how much and how long.
@@ -83,17 +85,46 @@ pub enum SweepError {
     #[error("{0}")]
     Engine(String),
     /// References cannot be checked set by set here, for these reasons.
-    #[error("triggers cannot be switched off here: {}", .0.join("; "))]
-    FkChecks(Vec<String>),
+    #[error("triggers cannot be switched off here: {}", hindrances(.0))]
+    FkChecks(Vec<Hindrance>),
     /// The tables cannot be rewritten, for these reasons.
-    #[error("the token tables cannot be rewritten: {}", .0.join("; "))]
-    Rewrite(Vec<String>),
+    #[error("the token tables cannot be rewritten: {}", hindrances(.0))]
+    Rewrite(Vec<Hindrance>),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
 }
 
 impl SweepError {
+    /// Whether another role might not meet it: what `plan` runs as need not be what `apply` runs as.
+    #[must_use]
+    pub fn concerns_role(&self) -> bool {
+        match self {
+            Self::RowSecurity(_) => true,
+            Self::FkChecks(hindrances) | Self::Rewrite(hindrances) => {
+                hindrances.iter().all(|hindrance| hindrance.role)
+            }
+            Self::Obstacles(_) | Self::Engine(_) | Self::Tokens(_) => false,
+        }
+    }
+
+    /// What to do about a refusal; `None`: it is none.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Tokens(_) => return None,
+            Self::Obstacles(_) => "delete or detach those rows first",
+            Self::Engine(_) => "docs/engines.md says why, and what to do instead",
+            Self::RowSecurity(_) => "run as the owner of the tables, or as a role with BYPASSRLS",
+            Self::Rewrite(_) => "use strategy = \"batches\"",
+            Self::FkChecks(hindrances) if hindrances.iter().any(|hindrance| hindrance.role) => {
+                "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role"
+            }
+            Self::FkChecks(_) => "use fk_checks = \"triggers\"",
+        })
+    }
+
     /// The server's own words, where there are any.
     fn detail(&self) -> String {
         match self {
@@ -108,6 +139,10 @@ impl SweepError {
             | Self::Rewrite(_) => self.to_string(),
         }
     }
+}
+
+fn hindrances(all: &[Hindrance]) -> String {
+    all.iter().map(|hindrance| hindrance.what.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn obstacles(all: &[Obstacle]) -> String {

@@ -7,28 +7,26 @@ use std::time::{Duration, Instant};
 use super::account::{Account, Remedy};
 use super::connection::{Connection, Fault, database, fault};
 use super::{Batch, Event, Stop, SweepError, Transient};
-use crate::db::layout::Layout;
-use crate::db::tokens::{Excluded, Rewrite, Rewritten, SILENCE};
+use crate::db::tokens::{Rewrite, Rewritten};
 use crate::model::{Sweep, Tally};
 
 /// While the lock is waited for, everybody else waits behind it.
 const TIMEOUTS: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/// Rewrites the tables, or says why not.
+/// Rewrites the tables.
 pub(super) async fn run(
     connection: &mut Connection<'_>,
     account: &Account<'_>,
-    layout: &Layout,
+    rewrite: &Rewrite<'_>,
     sweeps: &[Sweep],
 ) -> Result<Stop, SweepError> {
     let Some(first) = sweeps.first() else { return Ok(Stop::Finished) };
-    let (rewrite, silent) = prepare(connection, account, layout, sweeps).await?;
     loop {
         if let Some(stop) = account.must_stop() {
             return Ok(stop);
         }
         let started = Instant::now();
-        let (reason, error) = match attempt(connection, account, &rewrite, silent).await {
+        let (reason, error) = match attempt(connection, account, rewrite).await {
             Ok(Ok(rewritten)) => {
                 report(account, sweeps, &rewritten, started.elapsed());
                 return Ok(Stop::Finished);
@@ -47,48 +45,16 @@ pub(super) async fn run(
     }
 }
 
-async fn prepare<'l>(
-    connection: &mut Connection<'_>,
-    account: &Account<'_>,
-    layout: &'l Layout,
-    sweeps: &'l [Sweep],
-) -> Result<(Rewrite<'l>, bool), SweepError> {
-    let client = connection.client().await.map_err(Fault::into_error)?;
-    let reading = client.build_transaction().read_only(true).start().await;
-    let reading = reading.map_err(|error| Fault::reading(error).into_error())?;
-    let excluded = Excluded::resolve(&*reading, layout, sweeps).await?;
-    let mut reasons = Vec::new();
-    if account.pace.max_rows.is_some() {
-        reasons.push("max_rows is set, and a rewrite is all or nothing".to_owned());
-    }
-    let mut rewrite = match Rewrite::find(&*reading, layout, sweeps, excluded).await? {
-        Ok(rewrite) if reasons.is_empty() => rewrite,
-        Ok(_) => return Err(SweepError::Rewrite(reasons)),
-        Err(more) => {
-            reasons.extend(more);
-            return Err(SweepError::Rewrite(reasons));
-        }
-    };
-    // Without the triggers it is faster. They would find nothing: every row was there before.
-    let silent = reading.batch_execute(SILENCE).await.is_ok();
-    if !silent {
-        rewrite.keep_indexes();
-    }
-    Ok((rewrite, silent))
-}
-
 async fn attempt(
     connection: &mut Connection<'_>,
     account: &Account<'_>,
     rewrite: &Rewrite<'_>,
-    silent: bool,
 ) -> Result<Result<Rewritten, Stop>, Fault> {
     let client = connection.client().await?;
     let began = client.build_transaction().start().await;
     let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    let silence = if silent { SILENCE } else { "" };
     transaction
-        .batch_execute(&format!("{TIMEOUTS}; {silence}; {}", rewrite.lock()))
+        .batch_execute(&format!("{TIMEOUTS}; {}", rewrite.lock()))
         .await
         .map_err(|source| database("locking the token tables", source))?;
     let mut rewritten = Rewritten::default();

@@ -29,6 +29,7 @@ pub(super) struct Worker<'a> {
 }
 
 /// What became of a batch.
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, and nearly always the large one")]
 enum Attempt {
     Done(Done),
     Failed(Transient),

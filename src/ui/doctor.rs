@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::grid::wrap;
 use super::plan::{plural, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::health::{Engine, Finding, Report, Verdict};
+use crate::health::{Finding, Report, Verdict};
 use crate::model::health::{Encryption, Server};
 
 /// The version of the JSON document.
@@ -110,7 +110,7 @@ pub fn json(
         problems: report.count(Verdict::Problem),
         notes: report.count(Verdict::Note),
         server: server.map(|server| ServerView {
-            engine: Engine::recognise(&server.traits).to_string(),
+            engine: server.engine.to_string(),
             version: &server.version,
             database: &server.database,
             role: &server.role,

@@ -17,6 +17,7 @@ pub mod inventory_json;
 pub mod metrics;
 pub mod plan;
 pub mod plan_json;
+pub mod plan_markdown;
 pub mod progress;
 pub mod sarif;
 pub mod status;

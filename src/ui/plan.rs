@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr as _;
 
-use reach::{dies_with, in_use};
+pub(super) use reach::{dies_with, in_use};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::words::{grouped, plural};
@@ -81,14 +81,12 @@ pub fn render_refusal(refusal: &Refusal) -> String {
     let mut out = String::new();
     for violation in &refusal.violations {
         let text = visible(&violation.to_string());
-        let _ = match violation.allow() {
-            Some(flag) => writeln!(
-                out,
-                "{} {text}; to let it through: {}",
-                paint(RED, "!"),
-                paint(BOLD, visible(&flag))
-            ),
-            None => writeln!(out, "{} {text}; delete or repoint those rows first", paint(RED, "!")),
+        let mark = paint(RED, "!");
+        let flag = violation.allow().map(|flag| paint(BOLD, visible(&flag)));
+        let _ = match (flag, violation.remedy()) {
+            (Some(flag), _) => writeln!(out, "{mark} {text}; to let it through: {flag}"),
+            (None, Some(remedy)) => writeln!(out, "{mark} {text}; {remedy}"),
+            (None, None) => writeln!(out, "{mark} {text}"),
         };
     }
     out
@@ -107,9 +105,10 @@ pub fn summary_line(plan: &Plan) -> String {
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
-    let denominator = format!("of {}, {} declared", plural(plan.total, "application"), plan.declared);
+    let declared = grouped(plan.declared as u64);
+    let denominator = format!("of {}, {declared} declared", plural(plan.total, "application"));
     if parts.is_empty() {
         format!("{} The database matches the file ({denominator}).", paint(BOLD, "No changes."))
     } else {
@@ -170,7 +169,7 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
     };
 }
 
-fn render_settings(out: &mut String, fields: &[FieldSetting], detail: Detail) {
+pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail: Detail) {
     let shown: Vec<&FieldSetting> = fields
         .iter()
         .filter(|setting| setting.declared || detail == Detail::Full || setting.field == Field::ClientSecret)
@@ -295,6 +294,17 @@ fn shown_value(value: &Value) -> String {
 }
 
 fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
+    let lines = left_alone(plan, detail);
+    if !lines.is_empty() {
+        for line in lines {
+            let _ = writeln!(out, "{}", paint(DIM, line));
+        }
+        out.push('\n');
+    }
+}
+
+/// What the plan does not touch, a line for each kind.
+pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
@@ -321,12 +331,7 @@ fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
     if plan.untargeted > 0 {
         lines.push(format!("{} left out by --target.", plural(plan.untargeted as u64, "application")));
     }
-    if !lines.is_empty() {
-        for line in lines {
-            let _ = writeln!(out, "{}", paint(DIM, line));
-        }
-        out.push('\n');
-    }
+    lines
 }
 
 fn listed(client_ids: &[crate::model::ClientId]) -> String {
@@ -354,4 +359,4 @@ pub fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

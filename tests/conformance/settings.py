@@ -22,4 +22,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "urls"
 USE_TZ = True
+ALLOWED_HOSTS = ["localhost"]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+MIDDLEWARE = ["server.signed_in"]
 OAUTH2_PROVIDER = json.loads(os.environ.get("OAUTH2_PROVIDER", "{}"))

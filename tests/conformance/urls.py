@@ -1,3 +1,5 @@
-"""DOT's checks want a URL configuration."""
+"""The endpoints of DOT, for server.py and for DOT's checks."""
 
-urlpatterns = []
+from django.urls import include, path
+
+urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]

@@ -5,16 +5,22 @@ use std::process::Command;
 use super::support::binary;
 use super::support::dot::dot_python;
 
-#[test]
-fn every_contender_leaves_the_same_rows() {
+fn bench(arguments: &[&str]) -> String {
     let output = Command::new(dot_python())
         .args(["benches/bench.py", "--oauthctl"])
         .arg(binary())
-        .args(["--shared-buffers", "64MB", "cleanup", "--sessions", "300", "--repeat", "1"])
+        .args(["--shared-buffers", "64MB"])
+        .args(arguments)
         .output()
         .unwrap();
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
+    table
+}
+
+#[test]
+fn every_contender_leaves_the_same_rows() {
+    let table = bench(&["cleanup", "--sessions", "300", "--repeat", "1"]);
     let rows: Vec<&str> =
         table.lines().filter(|line| line.contains("oauthctl") || line.contains("SQL")).collect();
     assert!(rows.len() >= 3, "{table}");
@@ -23,27 +29,18 @@ fn every_contender_leaves_the_same_rows() {
 
 #[test]
 fn secrets_are_hashed_beside_openssl() {
-    let output = Command::new(dot_python())
-        .args(["benches/bench.py", "--oauthctl"])
-        .arg(binary())
-        .args([
-            "--shared-buffers",
-            "64MB",
-            "secrets",
-            "--secrets",
-            "8",
-            "--iterations",
-            "20000",
-            "--repeat",
-            "1",
-        ])
-        .output()
-        .unwrap();
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
+    let table = bench(&["secrets", "--secrets", "8", "--iterations", "20000", "--repeat", "1"]);
     for row in
         ["| OpenSSL", "| `oauthctl hash-secret` |", "| `plan`, 8 secrets |", "| `apply`, 8 secrets to hash |"]
     {
         assert!(table.contains(row), "{table}");
     }
+}
+
+#[test]
+fn applications_are_planned_and_created_in_every_way() {
+    let table = bench(&["applications", "--applications", "300", "--repeat", "1", "--loop", "1"]);
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("| 300 |")).collect();
+    assert_eq!(rows.len(), 6, "{table}");
+    assert!(rows[5].starts_with("| `manage.py createapplication` in a loop, from 1 runs |"), "{table}");
 }

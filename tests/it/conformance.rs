@@ -3,8 +3,6 @@
 //! table must be the same afterwards.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use oauthctl::model::CleanupPolicy;
@@ -16,9 +14,10 @@ use super::cleanup::applications;
 use super::cleanup::draft::Draft;
 use super::cleanup::graph::Graph;
 use super::cleanup::runner::now;
-use super::support::dot::dot_python;
+use super::support::dot::Release;
 use super::support::rows::everything;
-use super::support::{Database, Sandbox, Template};
+use super::support::{Sandbox, Template};
+
 /// Settings of DOT, and the flags that mean the same.
 fn settings() -> Vec<(Value, Vec<&'static str>)> {
     vec![
@@ -43,27 +42,10 @@ fn settings() -> Vec<(Value, Vec<&'static str>)> {
     ]
 }
 
-/// `manage.py` of the project in `tests/conformance`.
-fn manage(database: &Database, arguments: &[&str], environment: &[(&str, String)]) {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let output = Command::new(dot_python())
-        .arg("manage.py")
-        .args(arguments)
-        .current_dir(project)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .envs(database.variables())
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .output()
-        .expect("the interpreter runs");
-    let log = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "manage.py {arguments:?}\n{}", String::from_utf8_lossy(&log));
-}
-
 /// The real `clearcimdapplications`, with cascades across applications, beside ours.
 #[test]
 fn clearcimdapplications_leaves_what_the_real_one_leaves() {
-    let database = Database::create(Template::Empty);
-    manage(&database, &["migrate", "--verbosity", "0"], &[]);
+    let database = Release::Newest.migrated();
     let sandbox = Sandbox::with(&database);
     let instant = "2026-01-02T03:04:05.600000Z";
     let count =
@@ -73,7 +55,7 @@ fn clearcimdapplications_leaves_what_the_real_one_leaves() {
         rows.insert(&database);
         let (before, applications) = (everything(&database, "public"), count());
         let environment = [("OAUTHCTL_NOW", instant.replace('Z', "+00:00"))];
-        manage(&database, &["clearcimdapplications", "--batch-size", "40"], &environment);
+        Release::Newest.manage(&database, &["clearcimdapplications", "--batch-size", "40"], &environment);
         let (theirs, gone) = (everything(&database, "public"), applications - count());
         assert!(gone > 10, "the seed makes something to delete");
 
@@ -103,8 +85,7 @@ fn cleartokens_leaves_what_the_real_one_leaves() {
         ..CleanupPolicy::default()
     };
     // `Empty`: the tables are Django's, not a captured schema.
-    let (database, template) = (Database::create(Template::Empty), Template::Empty);
-    manage(&database, &["migrate", "--verbosity", "0"], &[]);
+    let (database, template) = (Release::Newest.migrated(), Template::Empty);
     let sandbox = Sandbox::with(&database);
     // Six digits, or Python before 3.11 does not understand it.
     let instant = "2026-01-02T03:04:05.600000Z";
@@ -115,7 +96,7 @@ fn cleartokens_leaves_what_the_real_one_leaves() {
         let before = Graph::read(&database, template);
         let environment =
             [("OAUTH2_PROVIDER", settings.to_string()), ("OAUTHCTL_NOW", instant.replace('Z', "+00:00"))];
-        manage(&database, &["cleartokens"], &environment);
+        Release::Newest.manage(&database, &["cleartokens"], &environment);
         let theirs = Graph::read(&database, template);
         assert!(theirs.len() + 30 < before.len(), "{settings}: the seed makes something to delete");
 

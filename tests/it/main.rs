@@ -38,6 +38,8 @@ mod hashing;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod interoperability;
+#[cfg(test)]
 mod inventory;
 #[cfg(test)]
 mod layering;
@@ -48,9 +50,15 @@ mod lint;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod pull_requests;
+#[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod rotate_secret;
+#[cfg(test)]
+mod saved_plans;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

@@ -5,24 +5,22 @@ use std::collections::BTreeSet;
 use tokio_postgres::{Error, GenericClient};
 
 use super::oids;
+use crate::db::engine;
 use crate::db::layout::{Layout, quote};
 use crate::model::health::{
-    DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights, Traits,
+    DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights,
 };
 
 /// `has_parameter_privilege()` exists since.
 const PARAMETER_PRIVILEGES: i32 = 150_000;
 
 /// Who answered.
-pub async fn server(client: &impl GenericClient) -> Result<Server, Error> {
+pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
     let row = client
         .query_one(
             "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
                     current_database()::text, current_user::text, pg_is_in_recovery(), host(inet_server_addr()), \
-                    coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false), \
-                    ARRAY(SELECT extname::text FROM pg_extension), \
-                    EXISTS (SELECT FROM pg_proc WHERE proname = 'aurora_version'), \
-                    EXISTS (SELECT FROM pg_settings WHERE name LIKE 'rds.%')",
+                    coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)",
             &[],
         )
         .await?;
@@ -34,12 +32,8 @@ pub async fn server(client: &impl GenericClient) -> Result<Server, Error> {
         standby: row.get(5),
         address: row.get(6),
         superuser: row.get(7),
-        traits: Traits {
-            version: row.get(2),
-            extensions: row.get::<_, Vec<String>>(8).into_iter().collect(),
-            aurora: row.get(9),
-            rds: row.get(10),
-        },
+        engine: engine::recognise(client, layout).await?,
+        banner: row.get(2),
     })
 }
 

@@ -155,6 +155,15 @@ impl Cleaner {
         matches!(self.bulk, Some(Bulk::Verified(..)))
     }
 
+    /// Whether every join of [`Cleaner::delete_window`] is between two ranges of keys in the same order. The exception
+    /// are pointers to the refresh tokens of a window of access tokens: those may be anywhere.
+    #[must_use]
+    pub const fn joins_ranges(&self, pointers: Pointers) -> bool {
+        matches!(self.careful, Steps { refresh: None, .. } | Steps { rows: None, .. })
+            || matches!(pointers, Pointers::ExpectNone)
+            || self.is_silent()
+    }
+
     /// The whole driving table as it is now; `None`: it is empty.
     pub async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
         self.walk.whole(client).await

@@ -25,7 +25,7 @@ pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Rewrite, Rewritten};
 pub use steps::Pointers;
-pub use triggers::{SILENCE, Silent, has_vetoes};
+pub use triggers::{Hindrance, SILENCE, Silent, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;

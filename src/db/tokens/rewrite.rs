@@ -9,7 +9,7 @@ use tokio_postgres::types::Oid;
 use super::count::Run;
 use super::excluded::Excluded;
 use super::statement::{Binds, Sql, Values};
-use super::triggers::custom;
+use super::triggers::{Hindrance, SILENCE, custom};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table, quote};
 use crate::model::{Category, Sweep, TableRole, Tally};
@@ -34,6 +34,8 @@ pub struct Rewrite<'a> {
     sweeps: &'a [Sweep],
     excluded: Excluded,
     parts: Vec<Part<'a>>,
+    /// Whether the role may switch triggers off.
+    silent: bool,
 }
 
 /// One of them.
@@ -69,20 +71,24 @@ impl<'a> Rewrite<'a> {
         layout: &'a Layout,
         sweeps: &'a [Sweep],
         excluded: Excluded,
-    ) -> Result<Result<Self, Vec<String>>, TokensError> {
+    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
         let tables = closure(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|(_, table)| table.oid).collect();
         let mut reasons = custom(client, &oids).await?;
         for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
             if layout.role_of(reference.from).is_none() {
                 let (from, constraint) = (&reference.from_table, &reference.constraint);
-                reasons.push(format!("{from} is none of DOT's tables and refers to them ({constraint})"));
+                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
+                reasons.push(Hindrance::here(what));
             }
         }
         for (_, table) in &tables {
             if table.partitioned {
-                reasons.push(format!("{} is partitioned", table.sql()));
+                reasons.push(Hindrance::here(format!("{} is partitioned", table.sql())));
             }
+        }
+        for applications in sweeps.iter().filter(|sweep| sweep.role() == TableRole::Application) {
+            reasons.push(Hindrance::here(format!("{applications} only go in batches")));
         }
         reasons.extend(others(client, &oids).await?);
         if !reasons.is_empty() {
@@ -94,21 +100,23 @@ impl<'a> Rewrite<'a> {
             let indexes = indexes(client, table).await?;
             parts.push(Part { role, table, aside: format!("oauthctl_{}", parts.len()), columns, indexes });
         }
-        Ok(Ok(Self { layout, sweeps, excluded, parts }))
+        Ok(Ok(Self { layout, sweeps, excluded, parts, silent: true }))
     }
 
-    /// Leaves all indexes in place, which is slower. Otherwise triggers must be silent: PostgreSQL refuses to change a
-    /// table that triggers are still to look at.
-    pub fn keep_indexes(&mut self) {
+    /// Has the triggers of foreign keys look at every row that is put back, and leaves all indexes in place, because
+    /// PostgreSQL refuses to change a table that triggers are still to look at. Both are slower.
+    pub fn keep_triggers(&mut self) {
+        self.silent = false;
         for part in &mut self.parts {
             part.indexes.clear();
         }
     }
 
-    /// The statement that locks everybody out.
+    /// The statements that lock everybody out.
     #[must_use]
     pub fn lock(&self) -> String {
-        format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.names())
+        let silence = if self.silent { SILENCE } else { "" };
+        format!("{silence}; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.names())
     }
 
     fn names(&self) -> String {
@@ -312,24 +320,24 @@ fn closure<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<(TableRole, &'a Tabl
 }
 
 /// What else stands in the way: missing privileges, publications, children.
-async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<String>, TokensError> {
+async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
     let rows = client
         .query(
-            "SELECT 'the role may not ' || p || ' ' || oid::regclass::text FROM pg_catalog.pg_class, \
+            "SELECT 'the role may not ' || p || ' ' || oid::regclass::text, true FROM pg_catalog.pg_class, \
                  (VALUES ('truncate'), ('insert')) v (p) WHERE oid = ANY($1) AND NOT has_table_privilege(oid, p) \
-             UNION ALL SELECT 'the role may not make temporary tables' \
+             UNION ALL SELECT 'the role may not make temporary tables', true \
                  WHERE NOT has_database_privilege(current_database(), 'temporary') \
              UNION ALL SELECT format('publication %I has %s: subscribers would see it emptied and every row that stays \
-                 inserted again', p.pubname, c.oid::regclass) FROM pg_catalog.pg_publication_tables p \
+                 inserted again', p.pubname, c.oid::regclass), false FROM pg_catalog.pg_publication_tables p \
                  JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
                  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE c.oid = ANY($1) \
-             UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass) \
+             UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass), false \
                  FROM pg_catalog.pg_inherits WHERE inhparent = ANY($1) OR inhrelid = ANY($1) ORDER BY 1",
             &[&oids],
         )
         .await
         .map_err(attempt("looking at what a rewrite would do".to_owned()))?;
-    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+    Ok(rows.into_iter().map(|row| Hindrance { what: row.get(0), role: row.get(1) }).collect())
 }
 
 async fn columns(client: &impl GenericClient, oid: Oid) -> Result<Vec<String>, TokensError> {

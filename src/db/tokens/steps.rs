@@ -7,7 +7,7 @@
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
 use super::verified::Verified;
-use super::walk::within;
+use super::walk::{between, within};
 use crate::db::layout::{Table, quote};
 use crate::model::{Category, Doomed, Sweep};
 
@@ -110,23 +110,40 @@ impl<'a> Writer<'a> {
                 format!("({refresh} OR (r.{} IS NULL AND {expired}))", self.tables.refresh.key_sql())
             }
             Doomed::RefreshTokens { .. } => self.cutoffs.refresh_alone(&self.tables, binds),
-            _ => self.row(binds),
+            _ => self.row(Scope::Keys, binds),
+        }
+    }
+
+    /// A column that refers to the walked table has a key of the scope.
+    ///
+    /// Of a window this follows from the join. Said to the planner, the rows that refer to the window are one range of
+    /// their index, read in order, instead of a look-up for each row: a quarter of all the pages that a run touches.
+    fn referring(&self, column: &str, scope: Scope, binds: &mut Binds) -> String {
+        match scope {
+            Scope::Window => format!(" AND {}", between(column, self.table, binds)),
+            Scope::Keys => String::new(),
         }
     }
 
     /// A row of the walked table goes, the refresh tokens being gone.
-    fn row(&self, binds: &mut Binds) -> String {
+    fn row(&self, scope: Scope, binds: &mut Binds) -> String {
         let key = self.key();
         match self.doomed {
             Doomed::Sessions { .. } => {
                 let expired = self.cutoffs.expired(&self.tables, binds);
                 let refresh = self.tables.refresh.sql();
-                format!("{expired} AND NOT EXISTS (SELECT FROM {refresh} r WHERE r.access_token_id = {key})")
+                let range = self.referring("r.access_token_id", scope, binds);
+                format!(
+                    "{expired} AND NOT EXISTS (SELECT FROM {refresh} r WHERE r.access_token_id = {key}{range})"
+                )
             }
             Doomed::IdTokens { expired } => {
                 let expired = Cutoffs::id(expired, &self.tables, binds);
                 let access = self.tables.access.sql();
-                format!("{expired} AND NOT EXISTS (SELECT FROM {access} a WHERE a.id_token_id = {key})")
+                let range = self.referring("a.id_token_id", scope, binds);
+                format!(
+                    "{expired} AND NOT EXISTS (SELECT FROM {access} a WHERE a.id_token_id = {key}{range})"
+                )
             }
             Doomed::Grants { expired } => Cutoffs::grant(expired, &self.tables, binds),
             Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
@@ -231,7 +248,7 @@ impl<'a> Writer<'a> {
             }),
             rows: self.category().map(|category| {
                 let sql = Sql::new(|binds| {
-                    let (within, row) = (self.within(scope, binds), self.row(binds));
+                    let (within, row) = (self.within(scope, binds), self.row(scope, binds));
                     format!("DELETE FROM {table} {alias} WHERE {within} AND {row}")
                 });
                 (category, sql)
@@ -244,23 +261,34 @@ impl<'a> Writer<'a> {
         Sql::new(|binds| {
             let within = self.within(scope, binds);
             let (using, joined) = match self.doomed {
-                Doomed::Sessions { .. } => (
-                    format!("USING {} a", access.sql()),
-                    format!("r.access_token_id = a.{} AND ", access.key_sql()),
-                ),
+                Doomed::Sessions { .. } => {
+                    let range = self.referring("r.access_token_id", scope, binds);
+                    (
+                        format!("USING {} a", access.sql()),
+                        format!("r.access_token_id = a.{}{range} AND ", access.key_sql()),
+                    )
+                }
                 _ => (String::new(), String::new()),
             };
             let doomed = self.cutoffs.refresh(&self.tables, binds);
             let key = refresh.key_sql();
             let (clear, cleared) = match pointers {
-                Pointers::Clear => (
-                    format!(
-                        ", u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
-                         WHERE x.source_refresh_token_id = d.k RETURNING 1)",
-                        access.sql()
-                    ),
-                    "(SELECT count(*) FROM u)",
-                ),
+                Pointers::Clear => {
+                    let range = match self.doomed {
+                        Doomed::RefreshTokens { .. } => {
+                            self.referring("x.source_refresh_token_id", scope, binds)
+                        }
+                        _ => String::new(),
+                    };
+                    (
+                        format!(
+                            ", u AS (UPDATE {} x SET source_refresh_token_id = NULL FROM d \
+                             WHERE x.source_refresh_token_id = d.k{range} RETURNING 1)",
+                            access.sql()
+                        ),
+                        "(SELECT count(*) FROM u)",
+                    )
+                }
                 Pointers::ExpectNone => (String::new(), "0::bigint"),
             };
             format!(
@@ -305,13 +333,14 @@ impl<'a> Writer<'a> {
                         || "false".to_owned(),
                         |idle| format!("a.expires <= {}", binds.get(Bind::Instant(idle))),
                     );
+                    let range = self.referring("r.access_token_id", scope, binds);
                     let kept = format!(
-                        "SELECT FROM {} r WHERE r.access_token_id = {key} AND ({doomed}) IS NOT TRUE",
+                        "SELECT FROM {} r WHERE r.access_token_id = {key}{range} AND ({doomed}) IS NOT TRUE",
                         refresh.sql()
                     );
                     (format!("{expired} AND NOT EXISTS ({kept})"), flag)
                 }
-                _ => (self.row(binds), "false".to_owned()),
+                _ => (self.row(scope, binds), "false".to_owned()),
             };
             let (table, alias) = (self.table.sql(), self.alias());
             format!(
@@ -333,7 +362,10 @@ impl<'a> Writer<'a> {
                 let doomed = super::predicate::any([revoked, idle, None]);
                 let keys = binds.keys(Bind::Keys, self.table.key_type());
                 let flags = binds.keys(Bind::Flags, "boolean");
-                format!("USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k AND {doomed}")
+                let range = self.referring("r.access_token_id", scope, binds);
+                format!(
+                    "USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k{range} AND {doomed}"
+                )
             } else {
                 let within = self.within(scope, binds);
                 let doomed = self.cutoffs.refresh(&self.tables, binds);
@@ -372,7 +404,7 @@ impl<'a> Writer<'a> {
             rows: self.category().map(|category| {
                 let sql = Sql::new(|binds| {
                     let keys = binds.keys(Bind::Keys, self.table.key_type());
-                    let row = self.row(binds);
+                    let row = self.row(Scope::Keys, binds);
                     format!(
                         "WITH c AS MATERIALIZED (SELECT {key} AS k FROM {table} {alias} WHERE {key} = ANY({keys}) \
                          AND {row} FOR UPDATE OF {alias} SKIP LOCKED), d AS (DELETE FROM {table} x USING c \

@@ -17,6 +17,27 @@ const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' OR
     SELECT 't' || oid || tgenabled::text AS print FROM pg_catalog.pg_trigger WHERE tgrelid = ANY($1) \
     UNION ALL SELECT 'r' || oid || ev_enabled::text FROM pg_catalog.pg_rewrite WHERE ev_class = ANY($1)) t";
 
+/// Why rows cannot be deleted in one of the ways that need consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hindrance {
+    /// In words.
+    pub what: String,
+    /// Whether it is about the role: another one might be able to.
+    pub role: bool,
+}
+
+impl Hindrance {
+    /// Something about this database, or about the settings.
+    pub fn here(what: impl Into<String>) -> Self {
+        Self { what: what.into(), role: false }
+    }
+
+    /// Something about the role.
+    pub(super) fn of_role(what: impl Into<String>) -> Self {
+        Self { what: what.into(), role: true }
+    }
+}
+
 /// Whether a trigger may keep a row of one of the tables from being deleted, without an error.
 pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
     // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
@@ -37,7 +58,7 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
 }
 
 /// The user's triggers and rules on some tables, in words.
-pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<String>, TokensError> {
+pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
     let rows = client
         .query(
             "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
@@ -48,7 +69,7 @@ pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<
         )
         .await
         .map_err(looking())?;
-    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+    Ok(rows.into_iter().map(|row| Hindrance::here(row.get::<_, String>(0))).collect())
 }
 
 /// Token tables on which triggers may stay silent, as they were when that was found out.
@@ -67,7 +88,7 @@ impl Silent {
         client: &impl GenericClient,
         layout: &Layout,
         sweeps: &[Sweep],
-    ) -> Result<Result<Self, Vec<String>>, TokensError> {
+    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
         let tables = touched(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
         let mut reasons = custom(client, &oids).await?;
@@ -75,16 +96,18 @@ impl Silent {
             tables
                 .iter()
                 .filter(|table| table.partitioned)
-                .map(|table| format!("{} is partitioned", table.sql())),
+                .map(|table| Hindrance::here(format!("{} is partitioned", table.sql()))),
         );
         for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
             let (from, constraint) = (&reference.from_table, &reference.constraint);
             let key =
                 tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
             if layout.role_of(reference.from).is_none() {
-                reasons.push(format!("{from} is none of DOT's tables and refers to them ({constraint})"));
+                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
+                reasons.push(Hindrance::here(what));
             } else if reference.on_delete != 'a' || !key {
-                reasons.push(format!("constraint {constraint} of {from} is not as DOT makes it"));
+                let what = format!("constraint {constraint} of {from} is not as DOT makes it");
+                reasons.push(Hindrance::here(what));
             }
         }
         let print = print(client, &oids).await?;
@@ -95,7 +118,7 @@ impl Silent {
         {
             Ok(_) => {}
             Err(error) if *error.meaning() == Meaning::PermissionDenied => {
-                reasons.push("the role may not set session_replication_role".to_owned());
+                reasons.push(Hindrance::of_role("the role may not set session_replication_role"));
             }
             Err(error) => return Err(error.into()),
         }

@@ -53,12 +53,16 @@ pub(super) struct Walk {
     after: Sql,
 }
 
-/// `alias.key BETWEEN low AND high`.
+/// A row of the table is in the window.
 pub(super) fn within(alias: &str, table: &Table, binds: &mut Binds) -> String {
+    between(&format!("{alias}.{}", table.key_sql()), table, binds)
+}
+
+/// A column, that has keys of the table in it, has one of the window.
+pub(super) fn between(column: &str, table: &Table, binds: &mut Binds) -> String {
     let low = binds.key(Bind::Low, table.key_type());
     let high = binds.key(Bind::High, table.key_type());
-    let key = table.key_sql();
-    format!("{alias}.{key} >= {low} AND {alias}.{key} <= {high}")
+    format!("{column} >= {low} AND {column} <= {high}")
 }
 
 impl Walk {

@@ -11,5 +11,5 @@ mod storage;
 
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
-pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights, Traits};
+pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};

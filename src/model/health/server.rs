@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::TableRole;
+use crate::model::{Engine, TableRole};
 
 /// Who answered, and whom it takes us for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,8 +11,10 @@ pub struct Server {
     pub version: String,
     /// `server_version_num`, such as 150018.
     pub version_number: i32,
-    /// What the engine can be recognised by.
-    pub traits: Traits,
+    /// What it is.
+    pub engine: Engine,
+    /// `version()`: the engine in its own words.
+    pub banner: String,
     /// The database.
     pub database: String,
     /// The role that statements run as.
@@ -23,19 +25,6 @@ pub struct Server {
     pub standby: bool,
     /// The server's address; `None`: a Unix socket.
     pub address: Option<String>,
-}
-
-/// What an engine can be recognised by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traits {
-    /// `version()`.
-    pub version: String,
-    /// The extensions of this database.
-    pub extensions: BTreeSet<String>,
-    /// Whether there is a function `aurora_version()`.
-    pub aurora: bool,
-    /// Whether there are settings that begin with `rds.`.
-    pub rds: bool,
 }
 
 /// TLS, as the server sees it.

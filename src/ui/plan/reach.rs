@@ -5,7 +5,7 @@ use crate::model::Dependents;
 use crate::ui::{DIM, RED, YELLOW, paint};
 
 /// What is lost with an application.
-pub(super) fn dies_with(dependents: &Dependents) -> String {
+pub(in crate::ui) fn dies_with(dependents: &Dependents) -> String {
     let Dependents {
         access_tokens,
         access_tokens_live,
@@ -35,7 +35,7 @@ pub(super) fn dies_with(dependents: &Dependents) -> String {
 }
 
 /// Who may notice a change.
-pub(super) fn in_use(dependents: &Dependents) -> String {
+pub(in crate::ui) fn in_use(dependents: &Dependents) -> String {
     let Dependents {
         access_tokens: _,
         access_tokens_live,

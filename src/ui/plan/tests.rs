@@ -24,7 +24,8 @@ fn uris(uris: &[&str]) -> Value {
     Value::Uris(uris.iter().map(|uri| (*uri).to_owned()).collect())
 }
 
-fn everything() -> Plan {
+/// A plan with every kind of step.
+pub(in crate::ui) fn everything() -> Plan {
     Plan {
         steps: vec![
             Step::Update {

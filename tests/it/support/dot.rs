@@ -1,8 +1,8 @@
-//! A Python interpreter that has the real Django OAuth Toolkit, for the tests that compare with it.
+//! Python interpreters that have the real Django OAuth Toolkit, for the tests that compare with it.
 //!
-//! The virtual environment lives in `target/dot-venv`; the first test that asks for it makes it with pip (about
-//! 15 seconds) while the others, in this process and in any other, wait for a file lock. `OAUTHCTL_TEST_PYTHON`
-//! names an interpreter that has the packages already, for machines without a network.
+//! Each release has a virtual environment in `target/`; the first test that asks for one makes it with pip (about
+//! 15 seconds) while the others, in this process and in any other, wait for a file lock. `OAUTHCTL_TEST_PYTHON` and
+//! `OAUTHCTL_TEST_PYTHON_OLDEST` name interpreters that have the packages already, for machines without a network.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,58 +11,146 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
-/// What the environment holds. A change here makes a new environment.
-const REQUIREMENTS: [&str; 6] = [
-    "django-oauth-toolkit==3.4.1",
-    "Django==5.2.*",
-    "psycopg[binary]",
-    "argon2-cffi==25.1.*",
-    "bcrypt==5.0.*",
-    "prometheus_client==0.25.*",
-];
+use super::{Database, Template};
 
-/// The interpreter to run: `import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg` works in it.
-///
-/// # Panics
-/// When there is no Python 3.10 or newer, or the package index cannot be reached. The message says what to do.
-pub fn dot_python() -> PathBuf {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(find_or_make).clone()
+/// Which Django OAuth Toolkit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// 1.5.0, on the last Django that it runs on.
+    Oldest,
+    /// 3.4.1.
+    Newest,
 }
 
-fn find_or_make() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "the only way to tell a test something is its environment")]
-    if let Some(python) = std::env::var_os("OAUTHCTL_TEST_PYTHON") {
-        let python = PathBuf::from(python);
-        run(Command::new(&python)
-            .args(["-c", "import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg"]));
-        return python;
-    }
-    // `CARGO_TARGET_TMPDIR` is `<target directory>/tmp`.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let directory = target.join("dot-venv");
-    let lock_file = File::create(target.join("dot-venv.lock")).unwrap();
-    let _lock = Flock::lock(lock_file, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
+impl Release {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Oldest, Self::Newest];
 
-    let python = directory.join("bin").join("python");
-    // Written last: an environment without it is one that an interrupted run left behind.
-    let complete = directory.join("complete");
-    let wanted = REQUIREMENTS.join("\n");
-    if fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
-        return python;
+    /// What the environment holds. A change here makes a new environment.
+    fn requirements(self) -> &'static [&'static str] {
+        match self {
+            Self::Oldest => &["django-oauth-toolkit==1.5.0", "Django==4.2.*", "psycopg[binary]"],
+            Self::Newest => &[
+                "django-oauth-toolkit==3.4.1",
+                "Django==5.2.*",
+                "psycopg[binary]",
+                "argon2-cffi==25.1.*",
+                "bcrypt==5.0.*",
+                "prometheus_client==0.25.*",
+            ],
+        }
     }
-    if directory.exists() {
-        fs::remove_dir_all(&directory).unwrap();
+
+    fn imports(self) -> &'static str {
+        match self {
+            Self::Oldest => "import django, oauth2_provider, psycopg",
+            Self::Newest => "import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg",
+        }
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&directory));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(REQUIREMENTS));
-    fs::write(&complete, wanted).unwrap();
-    python
+
+    /// The variable that names an interpreter, and the directory of the one that is made otherwise.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Oldest => ("OAUTHCTL_TEST_PYTHON_OLDEST", "dot-venv-oldest"),
+            Self::Newest => ("OAUTHCTL_TEST_PYTHON", "dot-venv"),
+        }
+    }
+
+    /// The interpreter to run.
+    ///
+    /// # Panics
+    /// When there is no Python 3.10 or newer, or the package index cannot be reached. The message says what to do.
+    pub fn python(self) -> PathBuf {
+        static OLDEST: OnceLock<PathBuf> = OnceLock::new();
+        static NEWEST: OnceLock<PathBuf> = OnceLock::new();
+        let python = match self {
+            Self::Oldest => &OLDEST,
+            Self::Newest => &NEWEST,
+        };
+        python.get_or_init(|| self.find_or_make()).clone()
+    }
+
+    /// A script in `tests/conformance`, with Django's settings there, on a database.
+    pub fn script(self, database: &Database, script: &str) -> Command {
+        let mut command = Command::new(self.python());
+        command
+            .args(["-X", "utf8", script])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .envs(database.variables());
+        command
+    }
+
+    /// A database of a test's own as this release's `migrate` leaves it.
+    pub fn migrated(self) -> Database {
+        static OLDEST: OnceLock<Database> = OnceLock::new();
+        static NEWEST: OnceLock<Database> = OnceLock::new();
+        let template = match self {
+            Self::Oldest => &OLDEST,
+            Self::Newest => &NEWEST,
+        };
+        let template = template.get_or_init(|| {
+            let database = Database::create(Template::Empty);
+            self.manage(&database, &["migrate", "--verbosity", "0"], &[]);
+            database
+        });
+        template.copy()
+    }
+
+    /// Runs `manage.py` there; returns what it printed.
+    #[track_caller]
+    pub fn manage(self, database: &Database, arguments: &[&str], environment: &[(&str, String)]) -> String {
+        let mut command = self.script(database, "manage.py");
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        let output = command.output().expect("the interpreter runs");
+        let log = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "manage.py {arguments:?}\n{log}");
+        log
+    }
+
+    fn find_or_make(self) -> PathBuf {
+        let (variable, name) = self.names();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the only way to tell a test something is its environment"
+        )]
+        if let Some(python) = std::env::var_os(variable) {
+            let python = PathBuf::from(python);
+            run(Command::new(&python).args(["-c", self.imports()]));
+            return python;
+        }
+        // `CARGO_TARGET_TMPDIR` is `<target directory>/tmp`.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let directory = target.join(name);
+        let lock_file = File::create(target.join(format!("{name}.lock"))).unwrap();
+        let _lock = Flock::lock(lock_file, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
+
+        let python = directory.join("bin").join("python");
+        // Written last: an environment without it is one that an interrupted run left behind.
+        let complete = directory.join("complete");
+        let wanted = self.requirements().join("\n");
+        if fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
+            return python;
+        }
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
+        }
+        run(Command::new("python3").args(["-m", "venv"]).arg(&directory));
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(self.requirements()));
+        fs::write(&complete, wanted).unwrap();
+        python
+    }
+}
+
+/// The interpreter of the newest release.
+pub fn dot_python() -> PathBuf {
+    Release::Newest.python()
 }
 
 fn run(command: &mut Command) {
     let hint = "the conformance tests need python3 (3.10 or newer) with venv, and PyPI; or in OAUTHCTL_TEST_PYTHON \
-        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1, prometheus_client and psycopg";
+        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1, prometheus_client and psycopg, and \
+        in OAUTHCTL_TEST_PYTHON_OLDEST one with django-oauth-toolkit 1.5.0, Django 4.2 and psycopg";
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}\n{hint}"));
     let log = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{command:?} failed:\n{}\n{hint}", String::from_utf8_lossy(&log));

@@ -1,0 +1,230 @@
+//! A plan in a file, to be reviewed by somebody and applied later, or not at all.
+//!
+//! The file holds the steps, with the digest of every row that they touch, what the plan was made from, and a digest of
+//! all that. It is never executed: apply plans again and demands that the same steps come out, so a file can only stop an
+//! apply, never make it do something else. Holds no secret. Pure.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Plan, Step};
+use crate::model::ClientId;
+
+/// What the file is, with the version of its format.
+const FORMAT: &str = "oauthctl saved plan 1";
+
+/// What a plan was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The digest of `oauth.toml`: [`digest`].
+    pub config: String,
+    /// The database's name.
+    pub database: String,
+    /// The oid of the application table, by which databases of the same name differ.
+    pub table: u32,
+    /// `--target`.
+    pub targets: Vec<String>,
+    /// Whether cleanup is part of it; it has its own instant.
+    pub cleanup: bool,
+    /// The instant of the cleanup, RFC 3339.
+    pub as_of: Option<String>,
+}
+
+/// A plan that was read from a file and is what was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved {
+    /// What it was made from.
+    pub origin: Origin,
+    steps: Vec<Value>,
+}
+
+/// Why a saved plan may not be applied.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SavedError {
+    /// The file is something else.
+    #[error("this is no saved plan{0}")]
+    NotAPlan(&'static str),
+    /// The digest is another one.
+    #[error("the saved plan was edited, or is damaged: its digest is another one")]
+    Edited,
+    /// The file has changed.
+    #[error("the plan is stale: oauth.toml is not the one that it was made from")]
+    OtherConfig,
+    /// Another database, or another table.
+    #[error("the plan was made for another database: {0}")]
+    OtherDatabase(String),
+    /// Planning again finds other steps.
+    #[error("the plan is stale: {} changed since it was made", listed(.0))]
+    Stale(BTreeSet<ClientId>),
+}
+
+fn listed(client_ids: &BTreeSet<ClientId>) -> String {
+    client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// SHA-256, in hexadecimal digits.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The steps, without who depends on them: that changes with every token.
+fn steps_of(plan: &Plan) -> Result<Vec<Value>, serde_json::Error> {
+    plan.steps.iter().map(step_of).collect()
+}
+
+fn step_of(step: &Step) -> Result<Value, serde_json::Error> {
+    let mut step = serde_json::to_value(step)?;
+    if let Some(step) = step.as_object_mut() {
+        step.remove("dependents");
+    }
+    Ok(step)
+}
+
+fn digest_of(origin: &Value, steps: &Value) -> String {
+    digest(&json!([FORMAT, origin, steps]).to_string())
+}
+
+/// The text of the file.
+///
+/// # Errors
+/// None that can happen: the values serialise.
+pub fn save(plan: &Plan, origin: &Origin) -> Result<String, serde_json::Error> {
+    let (origin, steps) = (serde_json::to_value(origin)?, Value::from(steps_of(plan)?));
+    let digest = digest_of(&origin, &steps);
+    let document = json!({ "format": FORMAT, "digest": digest, "origin": origin, "steps": steps });
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+impl Saved {
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// When it is something else, of another version, or not what was written.
+    pub fn read(text: &str) -> Result<Self, SavedError> {
+        let mut document: Value = serde_json::from_str(text).map_err(|_| SavedError::NotAPlan(""))?;
+        match document["format"].as_str() {
+            Some(FORMAT) => {}
+            Some(other) if other.starts_with("oauthctl saved plan ") => {
+                return Err(SavedError::NotAPlan(" of this version of oauthctl"));
+            }
+            _ => return Err(SavedError::NotAPlan("; a JSON plan of --json-out is not one either")),
+        }
+        let (origin, steps) = (document["origin"].take(), document["steps"].take());
+        if document["digest"] != digest_of(&origin, &steps) {
+            return Err(SavedError::Edited);
+        }
+        let origin = serde_json::from_value(origin).map_err(|_| SavedError::Edited)?;
+        let Value::Array(steps) = steps else { return Err(SavedError::Edited) };
+        Ok(Self { origin, steps })
+    }
+
+    /// Whether the plan that comes out now, from this, is the saved one.
+    ///
+    /// # Errors
+    /// With what is different.
+    pub fn check(&self, now: &Plan, origin: &Origin) -> Result<(), SavedError> {
+        if self.origin.config != origin.config {
+            return Err(SavedError::OtherConfig);
+        }
+        if (&self.origin.database, self.origin.table) != (&origin.database, origin.table) {
+            return Err(SavedError::OtherDatabase(self.origin.database.clone()));
+        }
+        // A step that does not serialise differs from every other.
+        let now: Vec<Value> = now.steps.iter().map(|step| step_of(step).unwrap_or_default()).collect();
+        let only_in = |one: &[Value], other: &[Value]| {
+            one.iter().filter(|step| !other.contains(step)).map(client_id).collect::<BTreeSet<_>>()
+        };
+        if now == self.steps {
+            return Ok(());
+        }
+        let mut different = only_in(&now, &self.steps);
+        different.extend(only_in(&self.steps, &now));
+        Err(SavedError::Stale(different))
+    }
+}
+
+/// The application of a step, by the name that it has now.
+fn client_id(step: &Value) -> ClientId {
+    let now = step["row"]["client_id"].as_str().or_else(|| step["client_id"].as_str());
+    ClientId::new(now.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Dependents, Key};
+    use crate::plan::{DeleteReason, FieldSetting, RowRef};
+
+    fn plan(fingerprint: &str, tokens: u64) -> Plan {
+        let row = RowRef {
+            key: Key::new("1"),
+            client_id: ClientId::new("legacy"),
+            fingerprint: fingerprint.to_owned(),
+        };
+        let fields = vec![FieldSetting {
+            field: crate::model::Field::Name.into(),
+            value: crate::plan::Value::Text("Batch".to_owned()),
+            declared: true,
+        }];
+        let dependents = Dependents { access_tokens: tokens, ..Dependents::default() };
+        let steps = vec![
+            Step::Create { client_id: ClientId::new("batch"), fields },
+            Step::Delete { row, name: String::new(), reason: DeleteReason::Removed, dependents },
+        ];
+        Plan { steps, ..Plan::default() }
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            config: digest("[cleanup]"),
+            database: "shop".to_owned(),
+            table: 16_384,
+            targets: vec!["batch".to_owned()],
+            cleanup: true,
+            as_of: Some("2026-01-02T03:04:05Z".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_read_and_tokens_do_not_matter() {
+        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
+        assert_eq!(saved.origin, origin());
+        assert_eq!(saved.check(&plan("a", 2), &origin()), Ok(()));
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
+        let stale = |client_ids: &[&str]| {
+            Err(SavedError::Stale(client_ids.iter().map(|id| ClientId::new(*id)).collect()))
+        };
+        assert_eq!(saved.check(&plan("b", 1), &origin()), stale(&["legacy"]));
+        assert_eq!(saved.check(&Plan::default(), &origin()), stale(&["batch", "legacy"]));
+        let other = Origin { config: digest("[cleanup] "), ..origin() };
+        assert_eq!(saved.check(&plan("a", 1), &other), Err(SavedError::OtherConfig));
+        for other in [Origin { table: 1, ..origin() }, Origin { database: "x".to_owned(), ..origin() }] {
+            assert_eq!(saved.check(&plan("a", 1), &other), Err(SavedError::OtherDatabase("shop".to_owned())));
+        }
+    }
+
+    #[test]
+    fn no_character_can_be_changed() {
+        let text = save(&plan("a", 1), &origin()).unwrap();
+        let mut refused = 0;
+        for (place, character) in text.char_indices().filter(|(_, character)| character.is_alphanumeric()) {
+            let other = if character == 'z' { 'y' } else { 'z' };
+            let edited = format!("{}{other}{}", &text[..place], &text[place + character.len_utf8()..]);
+            Saved::read(&edited).unwrap_err();
+            refused += 1;
+        }
+        assert!(refused > 300);
+        for other in ["", "{}", "[]", "null", "{\"format_version\": \"1.0\"}"] {
+            assert!(matches!(Saved::read(other), Err(SavedError::NotAPlan(_))), "{other}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What keeps a run from its first delete: looked for by the run itself, and before that by whoever shows a plan or is
+//! about to write the changes that come before a cleanup. Changes nothing, prints nothing.
+
+use deadpool_postgres::Object;
+
+use super::connection::Fault;
+use super::{Pace, SweepError};
+use crate::db::engine;
+use crate::db::layout::{Layout, Table};
+use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, SILENCE, Silent};
+use crate::model::{FkChecks, Strategy, Sweep, TableRole};
+
+/// What a run goes by that may begin.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    pub excluded: Excluded,
+    /// Whether a trigger may keep rows from being deleted without an error.
+    pub vetoes: bool,
+    /// With `fk_checks = "set"`.
+    pub silent: Option<Silent>,
+    /// With `strategy = "rewrite"`.
+    pub rewrite: Option<Rewrite<'a>>,
+}
+
+/// Why a run may not begin.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The reason that the run fails with.
+    pub first: SweepError,
+    others: Vec<SweepError>,
+}
+
+impl Refused {
+    fn of(refusals: Vec<SweepError>) -> Option<Self> {
+        let mut refusals = refusals.into_iter();
+        refusals.next().map(|first| Self { first, others: refusals.collect() })
+    }
+}
+
+/// Every reason why a run would be refused before its first delete; none: it may begin.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn refusals(
+    client: &mut Object,
+    layout: &Layout,
+    sweeps: &[Sweep],
+    pace: &Pace,
+) -> Result<Vec<SweepError>, SweepError> {
+    Ok(match admit(client, layout, sweeps, pace).await? {
+        Ok(_) => Vec::new(),
+        Err(Refused { first, others }) => std::iter::once(first).chain(others).collect(),
+    })
+}
+
+/// Looks at the server, the tables and the role.
+pub(super) async fn admit<'a>(
+    client: &mut Object,
+    layout: &'a Layout,
+    sweeps: &'a [Sweep],
+    pace: &Pace,
+) -> Result<Result<Admission<'a>, Refused>, SweepError> {
+    let tables = tables(layout, sweeps);
+    let mut refusals: Vec<SweepError> = hidden(&tables).into_iter().collect();
+    let reading = |error| Fault::reading(error).into_error();
+    let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
+    if let Some(refusal) = server.refusal() {
+        // What the statements below would find there says little.
+        return Ok(Err(Refused { first: SweepError::Engine(refusal), others: refusals }));
+    }
+    if pace.max_replica_lag.is_some() && pace.strategy == Strategy::Batches && !server.shows_replicas() {
+        refusals.push(SweepError::Engine(format!(
+            "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
+        )));
+    }
+    let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
+    let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
+    let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
+    match pace.strategy {
+        Strategy::Batches => {
+            let obstacles = tokens::obstacles(&*transaction, layout, sweeps).await?;
+            if !obstacles.is_empty() {
+                refusals.push(SweepError::Obstacles(obstacles));
+            }
+            admission.vetoes = tokens::has_vetoes(&*transaction, &tables).await?;
+            if pace.fk_checks == FkChecks::Set {
+                match Silent::find(&*transaction, layout, sweeps).await? {
+                    Ok(silent) => admission.silent = Some(silent),
+                    Err(hindrances) => refusals.push(SweepError::FkChecks(hindrances)),
+                }
+            }
+        }
+        Strategy::Rewrite => {
+            let mut hindrances = Vec::new();
+            if pace.max_rows.is_some() {
+                hindrances.push(Hindrance::here("max_rows is set, and a rewrite is all or nothing"));
+            }
+            match Rewrite::find(&*transaction, layout, sweeps, admission.excluded.clone()).await? {
+                Ok(rewrite) => admission.rewrite = Some(rewrite),
+                Err(more) => hindrances.extend(more),
+            }
+            if !hindrances.is_empty() {
+                refusals.push(SweepError::Rewrite(hindrances));
+            }
+            // Without the triggers it is faster. They would find nothing: every row was there before.
+            if transaction.batch_execute(SILENCE).await.is_err()
+                && let Some(rewrite) = &mut admission.rewrite
+            {
+                rewrite.keep_triggers();
+            }
+        }
+    }
+    Ok(Refused::of(refusals).map_or(Ok(admission), Err))
+}
+
+/// The tables that the sweeps read or change.
+fn tables<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
+    [TableRole::RefreshToken, TableRole::AccessToken]
+        .into_iter()
+        .chain(sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()))
+        .filter_map(|role| layout.table(role))
+        .collect()
+}
+
+fn hidden(tables: &[&Table]) -> Option<SweepError> {
+    let mut hidden: Vec<String> =
+        tables.iter().filter(|table| table.row_security).map(|table| table.sql()).collect();
+    hidden.sort();
+    hidden.dedup();
+    (!hidden.is_empty()).then_some(SweepError::RowSecurity(hidden))
+}

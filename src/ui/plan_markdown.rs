@@ -1,0 +1,264 @@
+//! A plan as one comment on a pull request: a marker to find it again, what would be deleted in the title, and as much
+//! of the rest as a comment holds.
+//!
+//! A forge refuses comments that are too long. So the same plan is written ever shorter until it fits: every change,
+//! folded; a table; a table of the deletions; the counts. Pure. Text of the file and of the database cannot become
+//! markup, a mention or a link: in fenced blocks it never begins a line, and elsewhere it is written in character
+//! references.
+
+use std::fmt::Write as _;
+
+use super::plan::{
+    CleanupForecast, Detail, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
+};
+use super::{DIM, GREEN, RED, paint};
+use crate::model::{Attribute, Dependents, Field};
+use crate::plan::guard::Refusal;
+use crate::plan::{DeleteReason, Plan, Step, Summary};
+
+/// What GitHub takes, in UTF-16 units; others take more.
+const LIMIT: usize = 65_536;
+
+/// More violations than this are counted.
+const LISTED: usize = 20;
+
+/// The comment. `subject` tells the comments of several files apart.
+#[must_use]
+pub fn render(
+    plan: &Plan,
+    forecast: Option<&CleanupForecast>,
+    refusal: Option<&Refusal>,
+    subject: &str,
+) -> String {
+    let head = head(plan, subject);
+    let tail = tail(plan, forecast);
+    let refused = refusal.map(violations).unwrap_or_default();
+    let whole = |body: String| format!("{head}{refused}{body}{tail}");
+    let deletions = |step: &Step| matches!(step, Step::Delete { .. });
+    let ever_shorter: [&dyn Fn() -> String; 5] = [
+        &|| whole(plan.steps.iter().map(folded).collect()),
+        &|| whole(table(plan, |_| true)),
+        &|| whole(table(plan, deletions)),
+        &|| whole(String::new()),
+        &|| head.clone(),
+    ];
+    let last = ever_shorter.len() - 1;
+    for (position, attempt) in ever_shorter.into_iter().enumerate() {
+        let mut text = attempt();
+        if position > 0 && !plan.is_empty() {
+            text += "\nThe rest is too long for a comment: `oauthctl plan` shows everything.\n";
+        }
+        if position == last || text.encode_utf16().count() <= LIMIT {
+            return text;
+        }
+    }
+    head
+}
+
+/// The marker and the title.
+fn head(plan: &Plan, subject: &str) -> String {
+    let Summary { create, update, rename, adopt, delete } = plan.summary();
+    let part = |count: usize, what: &str| format!("{} to {what}", grouped(count as u64));
+    let mut parts = Vec::new();
+    if delete > 0 {
+        parts.push(format!("**{}**", part(delete, "delete")));
+    }
+    for (count, what) in [(create, "create"), (update, "update"), (rename, "rename"), (adopt, "adopt")] {
+        if count > 0 {
+            parts.push(part(count, what));
+        }
+    }
+    let title = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
+    let (total, declared) = (plural(plan.total, "application"), grouped(plan.declared as u64));
+    let subject = inert(subject);
+    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\nOf {total}, {declared} declared.\n")
+}
+
+fn violations(refusal: &Refusal) -> String {
+    let mut out = "\n> [!CAUTION]\n> `apply` will refuse this:\n".to_owned();
+    for violation in refusal.violations.iter().take(LISTED) {
+        let _ = write!(out, "> - {}", inert(&violation.to_string()));
+        let _ = match violation.allow() {
+            Some(flag) => writeln!(out, "; to let it through: {}", code(&flag)),
+            None => writeln!(out, "; delete or repoint those rows first"),
+        };
+    }
+    if let Some(more @ 1..) = refusal.violations.len().checked_sub(LISTED) {
+        let _ = writeln!(out, "> - and {} more", grouped(more as u64));
+    }
+    out
+}
+
+/// One step: with everything that changes behind a line that says what it is, if more changes than that line says.
+fn folded(step: &Step) -> String {
+    let mut line = title(step);
+    if let Some(reach) = reach(step) {
+        let _ = write!(line, " ({})", inert(&reach));
+    }
+    let lines = match step {
+        Step::Create { fields, .. } => {
+            let mut styled = String::new();
+            render_settings(&mut styled, fields, Detail::Changes);
+            styled.lines().map(|line| format!("+{}", plain(&line.replacen(&added(), "", 1)))).collect()
+        }
+        Step::Update { changes, unchanged, .. } => {
+            let mut styled = String::new();
+            render_changes(&mut styled, changes);
+            let mut lines: Vec<String> = styled.lines().map(signed).collect();
+            if *unchanged > 0 && !lines.is_empty() {
+                lines.push(format!(" # {}", plural(*unchanged as u64, "unchanged field")));
+            }
+            lines
+        }
+        Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
+    };
+    if lines.is_empty() {
+        return format!("\n- {line}\n");
+    }
+    format!("\n<details><summary>{line}</summary>\n\n```diff\n{}\n```\n\n</details>\n", lines.join("\n"))
+}
+
+/// `delete <code>legacy</code>`.
+fn title(step: &Step) -> String {
+    let name = code(step.client_id().as_str());
+    match step {
+        Step::Create { .. } => format!("create {name}"),
+        Step::Update { row, client_id, changes, .. } => {
+            let verb = if changes.is_empty() { "rename" } else { "update" };
+            if row.client_id == *client_id {
+                format!("{verb} {name}")
+            } else {
+                format!("{verb} {name}, until now {}", code(row.client_id.as_str()))
+            }
+        }
+        Step::Adopt { .. } => format!("adopt {name}"),
+        Step::Delete { name: shown, reason, .. } => {
+            let shown = if shown.is_empty() { String::new() } else { format!(" \"{}\"", inert(shown)) };
+            let why = match reason {
+                DeleteReason::Removed => "",
+                DeleteReason::Pruned => ", which the file does not mention",
+            };
+            format!("<b>delete</b> {name}{shown}{why}")
+        }
+    }
+}
+
+/// Who would notice.
+fn reach(step: &Step) -> Option<String> {
+    let words = |styled: String| plain(&styled).trim_start_matches(['!', '#', ' ']).to_owned();
+    match step {
+        Step::Create { .. } | Step::Adopt { .. } => None,
+        Step::Update { dependents, .. } => {
+            dependents.as_ref().map(|dependents: &Dependents| words(in_use(dependents)))
+        }
+        Step::Delete { dependents, .. } => Some(words(dies_with(dependents))),
+    }
+}
+
+/// The names of DOT's fields are good as they are; those of columns are anybody's.
+fn key(attribute: &Attribute) -> String {
+    match attribute {
+        Attribute::Field(field) => field.key().to_owned(),
+        Attribute::Column(_) => inert(&attribute.key()),
+    }
+}
+
+/// A row for each of these steps.
+fn table(plan: &Plan, which: impl Fn(&Step) -> bool) -> String {
+    let mut out = String::new();
+    for step in plan.steps.iter().filter(|step| which(step)) {
+        if out.is_empty() {
+            out += "\n| what | fields | who would notice |\n|---|---|---|\n";
+        }
+        let fields: Vec<String> = match step {
+            Step::Update { changes, .. } => changes.iter().map(|change| key(&change.field)).collect(),
+            Step::Create { .. } | Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
+        };
+        let (fields, reach) = (fields.join(", "), reach(step).unwrap_or_default());
+        let _ = writeln!(out, "| {} | {fields} | {} |", title(step), inert(&reach));
+    }
+    out
+}
+
+fn tail(plan: &Plan, forecast: Option<&CleanupForecast>) -> String {
+    let mut out = String::new();
+    for line in left_alone(plan, Detail::Changes) {
+        let _ = write!(out, "\n{}\n", inert(&line));
+    }
+    let Some(CleanupForecast { as_of, rows }) = forecast else { return out };
+    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    if total == 0 {
+        let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");
+        return out;
+    }
+    let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
+    out += "| category | rows |\n|---|--:|\n";
+    for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
+        let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
+    }
+    out
+}
+
+/// A line of a change with its sign in front, as a `diff` block wants it. The colours of the sign cannot be forged: text
+/// of the file and the database has no control characters by now.
+fn signed(styled: &str) -> String {
+    let (gone, added) = (removed(), added());
+    if styled.contains(&gone) {
+        format!("-{}", plain(&styled.replacen(&gone, "", 1)))
+    } else if styled.contains(&added) {
+        format!("+{}", plain(&styled.replacen(&added, "", 1)))
+    } else if styled.contains(&paint(DIM, "→")) || styled.contains(Field::ClientSecret.key()) {
+        format!("!{}", plain(styled))
+    } else {
+        format!(" {}", plain(styled))
+    }
+}
+
+fn removed() -> String {
+    paint(RED, "-") + " "
+}
+
+fn added() -> String {
+    paint(GREEN, "+") + " "
+}
+
+fn plain(styled: &str) -> String {
+    anstream::adapter::strip_str(styled).to_string()
+}
+
+/// Text that stays text.
+fn inert(text: &str) -> String {
+    referenced(text, true)
+}
+
+/// The same in a `code` element, where forges look for no names of theirs; good for copying.
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", referenced(text, false))
+}
+
+/// What could be markup is written as a character reference, and what could begin a mention of somebody or a reference to
+/// an issue is parted from what follows.
+fn referenced(text: &str, parted: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let visible = super::plan::visible(text);
+    let mut characters = visible.chars().peekable();
+    while let Some(character) = characters.next() {
+        let harmless = character.is_alphanumeric()
+            || " .,-/();='\"".contains(character)
+            || (character == ':' && characters.peek() == Some(&' '));
+        // Two dashes would end the marker, and some forges make links of what begins with www.
+        let ends = (character == '-' && out.ends_with('-')) || (character == '.' && out.ends_with("www"));
+        if harmless && !ends {
+            out.push(character);
+            continue;
+        }
+        let _ = write!(out, "&#{};", u32::from(character));
+        if parted && "@#!~$%&".contains(character) {
+            out += "&#8288;";
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;
