@@ -223,9 +223,7 @@ pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) 
     let mut watch = session.watch("Hashing secrets");
     let sealed = seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut watch);
     drop(watch);
-    if let Ok(sealed) = &sealed {
-        session.known.note(sealed);
-    }
+    let sealed = sealed.inspect(|sealed| session.known.note(sealed));
     sealed.map_err(|error| match error {
         SealError::Stopped(_) => session.stopped(),
         SealError::Entropy(error) => Error::from_source(Exit::Failed, &error),
