@@ -9,6 +9,7 @@ from pathlib import Path
 import applications
 import contenders
 import measure
+import secret_hashes
 import traffic
 from cluster import Cluster
 
@@ -33,6 +34,10 @@ def arguments():
     scale.add_argument("--applications", type=int, default=10_000)
     scale.add_argument("--repeat", type=int, default=3)
     scale.add_argument("--loop", type=int, default=10, help="how often createapplication runs")
+    secrets = benchmarks.add_parser("secrets")
+    secrets.add_argument("--secrets", type=int, default=200)
+    secrets.add_argument("--iterations", type=int, default=1_200_000)
+    secrets.add_argument("--repeat", type=int, default=3)
     return parser.parse_args()
 
 
@@ -111,6 +116,9 @@ def main():
     with Cluster(given.shared_buffers) as cluster:
         if given.benchmark == "applications":
             applications.report(cluster, make_schema(cluster, "applications"), given, say)
+            return
+        if given.benchmark == "secrets":
+            secret_hashes.report(cluster, make_schema(cluster, "secrets"), given, say)
             return
         for sessions in given.sessions:
             dead = 0.02 if given.benchmark == "nightly" else 1

@@ -20,7 +20,7 @@ use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::ledger;
 use crate::hasher::StoredSecret;
-use crate::model::{ClientId, Field, Key};
+use crate::model::{Attribute, ClientId, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
 
 /// More dependent rows than this are deleted in batches of this size before the transaction commits.
@@ -321,7 +321,7 @@ async fn execute_update(
     let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { return Ok(()) };
     let cells = changes
         .iter()
-        .map(|FieldChange { field, before: _, after }| Ok((*field, cell(request, client_id, after)?)))
+        .map(|FieldChange { field, before: _, after }| Ok((field.clone(), cell(request, client_id, after)?)))
         .collect::<Result<Vec<_>, ApplyError>>()?;
     let touched = applications::update(transaction, request.layout, &row.key, client_id, &cells).await?;
     affected(|| format!("updating application \"{client_id}\""), 1, touched)
@@ -337,8 +337,8 @@ async fn create(
         let Step::Create { client_id, fields } = step else { continue };
         let cells = fields
             .iter()
-            .map(|setting| Ok((setting.field, cell(request, client_id, &setting.value)?)))
-            .collect::<Result<Vec<(Field, Cell<'_>)>, ApplyError>>()?;
+            .map(|setting| Ok((setting.field.clone(), cell(request, client_id, &setting.value)?)))
+            .collect::<Result<Vec<(Attribute, Cell<'_>)>, ApplyError>>()?;
         rows.push(NewApplication { client_id, cells });
     }
     let inserted = applications::insert(transaction, request.layout, &rows).await?;
@@ -352,7 +352,7 @@ async fn create(
 fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Result<Cell<'a>, ApplyError> {
     Ok(match value {
         Value::Absent => Cell::Null,
-        Value::Text(text) => Cell::Text(text.clone()),
+        Value::Text(text) | Value::Literal(text) => Cell::Text(text.clone()),
         Value::Flag(flag) => Cell::Text(flag.to_string()),
         Value::Uris(uris) => Cell::Text(uris.join(" ")),
         Value::User { key, username: _ } => Cell::Text(key.as_str().to_owned()),

@@ -82,12 +82,15 @@ FROM (SELECT n, pg_temp.spread(n) AS spread, pg_temp.spread(n + 500009) AS age,
              CASE WHEN n * 37 % 100 < 55 THEN 'E' WHEN n * 37 % 100 < 77 THEN 'R' WHEN n * 37 % 100 < 80 THEN 'O'
                   WHEN n * 37 % 100 < 88 THEN 'A' ELSE 'D' END AS class
       FROM generate_series(1::bigint, 120000) n) numbers;
+-- Tokens live ten hours and more, and none was made in the future.
+ALTER TABLE session ADD made timestamptz;
+UPDATE session SET made = least(expires - interval '10 hours', now() - pg_temp.days(pg_temp.spread(n + 7)))
+WHERE expires IS NOT NULL;
 CREATE UNIQUE INDEX ON session (n);
 ANALYZE session;
 
 INSERT INTO oauth2_provider_idtoken (id, jti, expires, scope, created, updated, application_id, user_id)
-SELECT n, md5('jti' || n)::uuid, expires, 'openid read', expires - interval '10 hours', expires - interval '10 hours',
-       application_id, user_id
+SELECT n, md5('jti' || n)::uuid, expires, 'openid read', made, made, application_id, user_id
 FROM session WHERE has_id_token
 UNION ALL -- left over from sessions whose access token is gone
 SELECT n, md5('jti' || n)::uuid, t, 'openid read', t - interval '10 hours', t - interval '10 hours', application_id,
@@ -99,7 +102,7 @@ FROM (SELECT *, now() - pg_temp.days(5 + 180 * pg_temp.spread(n)) AS t FROM sess
 INSERT INTO oauth2_provider_accesstoken (id, token, expires, scope, application_id, user_id, created, updated,
                                          source_refresh_token_id, id_token_id, token_checksum, resource)
 SELECT s.n, t, s.expires, CASE WHEN s.has_id_token THEN 'openid read' ELSE 'read' END, s.application_id, s.user_id,
-       s.expires - interval '10 hours', s.expires - interval '10 hours', predecessor.n,
+       s.made, s.made, predecessor.n,
        CASE WHEN s.has_id_token THEN s.n END, pg_temp.checksum(t), '[]'::jsonb
 FROM session s
 CROSS JOIN LATERAL pg_temp.token('access', s.n) t
@@ -107,16 +110,17 @@ LEFT JOIN session predecessor ON predecessor.n = s.n - 1 AND predecessor.class =
 WHERE s.class IN ('E', 'A', 'D')
 UNION ALL -- client credentials: no user, no refresh token
 SELECT n, t, expires, 'read', CASE WHEN n % 100 < 60 THEN 3 WHEN n % 100 < 85 THEN 4 ELSE 6 END, NULL,
-       expires - interval '10 hours', expires - interval '10 hours', NULL, NULL, pg_temp.checksum(t), '[]'::jsonb
+       made, made, NULL, NULL, pg_temp.checksum(t), '[]'::jsonb
 FROM (SELECT n, CASE WHEN n * 7 % 30 < 29 THEN now() - pg_temp.days(1 + 180 * pg_temp.spread(n))
                      ELSE now() + pg_temp.days(5 + 25 * pg_temp.spread(n)) END AS expires
       FROM generate_series(200001::bigint, 215000) n) machine
+CROSS JOIN LATERAL (SELECT least(expires - interval '10 hours', now() - pg_temp.days(pg_temp.spread(n)))) m(made)
 CROSS JOIN LATERAL pg_temp.token('access', n) t;
 
 INSERT INTO oauth2_provider_refreshtoken (id, token, access_token_id, application_id, user_id, created, updated,
                                           revoked, token_family, token_checksum, resource)
-SELECT s.n, t, CASE WHEN s.class IN ('E', 'A', 'D') THEN s.n END, s.application_id, s.user_id, made,
-       coalesce(gone, made), gone, md5('family' || CASE WHEN s.class = 'R' THEN s.n + 1 ELSE s.n END)::uuid,
+SELECT s.n, t, CASE WHEN s.class IN ('E', 'A', 'D') THEN s.n END, s.application_id, s.user_id, c.made,
+       coalesce(gone, c.made), gone, md5('family' || CASE WHEN s.class = 'R' THEN s.n + 1 ELSE s.n END)::uuid,
        pg_temp.checksum(t), '[]'::jsonb
 FROM session s
 LEFT JOIN session successor ON successor.n = s.n + 1
@@ -124,7 +128,7 @@ CROSS JOIN LATERAL pg_temp.token('refresh', s.n) t
 -- Rotated at the moment at which the successor's access token was made.
 CROSS JOIN LATERAL (SELECT CASE WHEN s.class = 'R'
                            THEN coalesce(successor.expires, now() - interval '20 days') - interval '10 hours' END) r(gone)
-CROSS JOIN LATERAL (SELECT coalesce(s.expires - interval '10 hours', gone - interval '3 days',
+CROSS JOIN LATERAL (SELECT coalesce(s.made, gone - interval '3 days',
                                     now() - pg_temp.days(16 + 150 * pg_temp.spread(s.n)))) c(made);
 
 INSERT INTO oauth2_provider_grant (id, code, expires, redirect_uri, scope, application_id, user_id, created, updated,

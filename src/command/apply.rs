@@ -17,7 +17,7 @@ use crate::db::ledger::Owner;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
-use crate::plan::seal::{Recipe, Sealed, seal};
+use crate::plan::seal::{Recipe, SealError, Sealed, seal};
 use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
 use crate::secret::Secret;
 use crate::ui::plan::{Detail, grouped, plural, render, render_refusal, visible};
@@ -220,8 +220,14 @@ pub(super) async fn execute(
 /// Makes the plan's secrets; shared with `createapplication`.
 pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
     let mut entropy = session.entropy();
-    seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut |_, _| {})
-        .map_err(|error| Error::from_source(Exit::Failed, &error))
+    let mut watch = session.watch("Hashing secrets");
+    let sealed = seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut watch);
+    drop(watch);
+    let sealed = sealed.inspect(|sealed| session.known.note(sealed));
+    sealed.map_err(|error| match error {
+        SealError::Stopped(_) => session.stopped(),
+        SealError::Entropy(error) => Error::from_source(Exit::Failed, &error),
+    })
 }
 
 /// Writes the secrets to their file before anything is committed: a file too many can be deleted, a secret that nobody

@@ -2,6 +2,7 @@
 
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -224,5 +225,6 @@ fn application(session: &Session, args: &CreateArgs) -> Result<Application, Erro
         client_secret: secret.map(SecretDeclaration::Plain),
         // Known once the type of the key is.
         user: None,
+        columns: BTreeMap::new(),
     })
 }

@@ -2,7 +2,9 @@
 //!
 //! Pure: finds places and words. Shows nothing.
 
+use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
+use crate::model::{Attribute, Field, UserRef};
 use crate::plan::{Finding, FindingCause};
 use crate::rules::Violation;
 
@@ -17,15 +19,22 @@ pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Pr
     problems
 }
 
-const fn place(finding: &Finding) -> PlaceOf<'_> {
+fn place(finding: &Finding) -> PlaceOf<'_> {
     let Finding { client_id, field, cause } = finding;
-    match (*field, cause) {
+    match (field, cause) {
         (_, FindingCause::RenameCollision { .. }) => PlaceOf::Renamed(client_id),
-        (Some(field), FindingCause::Rule(Violation { index: Some(index), .. })) => {
-            PlaceOf::Item(client_id, field, *index)
+        (Some(Attribute::Field(field)), FindingCause::Rule(Violation { index: Some(index), .. })) => {
+            PlaceOf::Item(client_id, *field, *index)
         }
-        (Some(field), FindingCause::NoSuchColumn(_)) => PlaceOf::Key(client_id, field),
-        (Some(field), _) => PlaceOf::Value(client_id, field),
+        (Some(Attribute::Field(field)), FindingCause::NoSuchColumn(_)) => PlaceOf::Key(client_id, *field),
+        (Some(Attribute::Field(field)), _) => PlaceOf::Value(client_id, *field),
+        (
+            Some(Attribute::Column(name)),
+            FindingCause::NoSuchCustomColumn { .. }
+            | FindingCause::GeneratedColumn
+            | FindingCause::ConfidentialColumn,
+        ) => PlaceOf::ColumnKey(client_id, name.as_str()),
+        (Some(Attribute::Column(name)), _) => PlaceOf::ColumnValue(client_id, name.as_str()),
         (None, _) => PlaceOf::ClientId(client_id),
     }
 }
@@ -45,7 +54,59 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
             literal(owner),
             literal(other)
         )),
+        FindingCause::UnfilledColumns { columns, key: None } => {
+            let block = config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());
+            problem.hint(format!(
+                "give them a value, for example\n{}\n{}",
+                columns_table(block),
+                column_lines(columns)
+            ))
+        }
+        FindingCause::UnfilledColumns { .. } => {
+            problem.hint("give these columns of the swapped model a default in the database, or create it with Django")
+        }
+        FindingCause::NoSuchCustomColumn { known } => problem.hint(other_column(field.as_ref(), known)),
+        FindingCause::GeneratedColumn => problem.hint("leave it out"),
+        FindingCause::NoSuchColumn(_) => {
+            problem.hint("leave it out, or upgrade Django OAuth Toolkit and run `manage.py migrate` first")
+        }
+        FindingCause::UnknownGrantType { .. } => problem
+            .hint("choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first"),
+        FindingCause::NoSuchUser(UserRef::Username(_)) => {
+            problem.hint("create the user in Django first, name another one, or leave `user` out")
+        }
+        FindingCause::NoSuchUser(UserRef::Key(_)) => problem.hint(
+            "`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out",
+        ),
+        FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
+        FindingCause::RenameCollision { .. } => {
+            problem.hint("if it has been renamed already, delete this table; else remove one of the two first")
+        }
+        FindingCause::ConfidentialColumn => {
+            problem.hint("leave it to Django, or to a default in the database")
+        }
         _ => problem,
+    }
+}
+
+/// A line for a field without which no application can be created.
+const fn example(field: Field) -> &'static str {
+    match field {
+        Field::ClientType => "client_type = \"confidential\"",
+        _ => "authorization_grant_type = \"authorization-code\"",
+    }
+}
+
+/// The column that was meant, or those that there are.
+fn other_column(attribute: Option<&Attribute>, known: &[String]) -> String {
+    let name = attribute.map_or("", Attribute::column);
+    match config::closest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => {
+            "the table has DOT's columns only; [database.tables] names the table of a swapped model"
+                .to_owned()
+        }
+        None => format!("it has {}", known.join(", ")),
     }
 }
 

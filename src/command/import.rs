@@ -72,7 +72,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
         return unmanaged(session, &config, inventory);
     }
     let wish = Wish { full: args.wish.full, hashes: args.wish.with_hashes, update: args.wish.update };
-    let import = import(&inventory.rows, &config, &inventory.drift, wish);
+    let import = import(&inventory.rows, &inventory.custom, &config, &inventory.drift, wish);
     let written = take_in(session, &config, is_there, import, args.dry_run)?;
     report(session, args, &written)?;
     if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {
@@ -88,7 +88,7 @@ pub async fn append(session: &mut Session, connected: &Connected, client_id: &Cl
     inventory::forget_secrets(&mut config, None);
     let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
     let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
-    let import = import(&inventory.rows, &config, &inventory.drift, Wish::default());
+    let import = import(&inventory.rows, &inventory.custom, &config, &inventory.drift, Wish::default());
     let written = take_in(session, &config, is_there, import, false)?;
     remarks(session, &written);
     if written.changes.add.is_empty() {
@@ -130,7 +130,11 @@ fn take_in(
     let edited = edit(&start, &changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     for (client_id, field) in &edited.left {
         let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
-        remarks.push(Remark { client_id: client_id.clone(), reason: Reason::Kept(*field, why), hint: None });
+        remarks.push(Remark {
+            client_id: client_id.clone(),
+            reason: Reason::Kept(field.clone(), why),
+            hint: None,
+        });
     }
     let mut written = Written {
         path,

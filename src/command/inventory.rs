@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::reconcile::{mentioned, read_only};
+use super::reconcile::{VERIFYING, mentioned, read_only};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::error::{Error, Exit};
 use crate::model::{
-    ClientId, Declared, Dependents, Key, Listed, RecentToken, SecretDeclaration, Selection, Usage,
+    ClientId, CustomColumns, Declared, Dependents, Key, Listed, RecentToken, SecretDeclaration, Selection,
+    Usage,
 };
 use crate::plan::drift::{Drift, drift};
 use crate::plan::seal;
@@ -125,6 +126,8 @@ pub struct Inventory {
     pub recent: BTreeMap<Key, Vec<RecentToken>>,
     /// How what the file mentions stands to the database.
     pub drift: BTreeMap<ClientId, Drift>,
+    /// The columns of the project's own.
+    pub custom: CustomColumns,
     /// How many rows were registered dynamically and are not mentioned by the file.
     pub dynamic: u64,
 }
@@ -180,9 +183,13 @@ async fn snapshot(
         }
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let secrets = seal::verify(&config.desired, &actual, session.threads(), &mut |_, _| {});
+    let (mut known, mut watch) = (seal::Known::default(), session.watch(VERIFYING));
+    let verdicts = seal::verify(&config.desired, &actual, &mut known, session.threads(), &mut watch);
+    drop(watch);
+    let secrets = verdicts.map_err(|_| session.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
-    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, dynamic: actual.dynamic })
+    let (custom, dynamic) = (actual.custom, actual.dynamic);
+    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic })
 }
 
 /// Forgets the plain secrets of the file, so that looking at many applications does not verify them all. A secret that

@@ -49,7 +49,7 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
     answer(session, &config, &inventory, if is_whole { Missing::Shown } else { Missing::Hidden })?;
     if session.global.format == Format::Text && is_whole && inventory.dynamic > 0 {
         let count = plural(inventory.dynamic, "dynamically registered application");
-        session.ui.status(format_args!("Not listed: {count}; --registration-source all lists them."));
+        session.ui.status(format_args!("Left out: {count} (--registration-source all)."));
     }
     Ok(Exit::Done)
 }

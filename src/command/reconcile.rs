@@ -21,6 +21,9 @@ use crate::plan::{Facts, Plan, retention, seal};
 use crate::sweep::{self, Pace};
 use crate::ui::plan::{CleanupForecast, visible};
 
+/// What the line says while declared secrets are verified.
+pub const VERIFYING: &str = "Verifying secrets";
+
 /// Flags that decide what is planned and what may be done.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ScopeArgs {
@@ -260,7 +263,10 @@ pub fn decide(
     scope: &ScopeArgs,
 ) -> Result<Plan, Error> {
     let threads = session.threads();
-    let secrets = seal::verify(&config.desired, actual, threads, &mut |_, _| {});
+    let mut watch = session.watch(VERIFYING);
+    let verdicts = seal::verify(&config.desired, actual, &mut session.known, threads, &mut watch);
+    drop(watch);
+    let secrets = verdicts.map_err(|_| session.stopped())?;
     let targets = super::plan::targets(&scope.targets);
     let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     crate::plan::plan(&config.desired, actual, &config.policy, &facts)
@@ -274,6 +280,9 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
     let mut mentioned = Mentioned::default();
     mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
     mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));
+    for (name, value) in applications.values().flat_map(|declared| &declared.application.columns) {
+        mentioned.columns.entry(name.clone()).or_default().push(value.clone());
+    }
     mentioned
 }
 

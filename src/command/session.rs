@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -23,8 +24,9 @@ use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
 use crate::model::Policy;
 use crate::plan::Finding;
-use crate::plan::seal::Recipe;
+use crate::plan::seal::{Known, Recipe};
 use crate::secret::{Entropy, EntropyError, Secret};
+use crate::ui::counter::Counter;
 use crate::ui::{Chatter, Ui, diagnostics};
 
 /// The file that is read when `--file` names none.
@@ -41,6 +43,8 @@ pub struct Session {
     pub global: GlobalArgs,
     /// Set by SIGINT or SIGTERM.
     pub interrupted: Interrupted,
+    /// What has been found of declared secrets.
+    pub known: Known,
 }
 
 /// A database with its tables.
@@ -93,7 +97,7 @@ impl Session {
         let dumb = variable("TERM").is_none_or(|term| term == "dumb");
         let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Normal };
         let ui = Ui::new(global.color, chatter, unicode, dumb);
-        Self { ui, global, interrupted: Interrupted::default() }
+        Self { ui, global, interrupted: Interrupted::default(), known: Known::default() }
     }
 
     /// Runs a verb that waits for the database, with signals listened to.
@@ -409,6 +413,22 @@ impl Session {
     #[must_use]
     pub fn threads(&self) -> NonZeroUsize {
         std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Counts on the terminal what is hashed, and stops that when a signal comes.
+    pub fn watch(&self, what: &'static str) -> impl FnMut(usize, usize) -> ControlFlow<()> + use<> {
+        let (mut counter, token) = (Counter::new(&self.ui, what), self.interrupted.token.clone());
+        move |done, total| {
+            counter.advance(done, total);
+            if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+
+    /// The error of work that a signal has stopped before anything was changed.
+    #[must_use]
+    pub fn stopped(&self) -> Error {
+        let exit = self.interrupted.exit().unwrap_or(Exit::Interrupted);
+        Error::new(exit, "interrupted; nothing was changed")
     }
 
     /// The operating system's randomness.

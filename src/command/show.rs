@@ -40,7 +40,7 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         recent: inventory.recent.get(key).map_or(&[], Vec::as_slice),
         file: has_file.then(|| config.source.path()),
         drift: inventory.drift(&client_id),
-        secret_compared: config.declares(&declared, Field::ClientSecret).then(|| {
+        secret_compared: config.declares(&declared, &Field::ClientSecret.into()).then(|| {
             let declared = config.desired.applications.get(&declared);
             declared.is_some_and(|declared| declared.application.client_secret.is_some())
         }),

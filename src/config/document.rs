@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::slot::{List, Slot};
-use super::values::{Confidential, Duration, Limit, Literal, Number, OrTable, UserKey};
+use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, Number, OrTable, UserKey};
 use crate::lint::Set;
-use crate::model::{Category, Field, FkChecks, Prune, Strategy};
+use crate::model::{Category, FkChecks, Prune, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -149,8 +149,10 @@ pub(super) struct Application {
     pub user: Slot<OrTable<UserKey, Username>>,
     /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
     pub protect: Slot<bool>,
-    /// Fields that are written when the application is created and left alone afterwards.
-    pub ignore: List<Field>,
+    /// Columns of the project's own, by name, where the Application model is swapped.
+    pub columns: Slot<BTreeMap<String, Slot<Free>>>,
+    /// Fields that are written when the application is created and left alone afterwards; `columns.NAME` for a column.
+    pub ignore: List<Ignored>,
 }
 
 /// Where a client secret is: exactly one of the keys.

@@ -65,7 +65,7 @@ impl Error {
             }
             Self::Choice { given, choices } => suggest::unknown_choice(subject, given, choices),
             Self::OutOfRange => Problem::error("number-too-large", message),
-            Self::NulByte => Problem::error("nul-byte", message),
+            Self::NulByte => Problem::error("nul-byte", message).hint("leave the \\u0000 out"),
             Self::Other(_) => Problem::error("invalid-value", message),
         }
     }

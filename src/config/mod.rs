@@ -36,7 +36,7 @@ pub use source::{Position, Source};
 pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
-use crate::model::{CleanupPolicy, ClientId, Desired, Field, Policy, Provider, TableNames};
+use crate::model::{Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, TableNames};
 use crate::secret::Secret;
 
 /// The largest file that is read, in bytes. Ten thousand applications take about four million.
@@ -109,8 +109,8 @@ impl Config {
 
     /// Whether the file has the key, also where what it refers to is not at hand.
     #[must_use]
-    pub fn declares(&self, client_id: &ClientId, field: Field) -> bool {
-        self.places.has(client_id, field)
+    pub fn declares(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
+        self.places.has(client_id, attribute)
     }
 }
 

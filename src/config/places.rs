@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::problem::Span;
 use super::slot::Placed;
-use crate::model::{ClientId, Field};
+use crate::model::{Attribute, ClientId, Field};
 
 /// Something in the file that a later stage has an opinion on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub enum PlaceOf<'a> {
     Key(&'a ClientId, Field),
     /// The value of a field; the header where the field is not written.
     Value(&'a ClientId, Field),
+    /// The name of a column of the project's own; the header where it is not written.
+    ColumnKey(&'a ClientId, &'a str),
+    /// Its value; the header where it is not written.
+    ColumnValue(&'a ClientId, &'a str),
     /// One item of a list, from 0; the whole value where there is no such item.
     Item(&'a ClientId, Field, usize),
     /// The client id in `[[removed]]`.
@@ -44,6 +48,7 @@ pub(super) struct ApplicationPlaces {
     pub header: Span,
     pub client_id: Option<Span>,
     fields: BTreeMap<Field, FieldPlace>,
+    columns: BTreeMap<String, FieldPlace>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,12 +60,22 @@ struct FieldPlace {
 
 impl ApplicationPlaces {
     pub fn new(header: Span) -> Self {
-        Self { header, client_id: None, fields: BTreeMap::new() }
+        Self { header, client_id: None, fields: BTreeMap::new(), columns: BTreeMap::new() }
     }
 
-    /// Whether a field is written.
-    pub fn has(&self, field: Field) -> bool {
-        self.fields.contains_key(&field)
+    /// Whether a key is written.
+    pub fn has(&self, attribute: &Attribute) -> bool {
+        match attribute {
+            Attribute::Field(field) => self.fields.contains_key(field),
+            Attribute::Column(name) => self.columns.contains_key(name),
+        }
+    }
+
+    /// Notes a column and gives its value back.
+    pub fn note_column<T>(&mut self, name: &str, placed: Placed<T>) -> T {
+        let place = FieldPlace { key: placed.key, value: placed.span, items: Vec::new() };
+        self.columns.insert(name.to_owned(), place);
+        placed.value
     }
 
     /// Notes a field and gives its value back.
@@ -85,8 +100,8 @@ impl Places {
     }
 
     /// Whether an application has the key.
-    pub fn has(&self, client_id: &ClientId, field: Field) -> bool {
-        self.applications.get(client_id).is_some_and(|application| application.fields.contains_key(&field))
+    pub fn has(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
+        self.applications.get(client_id).is_some_and(|application| application.has(attribute))
     }
 
     /// See [`PlaceOf`]; `None` where the file does not mention it.
@@ -95,6 +110,10 @@ impl Places {
         let field = |client_id, field| {
             let application = application(client_id)?;
             Some((application.fields.get(&field), &application.header))
+        };
+        let column = |client_id, name: &str| {
+            let application = application(client_id)?;
+            Some((application.columns.get(name), &application.header))
         };
         match place {
             PlaceOf::Application(id) => application(id).map(|found| found.header.clone()),
@@ -106,6 +125,12 @@ impl Places {
             }
             PlaceOf::Value(id, which) => {
                 field(id, which).map(|(found, header)| found.map_or(header, |found| &found.value).clone())
+            }
+            PlaceOf::ColumnKey(id, name) => {
+                column(id, name).map(|(found, header)| found.map_or(header, |found| &found.key).clone())
+            }
+            PlaceOf::ColumnValue(id, name) => {
+                column(id, name).map(|(found, header)| found.map_or(header, |found| &found.value).clone())
             }
             PlaceOf::Item(id, which, index) => field(id, which).map(|(found, header)| {
                 let item = found.map(|found| found.items.get(index).unwrap_or(&found.value));

@@ -22,6 +22,9 @@ use super::suggest::{self, quoted};
 /// The newtype name by which the reader recognises a value that may also be a table.
 pub(super) const OR_TABLE: &str = "$oauthctl::OrTable";
 
+/// The newtype name by which the reader recognises a value that may also be a date.
+pub(super) const OR_DATE: &str = "$oauthctl::OrDate";
+
 /// Reads a whole document. What is wrong with it is in `problems` afterwards.
 pub(super) fn read<'de, T: Deserialize<'de> + Default>(
     document: &Spanned<DeValue<'de>>,
@@ -182,6 +185,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     ) -> Result<V::Value, Error> {
         match (name, self.value.get_ref()) {
             (SLOT, _) => visitor.visit_seq(SlotAccess { node: Some(self), has_sent_place: false }),
+            (OR_DATE, DeValue::Datetime(date)) => visitor.visit_some(date.to_string().into_deserializer()),
             (OR_TABLE, DeValue::Table(_)) => visitor.visit_newtype_struct(self),
             (OR_TABLE, _) => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),

@@ -16,9 +16,6 @@ use super::document::{
 };
 use super::problem::Problem;
 
-/// Keys of the documented format that this version does not implement: the table at the top, and the key.
-const NOT_YET: [(&str, &str); 1] = [("applications", "columns")];
-
 /// The tables of the file as a message names them, and their keys.
 fn tables() -> [(&'static str, &'static [&'static str]); 10] {
     [
@@ -57,12 +54,6 @@ pub(super) fn unknown_key(
     is_table: bool,
 ) -> Problem {
     let table = above.first().copied().unwrap_or_default();
-    if NOT_YET.contains(&(table, key)) {
-        return Problem::error(
-            "not-yet-supported",
-            format!("{} is not supported by this version yet", quoted(key)),
-        );
-    }
     let subject = match above {
         [] if is_table => format!("unknown table `[{}]`", bare(key)),
         [] => format!("unknown key {} at the top level", quoted(key)),
@@ -239,17 +230,6 @@ mod tests {
     fn a_key_like_nothing_gets_the_list() {
         let hint = hint(&["removed"], "zzz", fields_of::<Renamed>());
         assert_eq!(hint.unwrap(), "must be one of from or to");
-    }
-
-    #[test]
-    fn a_key_of_a_later_version_says_so() {
-        for (table, key) in NOT_YET {
-            assert_eq!(unknown_key(&[table], key, &[], false).code, "not-yet-supported");
-            let place = format!("`[{table}");
-            let known = tables().into_iter().find(|(name, _)| name.contains(&place));
-            let keys = known.map(|(_, keys)| keys).expect("a table of the format");
-            assert!(!keys.contains(&key), "{key} is supported by now");
-        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Category, ClientId, Field, Limit, Prune, SecretDeclaration, TableRole, UserRef};
+use crate::model::{
+    Attribute, Category, ClientId, ColumnValue, Field, Limit, Moment, Prune, SecretDeclaration, TableRole,
+    UserRef,
+};
 
 mod agreement;
 mod references;
@@ -73,6 +76,13 @@ fn the_whole_format_is_understood() {
     assert!(
         matches!(&application.client_secret, Some(SecretDeclaration::Plain(secret)) if secret.expose() == "correct horse battery staple")
     );
+
+    let column = |name: &str| application.columns[name].clone();
+    assert_eq!(column("tenant_id"), ColumnValue::Integer(7));
+    assert_eq!(column("since"), ColumnValue::Moment(Moment::Instant, "2026-01-31T12:00:00Z".to_owned()));
+    let nested = serde_json::json!({ "lang": ["de", 1, true, "2026-01-31"] });
+    assert_eq!(column("größe"), ColumnValue::Nested(nested));
+    assert!(web.ignores(&Attribute::Column("tenant_id".to_owned())));
 
     let job = &config.desired.applications[&ClientId::new("nightly job")];
     assert_eq!(job.block, "job");
@@ -168,7 +178,7 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\ndcr_applications = { min_age = 1, min_aeg = 1 }", "unknown-key@2:35"),
         ("[cleanup]\nonly = [\"dcr\"]", "missing-key@2:9"),
         ("[cleanup]\nstrategy = 1", "wrong-type@2:12"),
-        ("[applications.a.columns]\nx = 1", "not-yet-supported@1:17"),
+        ("[applications.a.columns]\nuser_id = 1", "dot-column@2:1"),
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nredirect_uris = [\"a\\u001fb\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nallowed_origins = [\"\"]", "empty@2:20"),

@@ -3,13 +3,15 @@
 //! Here they are only told apart; `resolve` says what they mean.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::reader::OR_TABLE;
+use super::reader::{OR_DATE, OR_TABLE};
+use crate::model::{Attribute, Field};
 use crate::secret::Secret;
 
 /// A number or text.
@@ -179,6 +181,118 @@ impl<S: JsonSchema, T: JsonSchema> JsonSchema for OrTable<S, T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<T>()] })
+    }
+}
+
+/// A value of a column whose type only the database knows.
+#[derive(Clone, Debug)]
+pub(super) enum Free {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Flag(bool),
+    Date(String),
+    List(Vec<Self>),
+    Table(BTreeMap<String, Self>),
+}
+
+impl<'de> Deserialize<'de> for Free {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(OR_DATE, FreeVisitor)
+    }
+}
+
+struct FreeVisitor;
+
+impl<'de> Visitor<'de> for FreeVisitor {
+    type Value = Free;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    /// The reader sends dates like this.
+    fn visit_some<D: Deserializer<'de>>(self, date: D) -> Result<Free, D::Error> {
+        String::deserialize(date).map(Free::Date)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Free, D::Error> {
+        value.deserialize_any(self)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Free, E> {
+        Ok(Free::Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Free, E> {
+        Ok(Free::Integer(number))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Free, E> {
+        Ok(Free::Float(number))
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Free, E> {
+        Ok(Free::Flag(flag))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Free, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Free::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Free, A::Error> {
+        let mut table = BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            table.insert(key, value);
+        }
+        Ok(Free::Table(table))
+    }
+}
+
+impl JsonSchema for Free {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Free")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer", "number", "boolean", "array", "object"], "examples": [7] })
+    }
+}
+
+/// The name of a key of an application; `columns.NAME` for a column of the project's own.
+#[derive(Clone, Debug)]
+pub(super) struct Ignored(pub Attribute);
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        match key.strip_prefix("columns.") {
+            Some(name) => Ok(Self(Attribute::Column(name.to_owned()))),
+            None => Field::deserialize(key.as_str().into_deserializer()).map(|field| Self(field.into())),
+        }
+    }
+}
+
+impl JsonSchema for Ignored {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Ignored")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let column = json_schema!({ "type": "string", "pattern": "^columns\\..+" });
+        json_schema!({ "anyOf": [generator.subschema_for::<Field>(), column] })
     }
 }
 

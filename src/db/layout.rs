@@ -27,12 +27,20 @@ pub struct Column {
     pub name: String,
     /// Its type as SQL writes it, for casts, without a length: a cast to `varchar(9)` would truncate in silence.
     pub sql_type: String,
+    /// The same with precision and the like; of a type that is not PostgreSQL's own, with its schema.
+    pub full_type: String,
+    /// What a domain is made of; of any other type, its name.
+    pub base_type: String,
     /// The longest text that it takes, in code points; `None`: no limit.
     pub max_length: Option<u32>,
     /// `NOT NULL`.
     pub not_null: bool,
     /// Whether PostgreSQL fills it when an INSERT leaves it out (default, identity or generated).
     pub filled: bool,
+    /// Whether PostgreSQL alone writes it: generated, or an identity that is always its own.
+    pub generated: bool,
+    /// The expression of its default.
+    pub default: Option<String>,
 }
 
 /// One table.

@@ -1,6 +1,7 @@
 //! Many hashes at once: each takes a tenth of a second and more, and they do not depend on one another.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -10,25 +11,40 @@ use super::stored::{StoredSecret, Verdict};
 use super::{Hasher, Salt};
 use crate::secret::Secret;
 
+/// Somebody asked for an end before all was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stopped before all secrets were hashed")]
+pub struct Stopped;
+
+/// What is called with (done, total) after each item, on the calling thread; a break ends the work when the hashes that
+/// are under way are done.
+pub type OnHash<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
 /// Verifies each declared secret against its stored one on `threads` threads; the verdicts are in the order of the items.
 ///
-/// `progress` is called with (done, total) on the calling thread after each item. Memory is bounded by `threads` times
+/// Memory is bounded by `threads` times
 /// half a gigabyte (argon2 with the largest parameters that are computed; Django's take 100 MiB).
+///
+/// # Errors
+/// [`Stopped`], where `progress` asked for it.
 pub fn verify_all(
     items: &[(&StoredSecret, &Secret)],
     threads: NonZeroUsize,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Vec<Verdict> {
+    progress: OnHash<'_>,
+) -> Result<Vec<Verdict>, Stopped> {
     on_threads(items, threads, |(stored, secret)| stored.verify(secret), progress)
 }
 
 /// Encodes each secret with its salt on `threads` threads; the hashes are in the order of the items. See [`verify_all`].
+///
+/// # Errors
+/// [`Stopped`], where `progress` asked for it.
 pub fn encode_all(
     hasher: Hasher,
     items: &[(&Secret, &Salt)],
     threads: NonZeroUsize,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Vec<EncodedHash> {
+    progress: OnHash<'_>,
+) -> Result<Vec<EncodedHash>, Stopped> {
     on_threads(items, threads, |(secret, salt)| hasher.encode(secret, salt), progress)
 }
 
@@ -37,8 +53,8 @@ fn on_threads<I: Sync, O: Send>(
     items: &[I],
     threads: NonZeroUsize,
     work: impl Fn(&I) -> O + Sync,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Vec<O> {
+    progress: OnHash<'_>,
+) -> Result<Vec<O>, Stopped> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     let mut results = Vec::with_capacity(items.len());
@@ -57,11 +73,16 @@ fn on_threads<I: Sync, O: Send>(
         drop(sender);
         for result in receiver {
             results.push(result);
-            progress(results.len(), items.len());
+            if progress(results.len(), items.len()).is_break() {
+                next.store(items.len(), Ordering::Relaxed);
+            }
         }
     });
+    if results.len() < items.len() {
+        return Err(Stopped);
+    }
     results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 fn take<'a, I>(items: &'a [I], next: &AtomicUsize) -> Option<(usize, &'a I)> {

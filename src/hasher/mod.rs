@@ -14,7 +14,7 @@ mod stored;
 mod verify;
 
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
-pub use batch::{encode_all, verify_all};
+pub use batch::{OnHash, Stopped, encode_all, verify_all};
 pub use encoded::{EncodedHash, EncodedHashError};
 pub use storage::Storage;
 pub use stored::{StoredSecret, Unverifiable, Verdict};

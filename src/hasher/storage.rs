@@ -5,6 +5,7 @@ use std::fmt;
 use super::algorithm::Algorithm;
 use super::reading::{Hash, Reading, read};
 use super::stored::StoredSecret;
+use crate::model::words::plural;
 
 /// How the `client_secret` column holds its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl StoredSecret {
             Reading::Foreign(_) => Storage::Foreign,
             Reading::Hash(hash) if self.is_hashed() => {
                 let parameters = match &hash {
-                    Hash::Pbkdf2 { iterations, .. } => Some(format!("{iterations} iterations")),
+                    Hash::Pbkdf2 { iterations, .. } => Some(plural(u64::from(*iterations), "iteration")),
                     Hash::Argon2(hash) => {
                         Some(format!("{} KiB, {} passes, {} lanes", hash.memory, hash.passes, hash.lanes))
                     }
@@ -96,7 +97,7 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", "stored in clear"),
             (
                 "pbkdf2_sha256$600000$salt$fUeF88U6jACxTcz+0g4E0LA6RKHP32pua2Q3m+bnf2s=",
-                "hashed with pbkdf2_sha256, 600000 iterations",
+                "hashed with pbkdf2_sha256, 600,000 iterations",
             ),
             (
                 "bcrypt_sha256$$2b$12$abcdefghijklmnopqrstuuSRxkm6nWJzFzbmr2kgsY8eIYVVBTBEq",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -50,7 +51,11 @@ fn what_django_made_is_recognised_and_verified() {
 
     let mut progress = Vec::new();
     let two = NonZeroUsize::MIN.saturating_add(1);
-    let mut verdicts = verify_all(&items, two, &mut |done, total| progress.push((done, total)));
+    let mut verdicts = verify_all(&items, two, &mut |done, total| {
+        progress.push((done, total));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
 
     assert_eq!(progress, (1..=60).map(|done| (done, 60)).collect::<Vec<_>>());
     assert_eq!(verdicts.split_off(50), vec![Verdict::Differs; 10]);
@@ -227,6 +232,44 @@ fn salts_are_those_of_django() {
     assert_eq!(Salt::parse("a$b"), Err(SaltError));
 }
 
+/// On all cores, and in the order of the items although the first ones take longest.
+#[test]
+fn verdicts_found_together_are_in_order() {
+    let hash = |number: u32, text: &str| {
+        let hasher = Hasher::Pbkdf2Sha256 { iterations: if number < 2 { 20_000 } else { 10 } };
+        StoredSecret::new(hasher.encode(&secret(text), &Salt::parse("salt").unwrap()).as_str().to_owned())
+    };
+    let stored: Vec<_> = (0..20).map(|number| hash(number, &number.to_string())).collect();
+    let declared: Vec<_> = (0..20)
+        .map(|number| secret(&if number % 3 == 0 { "no".to_owned() } else { number.to_string() }))
+        .collect();
+    let items: Vec<_> = stored.iter().zip(&declared).collect();
+    let mut counts = Vec::new();
+    let verdicts = verify_all(&items, NonZeroUsize::MIN.saturating_add(3), &mut |done, total| {
+        counts.push((done, total));
+        ControlFlow::Continue(())
+    });
+    let matches: Vec<bool> =
+        verdicts.unwrap().into_iter().map(|verdict| verdict == Verdict::Matches).collect();
+    assert_eq!(matches, (0..20).map(|number| number % 3 != 0).collect::<Vec<_>>());
+    assert_eq!(counts, (1..=20).map(|done| (done, 20)).collect::<Vec<_>>());
+}
+
+#[test]
+fn hashing_stops_when_it_is_asked_to() {
+    let secrets: Vec<_> = (0..1_000).map(|number| secret(&number.to_string())).collect();
+    let salt = Salt::parse("salt").unwrap();
+    let items: Vec<_> = secrets.iter().map(|secret| (secret, &salt)).collect();
+    let mut calls = 0;
+    let hasher = Hasher::Pbkdf2Sha256 { iterations: 10_000 };
+    let stopped = encode_all(hasher, &items, NonZeroUsize::MIN.saturating_add(1), &mut |done, _| {
+        calls += 1;
+        if done < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(stopped, Err(Stopped));
+    assert!(calls < 100, "{calls}");
+}
+
 #[test]
 fn hashes_made_together_are_in_order() {
     let secrets: Vec<_> = (0..20).map(|number| secret(&number.to_string())).collect();
@@ -234,10 +277,10 @@ fn hashes_made_together_are_in_order() {
     let items: Vec<_> = secrets.iter().map(|secret| (secret, &salt)).collect();
     let hasher = Hasher::Pbkdf2Sha256 { iterations: 10 };
     let three = NonZeroUsize::MIN.saturating_add(2);
-    let together = encode_all(hasher, &items, three, &mut |_, _| ());
+    let together = encode_all(hasher, &items, three, &mut |_, _| ControlFlow::Continue(())).unwrap();
     let alone: Vec<_> = items.iter().map(|(secret, salt)| hasher.encode(secret, salt)).collect();
     assert_eq!(together, alone);
-    assert!(encode_all(hasher, &[], three, &mut |_, _| ()).is_empty());
+    assert!(encode_all(hasher, &[], three, &mut |_, _| ControlFlow::Break(())).unwrap().is_empty());
 }
 
 #[test]

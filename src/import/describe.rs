@@ -4,16 +4,25 @@ use super::Wish;
 use crate::config::edit::{Line, Written};
 use crate::config::{Problem, rule_problem, violations};
 use crate::hasher::{Algorithm, EncodedHash};
-use crate::model::{Application, Field, Listed, Owner, Provider, SecretDeclaration, StoredFields, UserRef};
+use crate::model::{
+    Application, Attribute, CustomColumn, CustomColumns, Field, Listed, Owner, Provider, SecretDeclaration,
+    StoredFields, UserRef,
+};
 use crate::rules::split_list;
 
 /// The lines of an application, in the order of [`Field::ALL`]. What the file may not hold is left out with a reason.
 ///
 /// # Errors
 /// Why no file can declare it.
-pub fn describe(row: &Listed, provider: &Provider, wish: Wish) -> Result<Vec<Line>, String> {
+pub fn describe(
+    row: &Listed,
+    custom: &CustomColumns,
+    provider: &Provider,
+    wish: Wish,
+) -> Result<Vec<Line>, String> {
     let client_id = &row.stored.client_id;
     let mut lines: Vec<Line> = Field::ALL.into_iter().filter_map(|field| line(row, field, wish)).collect();
+    lines.extend(custom.iter().filter_map(|(name, column)| self::column(row, name, column, wish)));
     // Fields that are left out take other rules with them, never bring new ones: this ends.
     loop {
         let found = violations(client_id, &application(&lines), provider);
@@ -24,7 +33,7 @@ pub fn describe(row: &Listed, provider: &Provider, wish: Wish) -> Result<Vec<Lin
             .position(|line| matches!(line, Line::Field(field, _) if field.key() == violation.field));
         let Some(line) = position.and_then(|position| lines.get_mut(position)) else { return Err(why) };
         if let Line::Field(field, value) = line {
-            *line = Line::Omitted { field: *field, value: Some(value.clone()), why, hint };
+            *line = Line::Omitted { field: field.clone(), value: Some(value.clone()), why, hint };
         }
     }
 }
@@ -43,9 +52,11 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
         hash_client_secret,
         client_secret: _,
         user: _,
+        columns: _,
     } = &row.stored.fields;
-    let shown =
-        |value: Written, is_default: bool| (wish.full || !is_default).then_some(Line::Field(field, value));
+    let shown = |value: Written, is_default: bool| {
+        (wish.full || !is_default).then_some(Line::Field(field.into(), value))
+    };
     let text = |text: &String| shown(Written::Text(text.clone()), text.is_empty());
     let uris = |column: &String| {
         let uris = distinct(column);
@@ -55,9 +66,9 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
     match field {
         Field::Name => text(name),
         // Without these two no application can be created, so they are always written.
-        Field::ClientType => Some(Line::Field(field, Written::Text(client_type.clone()))),
+        Field::ClientType => Some(Line::Field(field.into(), Written::Text(client_type.clone()))),
         Field::AuthorizationGrantType => {
-            Some(Line::Field(field, Written::Text(authorization_grant_type.clone())))
+            Some(Line::Field(field.into(), Written::Text(authorization_grant_type.clone())))
         }
         Field::RedirectUris => uris(redirect_uris),
         Field::PostLogoutRedirectUris => uris(post_logout_redirect_uris.as_ref()?),
@@ -73,6 +84,25 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
     }
 }
 
+/// What the file would say of a column of the project's own; `None`: nothing.
+fn column(row: &Listed, name: &str, column: &CustomColumn, wish: Wish) -> Option<Line> {
+    let text = row.stored.fields.columns.get(name)?.as_deref()?;
+    // What PostgreSQL computes for each new row is nothing that a file should hold.
+    let is_default = match &column.default {
+        Some(default) => column.kind.same(default, text),
+        None => column.filled,
+    };
+    if column.generated || (is_default && !wish.full) {
+        return None;
+    }
+    let field = Attribute::Column(name.to_owned());
+    let Some(value) = column.kind.read(text) else {
+        let why = "TOML cannot say what it holds".to_owned();
+        return Some(Line::Omitted { field, value: None, why, hint: None });
+    };
+    Some(Line::Field(field, Written::Column(value)))
+}
+
 /// The elements of a URI column, each once, in their order.
 fn distinct(column: &str) -> Vec<String> {
     let mut uris: Vec<String> = Vec::new();
@@ -86,10 +116,10 @@ fn owner(owner: &Owner) -> Line {
     let key = Written::UserKey(key.as_str().to_owned());
     if !exists {
         let why = "there is no such user".to_owned();
-        return Line::Omitted { field: Field::User, value: Some(key), why, hint: None };
+        return Line::Omitted { field: Field::User.into(), value: Some(key), why, hint: None };
     }
     let name = username.as_ref().filter(|name| *is_unique && !name.is_empty());
-    Line::Field(Field::User, name.map_or(key, |name| Written::Username(name.clone())))
+    Line::Field(Field::User.into(), name.map_or(key, |name| Written::Username(name.clone())))
 }
 
 /// A hash that is safe to keep in a repository; `None`: there is no secret at all.
@@ -98,7 +128,8 @@ fn secret(row: &Listed) -> Option<Line> {
     if stored.expose().is_empty() {
         return None;
     }
-    let omitted = |why: String| Line::Omitted { field: Field::ClientSecret, value: None, why, hint: None };
+    let omitted =
+        |why: String| Line::Omitted { field: Field::ClientSecret.into(), value: None, why, hint: None };
     if !stored.is_hashed() {
         return Some(omitted(
             "it is stored in clear, and a secret is never written into the file".to_owned(),
@@ -109,7 +140,7 @@ fn secret(row: &Listed) -> Option<Line> {
             "a {} hash is guessed too fast to be kept in a file; rotate the secret",
             hash.algorithm().name()
         )),
-        Ok(hash) => Line::Field(Field::ClientSecret, Written::Hash(hash)),
+        Ok(hash) => Line::Field(Field::ClientSecret.into(), Written::Hash(hash)),
         Err(error) => omitted(error.to_string()),
     })
 }
@@ -118,7 +149,7 @@ fn secret(row: &Listed) -> Option<Line> {
 fn application(lines: &[Line]) -> Application {
     let mut application = Application::default();
     for line in lines {
-        let Line::Field(field, value) = line else { continue };
+        let Line::Field(Attribute::Field(field), value) = line else { continue };
         match (field, value.clone()) {
             (Field::Name, Written::Text(text)) => application.name = Some(text),
             (Field::ClientType, Written::Text(text)) => application.client_type = Some(text),

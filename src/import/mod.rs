@@ -14,7 +14,7 @@ pub use describe::describe;
 
 use crate::config::Config;
 use crate::config::edit::{Assignment, Block, Changes, Line};
-use crate::model::{ClientId, Field, Listed, SecretDeclaration};
+use crate::model::{Attribute, ClientId, CustomColumns, Field, Listed, SecretDeclaration};
 use crate::plan::drift::Drift;
 
 /// How much is written.
@@ -65,13 +65,13 @@ pub struct Remark {
 pub enum Reason {
     /// A new application without one of its fields.
     #[error("{0} is left out: {1}")]
-    Omitted(Field, String),
+    Omitted(Attribute, String),
     /// A declared field that cannot follow the database.
     #[error("{0} stays as it is in the file: {1}")]
-    Kept(Field, String),
+    Kept(Attribute, String),
     /// A declared application that differs, and nobody asked for an update.
     #[error("is declared already and differs in {}; left alone", fields(.0))]
-    Differs(Vec<Field>),
+    Differs(Vec<Attribute>),
     /// The file gives it another client id.
     #[error("the file renames it to {0}; left alone")]
     Renamed(ClientId),
@@ -89,14 +89,20 @@ pub enum Reason {
     Dynamic,
 }
 
-fn fields(fields: &[Field]) -> String {
-    fields.iter().map(|field| field.key()).collect::<Vec<_>>().join(", ")
+fn fields(fields: &[Attribute]) -> String {
+    fields.iter().map(Attribute::key).collect::<Vec<_>>().join(", ")
 }
 
 /// Decides what to write. `drift`: of the file as it is; without an entry, a row is not in the file.
 #[must_use]
-pub fn import(rows: &[Listed], config: &Config, drift: &BTreeMap<ClientId, Drift>, wish: Wish) -> Import {
-    let mut importer = Importer { config, wish, import: Import::default() };
+pub fn import(
+    rows: &[Listed],
+    custom: &CustomColumns,
+    config: &Config,
+    drift: &BTreeMap<ClientId, Drift>,
+    wish: Wish,
+) -> Import {
+    let mut importer = Importer { config, custom, wish, import: Import::default() };
     for row in rows {
         importer.row(row, drift.get(&row.stored.client_id));
     }
@@ -105,6 +111,7 @@ pub fn import(rows: &[Listed], config: &Config, drift: &BTreeMap<ClientId, Drift
 
 struct Importer<'a> {
     config: &'a Config,
+    custom: &'a CustomColumns,
     wish: Wish,
     import: Import,
 }
@@ -132,7 +139,7 @@ impl Importer<'_> {
                 self.remark(client_id, Reason::Impossible(causes.join("; ")));
             }
             Some(Drift::Changed { changes, .. }) => {
-                let fields: Vec<Field> = changes.iter().map(|change| change.field).collect();
+                let fields: Vec<Attribute> = changes.iter().map(|change| change.field.clone()).collect();
                 self.declared(row, &fields);
             }
             Some(Drift::Unchanged) => self.declared(row, &[]),
@@ -141,12 +148,12 @@ impl Importer<'_> {
 
     fn add(&mut self, row: &Listed) {
         let client_id = &row.stored.client_id;
-        match describe(row, &self.config.provider, self.wish) {
+        match describe(row, self.custom, &self.config.provider, self.wish) {
             Err(why) => self.remark(client_id, Reason::Undeclarable(why)),
             Ok(lines) => {
                 for line in &lines {
                     if let Line::Omitted { field, why, value: _, hint } = line {
-                        self.hinted(client_id, Reason::Omitted(*field, why.clone()), hint.as_ref());
+                        self.hinted(client_id, Reason::Omitted(field.clone(), why.clone()), hint.as_ref());
                     }
                 }
                 if !row.stored.origin.is_manual() {
@@ -158,7 +165,7 @@ impl Importer<'_> {
     }
 
     /// An application that the file declares. `differing`: what the planner would change.
-    fn declared(&mut self, row: &Listed, differing: &[Field]) {
+    fn declared(&mut self, row: &Listed, differing: &[Attribute]) {
         let client_id = &row.stored.client_id;
         if !self.wish.update {
             if differing.is_empty() {
@@ -170,15 +177,16 @@ impl Importer<'_> {
         }
         // Every field, because a declared one may have gone back to DOT's default.
         let wish = Wish { full: true, ..self.wish };
-        let lines = match describe(row, &self.config.provider, wish) {
+        let lines = match describe(row, self.custom, &self.config.provider, wish) {
             Ok(lines) => lines,
             Err(why) => return self.remark(client_id, Reason::Undeclarable(why)),
         };
         let before = self.import.changes.set.len();
-        for field in Field::ALL {
-            let is_wanted = differing.contains(&field) || self.is_to_be_added(client_id, field);
+        let columns = self.custom.keys().cloned().map(Attribute::Column);
+        for attribute in Field::ALL.into_iter().map(Attribute::from).chain(columns) {
+            let is_wanted = differing.contains(&attribute) || self.is_to_be_added(client_id, &attribute);
             if is_wanted {
-                self.assign(client_id, field, &lines);
+                self.assign(client_id, &attribute, &lines);
             }
         }
         if self.import.changes.set.len() == before && differing.is_empty() {
@@ -187,40 +195,40 @@ impl Importer<'_> {
     }
 
     /// Whether the file lacks a field that was asked for.
-    fn is_to_be_added(&self, client_id: &ClientId, field: Field) -> bool {
-        let asked = if field == Field::ClientSecret { self.wish.hashes } else { self.wish.full };
+    fn is_to_be_added(&self, client_id: &ClientId, field: &Attribute) -> bool {
+        let asked = if *field == Field::ClientSecret { self.wish.hashes } else { self.wish.full };
         let declared = self.config.desired.applications.get(client_id);
-        let is_ignored = declared.is_some_and(|declared| declared.ignore.contains(&field));
+        let is_ignored = declared.is_some_and(|declared| declared.ignores(field));
         asked && !is_ignored && !self.config.declares(client_id, field)
     }
 
-    fn assign(&mut self, client_id: &ClientId, field: Field, lines: &[Line]) {
+    fn assign(&mut self, client_id: &ClientId, field: &Attribute, lines: &[Line]) {
         let is_declared = self.config.declares(client_id, field);
-        if field == Field::ClientSecret && is_declared {
+        if *field == Field::ClientSecret && is_declared {
             let declared = self.config.desired.applications.get(client_id);
             let secret = declared.and_then(|declared| declared.application.client_secret.as_ref());
             if !(self.wish.hashes && matches!(secret, Some(SecretDeclaration::Hash(_)))) {
                 let why = "secrets are imported as hashes only, with --with-hashes, and only over hashes";
-                return self.remark(client_id, Reason::Kept(field, why.to_owned()));
+                return self.remark(client_id, Reason::Kept(field.clone(), why.to_owned()));
             }
         }
         let line = lines.iter().find(|line| match line {
-            Line::Field(written, _) | Line::Omitted { field: written, .. } => *written == field,
+            Line::Field(written, _) | Line::Omitted { field: written, .. } => written == field,
         });
         match line {
             Some(Line::Field(_, value)) => self.import.changes.set.push(Assignment {
                 client_id: client_id.clone(),
-                field,
+                field: field.clone(),
                 value: value.clone(),
             }),
             Some(Line::Omitted { why, hint, .. }) => {
                 let reason = if is_declared { Reason::Kept } else { Reason::Omitted };
-                self.hinted(client_id, reason(field, why.clone()), hint.as_ref());
+                self.hinted(client_id, reason(field.clone(), why.clone()), hint.as_ref());
             }
             None if is_declared => {
                 let why =
                     "the row has none, and a file cannot say that; delete the line to leave it unmanaged";
-                self.remark(client_id, Reason::Kept(field, why.to_owned()));
+                self.remark(client_id, Reason::Kept(field.clone(), why.to_owned()));
             }
             // A column that this schema lacks, or no owner.
             None => {}

@@ -25,6 +25,7 @@ fn row(change: impl FnOnce(&mut Listed)) -> Listed {
                 hash_client_secret: Some(true),
                 client_secret: StoredSecret::new("hunter2".to_owned()),
                 user: None,
+                columns: BTreeMap::new(),
             },
             fingerprint: String::new(),
         },
@@ -37,11 +38,11 @@ fn row(change: impl FnOnce(&mut Listed)) -> Listed {
 }
 
 fn lines(row: &Listed, wish: Wish) -> Vec<Line> {
-    describe(row, &crate::model::Provider::default(), wish).unwrap()
+    describe(row, &CustomColumns::new(), &crate::model::Provider::default(), wish).unwrap()
 }
 
 fn text(field: Field, value: &str) -> Line {
-    Line::Field(field, Written::Text(value.to_owned()))
+    Line::Field(field.into(), Written::Text(value.to_owned()))
 }
 
 #[test]
@@ -57,8 +58,8 @@ fn full_means_every_column_of_the_schema() {
     let fields: Vec<Field> = lines(&row, Wish { full: true, ..Wish::default() })
         .into_iter()
         .filter_map(|line| match line {
-            Line::Field(field, _) => Some(field),
-            Line::Omitted { .. } => None,
+            Line::Field(Attribute::Field(field), _) => Some(field),
+            _ => None,
         })
         .collect();
     let absent = [Field::AllowedOrigins, Field::ClientSecret, Field::User];
@@ -69,7 +70,10 @@ fn full_means_every_column_of_the_schema() {
 fn a_plain_secret_is_not_even_a_comment() {
     let lines = lines(&row(|_| {}), Wish { hashes: true, ..Wish::default() });
     let omitted = lines.iter().find(|line| matches!(line, Line::Omitted { .. })).unwrap();
-    assert!(matches!(omitted, Line::Omitted { field: Field::ClientSecret, value: None, .. }));
+    assert!(matches!(
+        omitted,
+        Line::Omitted { field: Attribute::Field(Field::ClientSecret), value: None, .. }
+    ));
     assert!(!format!("{lines:?}").contains("hunter2"));
 }
 
@@ -84,7 +88,8 @@ fn only_hashes_that_are_slow_to_guess_are_written() {
     ] {
         let row = row(|row| row.stored.fields.client_secret = StoredSecret::new(stored.to_owned()));
         let lines = lines(&row, wish);
-        let written = lines.iter().any(|line| matches!(line, Line::Field(Field::ClientSecret, _)));
+        let written =
+            lines.iter().any(|line| matches!(line, Line::Field(Attribute::Field(Field::ClientSecret), _)));
         assert_eq!(written, is_written, "{stored}");
         assert!(!format!("{lines:?}").contains(stored));
     }
@@ -97,7 +102,7 @@ fn mangled_lists_are_sets() {
             "\u{1c}https://b.example/\n\thttps://a.example/  https://b.example/".to_owned();
     });
     let uris = Written::Uris(vec!["https://b.example/".to_owned(), "https://a.example/".to_owned()]);
-    assert!(lines(&row, Wish::default()).contains(&Line::Field(Field::RedirectUris, uris)));
+    assert!(lines(&row, Wish::default()).contains(&Line::Field(Field::RedirectUris.into(), uris)));
 }
 
 #[test]
@@ -110,8 +115,8 @@ fn what_validation_would_refuse_is_left_out_with_the_reason() {
     let omitted: Vec<Field> = lines(&row, Wish::default())
         .into_iter()
         .filter_map(|line| match line {
-            Line::Omitted { field, .. } => Some(field),
-            Line::Field(..) => None,
+            Line::Omitted { field: Attribute::Field(field), .. } => Some(field),
+            _ => None,
         })
         .collect();
     assert_eq!(omitted, [Field::ClientType, Field::RedirectUris, Field::Algorithm]);
@@ -129,20 +134,24 @@ fn an_owner_is_named_where_the_name_is_certain() {
         let row = row(|row| row.owner = Some(owner));
         lines(&row, Wish::default()).pop().unwrap()
     };
-    let key = Line::Field(Field::User, Written::UserKey("7".to_owned()));
-    let name = Line::Field(Field::User, Written::Username("ops".to_owned()));
+    let key = Line::Field(Field::User.into(), Written::UserKey("7".to_owned()));
+    let name = Line::Field(Field::User.into(), Written::Username("ops".to_owned()));
     assert_eq!(written(owner(true, Some("ops"), true)), name);
     assert_eq!(written(owner(true, Some("ops"), false)), key);
     assert_eq!(written(owner(true, Some(""), true)), key);
     assert_eq!(written(owner(true, None, false)), key);
-    assert!(matches!(written(owner(false, None, false)), Line::Omitted { field: Field::User, .. }));
+    assert!(matches!(
+        written(owner(false, None, false)),
+        Line::Omitted { field: Attribute::Field(Field::User), .. }
+    ));
 }
 
 #[test]
 fn a_client_id_that_no_file_can_have_is_refused() {
     for client_id in [String::new(), "x".repeat(256)] {
         let rows = [row(|row| row.stored.client_id = ClientId::new(client_id))];
-        let import = import(&rows, &Config::default(), &BTreeMap::new(), Wish::default());
+        let import =
+            import(&rows, &CustomColumns::new(), &Config::default(), &BTreeMap::new(), Wish::default());
         assert!(import.changes.add.is_empty());
         assert!(matches!(import.remarks[..], [Remark { reason: Reason::Undeclarable(_), .. }]));
     }

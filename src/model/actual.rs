@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::application::{ClientId, Field, UserRef};
+use super::column::CustomColumns;
 use crate::hasher::StoredSecret;
 
 /// A primary key in PostgreSQL's text form.
@@ -94,6 +95,8 @@ pub struct StoredFields {
     pub client_secret: StoredSecret,
     /// See [`Field::User`].
     pub user: Option<Key>,
+    /// Columns of a swapped model, in PostgreSQL's form; `None`: NULL. Without those that probably hold a secret.
+    pub columns: BTreeMap<String, Option<String>>,
 }
 
 /// One row of the application table.
@@ -165,8 +168,13 @@ pub struct Actual {
     /// Whether DOT hashes secrets where the row does not say: true from DOT 2.0, which rewrote all of them in its
     /// migration 0006; DOT 1.x compares plain text.
     pub hashes_secrets: bool,
-    /// NOT NULL columns that neither DOT nor PostgreSQL fills: own columns of a swapped model.
-    pub unfilled: Vec<String>,
+    /// The columns of a swapped model that are the project's own.
+    pub custom: CustomColumns,
+    /// What PostgreSQL makes of the declared values of these: by column and given text, its own form of the text or why
+    /// it refuses it.
+    pub renderings: BTreeMap<(String, String), Result<String, String>>,
+    /// Whether nobody fills the primary key of a new row.
+    pub unfilled_key: Option<String>,
     /// The rows that the file mentions: declared, removed or renamed.
     pub applications: BTreeMap<ClientId, Stored>,
     /// The manual rows that it does not mention, by client id.

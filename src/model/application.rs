@@ -8,6 +8,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::column::{Attribute, ColumnValue};
 use crate::hasher::EncodedHash;
 use crate::secret::Secret;
 
@@ -181,6 +182,8 @@ pub struct Application {
     pub client_secret: Option<SecretDeclaration>,
     /// See [`Field::User`]; `Some(None)` cannot be written in TOML, so an owner can be set but not cleared.
     pub user: Option<UserRef>,
+    /// Columns of a swapped model, by name. NULL cannot be written in TOML, so a value can be set but not cleared.
+    pub columns: BTreeMap<String, ColumnValue>,
 }
 
 /// One `[applications.KEY]` block.
@@ -194,7 +197,15 @@ pub struct Declared {
     /// without `--allow`.
     pub protect: bool,
     /// Fields that are written when the application is created and left to others afterwards.
-    pub ignore: BTreeSet<Field>,
+    pub ignore: BTreeSet<Attribute>,
+}
+
+impl Declared {
+    /// Whether the file leaves it to others once the application is there.
+    #[must_use]
+    pub fn ignores(&self, attribute: &Attribute) -> bool {
+        self.ignore.contains(attribute)
+    }
 }
 
 /// Everything the file wants of the application table.

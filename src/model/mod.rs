@@ -5,6 +5,7 @@
 mod actual;
 mod application;
 mod cleanup;
+mod column;
 mod engine;
 pub mod health;
 mod inventory;
@@ -17,6 +18,10 @@ pub mod words;
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
 pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
 pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
+pub use column::{
+    Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
+    column_owner,
+};
 pub use engine::Engine;
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use policy::{Allow, Limit, Policy, Prune};

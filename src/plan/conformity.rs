@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::{Finding, FindingCause};
 use crate::model::{
-    Actual, Application, ClientId, Declared, Field, Provider, SecretDeclaration, Stored, StoredFields,
+    Actual, Application, Attribute, ClientId, Declared, Field, Provider, SecretDeclaration, Stored,
+    StoredFields,
 };
 use crate::rules::{Candidate, Schema, SecretFacts, Violation, full_clean, split_list};
 
@@ -40,7 +41,7 @@ pub(super) fn check(
         .filter(|violation| !is_known(&known, violation) && !is_required(stored, declared, violation))
         .map(|violation| Finding {
             client_id: client_id.clone(),
-            field: Field::ALL.into_iter().find(|field| field.key() == violation.field),
+            field: Field::ALL.into_iter().find(|field| field.key() == violation.field).map(Attribute::from),
             cause: FindingCause::Rule(violation),
         })
         .collect()
@@ -99,6 +100,7 @@ impl Row {
             post_logout_redirect_uris: _,
             skip_authorization: _,
             user: _,
+            columns: _,
         } = stored;
         let list = |column: &String| split_list(column).map(str::to_owned).collect::<Vec<_>>();
         Self {
@@ -119,7 +121,7 @@ impl Row {
     fn with<'a>(
         &'a self,
         declared: &'a Application,
-        ignored: &BTreeSet<Field>,
+        ignored: &BTreeSet<Attribute>,
         provider: &Provider,
     ) -> Candidate<'a> {
         let Application {
@@ -134,8 +136,9 @@ impl Row {
             post_logout_redirect_uris: _,
             skip_authorization: _,
             user: _,
+            columns: _,
         } = declared;
-        let counts = |field| !ignored.contains(&field);
+        let counts = |field: Field| !ignored.contains(&field.into());
         let redirect_uris = redirect_uris.as_ref().filter(|_| counts(Field::RedirectUris));
         let client_type = client_type.as_ref().filter(|_| counts(Field::ClientType));
         let grant = authorization_grant_type.as_ref().filter(|_| counts(Field::AuthorizationGrantType));

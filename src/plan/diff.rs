@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, SecretWrite, Step, Value, row_ref,
+    FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, SecretWrite, Step, Value, columns,
+    row_ref,
 };
 use crate::model::{
-    Actual, Application, ClientId, Declared, Field, SecretDeclaration, Stored, StoredFields, UserRef,
+    Actual, Application, Attribute, ClientId, Declared, Field, SecretDeclaration, Stored, StoredFields,
+    UserRef,
 };
 use crate::rules::split_list;
 
@@ -38,6 +40,7 @@ pub(super) fn creation(
         hash_client_secret,
         client_secret,
         user,
+        columns: _,
     } = &declared.application;
     for (field, value) in
         [(Field::ClientType, client_type), (Field::AuthorizationGrantType, authorization_grant_type)]
@@ -46,8 +49,8 @@ pub(super) fn creation(
             check.report(None, FindingCause::Required(field));
         }
     }
-    if !actual.unfilled.is_empty() {
-        check.report(None, FindingCause::UnfilledColumns(actual.unfilled.clone()));
+    if let Some(cause) = columns::unfilled(declared, actual) {
+        check.report(None, cause);
     }
     let text = |value: &Option<String>| (Value::Text(value.clone().unwrap_or_default()), value.is_some());
     let uris =
@@ -90,7 +93,8 @@ pub(super) fn creation(
     let fields = settings
         .into_iter()
         .filter(|(field, _)| actual.columns.contains_key(field))
-        .map(|(field, (value, declared))| FieldSetting { field, value, declared })
+        .map(|(field, (value, declared))| FieldSetting { field: field.into(), value, declared })
+        .chain(columns::settings(declared, actual))
         .collect();
     check.finish(Some(Step::Create { client_id: client_id.clone(), fields }))
 }
@@ -120,11 +124,12 @@ pub(super) fn update(
         hash_client_secret,
         client_secret,
         user,
+        columns: _,
     } = &declared.application;
     let row: &StoredFields = &stored.fields;
     let owner = check.user(user.as_ref());
     // What the file ignores it does not manage, once the row is there.
-    let managed = |field| !declared.ignore.contains(&field);
+    let managed = |field: Field| !declared.ignores(&field.into());
     let user = user.as_ref().filter(|_| managed(Field::User));
     let hash_client_secret = hash_client_secret.filter(|_| managed(Field::HashClientSecret));
     let secret = SecretState {
@@ -163,13 +168,15 @@ pub(super) fn update(
     let lists =
         lists.map(|(field, wanted, stored)| uris(field, wanted.as_ref().filter(|_| managed(field)), stored));
     let compared: Vec<Compared> = texts.into_iter().chain(lists).chain(rest).collect();
-    let count = compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
+    let (custom, mut count) = columns::changes(declared, row, actual);
+    count += compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
     let changes: Vec<FieldChange> = compared
         .into_iter()
         .filter_map(|compared| match compared {
             Compared::Change(change) => Some(change),
             Compared::Same | Compared::Unmanaged => None,
         })
+        .chain(custom)
         .collect();
     if changes.is_empty() && *client_id == stored.client_id {
         return check.finish(None);
@@ -196,7 +203,7 @@ fn text(field: Field, wanted: Option<&String>, stored: Option<&String>) -> Compa
         (None, _) => Compared::Unmanaged,
         (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
         (Some(wanted), stored) => Compared::Change(FieldChange {
-            field,
+            field: field.into(),
             before: stored.map_or(Value::Absent, |text| Value::Text(text.clone())),
             after: Value::Text(wanted.clone()),
         }),
@@ -208,7 +215,7 @@ fn flag(field: Field, wanted: Option<bool>, stored: Option<bool>) -> Compared {
         (None, _) => Compared::Unmanaged,
         (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
         (Some(wanted), stored) => Compared::Change(FieldChange {
-            field,
+            field: field.into(),
             before: stored.map_or(Value::Absent, Value::Flag),
             after: Value::Flag(wanted),
         }),
@@ -224,7 +231,7 @@ fn uris(field: Field, wanted: Option<&Vec<String>>, stored: Option<&String>) -> 
         return Compared::Same;
     }
     Compared::Change(FieldChange {
-        field,
+        field: field.into(),
         before: Value::Uris(stored.into_iter().map(str::to_owned).collect()),
         after: Value::Uris(wanted.clone()),
     })
@@ -235,7 +242,7 @@ fn user_change(wanted: Option<&UserRef>, owner: Value, row: &StoredFields) -> Co
         (None, _) => Compared::Unmanaged,
         (Some(_), Value::User { key, .. }) if row.user.as_ref() == Some(key) => Compared::Same,
         (Some(_), _) => Compared::Change(FieldChange {
-            field: Field::User,
+            field: Field::User.into(),
             before: row
                 .user
                 .as_ref()
@@ -273,7 +280,7 @@ impl SecretState<'_> {
         };
         write.map_or(Compared::Same, |write| {
             Compared::Change(FieldChange {
-                field: Field::ClientSecret,
+                field: Field::ClientSecret.into(),
                 before: Value::StoredSecret,
                 after: Value::Secret { source: write, hashed: self.hash || write == SecretWrite::Hash },
             })
@@ -294,7 +301,8 @@ impl<'a> Check<'a> {
     }
 
     fn report(&mut self, field: Option<Field>, cause: FindingCause) {
-        self.findings.push(Finding { client_id: self.client_id.clone(), field, cause });
+        let (client_id, field) = (self.client_id.clone(), field.map(Attribute::from));
+        self.findings.push(Finding { client_id, field, cause });
     }
 
     fn finish(self, step: Option<Step>) -> Result<Option<Step>, Vec<Finding>> {
@@ -320,6 +328,7 @@ impl<'a> Check<'a> {
             hash_client_secret,
             client_secret,
             user,
+            columns,
         } = application;
         let written = [
             (Field::Name, name.is_some()),
@@ -334,10 +343,9 @@ impl<'a> Check<'a> {
             (Field::ClientSecret, client_secret.is_some()),
             (Field::User, user.is_some()),
         ];
-        for (field, _) in written.into_iter().filter(|(_, written)| *written) {
-            if !self.actual.columns.contains_key(&field) {
-                self.report(Some(field), FindingCause::NoSuchColumn(field));
-            }
+        let columns_here = &self.actual.columns;
+        for (field, _) in written.into_iter().filter(|(field, is)| *is && !columns_here.contains_key(field)) {
+            self.report(Some(field), FindingCause::NoSuchColumn(field));
         }
         let texts = [
             (Field::Name, name),
@@ -371,11 +379,12 @@ impl<'a> Check<'a> {
         {
             self.report(Some(Field::User), FindingCause::NoSuchUser(user.clone()));
         }
+        self.findings.extend(columns::check(self.client_id, columns, self.actual));
     }
 
     fn user(&self, user: Option<&UserRef>) -> Value {
-        let Some(user) = user else { return Value::Absent };
-        let Some(key) = self.actual.users.get(user) else { return Value::Absent };
+        let found = user.and_then(|user| Some((user, self.actual.users.get(user)?)));
+        let Some((user, key)) = found else { return Value::Absent };
         let username = match user {
             UserRef::Username(name) => Some(name.clone()),
             UserRef::Key(_) => None,
@@ -386,7 +395,6 @@ impl<'a> Check<'a> {
 
 /// Lengths count code points, as PostgreSQL's and Django's do.
 fn too_long(text: &str, max: Option<u32>) -> Option<FindingCause> {
-    let max = max?;
-    let length = text.chars().count();
+    let (max, length) = (max?, text.chars().count());
     (length > usize::try_from(max).unwrap_or(usize::MAX)).then_some(FindingCause::TooLong { length, max })
 }

@@ -2,7 +2,7 @@
 //!
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
-use crate::model::{ClientId, Field, UserRef};
+use crate::model::{Attribute, ClientId, ColumnKind, Field, Misfit, UserRef};
 use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
@@ -11,7 +11,7 @@ pub struct Finding {
     /// Which application.
     pub client_id: ClientId,
     /// Which field of it; `None`: the block as a whole.
-    pub field: Option<Field>,
+    pub field: Option<Attribute>,
     /// What is wrong.
     pub cause: FindingCause,
 }
@@ -45,9 +45,48 @@ pub enum FindingCause {
         /// The release.
         since: &'static str,
     },
-    /// A custom column of a swapped model would stay empty.
-    #[error("cannot be created: NOT NULL columns without a value: {}", .0.join(", "))]
-    UnfilledColumns(Vec<String>),
+    /// Columns of a swapped model would stay empty, and may not.
+    #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .key.as_deref()))]
+    UnfilledColumns {
+        /// Those that the file can give a value.
+        columns: Vec<(String, ColumnKind)>,
+        /// The primary key, if nobody makes one.
+        key: Option<String>,
+    },
+    /// The model has no such column.
+    #[error("the table has no such column")]
+    NoSuchCustomColumn {
+        /// Those of the project's own that it has.
+        known: Vec<String>,
+    },
+    /// PostgreSQL computes it.
+    #[error("PostgreSQL computes this column, so nothing can be written to it")]
+    GeneratedColumn,
+    /// Plans and diffs would show a secret.
+    #[error("its name announces a secret, which a file and its plans would show")]
+    ConfidentialColumn,
+    /// The value is of another kind than the column.
+    #[error("the column is of type {sql_type} and {why}")]
+    Misfit {
+        /// The column's type.
+        sql_type: String,
+        /// What it takes.
+        why: Misfit,
+    },
+    /// PostgreSQL does not take the value.
+    #[error("the column is of type {sql_type}, and PostgreSQL refuses the value: {why}")]
+    ColumnRefuses {
+        /// The column's type.
+        sql_type: String,
+        /// Its words.
+        why: String,
+    },
+    /// PostgreSQL would store another text.
+    #[error("the column is of type {sql_type}, which would store another text than this one")]
+    ColumnAlters {
+        /// The column's type.
+        sql_type: String,
+    },
     /// The ledger says that another file answers for it.
     #[error("is managed by another file: {owner}")]
     OwnedByAnother {
@@ -60,4 +99,9 @@ pub enum FindingCause {
         /// The new name.
         to: ClientId,
     },
+}
+
+fn names(columns: &[(String, ColumnKind)], key: Option<&str>) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).chain(key).collect();
+    names.join(", ")
 }

@@ -3,6 +3,7 @@
 //! A [`Plan`] is a value: complete, ordered, serialisable and free of secrets. The executor makes no choices.
 //! Pure and synchronous: no clock, no randomness, no file, no database. Knows no flag and prints nothing.
 
+mod columns;
 mod conformity;
 pub mod diff;
 pub mod drift;

@@ -167,7 +167,7 @@ mod tests {
             fingerprint: fingerprint.to_owned(),
         };
         let fields = vec![FieldSetting {
-            field: crate::model::Field::Name,
+            field: crate::model::Field::Name.into(),
             value: crate::plan::Value::Text("Batch".to_owned()),
             declared: true,
         }];

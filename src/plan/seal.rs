@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use super::{Plan, SecretVerdict, SecretWrite, Step, Value};
-use crate::hasher::{Hasher, Salt, StoredSecret, Verdict, encode_all, verify_all};
+use crate::hasher::{Hasher, OnHash, Salt, Stopped, StoredSecret, Verdict, encode_all, verify_all};
 use crate::model::{Actual, ClientId, Desired, Field, SecretDeclaration};
 use crate::secret::{Entropy, EntropyError, Secret};
 
@@ -18,6 +18,17 @@ pub struct Sealed {
     pub stored: BTreeMap<ClientId, StoredSecret>,
     /// Generated secrets in plain text: to be delivered once, and only after the commit.
     pub generated: Vec<(ClientId, Secret)>,
+}
+
+/// Why there are no secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// Somebody asked for an end.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// How secrets are made.
@@ -40,8 +51,8 @@ pub fn seal(
     desired: &Desired,
     recipe: Recipe,
     entropy: &mut dyn Entropy,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<Sealed, EntropyError> {
+    progress: OnHash<'_>,
+) -> Result<Sealed, SealError> {
     let mut generated: BTreeMap<&ClientId, Secret> = BTreeMap::new();
     let mut wanted = Vec::new();
     for (client_id, source, hashed) in secret_writes(plan) {
@@ -71,7 +82,7 @@ pub fn seal(
     }
     let items: Vec<(&Secret, &Salt)> =
         to_hash.iter().zip(&salts).map(|((_, plain), salt)| (*plain, salt)).collect();
-    let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress);
+    let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress)?;
     for ((client_id, _), hash) in to_hash.iter().zip(hashes) {
         stored.insert((*client_id).clone(), StoredSecret::new(hash.as_str().to_owned()));
     }
@@ -94,15 +105,43 @@ fn secret_writes(plan: &Plan) -> impl Iterator<Item = (&ClientId, SecretWrite, b
     })
 }
 
-/// Verifies every declared plain-text secret whose application exists. Slow by design, so on all threads.
+/// Verdicts that need not be found again: of these stored values.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<ClientId, (StoredSecret, SecretVerdict)>);
+
+impl Known {
+    /// Notes what was made of the declared secrets: it matches them.
+    pub fn note(&mut self, sealed: &Sealed) {
+        for (client_id, stored) in &sealed.stored {
+            self.insert(client_id, stored, SecretVerdict::Matches);
+        }
+    }
+
+    fn insert(&mut self, client_id: &ClientId, stored: &StoredSecret, verdict: SecretVerdict) {
+        self.0.insert(client_id.clone(), (StoredSecret::new(stored.expose().to_owned()), verdict));
+    }
+
+    fn find(&self, client_id: &ClientId, stored: &StoredSecret) -> Option<SecretVerdict> {
+        let (known, verdict) = self.0.get(client_id)?;
+        stored.is_text(known.expose()).then_some(*verdict)
+    }
+}
+
+/// Verifies every declared plain-text secret whose application exists. Slow by design, so on all threads, and not again
+/// what is known.
+///
+/// # Errors
+/// [`Stopped`], where `progress` asked for it.
 pub fn verify(
     desired: &Desired,
     actual: &Actual,
+    known: &mut Known,
     threads: NonZeroUsize,
-    progress: &mut dyn FnMut(usize, usize),
-) -> BTreeMap<ClientId, SecretVerdict> {
+    progress: OnHash<'_>,
+) -> Result<BTreeMap<ClientId, SecretVerdict>, Stopped> {
     let former: BTreeMap<&ClientId, &ClientId> =
         desired.renamed.iter().map(|(from, to)| (to, from)).collect();
+    let mut verdicts = BTreeMap::new();
     let mut ids = Vec::new();
     let mut items: Vec<(&StoredSecret, &Secret)> = Vec::new();
     for (client_id, declared) in &desired.applications {
@@ -110,18 +149,29 @@ pub fn verify(
             .applications
             .get(client_id)
             .or_else(|| former.get(client_id).and_then(|from| actual.applications.get(*from)));
-        let is_ignored = declared.ignore.contains(&Field::ClientSecret);
-        if let (Some(SecretDeclaration::Plain(plain)), Some(row)) = (&declared.application.client_secret, row)
-            && !is_ignored
-        {
-            ids.push(client_id.clone());
-            items.push((&row.fields.client_secret, plain));
+        let is_ignored = declared.ignores(&Field::ClientSecret.into());
+        let (Some(SecretDeclaration::Plain(plain)), Some(row), false) =
+            (&declared.application.client_secret, row, is_ignored)
+        else {
+            continue;
+        };
+        let stored = &row.fields.client_secret;
+        if let Some(verdict) = known.find(client_id, stored) {
+            verdicts.insert(client_id.clone(), verdict);
+        } else {
+            ids.push(client_id);
+            items.push((stored, plain));
         }
     }
-    let verdicts = verify_all(&items, threads, progress).into_iter().map(|verdict| match verdict {
-        Verdict::Matches => SecretVerdict::Matches,
-        Verdict::Differs => SecretVerdict::Differs,
-        Verdict::CannotVerify { .. } => SecretVerdict::CannotVerify,
-    });
-    ids.into_iter().zip(verdicts).collect()
+    let found = verify_all(&items, threads, progress)?;
+    for ((client_id, (stored, _)), verdict) in ids.into_iter().zip(items).zip(found) {
+        let verdict = match verdict {
+            Verdict::Matches => SecretVerdict::Matches,
+            Verdict::Differs => SecretVerdict::Differs,
+            Verdict::CannotVerify { .. } => SecretVerdict::CannotVerify,
+        };
+        known.insert(client_id, stored, verdict);
+        verdicts.insert(client_id.clone(), verdict);
+    }
+    Ok(verdicts)
 }

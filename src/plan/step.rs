@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::model::{ClientId, Dependents, Field, Key};
+use crate::model::{Attribute, ClientId, Dependents, Field, Key};
 
 /// How a secret gets its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +30,8 @@ pub enum Value {
     Text(String),
     /// A boolean.
     Flag(bool),
+    /// A number, a date or JSON, as PostgreSQL writes it: of a column of the project's own.
+    Literal(String),
     /// URIs in the order in which they are written; a set when compared.
     Uris(Vec<String>),
     /// An owner: the primary key, and how the file names it.
@@ -54,7 +56,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldChange {
     /// Which.
-    pub field: Field,
+    pub field: Attribute,
     /// What the row holds.
     pub before: Value,
     /// What it will hold.
@@ -64,6 +66,7 @@ pub struct FieldChange {
 impl FieldChange {
     fn may_break_clients(&self) -> bool {
         let Self { field, before, after } = self;
+        let Attribute::Field(field) = field else { return false };
         match (field, before, after) {
             (Field::ClientSecret, _, Value::Secret { source, .. }) => *source != SecretWrite::Restored,
             (Field::RedirectUris, Value::Uris(before), Value::Uris(after)) => {
@@ -79,7 +82,7 @@ impl FieldChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldSetting {
     /// Which.
-    pub field: Field,
+    pub field: Attribute,
     /// What it will hold.
     pub value: Value,
     /// Whether the file says so, or DOT's default does.

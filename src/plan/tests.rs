@@ -8,7 +8,8 @@ use super::guard::{Blocker, Rails, Refusal, Violation, check};
 use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::model::{
-    Allow, Application, Field, Limit, Origin, Ownership, SecretDeclaration, StoredFields, Unmanaged, UserRef,
+    Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, Limit, Origin, Ownership,
+    SecretDeclaration, StoredFields, Unmanaged, UserRef,
 };
 use crate::secret::Secret;
 
@@ -49,6 +50,7 @@ fn row(n: usize, client_id: &str) -> Stored {
             hash_client_secret: Some(true),
             client_secret: StoredSecret::new(HASH.to_owned()),
             user: None,
+            columns: BTreeMap::new(),
         },
         fingerprint: format!("fingerprint-{n}"),
     }
@@ -100,11 +102,11 @@ fn planned_with(
         .expect("no findings")
 }
 
-fn changed(plan: &Plan) -> Vec<Field> {
+fn changed(plan: &Plan) -> Vec<Attribute> {
     plan.steps
         .iter()
         .flat_map(|step| match step {
-            Step::Update { changes, .. } => changes.iter().map(|change| change.field).collect(),
+            Step::Update { changes, .. } => changes.iter().map(|change| change.field.clone()).collect(),
             _ => Vec::new(),
         })
         .collect()
@@ -116,7 +118,7 @@ fn findings(desired: &Desired, actual: &Actual) -> Vec<String> {
     findings
         .into_iter()
         .map(|Finding { client_id, field, cause }| {
-            format!("{client_id}.{}: {cause}", field.map_or("*", Field::key))
+            format!("{client_id}.{}: {cause}", field.map_or("*".to_owned(), |field| field.key()))
         })
         .collect()
 }
@@ -151,12 +153,107 @@ fn an_empty_list_means_empty() {
 fn a_missing_application_is_created_with_dots_defaults() {
     let plan = planned(&desired(vec![("new", declared())]), &database(&[]));
     let [Step::Create { fields, .. }] = plan.steps.as_slice() else { panic!("{plan:?}") };
-    assert_eq!(fields.iter().map(|setting| setting.field).collect::<Vec<_>>(), Field::ALL);
+    assert_eq!(fields.iter().map(|setting| setting.field.clone()).collect::<Vec<_>>(), Field::ALL);
     let of = |field| fields.iter().find(|setting| setting.field == field).expect("field");
     assert_eq!(of(Field::HashClientSecret).value, Value::Flag(true));
     assert!(!of(Field::HashClientSecret).declared);
     assert_eq!(of(Field::ClientSecret).value, Value::Secret { source: SecretWrite::Generated, hashed: true });
     assert_eq!(of(Field::User).value, Value::Absent);
+}
+
+fn custom(kind: ColumnKind) -> CustomColumn {
+    CustomColumn {
+        kind,
+        sql_type: "some_type".to_owned(),
+        max_length: Some(3),
+        not_null: true,
+        filled: false,
+        generated: false,
+        default: None,
+    }
+}
+
+/// What PostgreSQL is said to make of a value.
+fn rendering(actual: &mut Actual, column: &str, given: &str, rendered: Result<&str, &str>) {
+    let rendered = rendered.map(str::to_owned).map_err(str::to_owned);
+    actual.renderings.insert((column.to_owned(), given.to_owned()), rendered);
+}
+
+#[test]
+fn columns_are_compared_in_the_form_of_postgresql() {
+    let mut actual = database(&["web"]);
+    let text = |text: &str| ColumnValue::Text(text.to_owned());
+    for (name, kind, given, rendered, stored) in [
+        ("a_same", ColumnKind::Other, "1 day", "1 day", Some("1 day")),
+        ("b_scale", ColumnKind::Decimal, "1.5", "1.50", Some("1.500")),
+        ("c_null", ColumnKind::Flag, "true", "true", None),
+        ("d_json", ColumnKind::Json, "\"x\"", "\"x\"", Some("\"y\"")),
+        ("e_ignored", ColumnKind::Text, "x", "x", Some("y")),
+    ] {
+        actual.custom.insert(name.to_owned(), CustomColumn { max_length: None, ..custom(kind) });
+        rendering(&mut actual, name, given, Ok(rendered));
+        let row = actual.applications.get_mut(&id("web")).unwrap();
+        row.fields.columns.insert(name.to_owned(), stored.map(str::to_owned));
+    }
+    let mut declared = Declared::default();
+    declared.application.columns = [
+        ("a_same", text("1 day")),
+        ("b_scale", ColumnValue::Float(1.5)),
+        ("c_null", ColumnValue::Flag(true)),
+        ("d_json", text("x")),
+        ("e_ignored", text("x")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    declared.ignore.insert(Attribute::Column("e_ignored".to_owned()));
+    let plan = planned(&desired(vec![("web", declared)]), &actual);
+    let [Step::Update { changes, unchanged, .. }] = plan.steps.as_slice() else { panic!("{plan:?}") };
+    let shown: Vec<_> =
+        changes.iter().map(|change| (change.field.key(), &change.before, &change.after)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("columns.c_null".to_owned(), &Value::Absent, &Value::Flag(true)),
+            (
+                "columns.d_json".to_owned(),
+                &Value::Literal("\"y\"".to_owned()),
+                &Value::Literal("\"x\"".to_owned())
+            ),
+        ]
+    );
+    assert_eq!(*unchanged, 2);
+    assert!(!plan.steps[0].may_break_clients());
+}
+
+#[test]
+fn columns_that_cannot_be_as_declared_are_found() {
+    let mut actual = database(&["web"]);
+    actual.custom = [
+        ("tenant_id", custom(ColumnKind::Integer(0, 9))),
+        ("total", CustomColumn { generated: true, ..custom(ColumnKind::Integer(0, 9)) }),
+        ("api_key", custom(ColumnKind::Text)),
+        ("code", custom(ColumnKind::Text)),
+        ("mood", CustomColumn { max_length: None, ..custom(ColumnKind::Other) }),
+        ("padded", custom(ColumnKind::Text)),
+    ]
+    .map(|(name, column)| (name.to_owned(), column))
+    .into();
+    rendering(&mut actual, "mood", "angry", Err("invalid input value for enum mood"));
+    rendering(&mut actual, "padded", "x ", Ok("x"));
+    let text = |text: &str| ColumnValue::Text(text.to_owned());
+    let mut declared = Declared::default();
+    declared.application.columns = [
+        ("tenant_id", text("7")),
+        ("total", ColumnValue::Integer(1)),
+        ("api_key", text("x")),
+        ("code", text("überlang")),
+        ("mood", text("angry")),
+        ("padded", text("x ")),
+        ("tenant", ColumnValue::Integer(1)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    insta::assert_snapshot!(findings(&desired(vec![("web", declared)]), &actual).join("\n"));
 }
 
 #[test]
@@ -165,7 +262,7 @@ fn what_the_database_cannot_hold_is_found_before_anything_is_planned() {
     actual.columns.remove(&Field::AllowedOrigins);
     actual.columns.insert(Field::Name, Some(5));
     actual.device_grants = false;
-    actual.unfilled = vec!["tenant_id".to_owned()];
+    actual.custom = [("tenant_id".to_owned(), custom(ColumnKind::Integer(0, 9)))].into();
     actual.client_id_length = Some(3);
     let mut old = Declared::default();
     old.application.allowed_origins = Some(Vec::new());
@@ -382,19 +479,24 @@ fn a_row_is_not_changed_into_one_that_dot_refuses() {
 
 #[test]
 fn what_is_ignored_is_written_once() {
-    let declared =
-        Declared { ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType]), ..declared() };
+    let declared = Declared {
+        ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType].map(Attribute::from)),
+        ..declared()
+    };
     let created = planned(&desired(vec![("web", declared)]), &database(&[]));
     let [Step::Create { fields, .. }] = created.steps.as_slice() else { panic!("{created:?}") };
     let uris = fields.iter().find(|setting| setting.field == Field::RedirectUris).unwrap();
     assert!(matches!(&uris.value, Value::Uris(uris) if uris.len() == 2), "{uris:?}");
 
-    let declared =
-        Declared { ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType]), ..self::declared() };
+    let declared = Declared {
+        ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType].map(Attribute::from)),
+        ..self::declared()
+    };
     let updated = planned(&desired(vec![("web", declared)]), &database(&["web"]));
     assert_eq!(changed(&updated), [Field::Name, Field::AuthorizationGrantType]);
     // Everything that differs is left to others.
-    let declared = Declared { ignore: Field::ALL.into_iter().collect(), ..self::declared() };
+    let declared =
+        Declared { ignore: Field::ALL.into_iter().map(Attribute::from).collect(), ..self::declared() };
     let nothing = planned(&desired(vec![("web", declared)]), &database(&["web"]));
     assert_eq!((nothing.is_empty(), nothing.unchanged), (true, vec![id("web")]));
 }
@@ -426,7 +528,7 @@ fn executed(plan: &Plan, actual: &mut Actual) {
             Step::Update { row, client_id, changes, .. } => {
                 let mut stored = actual.applications.remove(&row.client_id).expect("row");
                 for FieldChange { field, after, .. } in changes {
-                    set(&mut stored.fields, *field, after);
+                    set(&mut stored.fields, field, after);
                 }
                 stored.client_id = client_id.clone();
                 actual.applications.insert(client_id.clone(), stored);
@@ -434,7 +536,7 @@ fn executed(plan: &Plan, actual: &mut Actual) {
             Step::Create { client_id, fields } => {
                 let mut stored = row(100, client_id.as_str());
                 for setting in fields {
-                    set(&mut stored.fields, setting.field, &setting.value);
+                    set(&mut stored.fields, &setting.field, &setting.value);
                 }
                 actual.applications.insert(client_id.clone(), stored);
             }
@@ -447,7 +549,8 @@ fn executed(plan: &Plan, actual: &mut Actual) {
     }
 }
 
-fn set(fields: &mut StoredFields, field: Field, value: &Value) {
+fn set(fields: &mut StoredFields, attribute: &Attribute, value: &Value) {
+    let Attribute::Field(field) = attribute else { return };
     let text = match value {
         Value::Text(text) => text.clone(),
         Value::Uris(uris) => uris.join(" "),
@@ -510,6 +613,7 @@ fn any_declared() -> impl Strategy<Value = Declared> {
                 hash_client_secret: hash,
                 client_secret: None,
                 user: None,
+                columns: BTreeMap::new(),
             },
             protect: false,
             ignore: BTreeSet::new(),

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use time::OffsetDateTime;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::inventory::{ago, source};
 use super::plan::{grouped, plural, render_changes, visible};
 use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Dependents, Listed, Owner, RecentToken, StoredFields, Usage};
+use crate::model::{Attribute, Dependents, Listed, Owner, RecentToken, StoredFields, Usage};
 use crate::plan::drift::Drift;
 use crate::rules::split_list;
 
@@ -42,11 +43,11 @@ pub fn render(portrait: &Portrait<'_>) -> String {
     let id = paint(DIM, format_args!("(id {})", visible(row.stored.key.as_str())));
     let _ = writeln!(out, "{}  {id}", paint(BOLD, visible(row.stored.client_id.as_str())));
     let fields = fields(row, portrait.as_of);
-    let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    let width = fields.iter().map(|(label, _)| label.width()).max().unwrap_or_default();
     for (label, values) in &fields {
         for (position, value) in values.iter().enumerate() {
-            let label = if position == 0 { label } else { "" };
-            let _ = writeln!(out, "    {label:width$}  {value}");
+            let label = if position == 0 { label.as_str() } else { "" };
+            let _ = writeln!(out, "    {label}{:1$}  {value}", "", width - label.width());
         }
     }
     tokens(&mut out, portrait);
@@ -61,7 +62,7 @@ pub fn render(portrait: &Portrait<'_>) -> String {
     out
 }
 
-fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(&'static str, Vec<String>)> {
+fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
     let Listed { stored, created, updated, owner } = row;
     let StoredFields {
         name,
@@ -75,6 +76,7 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(&'static str, Vec<String>
         hash_client_secret,
         client_secret,
         user: _,
+        columns,
     } = &stored.fields;
     let none = || paint(DIM, "(none)");
     let text = |text: &str| vec![if text.is_empty() { none() } else { visible(text) }];
@@ -97,11 +99,17 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(&'static str, Vec<String>
     fields.extend(algorithm.as_ref().map(|algorithm| ("algorithm", text(algorithm))));
     fields.push(("skip_authorization", vec![skip_authorization.to_string()]));
     fields.extend(hash_client_secret.map(|hash| ("hash_client_secret", vec![hash.to_string()])));
-    fields.push(("client_secret", vec![format!("(secret) {}", client_secret.storage())]));
+    fields.push(("client_secret", vec![client_secret.storage().to_string()]));
     fields.push(("user", vec![owner.as_ref().map_or_else(none, self::owner)]));
     fields.push(("registration_source", vec![visible(&source(row))]));
     fields.extend(created.as_ref().map(|created| ("created", instant(created))));
     fields.extend(updated.as_ref().map(|updated| ("updated", instant(updated))));
+    let mut fields: Vec<(String, Vec<String>)> =
+        fields.into_iter().map(|(label, values)| (label.to_owned(), values)).collect();
+    fields.extend(columns.iter().map(|(name, value)| {
+        let label = visible(&Attribute::Column(name.clone()).key());
+        (label, vec![value.as_ref().map_or_else(none, |value| visible(value))])
+    }));
     fields
 }
 
@@ -170,7 +178,7 @@ fn drift(out: &mut String, drift: &Drift) {
         Drift::Impossible(findings) => {
             let _ = writeln!(out, "    {}", paint(RED, "declared as this database cannot have it"));
             for finding in findings {
-                let field = finding.field.map(|field| format!("{field}: ")).unwrap_or_default();
+                let field = finding.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
                 let _ = writeln!(out, "    {field}{}", visible(&finding.cause.to_string()));
             }
         }

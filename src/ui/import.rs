@@ -10,7 +10,7 @@ use super::plan::{plural, visible};
 use super::{BOLD, CYAN, GREEN, RED, paint};
 use crate::config::edit::Changes;
 use crate::import::{Reason, Remark};
-use crate::model::{ClientId, Field};
+use crate::model::{Attribute, ClientId};
 
 /// The version of the JSON object.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -35,7 +35,7 @@ pub struct Written {
     /// What changed.
     pub changes: Changes,
     /// What of that could not be.
-    pub left: Vec<(ClientId, Field)>,
+    pub left: Vec<(ClientId, Attribute)>,
     /// What was left out, and why.
     pub remarks: Vec<Remark>,
     /// Applications that are declared as they are.
@@ -48,15 +48,15 @@ impl Written {
     }
 
     /// Every changed key, by application.
-    fn updated(&self) -> Vec<(&ClientId, Vec<Field>)> {
-        let mut updated: Vec<(&ClientId, Vec<Field>)> = Vec::new();
+    fn updated(&self) -> Vec<(&ClientId, Vec<Attribute>)> {
+        let mut updated: Vec<(&ClientId, Vec<Attribute>)> = Vec::new();
         for set in &self.changes.set {
-            if self.left.contains(&(set.client_id.clone(), set.field)) {
+            if self.left.contains(&(set.client_id.clone(), set.field.clone())) {
                 continue;
             }
             match updated.last_mut() {
-                Some((client_id, fields)) if **client_id == set.client_id => fields.push(set.field),
-                _ => updated.push((&set.client_id, vec![set.field])),
+                Some((client_id, fields)) if **client_id == set.client_id => fields.push(set.field.clone()),
+                _ => updated.push((&set.client_id, vec![set.field.clone()])),
             }
         }
         updated
@@ -134,14 +134,14 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct UpdatedView<'a> {
     client_id: &'a ClientId,
-    fields: Vec<Field>,
+    fields: Vec<Attribute>,
 }
 
 #[derive(Serialize)]
 struct RemarkView<'a> {
     client_id: &'a ClientId,
     kind: &'static str,
-    fields: Vec<Field>,
+    fields: Vec<Attribute>,
     message: String,
     hint: Option<&'a str>,
 }
@@ -168,8 +168,8 @@ pub fn json(written: &Written) -> Result<String, serde_json::Error> {
 fn remark(remark: &Remark) -> RemarkView<'_> {
     let Remark { client_id, reason, hint } = remark;
     let (kind, fields) = match reason {
-        Reason::Omitted(field, _) => ("omitted", vec![*field]),
-        Reason::Kept(field, _) => ("kept", vec![*field]),
+        Reason::Omitted(field, _) => ("omitted", vec![field.clone()]),
+        Reason::Kept(field, _) => ("kept", vec![field.clone()]),
         Reason::Differs(fields) => ("differs", fields.clone()),
         Reason::Renamed(_) => ("renamed", Vec::new()),
         Reason::Removed => ("removed", Vec::new()),

@@ -59,6 +59,7 @@ struct Application<'a> {
     hash_client_secret: Option<bool>,
     client_secret: SecretView,
     user: Option<UserView<'a>>,
+    columns: &'a BTreeMap<String, Option<String>>,
     registration_source: String,
     created: Option<String>,
     updated: Option<String>,
@@ -118,6 +119,7 @@ fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>)
         hash_client_secret,
         client_secret,
         user: _,
+        columns,
     } = &stored.fields;
     let list = |column: &'a String| split_list(column).collect::<Vec<_>>();
     let storage = client_secret.storage();
@@ -137,6 +139,7 @@ fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>)
         user: owner
             .as_ref()
             .map(|Owner { key, username, .. }| UserView { key, username: username.as_deref() }),
+        columns,
         registration_source: source(row),
         created: created.map(rfc3339),
         updated: updated.map(rfc3339),

@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod application;
 pub mod cleanup;
+pub mod counter;
 pub mod diagnostics;
 pub mod doctor;
 mod grid;

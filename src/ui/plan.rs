@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
+use unicode_width::UnicodeWidthStr as _;
 
 pub(super) use reach::{dies_with, in_use};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::words::{grouped, plural};
-use crate::model::{Category, Field};
+use crate::model::{Attribute, Category, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
 
@@ -173,8 +174,8 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
         .iter()
         .filter(|setting| setting.declared || detail == Detail::Full || setting.field == Field::ClientSecret)
         .collect();
-    let width = shown.iter().map(|setting| setting.field.key().len()).max().unwrap_or_default();
-    for FieldSetting { field, value, declared } in shown {
+    let labels = labels(shown.iter().map(|setting| &setting.field));
+    for (FieldSetting { field, value, declared }, label) in shown.into_iter().zip(labels) {
         let note = if *declared || *field == Field::ClientSecret {
             String::new()
         } else {
@@ -182,9 +183,10 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
         };
         match value {
             Value::Uris(uris) if !uris.is_empty() => {
-                for (position, uri) in uris.iter().enumerate() {
-                    let label = if position == 0 { field.key() } else { "" };
-                    let _ = writeln!(out, "    {label:width$}  {} {}", paint(GREEN, "+"), visible(uri));
+                let mut label = label;
+                for uri in uris {
+                    let _ = writeln!(out, "    {label}  {} {}", paint(GREEN, "+"), visible(uri));
+                    label = blank(&label);
                 }
             }
             Value::Secret { source, hashed } => {
@@ -193,13 +195,26 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
                     SecretWrite::Declared | SecretWrite::Restored => "as declared",
                     SecretWrite::Hash => "as the declared hash",
                 };
-                let _ = writeln!(out, "    {:width$}  (secret) {how}; {}", field.key(), storage(*hashed));
+                let _ = writeln!(out, "    {label}  (secret) {how}; {}", storage(*hashed));
             }
             value => {
-                let _ = writeln!(out, "    {:width$}  {}{note}", field.key(), shown_value(value));
+                let _ = writeln!(out, "    {label}  {}{note}", shown_value(value));
             }
         }
     }
+}
+
+/// The keys, all as wide as the widest.
+fn labels<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<String> {
+    let labels: Vec<String> = attributes.map(|attribute| visible(&attribute.key())).collect();
+    let widest = labels.iter().map(|label| label.width()).max().unwrap_or_default();
+    let pad = |label: String| format!("{label}{:1$}", "", widest - label.width());
+    labels.into_iter().map(pad).collect()
+}
+
+/// As wide as a label, and empty.
+fn blank(label: &str) -> String {
+    " ".repeat(label.width())
 }
 
 const fn storage(hashed: bool) -> &'static str {
@@ -207,19 +222,18 @@ const fn storage(hashed: bool) -> &'static str {
 }
 
 pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
-    let width = changes.iter().map(|change| change.field.key().len()).max().unwrap_or_default();
-    for FieldChange { field, before, after } in changes {
+    let labels = labels(changes.iter().map(|change| &change.field));
+    for (FieldChange { field: _, before, after }, label) in changes.iter().zip(labels) {
         match (before, after) {
-            (Value::Uris(before), Value::Uris(after)) => render_uris(out, *field, before, after, width),
+            (Value::Uris(before), Value::Uris(after)) => render_uris(out, label, before, after),
             (Value::StoredSecret, after) => {
-                let _ = writeln!(out, "    {:width$}  {}", field.key(), shown_value(after));
+                let _ = writeln!(out, "    {label}  {}", shown_value(after));
             }
             (before, after) => {
                 let arrow = paint(DIM, "→");
                 let _ = writeln!(
                     out,
-                    "    {:width$}  {} {arrow} {}",
-                    field.key(),
+                    "    {label}  {} {arrow} {}",
                     paint(RED, shown_value(before)),
                     paint(GREEN, shown_value(after))
                 );
@@ -229,10 +243,10 @@ pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
 }
 
 /// The elements that come and go; those that stay are counted.
-fn render_uris(out: &mut String, field: Field, before: &[String], after: &[String], width: usize) {
+fn render_uris(out: &mut String, mut label: String, before: &[String], after: &[String]) {
+    let blank = blank(&label);
     let before: Vec<&str> = before.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let after: Vec<&str> = after.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut label = field.key();
     let mut kept = 0;
     for operation in capture_diff_slices(Algorithm::Myers, &before, &after) {
         if operation.tag() == DiffTag::Equal {
@@ -244,13 +258,13 @@ fn render_uris(out: &mut String, field: Field, before: &[String], after: &[Strin
             (paint(GREEN, "+"), &after[operation.new_range()]),
         ] {
             for uri in uris {
-                let _ = writeln!(out, "    {label:width$}  {sign} {}", visible(uri));
-                label = "";
+                let _ = writeln!(out, "    {label}  {sign} {}", visible(uri));
+                label.clone_from(&blank);
             }
         }
     }
     if kept > 0 {
-        let _ = writeln!(out, "    {:width$}  {}", "", paint(DIM, format_args!("# {kept} unchanged")));
+        let _ = writeln!(out, "    {blank}  {}", paint(DIM, format_args!("# {kept} unchanged")));
     }
 }
 
@@ -258,6 +272,7 @@ fn shown_value(value: &Value) -> String {
     match value {
         Value::Absent => "(none)".to_owned(),
         Value::Text(text) => format!("\"{}\"", visible(text)),
+        Value::Literal(text) => visible(text),
         Value::Flag(flag) => flag.to_string(),
         Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
         Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),

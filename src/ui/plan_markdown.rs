@@ -12,7 +12,7 @@ use super::plan::{
     CleanupForecast, Detail, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
 };
 use super::{DIM, GREEN, RED, paint};
-use crate::model::{Dependents, Field};
+use crate::model::{Attribute, Dependents, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{DeleteReason, Plan, Step, Summary};
 
@@ -155,6 +155,14 @@ fn reach(step: &Step) -> Option<String> {
     }
 }
 
+/// The names of DOT's fields are good as they are; those of columns are anybody's.
+fn key(attribute: &Attribute) -> String {
+    match attribute {
+        Attribute::Field(field) => field.key().to_owned(),
+        Attribute::Column(_) => inert(&attribute.key()),
+    }
+}
+
 /// A row for each of these steps.
 fn table(plan: &Plan, which: impl Fn(&Step) -> bool) -> String {
     let mut out = String::new();
@@ -162,8 +170,8 @@ fn table(plan: &Plan, which: impl Fn(&Step) -> bool) -> String {
         if out.is_empty() {
             out += "\n| what | fields | who would notice |\n|---|---|---|\n";
         }
-        let fields: Vec<&str> = match step {
-            Step::Update { changes, .. } => changes.iter().map(|change| change.field.key()).collect(),
+        let fields: Vec<String> = match step {
+            Step::Update { changes, .. } => changes.iter().map(|change| key(&change.field)).collect(),
             Step::Create { .. } | Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
         };
         let (fields, reach) = (fields.join(", "), reach(step).unwrap_or_default());

@@ -62,7 +62,7 @@ pub struct Progress<'a> {
     ui: &'a mut Ui,
     manner: Manner,
     view: View,
-    bar: Option<ProgressBar>,
+    line: Line,
     started: Instant,
     last: Duration,
 }
@@ -72,7 +72,7 @@ impl<'a> Progress<'a> {
     #[must_use]
     pub fn new(ui: &'a mut Ui, manner: Manner, total: Option<u64>) -> Self {
         let started = Instant::now();
-        Self { ui, manner, view: View::new(total), bar: None, started, last: Duration::ZERO }
+        Self { ui, manner, view: View::new(total), line: Line::default(), started, last: Duration::ZERO }
     }
 
     /// Takes note of an event, and shows what is worth showing.
@@ -87,7 +87,7 @@ impl<'a> Progress<'a> {
                     .notice(event)
                     .filter(|_| matches!(event, Event::Hidden { .. } | Event::Unvacuumed { .. }))
                 {
-                    match &self.bar {
+                    match &self.line.bar {
                         Some(bar) => bar.println(notice),
                         None => self.ui.status(notice),
                     }
@@ -137,12 +137,26 @@ impl<'a> Progress<'a> {
     }
 
     fn draw(&mut self, now: Duration) {
-        if now < PATIENCE {
+        let glyphs = if self.ui.terminal().unicode { Glyphs::Unicode } else { Glyphs::Ascii };
+        self.line.show(now, |width| self.view.bar(width, glyphs));
+    }
+}
+
+/// The last line of a terminal, redrawn, and gone when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    bar: Option<ProgressBar>,
+}
+
+impl Line {
+    /// Shows a text for the width of the terminal, unless it is too early to bother anybody.
+    pub fn show(&mut self, elapsed: Duration, text: impl FnOnce(usize) -> String) {
+        if elapsed < PATIENCE {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS));
-            // The line is laid out by the view; the crate places, throttles and clears it.
+            // The line is laid out by the caller; the crate places, throttles and clears it.
             bar.set_style(
                 ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
@@ -154,12 +168,11 @@ impl<'a> Progress<'a> {
         } else {
             WIDTH
         };
-        let glyphs = if self.ui.terminal().unicode { Glyphs::Unicode } else { Glyphs::Ascii };
-        bar.set_message(self.view.bar(width, glyphs));
+        bar.set_message(text(width));
     }
 }
 
-impl Drop for Progress<'_> {
+impl Drop for Line {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

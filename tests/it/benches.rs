@@ -28,6 +28,16 @@ fn every_contender_leaves_the_same_rows() {
 }
 
 #[test]
+fn secrets_are_hashed_beside_openssl() {
+    let table = bench(&["secrets", "--secrets", "8", "--iterations", "20000", "--repeat", "1"]);
+    for row in
+        ["| OpenSSL", "| `oauthctl hash-secret` |", "| `plan`, 8 secrets |", "| `apply`, 8 secrets to hash |"]
+    {
+        assert!(table.contains(row), "{table}");
+    }
+}
+
+#[test]
 fn applications_are_planned_and_created_in_every_way() {
     let table = bench(&["applications", "--applications", "300", "--repeat", "1", "--loop", "1"]);
     let rows: Vec<&str> = table.lines().filter(|line| line.contains("| 300 |")).collect();

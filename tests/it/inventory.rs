@@ -158,7 +158,7 @@ fn every_schema_can_be_listed_and_shown() {
             "{template:?}\n{listed}"
         );
         let shown = world.run(&["show", "web"]).exits(0);
-        assert!(shown.stdout.contains("hashed with pbkdf2_sha256, 1 iterations"), "{template:?}\n{shown}");
+        assert!(shown.stdout.contains("hashed with pbkdf2_sha256, 1 iteration"), "{template:?}\n{shown}");
     }
 }
 

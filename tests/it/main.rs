@@ -6,11 +6,15 @@
 #[cfg(test)]
 mod apply_failures;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod benches;
 #[cfg(test)]
 mod cleanup;
 #[cfg(test)]
 mod cleartokens;
+#[cfg(test)]
+mod columns;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -29,6 +33,8 @@ mod doctor;
 mod embedded;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod hashing;
 #[cfg(test)]
 mod import;
 #[cfg(test)]

@@ -4,17 +4,16 @@
 //! What differs from run to run (instants, durations, rates) is compared by its shape only.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use anstyle::RgbColor;
-use nix::pty::{Winsize, openpty};
 use regex::Regex;
 use tempfile::TempDir;
 
 use crate::support::database::Template;
+use crate::support::terminal::run_in_terminal;
 use crate::support::{Database, binary, environment};
 
 const README: &str = "README.md";
@@ -132,19 +131,9 @@ impl Machine {
 
     /// What a terminal of this width gets to see, byte for byte.
     fn run_in_terminal(&self, line: &str, columns: u16) -> String {
-        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let terminal = openpty(&size, None).unwrap();
-        let mut child = {
-            let mut command = self.command(line);
-            let slave = || terminal.slave.try_clone().unwrap();
-            command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap()
-        };
-        drop(terminal.slave);
-        let mut bytes = Vec::new();
-        // Linux ends a terminal whose other side is gone with EIO, others with the end of the file.
-        let _ = File::from(terminal.master).read_to_end(&mut bytes);
-        assert!(child.wait().unwrap().success(), "{}", String::from_utf8_lossy(&bytes));
-        String::from_utf8(bytes).unwrap()
+        let (status, seen) = run_in_terminal(self.command(line), columns);
+        assert!(status.success(), "{seen}");
+        seen
     }
 }
 

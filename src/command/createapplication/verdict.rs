@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::config::Config;
+use crate::config::edit::{column_lines, columns_table};
 use crate::db::layout::{Layout, Table};
 use crate::hasher::looks_hashed;
-use crate::model::{Actual, Application, ClientId, Field, SecretDeclaration, TableRole, UserRef};
+use crate::model::{Actual, Application, Attribute, ClientId, Field, SecretDeclaration, TableRole, UserRef};
 use crate::plan::{Facts, Finding, FindingCause, Plan, plan};
 use crate::rules::{
     self, Candidate, Cause, ClientIdFacts, KeyType, Owner, Reason, Schema, SecretFacts, Violation,
@@ -50,7 +51,8 @@ pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Resu
         Ok(plan) if complaints.is_empty() => return Ok(plan),
         Ok(_) => {}
         Err(findings) => {
-            let found: Vec<_> = findings.iter().filter_map(|finding| new(finding, &complaints)).collect();
+            let found: Vec<_> =
+                findings.iter().filter_map(|finding| new(finding, &complaints, config)).collect();
             complaints.extend(found);
         }
     }
@@ -78,6 +80,7 @@ fn full_clean(case: &Case<'_>) -> Vec<Violation> {
         hash_client_secret: _,
         client_secret,
         user,
+        columns: _,
     } = application;
     let defaults = Candidate::new_in_dot(&config.provider);
     let client_secret = match client_secret {
@@ -188,19 +191,30 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
 }
 
 /// What the planner has found, unless DOT has said as much of the field.
-fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
-    let Finding { client_id: _, field, cause } = finding;
+fn new(finding: &Finding, complaints: &[Complaint], config: &Config) -> Option<Complaint> {
+    let Finding { client_id, field, cause } = finding;
     let field = match (field, cause) {
-        (Some(field), _) => field.key(),
+        (Some(Attribute::Field(field)), _) => field.key(),
         (None, FindingCause::TooLong { .. }) => "client_id",
-        (None, _) => ALL,
+        (Some(Attribute::Column(_)) | None, _) => ALL,
     };
     // DOT does not think of columns that are not there.
     let is_news = matches!(cause, FindingCause::NoSuchColumn(_));
     let is_known = !is_news && complaints.iter().any(|complaint| complaint.field == field);
-    let hint = matches!(cause, FindingCause::UnfilledColumns(_)).then(|| {
-        "give these columns of the swapped model a default in the database, or create it with Django"
-            .to_owned()
-    });
+    let hint = match cause {
+        FindingCause::UnfilledColumns { columns, key: None } => {
+            let (path, lines) = (config.source.path().display(), column_lines(columns));
+            let table = columns_table(client_id.as_str());
+            Some(format!(
+                "declare it in {path}, where these columns can have a value, and run `oauthctl apply`; for example\n\
+                 {table}\n{lines}"
+            ))
+        }
+        FindingCause::UnfilledColumns { .. } => Some(
+            "give these columns of the swapped model a default in the database, or create it with Django"
+                .to_owned(),
+        ),
+        _ => None,
+    };
     (!is_known).then(|| Complaint { field, message: cause.to_string(), hint })
 }

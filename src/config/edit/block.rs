@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::outline::indent;
-use super::render::{self, Newline, basic, comment, key_text};
+use super::render::{self, Newline, attribute_text, basic, comment, key_text};
 use super::{Block, Line, Written};
-use crate::model::Field;
+use crate::model::Attribute;
 
 /// A name for the table: the client id, unless another table has it.
 pub(super) fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String {
@@ -24,8 +24,8 @@ fn client_id_value(name: &str, block: &Block) -> Option<String> {
     (name != block.client_id.as_str()).then(|| basic(block.client_id.as_str()))
 }
 
-pub(super) fn pair(prefix: &str, field: Field, value: &Written) -> String {
-    format!("{prefix}{} = {}", field.key(), render::on_one_line(value))
+pub(super) fn pair(prefix: &str, field: &Attribute, value: &Written) -> String {
+    format!("{prefix}{} = {}", attribute_text(field), render::on_one_line(value))
 }
 
 fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
@@ -35,20 +35,21 @@ fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<Strin
         match line {
             Line::Field(field, value) => {
                 let value = render::value(value, indent(prefix), newline);
-                lines.push(format!("{prefix}{} = {value}", field.key()));
+                lines.push(format!("{prefix}{} = {value}", attribute_text(field)));
             }
             Line::Omitted { field, value, why, hint: _ } => {
-                lines.extend(omitted(prefix, *field, value.as_ref(), why));
+                lines.extend(omitted(prefix, field, value.as_ref(), why));
             }
         }
     }
     lines
 }
 
-fn omitted(prefix: &str, field: Field, value: Option<&Written>, why: &str) -> Vec<String> {
+fn omitted(prefix: &str, field: &Attribute, value: Option<&Written>, why: &str) -> Vec<String> {
     let indentation = indent(prefix);
-    let reason = format!("{indentation}# {} is not managed: {}.", field.key(), comment(why));
-    let value = value.map(|value| format!("{indentation}# {} = {}", field.key(), render::on_one_line(value)));
+    let key = attribute_text(field);
+    let reason = format!("{indentation}# {key} is not managed: {}.", comment(why));
+    let value = value.map(|value| format!("{indentation}# {key} = {}", render::on_one_line(value)));
     std::iter::once(reason).chain(value).collect()
 }
 
@@ -75,7 +76,7 @@ pub(super) fn dotted_lines(prefix: &str, name: &str, block: &Block, newline: New
 
 pub(super) fn inline_lines(prefix: &str, name: &str, block: &Block) -> Vec<String> {
     let omissions = block.lines.iter().filter_map(|line| match line {
-        Line::Omitted { field, value, why, hint: _ } => Some(omitted(prefix, *field, value.as_ref(), why)),
+        Line::Omitted { field, value, why, hint: _ } => Some(omitted(prefix, field, value.as_ref(), why)),
         Line::Field(..) => None,
     });
     omissions.flatten().chain([format!("{prefix}{}", inline_entry(name, block))]).collect()
@@ -85,7 +86,7 @@ pub(super) fn inline_lines(prefix: &str, name: &str, block: &Block) -> Vec<Strin
 pub(super) fn inline_entry(name: &str, block: &Block) -> String {
     let client_id = client_id_value(name, block).map(|id| format!("client_id = {id}"));
     let fields = block.lines.iter().filter_map(|line| match line {
-        Line::Field(field, value) => Some(pair("", *field, value)),
+        Line::Field(field, value) => Some(pair("", field, value)),
         Line::Omitted { .. } => None,
     });
     let pairs: Vec<String> = client_id.into_iter().chain(fields).collect();

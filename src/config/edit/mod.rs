@@ -19,12 +19,28 @@ use toml_edit::{Document, InlineTable, Item, Value};
 
 use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_lines, pair};
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
-use self::render::{Newline, basic, key_text};
+use self::render::{Newline, attribute_text, basic, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{ClientId, Field};
+use crate::model::{Attribute, ClientId, ColumnKind, ColumnValue};
+
+/// The key of an application's own columns.
+const COLUMNS: &str = "columns";
+
+/// The header of an application's own columns.
+#[must_use]
+pub fn columns_table(block: &str) -> String {
+    format!("[applications.{}.{COLUMNS}]", key_text(block))
+}
+
+/// A line for each column, with the smallest value that it can have.
+#[must_use]
+pub fn column_lines(columns: &[(String, ColumnKind)]) -> String {
+    let line = |(name, kind): &(String, ColumnKind)| format!("{} = {}", key_text(name), kind.example());
+    columns.iter().map(line).collect::<Vec<_>>().join("\n")
+}
 
 /// A value as the file can hold it. Never a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Written {
     /// Text.
     Text(String),
@@ -38,17 +54,19 @@ pub enum Written {
     UserKey(String),
     /// `{ hash = "…" }`.
     Hash(EncodedHash),
+    /// Of a column of the project's own.
+    Column(ColumnValue),
 }
 
 /// One line of a new table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// A key with its value.
-    Field(Field, Written),
+    Field(Attribute, Written),
     /// A comment in the place of a key that the file cannot have.
     Omitted {
         /// Which key.
-        field: Field,
+        field: Attribute,
         /// What it would be, where the file may hold that.
         value: Option<Written>,
         /// Why it is not written.
@@ -59,7 +77,7 @@ pub enum Line {
 }
 
 /// A new application.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     /// Its identifier.
     pub client_id: ClientId,
@@ -68,18 +86,18 @@ pub struct Block {
 }
 
 /// A key of a declared application, and its new value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
     /// Which application.
     pub client_id: ClientId,
     /// Which key; added where it is not written.
-    pub field: Field,
+    pub field: Attribute,
     /// Its value.
     pub value: Written,
 }
 
 /// What to change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// Applications that the file does not declare.
     pub add: Vec<Block>,
@@ -93,7 +111,7 @@ pub struct Edited {
     /// The text.
     pub text: String,
     /// What could not be set: the key is written in a form that a value of the new kind has no place in.
-    pub left: Vec<(ClientId, Field)>,
+    pub left: Vec<(ClientId, Attribute)>,
 }
 
 /// Why a text cannot be changed.
@@ -148,7 +166,7 @@ struct Editor<'t, 'd> {
     outline: Outline<'d>,
     newline: Newline,
     splices: Vec<Splice>,
-    left: Vec<(ClientId, Field)>,
+    left: Vec<(ClientId, Attribute)>,
 }
 
 impl Editor<'_, '_> {
@@ -173,19 +191,19 @@ impl Editor<'_, '_> {
     }
 
     fn set(&mut self, assignments: &[Assignment]) {
-        let mut missing: BTreeMap<usize, Vec<(Field, &Written)>> = BTreeMap::new();
+        let mut missing: BTreeMap<usize, Vec<(&Attribute, &Written)>> = BTreeMap::new();
         let apps = self.outline.apps.iter().enumerate();
         let positions: BTreeMap<String, usize> =
             apps.map(|(position, app)| (app.client_id.clone(), position)).collect();
         for Assignment { client_id, field, value } in assignments {
             let Some(&position) = positions.get(client_id.as_str()) else { continue };
-            let Some(item) = self.outline.apps[position].entry(field.key()) else {
-                missing.entry(position).or_default().push((*field, value));
+            let Some(item) = self.outline.apps[position].entry(field) else {
+                missing.entry(position).or_default().push((field, value));
                 continue;
             };
             match self.replacement(item, value) {
                 Some(splice) => self.splices.push(splice),
-                None => self.left.push((client_id.clone(), *field)),
+                None => self.left.push((client_id.clone(), field.clone())),
             }
         }
         for (position, fields) in missing {
@@ -217,16 +235,23 @@ impl Editor<'_, '_> {
         Some((span, rendered))
     }
 
-    fn add_fields(&mut self, position: usize, fields: &[(Field, &Written)]) {
+    fn add_fields(&mut self, position: usize, fields: &[(&Attribute, &Written)]) {
+        let (columns, fields): (Vec<_>, Vec<_>) =
+            fields.iter().copied().partition(|(key, _)| matches!(key, Attribute::Column(_)));
+        let left = self.add_columns(position, columns);
+        let fields: Vec<(&Attribute, &Written)> = fields.into_iter().chain(left).collect();
+        if fields.is_empty() {
+            return;
+        }
         let app = &self.outline.apps[position];
         let entries: Vec<String> = if app.shape == Shape::Inline {
-            fields.iter().map(|(field, value)| pair("", *field, value)).collect()
+            fields.iter().map(|(field, value)| pair("", field, value)).collect()
         } else {
             let (prefix, newline) = (app.key_prefix(self.text), self.newline);
             let value = |value| render::value(value, indent(&prefix), newline);
             fields
                 .iter()
-                .map(|(field, written)| format!("{prefix}{} = {}", field.key(), value(written)))
+                .map(|(field, written)| format!("{prefix}{} = {}", attribute_text(field), value(written)))
                 .collect()
         };
         let end = app.last_direct_entry();
@@ -239,12 +264,46 @@ impl Editor<'_, '_> {
             _ if app.is_inside_inline => {
                 let entries: Vec<String> = fields
                     .iter()
-                    .map(|(field, value)| pair(&format!("{}.", key_text(app.block)), *field, value))
+                    .map(|(field, value)| pair(&format!("{}.", key_text(app.block)), field, value))
                     .collect();
                 let at = app.extent.end;
                 self.insert(at, format!(", {}", entries.join(", ")));
             }
             _ => self.insert_lines(line_end(self.text, end), &entries),
+        }
+    }
+
+    /// Puts columns into `columns = { … }` or under `[applications.x.columns]`, where there is such a thing; returns those
+    /// that are to be dotted keys beside the others.
+    fn add_columns<'a>(
+        &mut self,
+        position: usize,
+        columns: Vec<(&'a Attribute, &'a Written)>,
+    ) -> Vec<(&'a Attribute, &'a Written)> {
+        let table = self.outline.apps[position].item.as_table_like().and_then(|table| table.get(COLUMNS));
+        let entries = || -> Vec<String> {
+            let entry = |(attribute, value): &(&Attribute, &Written)| {
+                format!("{} = {}", key_text(attribute.column()), render::on_one_line(value))
+            };
+            columns.iter().map(entry).collect()
+        };
+        match table {
+            _ if columns.is_empty() => Vec::new(),
+            Some(Item::Value(Value::InlineTable(table))) if !table.is_dotted() => {
+                let splice = into_inline(self.text, table, &entries());
+                self.splices.extend(splice);
+                Vec::new()
+            }
+            Some(Item::Table(table)) if !table.is_dotted() => {
+                let header = table.span().map_or(0, |span| span.start);
+                let indentation = indent(self.text.get(line_start(self.text, header)..).unwrap_or_default());
+                let lines: Vec<String> =
+                    entries().iter().map(|entry| format!("{indentation}{entry}")).collect();
+                let end = outline::end_of_table(table);
+                self.insert_lines(line_end(self.text, end), &lines);
+                Vec::new()
+            }
+            _ => columns,
         }
     }
 

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value};
 
+use super::COLUMNS;
 use super::render::key_text;
+use crate::model::Attribute;
 
 /// How an application is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +103,11 @@ impl<'d> App<'d> {
     }
 
     /// What is written for a key.
-    pub fn entry(&self, key: &str) -> Option<&'d Item> {
-        self.table()?.get(key)
+    pub fn entry(&self, attribute: &Attribute) -> Option<&'d Item> {
+        match attribute {
+            Attribute::Field(field) => self.table()?.get(field.key()),
+            Attribute::Column(name) => self.table()?.get(COLUMNS)?.as_table_like()?.get(name),
+        }
     }
 
     /// The keys that stand in the table itself and not under a header of their own.
@@ -181,6 +186,15 @@ fn stretch(range: &mut Range<usize>, item: &Item) {
             }
         }
     }
+}
+
+/// Where the last entry of a table ends, or its header.
+pub(super) fn end_of_table(table: &toml_edit::Table) -> usize {
+    let mut range = table.span().unwrap_or_default();
+    for (name, item) in table {
+        range.end = range.end.max(table.key(name).map_or(0, |key| extent(key, item).end));
+    }
+    range.end
 }
 
 /// Where the last entry of an inline table ends; `None`: it is empty.

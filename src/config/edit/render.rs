@@ -3,7 +3,8 @@
 //! Strings are always basic strings on one line: what a multi-line string holds depends on the file's line endings, and
 //! characters that cannot be seen are escaped, so that a reviewer reads what is there.
 
-use super::Written;
+use super::{COLUMNS, Written};
+use crate::model::{Attribute, ColumnValue};
 
 /// Lists that make a line longer than this are written one item a line.
 const WIDTH: usize = 100;
@@ -63,11 +64,57 @@ pub(super) fn on_one_line(written: &Written) -> String {
         }
         Written::UserKey(key) => basic(key),
         Written::Hash(hash) => inline_table(&[format!("hash = {}", basic(hash.as_str()))]),
+        Written::Column(value) => column(value),
+    }
+}
+
+fn column(value: &ColumnValue) -> String {
+    match value {
+        ColumnValue::Text(text) => basic(text),
+        ColumnValue::Integer(number) => number.to_string(),
+        ColumnValue::Float(number) => float(*number),
+        ColumnValue::Flag(flag) => flag.to_string(),
+        ColumnValue::Moment(_, text) => text.clone(),
+        ColumnValue::Nested(value) => nested(value),
+    }
+}
+
+/// With a point or an exponent, without which TOML reads a whole number.
+fn float(number: f64) -> String {
+    if number.is_nan() {
+        return "nan".to_owned();
+    }
+    // As Rust's `Debug` has it: `1.0`, `1e300`, `inf`.
+    format!("{number:?}")
+}
+
+fn nested(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        // TOML has no null: who makes these values leaves it out.
+        Value::Null => basic(""),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => basic(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(nested).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => {
+            let pair = |(key, value): (&String, &Value)| format!("{} = {}", key_text(key), nested(value));
+            inline_table(&entries.iter().map(pair).collect::<Vec<_>>())
+        }
     }
 }
 
 pub(super) fn inline_table(pairs: &[String]) -> String {
     if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+}
+
+/// The key of something that a file manages.
+pub(super) fn attribute_text(attribute: &Attribute) -> String {
+    match attribute {
+        Attribute::Field(field) => field.key().to_owned(),
+        Attribute::Column(name) => format!("{COLUMNS}.{}", key_text(name)),
+    }
 }
 
 /// A key: bare where TOML allows it.

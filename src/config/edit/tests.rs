@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use toml::{Table, Value};
 
 use super::*;
+use crate::model::Field;
 
 fn uris(uris: &[&str]) -> Written {
     Written::Uris(uris.iter().map(|uri| (*uri).to_owned()).collect())
@@ -13,8 +14,8 @@ fn block(client_id: &str) -> Block {
     Block {
         client_id: ClientId::new(client_id),
         lines: vec![
-            Line::Field(Field::ClientType, Written::Text("public".to_owned())),
-            Line::Field(Field::RedirectUris, uris(&["https://1.example/", "https://2.example/"])),
+            Line::Field(Field::ClientType.into(), Written::Text("public".to_owned())),
+            Line::Field(Field::RedirectUris.into(), uris(&["https://1.example/", "https://2.example/"])),
         ],
     }
 }
@@ -24,8 +25,8 @@ fn added(text: &str, client_ids: &[&str]) -> String {
     edit(text, &changes).unwrap().text
 }
 
-fn set(text: &str, client_id: &str, field: Field, value: Written) -> Edited {
-    let assignment = Assignment { client_id: ClientId::new(client_id), field, value };
+fn set(text: &str, client_id: &str, field: impl Into<Attribute>, value: Written) -> Edited {
+    let assignment = Assignment { client_id: ClientId::new(client_id), field: field.into(), value };
     edit(text, &Changes { set: vec![assignment], ..Changes::default() }).unwrap()
 }
 
@@ -154,6 +155,38 @@ fn a_list_keeps_what_stays() {
 }
 
 #[test]
+fn columns_have_their_place_in_every_style() {
+    let column = |name: &str| Attribute::Column(name.to_owned());
+    let value = |value| Written::Column(value);
+    let mut shown = String::new();
+    let styles = [
+        "[applications.web]\nname = \"Shop\"\ncolumns.tenant = 1 # ours\n\n[cleanup]\n",
+        "[applications.web]\nname = \"Shop\"\ncolumns = { tenant = 1 }\n",
+        "[applications.web]\nname = \"Shop\"\ncolumns = {}\n",
+        "[applications.web]\nname = \"Shop\"\n\n  [applications.web.columns] # ours\n  tenant = 1 # one\n\n[cleanup]\n",
+        "[applications.web.columns]\ntenant = 1\n",
+        "[applications]\nweb.name = \"Shop\"\nweb.columns.tenant = 1\n",
+        "[applications]\nweb = { name = \"Shop\", columns.tenant = 1 }\n",
+        "applications = { web = { name = \"Shop\", columns = { tenant = 1 } } }\n",
+        "[applications.web]\nname = \"Shop\"\n",
+    ];
+    for text in styles {
+        let new = set(text, "web", column("größe"), value(ColumnValue::Float(2.0))).text;
+        let new = set(&new, "web", column("tenant"), value(ColumnValue::Integer(7))).text;
+        let nested = ColumnValue::Nested(serde_json::json!({ "a b": [1, 0.5, true, "x"] }));
+        let new = set(&new, "web", column("more"), value(nested)).text;
+        let columns = find(&new, "web").unwrap()["columns"].clone();
+        let expected: Table = "größe = 2.0\ntenant = 7\nmore = { 'a b' = [1, 0.5, true, 'x'] }"
+            .replace("größe", "'größe'")
+            .parse()
+            .unwrap();
+        assert_eq!(columns.as_table().unwrap(), &expected, "{new}");
+        shown.push_str(&format!("===\n{new}"));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn what_has_no_place_is_left_and_named() {
     let text = "[applications.web.user]\nusername = \"ops\"\n";
     let edited = set(text, "web", Field::User, Written::UserKey("7".to_owned()));
@@ -233,8 +266,8 @@ proptest! {
             .map(|id| Block {
                 client_id: ClientId::new(id),
                 lines: vec![
-                    Line::Omitted { field: Field::Algorithm, value: Some(Written::Text(name.clone())), why: name.clone(), hint: None },
-                    Line::Field(Field::Name, Written::Text(name.clone())),
+                    Line::Omitted { field: Field::Algorithm.into(), value: Some(Written::Text(name.clone())), why: name.clone(), hint: None },
+                    Line::Field(Field::Name.into(), Written::Text(name.clone())),
                 ],
             })
             .collect();

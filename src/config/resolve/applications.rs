@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, secrets};
+use super::{Context, columns, secrets};
 use crate::config::document::Application as Section;
 use crate::config::document::Username;
 use crate::config::places::{ApplicationPlaces, Places};
 use crate::config::problem::Problem;
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
-use crate::config::values::{NumberOrText, OrTable, UserKey};
-use crate::model::{Application, ClientId, Declared, Field, UserRef};
+use crate::config::values::{Ignored, NumberOrText, OrTable, UserKey};
+use crate::model::{Application, Attribute, ClientId, Declared, Field, UserRef};
 use crate::rules::split_list;
 
 pub(super) fn resolve(
@@ -34,8 +34,9 @@ pub(super) fn resolve(
             let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
             let place = noted.client_id.unwrap_or(noted.header);
             let first = first.client_id.as_ref().unwrap_or(&first.header).clone();
-            context
-                .push(Problem::error("duplicate-client-id", message).at(place).related(first, "first here"));
+            let problem =
+                Problem::error("duplicate-client-id", message).at(place).related(first, "first here");
+            context.push(problem.hint("delete one of the two, or give it a client id of its own"));
             continue;
         }
         places.applications.insert(client_id.clone(), noted);
@@ -64,6 +65,7 @@ fn one(
         skip_authorization,
         user,
         protect,
+        columns,
         ignore,
     } = section.value;
     let is_named_by_block = client_id.is_absent();
@@ -110,6 +112,7 @@ fn one(
             places.note(Field::User, place);
             owner(user, context)
         }),
+        columns: columns::resolve(columns, places, context),
     };
     let declared = Declared {
         block,
@@ -121,12 +124,14 @@ fn one(
 }
 
 /// What is not declared is not managed anyway: then the line does nothing.
-fn ignored(list: List<Field>, places: &ApplicationPlaces, context: &Context<'_>) -> BTreeSet<Field> {
+fn ignored(list: List<Ignored>, places: &ApplicationPlaces, context: &Context<'_>) -> BTreeSet<Attribute> {
     let Some(list) = list.items() else { return BTreeSet::new() };
-    let list = context.without_duplicates(list, |field| field.key().to_owned());
+    let list = list.map(|items| items.into_iter().map(|item| item.map(|Ignored(key)| key)).collect());
+    let list = context.without_duplicates(list, Attribute::key);
     for item in &list.value {
-        if !places.has(item.value) {
-            let message = format!("`{}` is not declared, so there is nothing to ignore", item.value);
+        if !places.has(&item.value) {
+            let message =
+                format!("{} is not declared, so there is nothing to ignore", quoted(&item.value.key()));
             context.push(Problem::warning("nothing-to-ignore", message).at(item.span.clone()));
         }
     }

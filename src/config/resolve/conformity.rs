@@ -74,6 +74,7 @@ fn candidate<'a>(
         client_secret,
         // Only a database knows its users.
         user: _,
+        columns: _,
     } = application;
     Candidate {
         client_id: Some(ClientIdFacts { text: client_id.as_str(), taken: false }),

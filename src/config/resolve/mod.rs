@@ -6,6 +6,7 @@
 
 mod applications;
 mod cleanup;
+mod columns;
 mod conformity;
 mod database;
 mod lint;

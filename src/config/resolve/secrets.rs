@@ -64,6 +64,9 @@ pub(super) fn reference(written: Reference, span: &Span, context: &Context<'_>) 
     referred(env, file, context)
 }
 
+/// What to do about a secret that is no text.
+const TEXT: &str = "it must be text; `openssl rand -hex 32` makes a secret that is";
+
 fn one_source(sources: &[bool], span: &Span, hint: &str, context: &Context<'_>) -> Option<()> {
     let message = match sources.iter().filter(|is_written| **is_written).count() {
         1 => return Some(()),
@@ -104,11 +107,13 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     }
     let subject = format!("the environment variable {}", quoted(&name.value));
     let Some(value) = (context.surroundings.variable)(&name.value) else {
-        context.unavailable("unset-variable", format!("{subject} is not set"), span);
+        let hint = format!("set it, for example with: export {}=…", name.value);
+        context.unavailable("unset-variable", format!("{subject} is not set"), span, &hint);
         return None;
     };
     let Ok(text) = value.into_string() else {
-        context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
+        context
+            .push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT));
         return None;
     };
     usable(Secret::new(text), &subject, span, context)
@@ -121,12 +126,14 @@ fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     {
         Ok(bytes) => bytes,
         Err(error) => {
-            context.unavailable("unreadable-file", format!("{subject} {}", describe(&error)), span);
+            let hint = "`file` is the path of a file, seen from the directory of this one";
+            context.unavailable("unreadable-file", format!("{subject} {}", describe(&error)), span, hint);
             return None;
         }
     };
     let Ok(secret) = Secret::from_utf8(without_newline(bytes)) else {
-        context.push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span));
+        context
+            .push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT));
         return None;
     };
     usable(secret, &subject, span, context)
@@ -145,11 +152,13 @@ fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> Option<Secret> {
     if secret.expose().contains('\0') {
-        context.push(Problem::error("nul-byte", format!("{subject} contains a NUL byte")).at(span));
+        let problem = Problem::error("nul-byte", format!("{subject} contains a NUL byte")).at(span);
+        context.push(problem.hint(TEXT));
         return None;
     }
     if secret.expose().is_empty() {
-        context.unavailable("empty-secret", format!("{subject} is empty"), span);
+        let hint = "put the value there";
+        context.unavailable("empty-secret", format!("{subject} is empty"), span, hint);
         return None;
     }
     Some(secret)
@@ -157,11 +166,11 @@ fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> O
 
 impl Context<'_> {
     /// A secret that is not at hand: in `validate` nobody needs it.
-    fn unavailable(&self, code: &'static str, message: String, span: Span) {
+    fn unavailable(&self, code: &'static str, message: String, span: Span, hint: &str) {
         let problem = match self.presence {
             Presence::Optional => Problem::warning(code, message),
             Presence::Required => Problem::error(code, message),
         };
-        self.push(problem.at(span));
+        self.push(problem.at(span).hint(hint));
     }
 }

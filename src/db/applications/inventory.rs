@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 
-use super::FINGERPRINT;
 use super::read::{select, stored};
+use super::{FINGERPRINT, columns};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
 /// Columns of a selected row that are the managed ones and those before them.
-const OWN_COLUMNS: usize = 4 + Field::ALL.len();
+const OWN_COLUMNS: usize = 5 + Field::ALL.len();
 
 /// The rows that the selection means, by client id.
 pub async fn list(
@@ -31,7 +31,7 @@ pub async fn list(
     };
     let owner = OwnerSql::of(layout);
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {source}, {FINGERPRINT}, {fields}, {created}, {updated}, {exists}, \
+        "SELECT t.{key}::text, t.client_id::text, {source}, {FINGERPRINT}, {fields}, {custom}, {created}, {updated}, {exists}, \
                 {username}, {unique} \
          FROM {table} t {join} \
          WHERE (cardinality($1::text[]) = 0 OR t.client_id = ANY($1)) \
@@ -44,6 +44,7 @@ pub async fn list(
         key = table.key_sql(),
         source = select(table, "registration_source"),
         fields = selected.join(", "),
+        custom = columns::select(table),
         created = instant("created"),
         updated = instant("updated"),
         exists = owner.exists,
@@ -67,7 +68,7 @@ pub async fn list(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let stored = stored(&row);
+            let stored = stored(&row, table);
             let owner = stored.fields.user.clone().map(|key| Owner {
                 key,
                 exists: row.get(OWN_COLUMNS + 2),

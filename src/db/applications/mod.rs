@@ -5,6 +5,7 @@
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
 
+mod columns;
 mod inventory;
 mod reach;
 mod read;
@@ -16,10 +17,10 @@ pub use reach::dependents;
 pub use read::read;
 pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Table;
-use crate::model::{ClientId, Field, UserRef};
+use crate::model::{ClientId, ColumnValue, UserRef};
 
 /// What the file mentions.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Mentioned {
     pub client_ids: BTreeSet<ClientId>,
     /// Owners.
     pub users: BTreeSet<UserRef>,
+    /// What the file says of columns of the project's own.
+    pub columns: BTreeMap<String, Vec<ColumnValue>>,
 }
 
 /// A digest that changes whenever the row does. The secret is left out, because plans are shown and kept, and a digest
@@ -45,15 +48,8 @@ fn dot_default(column: &str) -> Option<&'static str> {
     }
 }
 
-/// The columns of a new row that nobody fills.
-fn unfilled(table: &Table) -> Vec<String> {
-    table
-        .columns
-        .values()
-        .filter(|column| column.not_null && !column.filled && column.name != "client_id")
-        .filter(|column| !Field::ALL.iter().any(|field| field.column() == column.name))
-        .filter(|column| dot_default(&column.name).is_none())
-        .filter(|column| column.name != table.key || column.sql_type != "uuid")
-        .map(|column| column.name.clone())
-        .collect()
+/// The primary key, if nobody makes one for a new row.
+fn unfilled_key(table: &Table) -> Option<String> {
+    let key = table.columns.get(&table.key)?;
+    (!key.filled && key.sql_type != "uuid").then(|| key.name.clone())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::{GenericClient, Row};
 
 use super::users::read_users;
-use super::{FINGERPRINT, Mentioned, unfilled};
+use super::{FINGERPRINT, Mentioned, columns, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
@@ -18,22 +18,25 @@ pub async fn read(
     mentioned: &Mentioned,
 ) -> Result<Actual, DbError> {
     let table = layout.application();
-    let columns: BTreeMap<Field, Option<u32>> = Field::ALL
+    let managed: BTreeMap<Field, Option<u32>> = Field::ALL
         .into_iter()
         .filter_map(|field| table.columns.get(field.column()).map(|column| (field, column.max_length)))
         .collect();
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();
     let applications = read_mentioned(client, table, &ids).await?;
     let (unmanaged, dynamic) = read_unmanaged(client, table, &ids).await?;
+    let (custom, renderings) = columns::read(client, layout, mentioned).await?;
     let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
     Ok(Actual {
         client_id_length: table.columns.get("client_id").and_then(|column| column.max_length),
         device_grants: layout.table(TableRole::DeviceGrant).is_some(),
-        hashes_secrets: columns.contains_key(&Field::HashClientSecret)
+        hashes_secrets: managed.contains_key(&Field::HashClientSecret)
             || hashes_secrets(client, table).await?,
-        unfilled: unfilled(table),
+        unfilled_key: unfilled_key(table),
+        custom,
+        renderings,
         users: read_users(client, layout, &mentioned.users).await?,
-        columns,
+        columns: managed,
         applications,
         unmanaged,
         dynamic,
@@ -54,22 +57,31 @@ async fn read_mentioned(
 ) -> Result<BTreeMap<ClientId, Stored>, DbError> {
     let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, {source}, {FINGERPRINT}, {fields} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id, {source}, {FINGERPRINT}, {fields}, {custom} FROM {table} t \
          WHERE t.client_id = ANY($1)",
         key = table.key_sql(),
         source = select(table, "registration_source"),
         fields = selected.join(", "),
+        custom = columns::select(table),
         table = table.sql(),
     );
     let rows = client.query(&sql, &[&ids]).await.map_err(DbError::during("reading the applications"))?;
-    Ok(rows.into_iter().map(|row| stored(&row)).map(|stored| (stored.client_id.clone(), stored)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| stored(&row, table))
+        .map(|stored| (stored.client_id.clone(), stored))
+        .collect())
 }
 
-pub(super) fn stored(row: &Row) -> Stored {
+/// A row that begins with the key, the client id, the source, the digest, the managed fields and the other columns.
+pub(super) fn stored(row: &Row, table: &Table) -> Stored {
     let column = |field: Field| -> Option<String> {
         let position = Field::ALL.iter().position(|candidate| *candidate == field).unwrap_or_default();
         row.get(4 + position)
     };
+    let custom: Vec<Option<String>> =
+        row.get::<_, Option<Vec<Option<String>>>>(4 + Field::ALL.len()).unwrap_or_default();
+    let names = columns::readable(table).into_iter().map(|column| column.name.clone());
     let text = |field| column(field).unwrap_or_default();
     let flag = |field| column(field).map(|value| value == "true");
     Stored {
@@ -89,6 +101,7 @@ pub(super) fn stored(row: &Row) -> Stored {
             hash_client_secret: flag(Field::HashClientSecret),
             client_secret: StoredSecret::new(text(Field::ClientSecret)),
             user: column(Field::User).map(Key::new),
+            columns: names.zip(custom).collect(),
         },
     }
 }

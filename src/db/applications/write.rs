@@ -1,5 +1,7 @@
 //! Writes rows: the only statements of the crate that change the application table.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
@@ -7,7 +9,7 @@ use super::{FINGERPRINT, dot_default};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
-use crate::model::{ClientId, Field, Key};
+use crate::model::{Attribute, ClientId, Key};
 
 /// Rows per INSERT.
 const INSERT_ROWS: usize = 1_000;
@@ -37,7 +39,7 @@ pub struct NewApplication<'a> {
     /// Its identifier.
     pub client_id: &'a ClientId,
     /// Its managed fields.
-    pub cells: Vec<(Field, Cell<'a>)>,
+    pub cells: Vec<(Attribute, Cell<'a>)>,
 }
 
 /// A row that is there, locked.
@@ -83,8 +85,14 @@ pub async fn insert(
     layout: &Layout,
     applications: &[NewApplication<'_>],
 ) -> Result<u64, DbError> {
+    // One statement has the same columns for all its rows: a NULL would take the place of a default.
+    let mut alike: BTreeMap<Vec<&Attribute>, Vec<&NewApplication<'_>>> = BTreeMap::new();
+    for application in applications {
+        let attributes = application.cells.iter().map(|(attribute, _)| attribute).collect();
+        alike.entry(attributes).or_default().push(application);
+    }
     let mut inserted = 0;
-    for chunk in applications.chunks(INSERT_ROWS) {
+    for chunk in alike.values().flat_map(|applications| applications.chunks(INSERT_ROWS)) {
         inserted += insert_chunk(client, layout.application(), chunk).await?;
     }
     Ok(inserted)
@@ -93,18 +101,17 @@ pub async fn insert(
 async fn insert_chunk(
     client: &impl GenericClient,
     table: &Table,
-    applications: &[NewApplication<'_>],
+    applications: &[&NewApplication<'_>],
 ) -> Result<u64, DbError> {
     let Some(first) = applications.first() else { return Ok(0) };
-    let fields: Vec<Field> = first.cells.iter().map(|(field, _)| *field).collect();
     let mut columns = vec![quote("client_id")];
     let mut values = vec!["x.c0".to_owned()];
     let mut arrays: Vec<Vec<Option<&str>>> =
         vec![applications.iter().map(|application| Some(application.client_id.as_str())).collect()];
-    for (position, field) in fields.iter().enumerate() {
-        let Some(column) = table.columns.get(field.column()) else { continue };
+    for (position, (attribute, _)) in first.cells.iter().enumerate() {
+        let Some(column) = table.columns.get(attribute.column()) else { continue };
         columns.push(quote(&column.name));
-        values.push(format!("x.c{}::{}", arrays.len(), column.sql_type));
+        values.push(format!("x.c{}::{}", arrays.len(), column.full_type));
         arrays.push(
             applications
                 .iter()
@@ -145,7 +152,7 @@ pub async fn update(
     layout: &Layout,
     key: &Key,
     client_id: &ClientId,
-    cells: &[(Field, Cell<'_>)],
+    cells: &[(Attribute, Cell<'_>)],
 ) -> Result<u64, DbError> {
     let table = layout.application();
     let mut assignments = vec!["client_id = $2".to_owned()];
@@ -157,14 +164,14 @@ pub async fn update(
     let id_text = client_id.as_str();
     let texts: Vec<Option<&str>> = cells.iter().map(|(_, cell)| cell.as_text()).collect();
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&key_text, &id_text];
-    for ((field, _), text) in cells.iter().zip(&texts) {
-        let Some(column) = table.columns.get(field.column()) else { continue };
+    for ((attribute, _), text) in cells.iter().zip(&texts) {
+        let Some(column) = table.columns.get(attribute.column()) else { continue };
         parameters.push(text);
         assignments.push(format!(
             "{} = ${}::text::{}",
             quote(&column.name),
             parameters.len(),
-            column.sql_type
+            column.full_type
         ));
     }
     let sql = format!(

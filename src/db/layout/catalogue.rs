@@ -44,13 +44,26 @@ pub(super) async fn describe(
         .query(
             "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
                     c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
-                    a.attname, pg_catalog.format_type(a.atttypid, NULL), \
-                    CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 END, \
+                    a.attname, \
+                    CASE WHEN y.oid = 'bpchar'::regtype THEN 'bpchar' WHEN y.typnamespace = 'pg_catalog'::regnamespace \
+                      THEN pg_catalog.format_type(y.oid, NULL) ELSE pg_catalog.format('%I.%I', yn.nspname, y.typname) END, \
+                    CASE WHEN b.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4 END, \
                     a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', \
-                    coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false) \
+                    coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false), \
+                    CASE WHEN y.typnamespace = 'pg_catalog'::regnamespace AND y.typcategory IN ('N', 'D', 'T', 'V') \
+                      THEN pg_catalog.format_type(y.oid, a.atttypmod) END, \
+                    CASE WHEN b.typname IN ('citext', 'bpchar') THEN b.typname::text \
+                      ELSE pg_catalog.format_type(b.oid, NULL) END, \
+                    a.attgenerated <> '' OR a.attidentity = 'a', \
+                    CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
              FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+             JOIN pg_catalog.pg_type y ON y.oid = a.atttypid \
+             JOIN pg_catalog.pg_namespace yn ON yn.oid = y.typnamespace \
+             JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END \
+             CROSS JOIN LATERAL (SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END) m(typmod) \
+             LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
              LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
              WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum",
             &[&oids],
@@ -73,6 +86,10 @@ pub(super) async fn describe(
             max_length: row.get::<_, Option<i32>>(7).and_then(|length| u32::try_from(length).ok()),
             not_null: row.get(8),
             filled: row.get(9),
+            full_type: row.get::<_, Option<String>>(11).unwrap_or_else(|| row.get(6)),
+            base_type: row.get(12),
+            generated: row.get(13),
+            default: row.get(14),
         };
         if row.get(10) {
             table.key.clone_from(&column.name);

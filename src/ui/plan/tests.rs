@@ -32,24 +32,24 @@ pub(in crate::ui) fn everything() -> Plan {
                 row: row("12", "web"),
                 client_id: ClientId::new("web"),
                 changes: vec![
-                    FieldChange { field: Field::Name, before: text("Shop"), after: text("Web shop") },
+                    FieldChange { field: Field::Name.into(), before: text("Shop"), after: text("Web shop") },
                     FieldChange {
-                        field: Field::RedirectUris,
+                        field: Field::RedirectUris.into(),
                         before: uris(&["https://b.example/cb", "https://old.example/cb"]),
                         after: uris(&["https://new.example/cb", "https://b.example/cb"]),
                     },
                     FieldChange {
-                        field: Field::SkipAuthorization,
+                        field: Field::SkipAuthorization.into(),
                         before: Value::Flag(true),
                         after: Value::Flag(false),
                     },
                     FieldChange {
-                        field: Field::ClientSecret,
+                        field: Field::ClientSecret.into(),
                         before: Value::StoredSecret,
                         after: Value::Secret { source: SecretWrite::Declared, hashed: true },
                     },
                     FieldChange {
-                        field: Field::User,
+                        field: Field::User.into(),
                         before: Value::Absent,
                         after: Value::User { key: Key::new("7"), username: Some("ops".to_owned()) },
                     },
@@ -73,15 +73,19 @@ pub(in crate::ui) fn everything() -> Plan {
             Step::Create {
                 client_id: ClientId::new("batch"),
                 fields: vec![
-                    FieldSetting { field: Field::Name, value: text(""), declared: false },
-                    FieldSetting { field: Field::ClientType, value: text("confidential"), declared: true },
+                    FieldSetting { field: Field::Name.into(), value: text(""), declared: false },
                     FieldSetting {
-                        field: Field::RedirectUris,
+                        field: Field::ClientType.into(),
+                        value: text("confidential"),
+                        declared: true,
+                    },
+                    FieldSetting {
+                        field: Field::RedirectUris.into(),
                         value: uris(&["https://a.example/1", "https://a.example/2"]),
                         declared: true,
                     },
                     FieldSetting {
-                        field: Field::ClientSecret,
+                        field: Field::ClientSecret.into(),
                         value: Value::Secret { source: SecretWrite::Generated, hashed: true },
                         declared: false,
                     },

@@ -33,7 +33,7 @@ fn deletions(count: usize, client_id: &str) -> Plan {
 fn updates(count: usize, uris: usize, uri: &str) -> Vec<Step> {
     let after = (0..uris).map(|number| format!("https://{number}.example/{uri}")).collect();
     let change = FieldChange {
-        field: Field::RedirectUris,
+        field: Field::RedirectUris.into(),
         before: Value::Uris(Vec::new()),
         after: Value::Uris(after),
     };

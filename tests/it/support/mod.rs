@@ -19,6 +19,7 @@ pub mod network;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
+pub mod terminal;
 
 pub use database::{Database, Template};
 pub use instance::Instance;

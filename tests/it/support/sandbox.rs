@@ -125,6 +125,11 @@ impl<'a> Invocation<'a> {
         self
     }
 
+    /// The command, to be run by somebody else.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Output {
         self.spawn().wait()

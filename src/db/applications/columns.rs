@@ -1,0 +1,234 @@
+//! The columns of the project's own: what they are, what PostgreSQL makes of values for them, and its form of what is
+//! stored.
+//!
+//! Everything is text in one form whatever the settings of the session: instants in UTC and RFC 3339, JSON as `jsonb`
+//! prints it. Names and types come from the catalogue, values are parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::GenericClient;
+use tokio_postgres::error::SqlState;
+
+use super::Mentioned;
+use crate::db::error::DbError;
+use crate::db::layout::{Column, Layout, Table, quote};
+use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, column_owner};
+
+/// What PostgreSQL makes of values: by column and given text.
+pub(super) type Renderings = BTreeMap<(String, String), Result<String, String>>;
+
+/// The columns of the application table that neither DOT nor the primary key has.
+fn own(table: &Table) -> impl Iterator<Item = &Column> {
+    table
+        .columns
+        .values()
+        .filter(|column| column.name != table.key && column_owner(&column.name) == ColumnOwner::Project)
+}
+
+fn custom(column: &Column) -> CustomColumn {
+    CustomColumn {
+        kind: kind(column),
+        sql_type: if column.full_type == "bpchar" {
+            "character".to_owned()
+        } else {
+            column.full_type.clone()
+        },
+        max_length: column.max_length,
+        not_null: column.not_null,
+        filled: column.filled,
+        generated: column.generated,
+        default: None,
+    }
+}
+
+fn kind(column: &Column) -> ColumnKind {
+    match column.base_type.as_str() {
+        "smallint" => ColumnKind::Integer(i16::MIN.into(), i16::MAX.into()),
+        "integer" => ColumnKind::Integer(i32::MIN.into(), i32::MAX.into()),
+        "bigint" => ColumnKind::Integer(i64::MIN, i64::MAX),
+        "numeric" => ColumnKind::Decimal,
+        "real" | "double precision" => ColumnKind::Float,
+        "boolean" => ColumnKind::Flag,
+        "timestamp with time zone" => ColumnKind::Moment(Moment::Instant),
+        "timestamp without time zone" => ColumnKind::Moment(Moment::Local),
+        "date" => ColumnKind::Moment(Moment::Date),
+        "time without time zone" => ColumnKind::Moment(Moment::Time),
+        "json" | "jsonb" => ColumnKind::Json,
+        "text" | "character varying" | "bpchar" | "citext" => ColumnKind::Text,
+        _ => ColumnKind::Other,
+    }
+}
+
+/// An expression as text in the one form.
+fn rendered(kind: ColumnKind, value: &str) -> String {
+    match kind {
+        ColumnKind::Moment(Moment::Instant) => format!(
+            "CASE WHEN isfinite({value}) THEN (to_jsonb({value} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z' ELSE \
+             {value}::text END"
+        ),
+        ColumnKind::Moment(_) => format!("to_jsonb({value}) #>> '{{}}'"),
+        ColumnKind::Json => format!("{value}::jsonb::text"),
+        _ => format!("{value}::text"),
+    }
+}
+
+/// The columns that are read with a row, by name.
+pub(super) fn readable(table: &Table) -> Vec<&Column> {
+    own(table).filter(|column| !custom(column).is_confidential(&column.name)).collect()
+}
+
+/// One text array with their values, in that order; NULL where there is none.
+pub(super) fn select(table: &Table) -> String {
+    let values: Vec<String> = readable(table)
+        .into_iter()
+        .map(|column| rendered(kind(column), &format!("t.{}", quote(&column.name))))
+        .collect();
+    if values.is_empty() { "NULL::text[]".to_owned() } else { format!("ARRAY[{}]", values.join(", ")) }
+}
+
+/// The columns, and what PostgreSQL makes of the values that the file has for them.
+pub(super) async fn read(
+    client: &impl GenericClient,
+    layout: &Layout,
+    mentioned: &Mentioned,
+) -> Result<(CustomColumns, Renderings), DbError> {
+    let table = layout.application();
+    let (mut columns, mut renderings) = (CustomColumns::new(), Renderings::new());
+    for column in own(table) {
+        let mut described = custom(column);
+        let literal = column.default.as_deref().and_then(literal);
+        if !described.is_confidential(&column.name) {
+            let declared = mentioned.columns.get(&column.name).into_iter().flatten();
+            let texts: BTreeSet<String> = declared
+                .filter_map(|value| described.kind.accept(value).ok())
+                .filter(|text| fits(text, described.max_length))
+                .chain(literal.clone())
+                .collect();
+            let answers = ask(client, column, &texts.into_iter().collect::<Vec<_>>()).await?;
+            described.default =
+                literal.and_then(|literal| answers.get(&literal).cloned()).and_then(Result::ok);
+            renderings.extend(answers.into_iter().map(|(text, is)| ((column.name.clone(), text), is)));
+        }
+        columns.insert(column.name.clone(), described);
+    }
+    Ok((columns, renderings))
+}
+
+/// A cast cuts text that is too long, so nobody is asked about that.
+fn fits(text: &str, max: Option<u32>) -> bool {
+    max.is_none_or(|max| text.chars().count() <= usize::try_from(max).unwrap_or(usize::MAX))
+}
+
+/// All at once; where one is refused, each on its own.
+async fn ask(
+    client: &impl GenericClient,
+    column: &Column,
+    texts: &[String],
+) -> Result<BTreeMap<String, Result<String, String>>, DbError> {
+    if texts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    if let Ok(answers) = cast(client, column, &texts).await? {
+        return Ok(answers.into_iter().map(|(text, rendered)| (text, Ok(rendered))).collect());
+    }
+    let mut answers = BTreeMap::new();
+    for text in texts {
+        let answer = match cast(client, column, &[text]).await? {
+            Ok(rendered) => Ok(rendered.into_iter().map(|(_, rendered)| rendered).collect()),
+            Err(why) => Err(why),
+        };
+        answers.insert(text.to_owned(), answer);
+    }
+    Ok(answers)
+}
+
+/// PostgreSQL's words where it refuses one of the values, under a savepoint, so that the transaction goes on.
+async fn cast(
+    client: &impl GenericClient,
+    column: &Column,
+    texts: &[&str],
+) -> Result<Result<Vec<(String, String)>, String>, DbError> {
+    let during = || DbError::during(format!("looking at the values of column {}", quote(&column.name)));
+    client.batch_execute("SAVEPOINT oauthctl_values").await.map_err(during())?;
+    let sql = format!(
+        "SELECT x.given, {rendered} FROM (SELECT given, given::{full_type} AS value FROM unnest($1::text[]) AS g(given)) x",
+        rendered = rendered(kind(column), "x.value"),
+        full_type = column.full_type,
+    );
+    match client.query(&sql, &[&texts]).await {
+        Ok(rows) => {
+            client.batch_execute("RELEASE SAVEPOINT oauthctl_values").await.map_err(during())?;
+            Ok(Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()))
+        }
+        Err(error) => {
+            let Some(why) = error.as_db_error().filter(|error| is_about_the_value(error.code())) else {
+                return Err(during()(error));
+            };
+            let why = why.message().to_owned();
+            let back = "ROLLBACK TO SAVEPOINT oauthctl_values; RELEASE SAVEPOINT oauthctl_values";
+            client.batch_execute(back).await.map_err(during())?;
+            Ok(Err(why))
+        }
+    }
+}
+
+/// Data exceptions, and the constraints of domains.
+fn is_about_the_value(code: &SqlState) -> bool {
+    code.code().starts_with("22") || code.code().starts_with("23")
+}
+
+/// The text of a default that is a plain value: a number, `true`, `false` or a string, perhaps cast. Anything else would
+/// have to be executed to be known.
+fn literal(expression: &str) -> Option<String> {
+    if let Some(rest) = expression.strip_prefix('\'') {
+        let mut text = String::new();
+        let mut chars = rest.chars();
+        loop {
+            match chars.next()? {
+                '\'' if chars.as_str().starts_with('\'') => {
+                    chars.next();
+                    text.push('\'');
+                }
+                '\'' => break,
+                c => text.push(c),
+            }
+        }
+        let cast = chars.as_str();
+        let is_cast = cast.strip_prefix("::").is_some_and(|name| {
+            name.chars().all(|c| {
+                c.is_alphanumeric() || matches!(c, '_' | ' ' | '.' | '"' | '(' | ')' | ',' | '[' | ']')
+            })
+        });
+        return (cast.is_empty() || is_cast).then_some(text);
+    }
+    let plain = expression.trim_start_matches('(').split(')').next().unwrap_or_default();
+    let is_plain = matches!(plain, "true" | "false") || plain.parse::<f64>().is_ok_and(f64::is_finite);
+    is_plain.then(|| plain.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn only_plain_defaults_are_known() {
+        for (expression, text) in [
+            ("'it''s'::character varying", Some("it's")),
+            ("'{}'::jsonb", Some("{}")),
+            ("false", Some("false")),
+            ("7", Some("7")),
+            ("'-1'::integer", Some("-1")),
+            ("(-1)", Some("-1")),
+            ("(0)::numeric", Some("0")),
+            ("'x'::text COLLATE \"C\"", Some("x")),
+            ("nextval('s'::regclass)", None),
+            ("now()", None),
+            ("('a'::text || 'b'::text)", None),
+            ("'a'::text || f()", None),
+            ("CURRENT_TIMESTAMP", None),
+        ] {
+            assert_eq!(literal(expression).as_deref(), text, "{expression}");
+        }
+    }
+}

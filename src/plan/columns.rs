@@ -1,0 +1,112 @@
+//! Columns of the project's own: what the file says against the catalogue and against the row.
+//!
+//! The database has said beforehand what it makes of each declared value ([`Actual::renderings`]); here nothing is
+//! parsed. What does not fit is found before anything is written. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{FieldChange, FieldSetting, Finding, FindingCause, Value};
+use crate::model::{
+    Actual, Attribute, ClientId, ColumnKind, ColumnValue, CustomColumn, Declared, StoredFields,
+};
+
+/// What the file asks of the columns that they cannot be.
+pub(super) fn check(
+    client_id: &ClientId,
+    columns: &BTreeMap<String, ColumnValue>,
+    actual: &Actual,
+) -> Vec<Finding> {
+    columns
+        .iter()
+        .filter_map(|(name, value)| {
+            let cause = wanted(name, value, actual).err()?;
+            let field = Some(Attribute::Column(name.clone()));
+            Some(Finding { client_id: client_id.clone(), field, cause })
+        })
+        .collect()
+}
+
+/// The columns that a new row needs a value for and does not get.
+pub(super) fn unfilled(declared: &Declared, actual: &Actual) -> Option<FindingCause> {
+    let given = &declared.application.columns;
+    let missing =
+        actual.custom.iter().filter(|(name, column)| column.must_be_given() && !given.contains_key(*name));
+    let columns: Vec<(String, ColumnKind)> =
+        missing.map(|(name, column)| (name.clone(), column.kind)).collect();
+    let key = actual.unfilled_key.clone();
+    (!columns.is_empty() || key.is_some()).then_some(FindingCause::UnfilledColumns { columns, key })
+}
+
+/// The columns of a new row.
+pub(super) fn settings(declared: &Declared, actual: &Actual) -> Vec<FieldSetting> {
+    let columns = declared.application.columns.iter();
+    let settings = columns.filter_map(|(name, value)| {
+        let (column, text) = wanted(name, value, actual).ok()?;
+        let value = shown(column.kind, text);
+        Some(FieldSetting { field: Attribute::Column(name.clone()), value, declared: true })
+    });
+    settings.collect()
+}
+
+/// The columns of a row that are not as declared, and how many there are to compare.
+pub(super) fn changes(declared: &Declared, row: &StoredFields, actual: &Actual) -> (Vec<FieldChange>, usize) {
+    let mut changes = Vec::new();
+    let mut compared = 0;
+    for (name, value) in &declared.application.columns {
+        let field = Attribute::Column(name.clone());
+        let Ok((column, text)) = wanted(name, value, actual) else { continue };
+        if declared.ignores(&field) {
+            continue;
+        }
+        compared += 1;
+        let stored = row.columns.get(name).and_then(Option::as_deref);
+        if stored.is_some_and(|stored| column.kind.same(stored, text)) {
+            continue;
+        }
+        let before = stored.map_or(Value::Absent, |stored| shown(column.kind, stored));
+        changes.push(FieldChange { field, before, after: shown(column.kind, text) });
+    }
+    (changes, compared)
+}
+
+/// The column and the text that it is to hold.
+fn wanted<'a>(
+    name: &str,
+    value: &ColumnValue,
+    actual: &'a Actual,
+) -> Result<(&'a CustomColumn, &'a str), FindingCause> {
+    let Some(column) = actual.custom.get(name) else {
+        return Err(FindingCause::NoSuchCustomColumn { known: actual.custom.keys().cloned().collect() });
+    };
+    if column.generated {
+        return Err(FindingCause::GeneratedColumn);
+    }
+    if column.is_confidential(name) {
+        return Err(FindingCause::ConfidentialColumn);
+    }
+    let sql_type = || column.sql_type.clone();
+    let text = column.kind.accept(value).map_err(|why| FindingCause::Misfit { sql_type: sql_type(), why })?;
+    if let Some(max) = column.max_length
+        && text.chars().count() > usize::try_from(max).unwrap_or(usize::MAX)
+    {
+        return Err(FindingCause::TooLong { length: text.chars().count(), max });
+    }
+    match actual.renderings.get(&(name.to_owned(), text.clone())) {
+        // PostgreSQL would cut or pad it, and the next plan would find another value.
+        Some(Ok(rendered)) if column.kind == ColumnKind::Text && *rendered != text => {
+            Err(FindingCause::ColumnAlters { sql_type: sql_type() })
+        }
+        Some(Ok(rendered)) => Ok((column, rendered)),
+        Some(Err(why)) => Err(FindingCause::ColumnRefuses { sql_type: sql_type(), why: why.clone() }),
+        None => Err(FindingCause::ColumnRefuses { sql_type: sql_type(), why: "it was not asked".to_owned() }),
+    }
+}
+
+/// A text of PostgreSQL's as plans have it.
+fn shown(kind: ColumnKind, text: &str) -> Value {
+    match kind {
+        ColumnKind::Text | ColumnKind::Other => Value::Text(text.to_owned()),
+        ColumnKind::Flag => Value::Flag(text == "true"),
+        _ => Value::Literal(text.to_owned()),
+    }
+}
