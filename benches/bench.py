@@ -27,7 +27,7 @@ def arguments():
         one = benchmarks.add_parser(name)
         one.add_argument("--sessions", type=int, nargs="+", default=[sessions])
         one.add_argument("--repeat", type=int, default=3, help="runs of each contender; the table has medians")
-        one.add_argument("--only", nargs="+", default=[], help="contenders whose name contains one of these")
+        one.add_argument("--only", nargs="+", default=[], help="these contenders, or those whose name contains one")
         if name == "traffic":
             one.add_argument("--rate", type=int, default=200, help="transactions per second")
     scale = benchmarks.add_parser("applications")
@@ -81,7 +81,9 @@ def field(cluster, program):
 
 
 def chosen(field, only):
-    return {name: run for name, run in field.items() if not only or any(part in name for part in only)}
+    """Those that are named, or else those whose name contains what is given."""
+    named = {name: run for name, run in field.items() if name in only}
+    return named or {name: run for name, run in field.items() if not only or any(part in name for part in only)}
 
 
 def race(cluster, template, runners, repeat):
