@@ -1,6 +1,7 @@
 """The benchmarks; `benches/run` calls this. Prints Markdown; what it is doing goes to stderr."""
 
 import argparse
+import signal
 import statistics
 import sys
 import time
@@ -115,6 +116,8 @@ def table(costs):
 
 def main():
     given = arguments()
+    # An exception, so that the server is stopped and its files go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Cluster(given.shared_buffers) as cluster:
         if given.benchmark == "applications":
             applications.report(cluster, make_schema(cluster, "applications"), given, say)

@@ -30,6 +30,8 @@ def field(cluster, program):
         "oauthctl --batch-size 1000": ours("--batch-size", "1000"),
         "oauthctl --batch-size 1000 --nice-ratio 1": ours("--batch-size", "1000", "--nice-ratio", "1"),
         "oauthctl --batch-size 1000 --nice-ratio 4": ours("--batch-size", "1000", "--nice-ratio", "4"),
+        "oauthctl --batch-size 200 --nice-ratio 4": ours("--batch-size", "200", "--nice-ratio", "4"),
+        "oauthctl --batch-size 100 --nice-ratio 9": ours("--batch-size", "100", "--nice-ratio", "9"),
     }
 
 

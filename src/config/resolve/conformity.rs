@@ -134,6 +134,7 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
         // Not how much longer: it may be a secret.
         Reason::TooLong { limit, .. } => {
             Problem::error("too-long", format!("`{field}` has more than {limit} characters"))
+                .hint(format!("DOT's column holds {limit}: write a shorter value"))
         }
         Reason::NoRedirectUris { grant_type } => Problem::error(
             "no-redirect-uris",
