@@ -190,6 +190,10 @@ impl View {
             used += part.len() + 2;
             parts.push(part);
         }
+        if let Some(waiting) = self.waiting.as_ref().filter(|waiting| !parts.contains(waiting)) {
+            // While nothing moves, why is worth more than how far.
+            return shortened(&format!("{}  {waiting}", self.title), width, glyphs);
+        }
         let bar = self
             .permille()
             .filter(|_| used + 1 + BAR_WIDTHS.start() <= width)
@@ -321,6 +325,18 @@ fn categories(sweep: &Sweep) -> Vec<&'static str> {
 
 fn tally_of(sweep: &Sweep, deleted: &Tally) -> serde_json::Value {
     sweep.categories().into_iter().map(|category| (category.key(), deleted.get(category))).collect()
+}
+
+fn shortened(text: &str, width: usize, glyphs: Glyphs) -> String {
+    let end = match glyphs {
+        Glyphs::Unicode => "…",
+        Glyphs::Ascii => "...",
+    };
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(end.chars().count());
+    text.chars().take(kept).chain(end.chars()).take(width).collect()
 }
 
 fn drawn(permille: u64, width: usize, glyphs: Glyphs) -> String {

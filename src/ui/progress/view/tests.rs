@@ -103,6 +103,25 @@ fn it_says_what_it_waits_for() {
 }
 
 #[test]
+fn what_it_waits_for_is_worth_more_than_the_bar() {
+    let mut view = view(Some(200_000), 3);
+    let lagging =
+        Event::Lagging { replica: "walreceiver", lag: SECOND * 3, most: SECOND / 2, waited: SECOND };
+    view.update(&lagging, SECOND * 4);
+    let said = "waiting for replica walreceiver, 3.0s behind (at most 0.50s)";
+    let wide = view.bar(200, Glyphs::Unicode);
+    assert!(wide.contains('█') && wide.contains(said), "{wide}");
+    assert_eq!(
+        view.bar(80, Glyphs::Unicode),
+        "expired refresh and access tokens  waiting for replica walreceiver, 3.0s behind…"
+    );
+    for width in 0..200 {
+        assert!(view.bar(width, Glyphs::Unicode).chars().count() <= width);
+        assert!(view.bar(width, Glyphs::Ascii).is_ascii());
+    }
+}
+
+#[test]
 fn scripts_get_an_object_per_event() {
     let sweep = sweep();
     let mut deleted = Tally::ZERO;
