@@ -30,7 +30,8 @@ pub struct RotateArgs {
 pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error> {
     let client_id = ClientId::new(args.client_id.as_str());
     let mut file = session.load_without_secrets()?;
-    let returns = file.declares(&client_id, &Field::ClientSecret.into()) && !is_generated(&file, &client_id);
+    let declared = file.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
+    let returns = file.declares(&declared, &Field::ClientSecret.into()) && !is_generated(&file, &declared);
     inventory::forget_secrets(&mut file, None);
     let connected = session.connect(&file.database, "rotate-secret", 3).await?;
     let wanted = std::slice::from_ref(&args.client_id);

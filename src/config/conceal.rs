@@ -17,7 +17,19 @@ const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "
 const SLIPS: usize = 4;
 
 /// Parts of an unknown key that announce a secret.
-const CONFIDENTIAL_WORDS: [&str; 6] = ["secret", "passw", "private", "credential", "api_key", "apikey"];
+const CONFIDENTIAL_WORDS: [&str; 11] = [
+    "secret",
+    "passw",
+    "private",
+    "credential",
+    "api_key",
+    "apikey",
+    "access_key",
+    "signing_key",
+    "encryption_key",
+    "hmac",
+    "token_value",
+];
 
 fn is_confidential(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");

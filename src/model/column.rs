@@ -11,7 +11,26 @@ use serde::{Serialize, Serializer};
 use super::application::Field;
 
 /// Parts of a name that announce a secret.
-const CONFIDENTIAL_WORDS: [&str; 6] = ["secret", "passw", "private_key", "credential", "api_key", "apikey"];
+const CONFIDENTIAL_WORDS: [&str; 11] = [
+    "secret",
+    "passw",
+    "private_key",
+    "credential",
+    "api_key",
+    "apikey",
+    "access_key",
+    "signing_key",
+    "encryption_key",
+    "hmac",
+    "token_value",
+];
+
+/// Whether a column of such a name probably holds a secret, if it holds text.
+#[must_use]
+pub fn announces_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    CONFIDENTIAL_WORDS.iter().any(|word| name.contains(word)) || name.ends_with("token")
+}
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
 const OWN: [&str; 10] = [
@@ -368,9 +387,7 @@ impl CustomColumn {
     /// Whether it probably holds a secret: neither read nor written then, because plans are shown.
     #[must_use]
     pub fn is_confidential(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let holds_text = matches!(self.kind, ColumnKind::Text | ColumnKind::Other | ColumnKind::Json);
-        holds_text && (CONFIDENTIAL_WORDS.iter().any(|word| name.contains(word)) || name.ends_with("token"))
+        matches!(self.kind, ColumnKind::Text | ColumnKind::Other | ColumnKind::Json) && announces_secret(name)
     }
 
     /// Whether a new row needs a value for it from the file.

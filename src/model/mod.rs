@@ -20,7 +20,7 @@ pub use application::{Application, ClientId, Declared, Desired, Field, SecretDec
 pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
 pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
-    column_owner,
+    announces_secret, column_owner,
 };
 pub use engine::Engine;
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};

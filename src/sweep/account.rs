@@ -115,11 +115,6 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Waits for the signal to stop.
-    pub(super) async fn stopped(&self) {
-        self.stop.cancelled().await;
-    }
-
     /// Makes every worker end.
     pub(super) fn end(&self, stop: Stop) {
         self.entries().end.get_or_insert(stop);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::IsolationLevel;
 
+use super::account::Account;
 use super::pace::Way;
 use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
@@ -27,8 +28,8 @@ const LOOK_UP: &str = "SET LOCAL enable_mergejoin = off";
 const MERGE: &str = "SET LOCAL enable_nestloop = off";
 
 /// Worth so much waiting, of which the saved look-ups are to be earned back; longer, and the walk goes on.
-const SEARCHING: &str =
-    "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '60s'";
+const SEARCHING: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
+    SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'";
 
 /// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
 const TIMEOUTS: &str =
@@ -114,6 +115,13 @@ impl<'a> Connection<'a> {
         Ok(self.client.insert(client))
     }
 
+    /// Cancels what still runs on the connection.
+    pub(super) async fn cancel(&self, account: &Account<'_>) {
+        if let Some(client) = self.client.as_ref().filter(|client| !client.is_closed()) {
+            (account.cancel)(client)().await;
+        }
+    }
+
     /// Cuts a window off the front of what is left.
     pub(super) async fn cut(
         &mut self,
@@ -148,8 +156,11 @@ impl<'a> Connection<'a> {
         let ended = transaction.rollback().await;
         match found {
             Ok(found) => ended.map(|()| found).map_err(|source| database("ending a search", source)),
+            // A short cut and no more: what takes too long, or more memory than there is, is walked instead.
             Err(error)
-                if error.database().is_some_and(|error| *error.meaning() == Meaning::QueryCanceled) =>
+                if error.database().is_some_and(|error| {
+                    matches!(error.meaning(), Meaning::QueryCanceled | Meaning::Other)
+                }) =>
             {
                 ended.map(|()| None).map_err(|source| database("ending a search", source))
             }

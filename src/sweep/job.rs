@@ -8,7 +8,7 @@ use super::pace::{Pacer, Way};
 use crate::db::tokens::{Cleaner, Window};
 use crate::model::{Sweep, Tally};
 
-/// No more windows than this are remembered for a second look; beyond it they are joined.
+/// No more windows than this are remembered for a second look; beyond it the whole table is looked at.
 const REMEMBERED: usize = 1_000;
 
 /// So many doomed keys are few: they fit into some megabytes.
@@ -34,6 +34,8 @@ struct Progress {
     /// Windows with rows that others had locked, and how many rows those were.
     locked: Vec<Window>,
     left: u64,
+    /// The whole table, as it was when the walk began.
+    whole: Option<Window>,
     /// Whether everything has been handed out.
     handed_out: bool,
     /// Whether the doomed keys have been searched for.
@@ -65,6 +67,7 @@ impl<'a> Job<'a> {
             deleted: Tally::ZERO,
             locked: Vec::new(),
             left: 0,
+            whole: None,
             handed_out: false,
             searched: false,
         };
@@ -90,10 +93,12 @@ impl<'a> Job<'a> {
         room: u32,
     ) -> Result<Option<Piece>, Fault> {
         let mut route = self.route.lock().await;
-        let parts = match &mut *route {
-            Some(parts) => parts,
-            None => route.insert(connection.whole(&self.cleaner).await?.into_iter().collect()),
-        };
+        if route.is_none() {
+            let whole = connection.whole(&self.cleaner).await?;
+            self.progress().whole.clone_from(&whole);
+            *route = Some(whole.into_iter().collect());
+        }
+        let parts = route.get_or_insert_default();
         if self.may_search()
             && let Some(rest) = parts.last()
         {
@@ -158,12 +163,10 @@ impl<'a> Job<'a> {
     pub(super) fn remember(&self, window: Window, rows: u64) {
         let mut progress = self.progress();
         progress.left += rows;
-        if progress.locked.len() >= REMEMBERED
-            && let Some(last) = progress.locked.last_mut()
-        {
-            (last.high, last.keys) = (window.high, None);
-        } else {
-            progress.locked.push(window);
+        match progress.whole.clone() {
+            // Workers end in any order, and only the server can compare keys.
+            Some(whole) if progress.locked.len() >= REMEMBERED => progress.locked = vec![whole],
+            _ => progress.locked.push(window),
         }
     }
 

@@ -93,6 +93,7 @@ async fn attempt(
     let lock = format!("{TIMEOUTS}; {}", rewrite.lock());
     let locked = transaction.batch_execute(&lock).await;
     locked.map_err(|source| database("locking the token tables", source))?;
+    rewrite.assert_same(&*transaction).await.map_err(fault)?;
     let before = rewrite.size(&*transaction).await.map_err(fault)?;
     let mut rewritten = Rewritten::default();
     for step in 0..rewrite.steps() {

@@ -74,8 +74,9 @@ impl<'a> Worker<'a> {
             let next = tokio::select! {
                 next = job.next(&mut self.connection, room) => next,
                 // A search may take a while, and changes nothing.
-                () = self.account.stopped() => {
+                () = self.account.ended() => {
                     self.account.release(room);
+                    self.connection.cancel(self.account).await;
                     return Ok(self.account.must_stop());
                 }
             };

@@ -78,9 +78,10 @@ fn violations(refusal: &Refusal) -> String {
     let mut out = "\n> [!CAUTION]\n> `apply` will refuse this:\n".to_owned();
     for violation in refusal.violations.iter().take(LISTED) {
         let _ = write!(out, "> - {}", inert(&violation.to_string()));
-        let _ = match violation.allow() {
-            Some(flag) => writeln!(out, "; to let it through: {}", code(&flag)),
-            None => writeln!(out, "; delete or repoint those rows first"),
+        let _ = match (violation.allow(), violation.remedy()) {
+            (Some(flag), _) => writeln!(out, "; to let it through: {}", code(&flag)),
+            (None, Some(remedy)) => writeln!(out, "; {}", inert(remedy)),
+            (None, None) => writeln!(out),
         };
     }
     if let Some(more @ 1..) = refusal.violations.len().checked_sub(LISTED) {

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 
 use super::read::{select, stored};
-use super::{FINGERPRINT, columns};
+use super::{columns, fingerprint};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
@@ -31,7 +31,7 @@ pub async fn list(
     };
     let owner = OwnerSql::of(layout);
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {source}, {FINGERPRINT}, {fields}, {custom}, {created}, {updated}, {exists}, \
+        "SELECT t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom}, {created}, {updated}, {exists}, \
                 {username}, {unique} \
          FROM {table} t {join} \
          WHERE (cardinality($1::text[]) = 0 OR t.client_id = ANY($1)) \
@@ -41,6 +41,7 @@ pub async fn list(
            AND (cardinality($5::text[]) = 0 OR t.authorization_grant_type = ANY($5)) \
            AND (cardinality($6::text[]) = 0 OR {manual} = ANY($6)) \
          ORDER BY t.client_id::text COLLATE \"C\"",
+        fingerprint = fingerprint(table),
         key = table.key_sql(),
         source = select(table, "registration_source"),
         fields = selected.join(", "),

@@ -20,7 +20,7 @@ pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Table;
-use crate::model::{ClientId, ColumnValue, UserRef};
+use crate::model::{ClientId, ColumnValue, UserRef, announces_secret};
 
 /// What the file mentions.
 #[derive(Debug, Default)]
@@ -34,9 +34,19 @@ pub struct Mentioned {
 }
 
 /// A digest that changes whenever the row does. The secret is left out, because plans are shown and kept, and a digest
-/// over a weak secret could be guessed from; `xmin` changes with every write, so also with the secret.
-const FINGERPRINT: &str =
-    "encode(sha256(convert_to((to_jsonb(t) - 'client_secret')::text || t.xmin::text, 'UTF8')), 'hex')";
+/// over a weak secret could be guessed from, and so are columns of the project's own that seem to hold one; `xmin` changes
+/// with every write, so also with those.
+fn fingerprint(table: &Table) -> String {
+    let own = table.columns.keys().filter(|name| announces_secret(name)).map(String::as_str);
+    let hidden: Vec<String> = std::iter::once("client_secret")
+        .chain(own.filter(|name| *name != "client_secret"))
+        .map(|name| format!("'{}'", name.replace('\'', "''")))
+        .collect();
+    format!(
+        "encode(sha256(convert_to((to_jsonb(t) - ARRAY[{}]::text[])::text || t.xmin::text, 'UTF8')), 'hex')",
+        hidden.join(", ")
+    )
+}
 
 /// DOT's own value of a column that no file manages, as SQL; `None`: not a DOT column.
 fn dot_default(column: &str) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::{GenericClient, Row};
 
 use super::users::read_users;
-use super::{FINGERPRINT, Mentioned, columns, unfilled_key};
+use super::{Mentioned, columns, fingerprint, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
@@ -57,8 +57,9 @@ async fn read_mentioned(
 ) -> Result<BTreeMap<ClientId, Stored>, DbError> {
     let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, {source}, {FINGERPRINT}, {fields}, {custom} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id, {source}, {fingerprint}, {fields}, {custom} FROM {table} t \
          WHERE t.client_id = ANY($1)",
+        fingerprint = fingerprint(table),
         key = table.key_sql(),
         source = select(table, "registration_source"),
         fields = selected.join(", "),
@@ -117,8 +118,9 @@ async fn read_unmanaged(
     let manual =
         if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, t.name, {FINGERPRINT} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id, t.name, {fingerprint} FROM {table} t \
          WHERE {others} AND {manual} ORDER BY t.client_id COLLATE \"C\"",
+        fingerprint = fingerprint(table),
         key = table.key_sql(),
         table = table.sql(),
     );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::{FINGERPRINT, dot_default};
+use super::{dot_default, fingerprint};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
@@ -62,8 +62,9 @@ pub async fn lock(
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, {FINGERPRINT} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id, {fingerprint} FROM {table} t \
          WHERE t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE",
+        fingerprint = fingerprint(table),
         key = table.key_sql(),
         key_type = table.key_type(),
         table = table.sql(),

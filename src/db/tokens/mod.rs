@@ -54,7 +54,7 @@ pub enum TokensError {
         subject: String,
     },
     /// While triggers are silent, somebody made, dropped or switched one.
-    #[error("the triggers, rules or foreign keys of the token tables changed during the run")]
+    #[error("the triggers, rules, columns or foreign keys of the token tables changed during the run")]
     Altered,
     /// The connection was lost at the COMMIT of a rewrite, and nobody knows what became of it.
     #[error(

@@ -28,6 +28,14 @@ pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<
     Ok(rows.into_iter().map(|row| Hindrance { what: row.get(0), role: row.get(1) }).collect())
 }
 
+/// Whether policies hide rows of a table from the role: those would not be put aside, and `TRUNCATE` takes them.
+pub(super) async fn has_row_security(client: &impl GenericClient, oids: &[Oid]) -> Result<bool, TokensError> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = ANY($1) AND c.relrowsecurity \
+               AND pg_catalog.row_security_active(c.oid))";
+    let failed = attempt("looking at row-level security".to_owned());
+    Ok(client.query_one(sql, &[&oids]).await.map_err(failed)?.get(0))
+}
+
 pub(super) async fn columns(client: &impl GenericClient, oid: Oid) -> Result<Vec<String>, TokensError> {
     let rows = client
         .query(

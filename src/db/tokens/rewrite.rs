@@ -10,9 +10,9 @@ use tokio_postgres::types::Oid;
 
 use super::count::Run;
 use super::excluded::Excluded;
-use super::rewritable::{columns, files, indexes, not_ours, others, size};
+use super::rewritable::{columns, files, has_row_security, indexes, not_ours, others, size};
 use super::statement::{Binds, Sql, Values};
-use super::triggers::{Hindrance, SILENCE, custom};
+use super::triggers::{Hindrance, SILENCE, custom, new_references};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table, quote};
 use crate::model::{Category, Sweep, TableRole, Tally};
@@ -133,6 +133,24 @@ impl<'a> Rewrite<'a> {
     pub fn lock(&self) -> String {
         let silence = if self.silent { SILENCE } else { "" };
         format!("{silence}; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.names())
+    }
+
+    /// Fails if the tables are not what [`Rewrite::find`] saw. To be called under the lock: whoever held it before may
+    /// have been a migration, and rows would come back without a new column.
+    ///
+    /// # Errors
+    /// [`TokensError::Altered`], and the server's.
+    pub async fn assert_same(&self, client: &impl GenericClient) -> Result<(), TokensError> {
+        let oids = self.oids();
+        let mut same = custom(client, &oids).await?.is_empty()
+            && others(client, &oids).await?.is_empty()
+            && new_references(client, self.layout, &oids).await?.is_empty()
+            && !has_row_security(client, &oids).await?;
+        for part in &self.parts {
+            same &= columns(client, part.table.oid).await? == part.columns;
+            same &= !self.silent || indexes(client, part.table).await? == part.indexes;
+        }
+        if same { Ok(()) } else { Err(TokensError::Altered) }
     }
 
     fn names(&self) -> String {

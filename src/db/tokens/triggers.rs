@@ -6,7 +6,7 @@ use tokio_postgres::types::Oid;
 use super::{TokensError, attempt};
 use crate::db::error::DbError;
 use crate::db::error::Meaning;
-use crate::db::layout::{Layout, Table};
+use crate::db::layout::{Layout, Reference, Table};
 use crate::model::{Sweep, TableRole};
 
 /// Switches the triggers of the transaction's statements off, those of foreign keys too.
@@ -72,6 +72,29 @@ pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<
     Ok(rows.into_iter().map(|row| Hindrance::here(row.get::<_, String>(0))).collect())
 }
 
+/// Foreign keys to some tables that came after the layout was read.
+pub(super) async fn new_references(
+    client: &impl GenericClient,
+    layout: &Layout,
+    oids: &[Oid],
+) -> Result<Vec<Hindrance>, TokensError> {
+    let sql = "SELECT conrelid, conname::text, conrelid::regclass::text FROM pg_catalog.pg_constraint \
+               WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1) ORDER BY 3, 2";
+    let rows = client.query(sql, &[&oids]).await.map_err(looking())?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.get::<_, Oid>(0), row.get::<_, String>(1), row.get::<_, String>(2)))
+        .filter(|(from, constraint, _)| {
+            let known =
+                |reference: &Reference| reference.from == *from && reference.constraint == *constraint;
+            !layout.references.iter().any(known)
+        })
+        .map(|(_, constraint, table)| {
+            Hindrance::here(format!("constraint {constraint} of {table} was made during the run"))
+        })
+        .collect())
+}
+
 /// Token tables on which triggers may stay silent, as they were when that was found out.
 #[derive(Clone, Debug)]
 pub struct Silent {
@@ -91,7 +114,10 @@ impl Silent {
     ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
         let tables = touched(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+        // First: what comes while the rest is looked at makes the next print another one.
+        let print = print(client, &oids).await?;
         let mut reasons = custom(client, &oids).await?;
+        reasons.extend(new_references(client, layout, &oids).await?);
         reasons.extend(
             tables
                 .iter()
@@ -110,7 +136,6 @@ impl Silent {
                 reasons.push(Hindrance::here(what));
             }
         }
-        let print = print(client, &oids).await?;
         match client
             .execute(SILENCE, &[])
             .await

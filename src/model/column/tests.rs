@@ -60,6 +60,7 @@ fn names_that_announce_a_secret() {
     };
     assert!(column(ColumnKind::Text).is_confidential("Webhook_Secret"));
     assert!(column(ColumnKind::Json).is_confidential("api_token"));
+    assert!(column(ColumnKind::Other).is_confidential("hmac_key"));
     assert!(!column(ColumnKind::Flag).is_confidential("secret_rotates"));
     assert!(!column(ColumnKind::Text).is_confidential("tokens_colour"));
 }

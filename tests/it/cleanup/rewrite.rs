@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use oauthctl::db::tokens::Phase;
+use oauthctl::db::tokens::{Excluded, Phase, Rewrite, TokensError};
 use oauthctl::model::{Category, CleanupPolicy, Strategy, TableRole};
 use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 
@@ -168,6 +168,29 @@ async fn a_reader_is_waited_for() {
     );
     assert_eq!(Graph::read(&database, DOT), after);
     assert_eq!(database.value("SELECT nextval('oauth2_provider_grant_id_seq')"), "5000");
+}
+
+/// What it waited for may have been a migration: what came with it is not forgotten.
+#[tokio::test]
+async fn what_has_changed_before_the_lock_is_noticed() {
+    let index = "oauth2_provider_idtoken_application_id_08c5ff4f";
+    for change in [
+        "ALTER TABLE oauth2_provider_idtoken ADD COLUMN tenant text".to_owned(),
+        "CREATE TABLE mine (token bigint REFERENCES oauth2_provider_accesstoken (id))".to_owned(),
+        "CREATE RULE keep AS ON DELETE TO oauth2_provider_refreshtoken DO ALSO NOTIFY gone".to_owned(),
+        format!("DROP INDEX IF EXISTS {index}; CREATE INDEX another ON oauth2_provider_idtoken (expires)"),
+    ] {
+        let database = filled(DOT);
+        let runner = Runner::new(&database, DOT).await;
+        let sweeps = runner.sweeps(&policy(), now());
+        let client = runner.pool.get().await.unwrap();
+        let found = Rewrite::find(&**client, &runner.layout, &sweeps, Excluded::default()).await.unwrap();
+        let rewrite = found.unwrap();
+        rewrite.assert_same(&**client).await.unwrap();
+        database.execute(&change);
+        let error = rewrite.assert_same(&**client).await.unwrap_err();
+        assert!(matches!(error, TokensError::Altered), "{change}: {error}");
+    }
 }
 
 /// Who may not switch triggers off has them look at every row that is put back; the end is the same.

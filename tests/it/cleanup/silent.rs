@@ -212,6 +212,23 @@ async fn what_triggers_would_do_is_never_left_out() {
     }
 }
 
+/// Between the reading of the layout and the run somebody may have thought for long about a question.
+#[tokio::test]
+async fn a_foreign_key_that_has_just_been_made_is_seen() {
+    let database = Database::create(DOT);
+    crowd(3).insert(&database, DOT);
+    let runner = Runner::new(&database, DOT).await;
+    database.execute(
+        "CREATE TABLE mine (token bigint CONSTRAINT mine_fk REFERENCES oauth2_provider_accesstoken (id)); \
+         INSERT INTO mine SELECT id FROM oauth2_provider_accesstoken",
+    );
+    let before = Graph::read(&database, DOT);
+    let failure = runner.run(&policy(10, 1), now()).await.unwrap_err();
+    let said = failure.error.to_string();
+    assert!(said.contains("constraint mine_fk of") && said.contains("made during the run"), "{said}");
+    assert_eq!(Graph::read(&database, DOT), before);
+}
+
 /// Who may not switch triggers off is told before anything is deleted; who was given that right, needs no superuser.
 #[tokio::test]
 async fn the_right_to_switch_triggers_off_can_be_granted() {
