@@ -9,28 +9,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::application::Field;
-
-/// Parts of a name that announce a secret.
-const CONFIDENTIAL_WORDS: [&str; 11] = [
-    "secret",
-    "passw",
-    "private_key",
-    "credential",
-    "api_key",
-    "apikey",
-    "access_key",
-    "signing_key",
-    "encryption_key",
-    "hmac",
-    "token_value",
-];
-
-/// Whether a column of such a name probably holds a secret, if it holds text.
-#[must_use]
-pub fn announces_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    CONFIDENTIAL_WORDS.iter().any(|word| name.contains(word)) || name.ends_with("token")
-}
+use super::confidential::announces_secret;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
 const OWN: [&str; 10] = [

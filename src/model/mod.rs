@@ -6,6 +6,7 @@ mod actual;
 mod application;
 mod cleanup;
 mod column;
+mod confidential;
 mod engine;
 pub mod health;
 mod inventory;
@@ -20,8 +21,9 @@ pub use application::{Application, ClientId, Declared, Desired, Field, SecretDec
 pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
 pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
-    announces_secret, column_owner,
+    column_owner,
 };
+pub use confidential::announces_secret;
 pub use engine::Engine;
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use policy::{Allow, Limit, Policy, Prune};
