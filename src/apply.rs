@@ -4,8 +4,9 @@
 //! failure anywhere leaves every row as it was. The one exception is said out loud: applications with more than
 //! [`DRAIN_ABOVE`] dependent rows lose these in batches of their own, after everything else of the plan has been
 //! written and checked but before it commits, so that no cascade holds locks for long; the application row stays
-//! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file. Over 400 lines,
-//! because the order of the steps is the argument for their safety.
+//! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
+
+mod drain;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +16,6 @@ use tokio_postgres::{Client, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::db::applications::{self, Cell, NewApplication};
-use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::ledger;
@@ -191,7 +191,7 @@ async fn execute(
         .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         .await
         .map_err(DbError::during("checking the foreign keys"))?;
-    let dependents = delete(&transaction, drainer, request, on).await?;
+    let dependents = drain::delete(&transaction, drainer, request, on).await?;
     go_on(request)?;
     transaction.commit().await.map_err(|error| {
         let lost = error.is_closed() || error.as_db_error().is_none();
@@ -360,85 +360,4 @@ fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Resul
             request.secrets.get(client_id).ok_or_else(|| ApplyError::Unsealed(client_id.clone()))?,
         ),
     })
-}
-
-/// Deletes applications with what hangs on them; returns how many dependent rows went.
-async fn delete(
-    transaction: &Transaction<'_>,
-    drainer: &mut Client,
-    request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<u64, ApplyError> {
-    let doomed: Vec<(&Step, &RowRef, u64)> = request
-        .plan
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Delete { row, dependents, .. } => Some((step, row, dependents.rows())),
-            _ => None,
-        })
-        .collect();
-    let mut gone = 0;
-    // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
-    for (_, row, total) in &doomed {
-        if *total > u64::from(DRAIN_ABOVE) {
-            gone += drain_in_batches(drainer, request, row, *total, on).await?;
-        }
-    }
-    let mut keys = Vec::new();
-    for (step, row, _) in &doomed {
-        gone += drain_here(transaction, request, row).await?;
-        keys.push(&row.key);
-        on(Event::Executed(step));
-    }
-    if !keys.is_empty() {
-        let deleted = applications::delete(transaction, request.layout, &keys).await?;
-        affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
-    }
-    Ok(gone)
-}
-
-async fn drain_in_batches(
-    drainer: &mut Client,
-    request: &Request<'_>,
-    row: &RowRef,
-    total: u64,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<u64, ApplyError> {
-    let mut rows = 0;
-    loop {
-        go_on(request)?;
-        let batch = drainer.transaction().await.map_err(draining(row))?;
-        bound_waiting(&batch, request).await?;
-        let deleted =
-            dependents::drain(&batch, request.layout, &row.key, DRAIN_ABOVE).await.map_err(draining(row))?;
-        batch.commit().await.map_err(draining(row))?;
-        rows += deleted;
-        on(Event::Drained { client_id: &row.client_id, deleted, rows, total });
-        if deleted < u64::from(DRAIN_ABOVE) {
-            return Ok(rows);
-        }
-    }
-}
-
-async fn drain_here(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    row: &RowRef,
-) -> Result<u64, ApplyError> {
-    let mut rows = 0;
-    loop {
-        go_on(request)?;
-        let deleted = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE)
-            .await
-            .map_err(draining(row))?;
-        rows += deleted;
-        if deleted < u64::from(DRAIN_ABOVE) {
-            return Ok(rows);
-        }
-    }
-}
-
-fn draining(row: &RowRef) -> impl FnOnce(tokio_postgres::Error) -> DbError {
-    DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id))
 }

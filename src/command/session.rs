@@ -1,14 +1,14 @@
 //! What every verb has at hand: the streams, the global options, the environment, and the way to the database.
 //!
-//! The only place that reads the process's environment and its randomness. Over 400 lines, because it is where all the
-//! layers meet; each function is one meeting.
+//! The only place that reads the process's environment and its randomness.
+
+mod files;
+mod reaching;
 
 use std::ffi::OsString;
-use std::fs::Permissions;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,10 +17,9 @@ use super::GlobalArgs;
 use super::findings;
 use super::interrupted::Interrupted;
 use crate::config::{self, Config, Presence, Problems, Source};
-use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
 use crate::db::layout::Layout;
-use crate::embedded::{Cluster, Place, Programs, Supervisor};
+use crate::embedded::Cluster;
 use crate::error::{Error, Exit};
 use crate::model::Policy;
 use crate::plan::Finding;
@@ -31,9 +30,6 @@ use crate::ui::{Chatter, Ui, diagnostics};
 
 /// The file that is read when `--file` names none.
 pub const DEFAULT_FILE: &str = "oauth.toml";
-
-/// The largest secret file, in bytes; the column holds 255 characters.
-const SECRET_LIMIT: u64 = 4_096;
 
 /// See the module.
 pub struct Session {
@@ -170,61 +166,6 @@ impl Session {
         self.ui.answer(&line).map_err(|error| Error::output(&error))
     }
 
-    /// Replaces a file, atomically.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn write_file(&self, path: &Path, text: &str) -> Result<(), Error> {
-        let failed = |error: &io::Error| {
-            Error::from_source(Exit::Failed, error).context(format!("cannot write {}", path.display()))
-        };
-        // A device or a pipe is written to; replacing it would take it away from everybody else. So is a link.
-        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return std::fs::write(path, text).map_err(|error| failed(&error));
-        }
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        // As a redirection would make it, for whoever the umask lets read it: nothing here is secret.
-        let mut file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory.unwrap_or(Path::new(".")))
-            .map_err(|error| failed(&error))?;
-        file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
-        file.as_file().sync_all().map_err(|error| failed(&error))?;
-        file.persist(path).map_err(|error| failed(&error.error))?;
-        Ok(())
-    }
-
-    /// Reads a secret from a file; one newline at its end is not part of it.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is empty or is not text that PostgreSQL can store.
-    pub fn read_secret(&self, path: &Path) -> Result<Secret, Error> {
-        let subject = format!("the secret file {}", path.display());
-        let bytes = config::read_file(path, SECRET_LIMIT)
-            .map_err(|error| Error::usage(format!("{subject} cannot be read: {error}")))?;
-        secret(bytes, &subject)
-    }
-
-    /// Reads a secret from stdin, which is no terminal: nobody should see it typed.
-    ///
-    /// # Errors
-    /// As [`Session::read_secret`].
-    pub fn read_secret_from_stdin(&self) -> Result<Secret, Error> {
-        if io::stdin().is_terminal() {
-            return Err(Error::usage(
-                "the secret is read from stdin, which is a terminal that would show it",
-            )
-            .hint("for example: oauthctl hash-secret < secret.txt"));
-        }
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(SECRET_LIMIT + 1).read_to_end(&mut bytes);
-        read.map_err(|error| Error::usage(format!("the secret on stdin cannot be read: {error}")))?;
-        if bytes.len() as u64 > SECRET_LIMIT {
-            return Err(Error::usage("the secret on stdin is too big"));
-        }
-        secret(bytes, "the secret on stdin")
-    }
-
     /// Reads the file with its secrets.
     ///
     /// # Errors
@@ -315,92 +256,6 @@ impl Session {
         Error::usage(format!("this database cannot be as {path} says: {count}; nothing was changed"))
     }
 
-    /// Connects and looks at the tables.
-    ///
-    /// # Errors
-    /// When the database cannot be found, reached or used.
-    pub async fn connect(
-        &mut self,
-        database: &config::Database,
-        verb: &str,
-        connections: usize,
-    ) -> Result<Connected, Error> {
-        let (pool, embedded) = self.open(database, verb, connections).await?;
-        let client = pool.get().await?;
-        let layout = Layout::probe(&**client, &database.tables).await?;
-        drop(client);
-        Ok(Connected { database: pool, layout, embedded })
-    }
-
-    /// Connects, whatever is in the database.
-    ///
-    /// # Errors
-    /// When the database cannot be found or reached.
-    pub async fn open(
-        &mut self,
-        database: &config::Database,
-        verb: &str,
-        connections: usize,
-    ) -> Result<(Database, Option<Cluster>), Error> {
-        let (settings, embedded) = self.settings(database)?;
-        for warning in &settings.warnings {
-            self.ui.warning(format_args!("{warning}."));
-        }
-        let name = format!("oauthctl {verb}");
-        Ok((Database::connect(&settings, &name, connections).await?, embedded))
-    }
-
-    /// Where the database is.
-    ///
-    /// # Errors
-    /// When the connection string or a file of libpq's cannot be read, or the embedded server does not start.
-    pub fn settings(&mut self, database: &config::Database) -> Result<(Settings, Option<Cluster>), Error> {
-        let machine = Machine::new(variable);
-        if self.global.embedded {
-            let cluster = self.start_embedded()?;
-            let text = format!(
-                "host='{}' port={} user={} dbname=postgres sslmode=disable",
-                cluster.socket_dir().display(),
-                cluster.port(),
-                cluster.user()
-            );
-            let given = Given { label: "--embedded", text: &text };
-            let settings = conninfo::resolve(&Sources { command_line: Some(given), file: None }, &machine)?;
-            return Ok((settings, Some(cluster)));
-        }
-        if database.unresolved && self.global.database_url.is_none() && variable("DATABASE_URL").is_none() {
-            let file = self.global.file.display();
-            return Err(Error::usage(format!("what [database] url in {file} refers to is missing"))
-                .hint("set the variable, or name the database with --database-url"));
-        }
-        let sources = Sources {
-            command_line: self
-                .global
-                .database_url
-                .as_deref()
-                .map(|text| Given { label: "--database-url", text }),
-            file: database.url.as_ref().map(|url| Given { label: "[database] url", text: url.expose() }),
-        };
-        Ok((conninfo::resolve(&sources, &machine)?, None))
-    }
-
-    fn start_embedded(&mut self) -> Result<Cluster, Error> {
-        let programs = Programs::find(&variable_os)?;
-        let place = Place::kept(&variable_os)?;
-        if self.global.embedded_reset && place.reset()? {
-            self.ui
-                .status(format_args!("Deleted the embedded PostgreSQL in {}.", place.directory().display()));
-        }
-        let supervisor = Supervisor::this_program().map_err(|error| {
-            Error::from_source(Exit::Failed, &error).context("cannot start this program again")
-        })?;
-        let cluster = Cluster::start(&programs, &place, &supervisor)?;
-        let what =
-            if cluster.created() { "Made an embedded PostgreSQL" } else { "Using the embedded PostgreSQL" };
-        self.ui.status(format_args!("{what} in {}.", cluster.directory().display()));
-        Ok(cluster)
-    }
-
     /// How secrets are made here.
     #[must_use]
     pub fn recipe(&self, config: &Config) -> Recipe {
@@ -459,23 +314,6 @@ impl Session {
             }
         });
         guard
-    }
-}
-
-/// A secret out of the bytes of a file; one newline at their end is not part of it.
-fn secret(mut bytes: Vec<u8>, subject: &str) -> Result<Secret, Error> {
-    let failed = |why: &str| Error::usage(format!("{subject} {why}"));
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-    }
-    let secret = Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text"))?;
-    match secret.expose() {
-        "" => Err(failed("is empty")),
-        text if text.contains('\0') => Err(failed("contains a NUL byte")),
-        _ => Ok(secret),
     }
 }
 

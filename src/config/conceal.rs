@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Span;
 use super::suggest::is_known_key;
+use crate::model::announces_secret;
 
 /// Known keys whose value can be a secret where someone misunderstood them.
 const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "url"];
@@ -16,27 +17,12 @@ const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "
 /// How many slips of the fingers still make an unknown key one of those: `client_secrt`, `clientSecert`.
 const SLIPS: usize = 4;
 
-/// Parts of an unknown key that announce a secret.
-const CONFIDENTIAL_WORDS: [&str; 11] = [
-    "secret",
-    "passw",
-    "private",
-    "credential",
-    "api_key",
-    "apikey",
-    "access_key",
-    "signing_key",
-    "encryption_key",
-    "hmac",
-    "token_value",
-];
-
 fn is_confidential(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
     if CONFIDENTIAL_KEYS.contains(&key.as_str()) {
         return true;
     }
-    let is_telling = key == "dsn" || CONFIDENTIAL_WORDS.iter().any(|word| key.contains(word));
+    let is_telling = key == "dsn" || key.contains("private") || announces_secret(&key);
     (is_telling || is_nearly_confidential(&key)) && !is_known_key(&key)
 }
 

@@ -1,14 +1,14 @@
 //! The statements of one sweep.
 //!
 //! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
-//! it is hashed even where hash joins are off, as they are while a sweep runs. More than 400 lines, because the three ways
-//! to delete the same rows are one text that has to be read side by side.
+//! it is hashed even where hash joins are off, as they are while a sweep runs.
+
+mod verified;
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
-use super::verified::Verified;
 use super::walk::{between, within};
-use crate::db::layout::{Table, quote};
+use crate::db::layout::Table;
 use crate::model::{Category, Doomed, Sweep};
 
 /// What a batch does to refresh tokens, and then to the rows of one more table.
@@ -297,102 +297,6 @@ impl<'a> Writer<'a> {
                 refresh.sql()
             )
         })
-    }
-
-    /// The same where nothing but these statements looks at references. See [`Verified`].
-    pub(super) fn verified(&self, scope: Scope) -> Option<Verified> {
-        self.bulk(scope)?;
-        let (refresh, access) = (self.tables.refresh, self.tables.access);
-        let walked = self.category().map(|category| (category, self.verified_rows(scope)));
-        let clear = Sql::new(|binds| {
-            let keys = binds.keys(Bind::Keys, refresh.key_type());
-            format!(
-                "UPDATE {} x SET source_refresh_token_id = NULL WHERE x.source_refresh_token_id = ANY({keys})",
-                access.sql()
-            )
-        });
-        let takes = self.takes_refresh_tokens();
-        Some(Verified {
-            refers_to_walked: if walked.is_some() { self.refers_to(self.table) } else { None },
-            refers_to_refresh: if takes { self.refers_to(refresh) } else { None },
-            refresh: takes.then(|| self.verified_refresh(scope)),
-            walked,
-            clear,
-        })
-    }
-
-    fn verified_rows(&self, scope: Scope) -> Sql {
-        let (refresh, key) = (self.tables.refresh, self.key());
-        Sql::new(|binds| {
-            let within = self.within(scope, binds);
-            let (goes, flag) = match self.doomed {
-                Doomed::Sessions { idle, .. } => {
-                    let expired = self.cutoffs.expired(&self.tables, binds);
-                    let doomed = self.cutoffs.refresh(&self.tables, binds);
-                    let flag = idle.map_or_else(
-                        || "false".to_owned(),
-                        |idle| format!("a.expires <= {}", binds.get(Bind::Instant(idle))),
-                    );
-                    let range = self.referring("r.access_token_id", scope, binds);
-                    let kept = format!(
-                        "SELECT FROM {} r WHERE r.access_token_id = {key}{range} AND ({doomed}) IS NOT TRUE",
-                        refresh.sql()
-                    );
-                    (format!("{expired} AND NOT EXISTS ({kept})"), flag)
-                }
-                _ => (self.row(scope, binds), "false".to_owned()),
-            };
-            let (table, alias) = (self.table.sql(), self.alias());
-            format!(
-                "WITH d AS (DELETE FROM {table} {alias} WHERE {within} AND {goes} RETURNING {key} AS k, {flag} AS f) \
-                 SELECT count(*), coalesce(array_agg(k), '{{}}')::text, coalesce(array_agg(f), '{{}}')::text FROM d"
-            )
-        })
-    }
-
-    fn verified_refresh(&self, scope: Scope) -> Sql {
-        let (refresh, key) = (self.tables.refresh.sql(), self.tables.refresh.key_sql());
-        Sql::new(|binds| {
-            let which = if let Doomed::Sessions { idle, .. } = self.doomed {
-                // The access tokens have just been deleted, and were expired.
-                let revoked = Cutoffs { revoked_with_expired: None, ..self.cutoffs };
-                let revoked = revoked.revoked(&self.tables, binds);
-                let included = self.tables.included("r", binds);
-                let idle = idle.map(|_| format!("(r.revoked IS NULL AND g.f AND {included})"));
-                let doomed = super::predicate::any([revoked, idle, None]);
-                let keys = binds.keys(Bind::Keys, self.table.key_type());
-                let flags = binds.keys(Bind::Flags, "boolean");
-                let range = self.referring("r.access_token_id", scope, binds);
-                format!(
-                    "USING unnest({keys}, {flags}) g (k, f) WHERE r.access_token_id = g.k{range} AND {doomed}"
-                )
-            } else {
-                let within = self.within(scope, binds);
-                let doomed = self.cutoffs.refresh(&self.tables, binds);
-                format!("WHERE {within} AND {doomed}")
-            };
-            format!(
-                "WITH d AS (DELETE FROM {refresh} r {which} RETURNING r.{key} AS k, r.revoked) \
-                 SELECT count(*), count(revoked), coalesce(array_agg(k), '{{}}')::text FROM d"
-            )
-        })
-    }
-
-    /// Whether a row refers to one of the keys, by any foreign key that the catalogue knows.
-    fn refers_to(&self, table: &Table) -> Option<Sql> {
-        let references: Vec<_> =
-            self.tables.layout.references.iter().filter(|reference| reference.to == table.oid).collect();
-        if references.is_empty() {
-            return None;
-        }
-        Some(Sql::new(|binds| {
-            let keys = binds.keys(Bind::Keys, table.key_type());
-            let each = references.iter().map(|reference| {
-                let (from, column) = (&reference.from_table, quote(&reference.from_column));
-                format!("EXISTS (SELECT FROM {from} x WHERE x.{column} = ANY({keys}))")
-            });
-            format!("SELECT {}", each.collect::<Vec<_>>().join(" OR "))
-        }))
     }
 
     /// The rows of given keys, one lock at a time.

@@ -1,14 +1,17 @@
 //! What is known of a running cleanup, and what that looks like. Pure: knows no clock and no terminal.
-//! Over 400 lines with its tests; the state and its four pictures belong together.
+
+mod words;
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::db::tokens::Phase;
 use crate::model::{Sweep, TableRole, Tally};
-use crate::sweep::{Event, Transient, Wait};
+use crate::sweep::{Event, Wait};
 use crate::ui::plan::{grouped, plural, visible};
+
+use words::{arrival, capitalised, clock, drawn, phase_key, shortened, step};
+pub use words::{because, key, short};
 
 /// No ETA before so many batches, and before a hundredth is done: it would be a guess.
 const MEANINGFUL_BATCHES: u64 = 5;
@@ -325,110 +328,6 @@ fn categories(sweep: &Sweep) -> Vec<&'static str> {
 
 fn tally_of(sweep: &Sweep, deleted: &Tally) -> serde_json::Value {
     sweep.categories().into_iter().map(|category| (category.key(), deleted.get(category))).collect()
-}
-
-fn shortened(text: &str, width: usize, glyphs: Glyphs) -> String {
-    let end = match glyphs {
-        Glyphs::Unicode => "…",
-        Glyphs::Ascii => "...",
-    };
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept = width.saturating_sub(end.chars().count());
-    text.chars().take(kept).chain(end.chars()).take(width).collect()
-}
-
-fn drawn(permille: u64, width: usize, glyphs: Glyphs) -> String {
-    let filled = usize::try_from(permille).unwrap_or(1_000) * width / 1_000;
-    let (full, empty) = match glyphs {
-        Glyphs::Unicode => ("█", "░"),
-        Glyphs::Ascii => ("#", "-"),
-    };
-    format!("{}{}", full.repeat(filled), empty.repeat(width - filled))
-}
-
-/// What a step of a rewrite does, for people.
-fn step(phase: Phase, table: Option<TableRole>) -> String {
-    let what = match phase {
-        Phase::PutAside => "keeping what stays of",
-        Phase::Empty => "emptying the tables",
-        Phase::PutBack => "putting back",
-        Phase::Vacuum => "gathering statistics",
-    };
-    let rows = table.map(|table| match table {
-        TableRole::Application => "applications",
-        TableRole::AccessToken => "access tokens",
-        TableRole::RefreshToken => "refresh tokens",
-        TableRole::IdToken => "ID tokens",
-        TableRole::Grant => "authorization codes",
-        TableRole::DeviceGrant => "device grants",
-        TableRole::ParRequest => "pushed authorization requests",
-    });
-    rows.map_or_else(|| what.to_owned(), |rows| format!("{what} {rows}"))
-}
-
-/// The same for scripts.
-const fn phase_key(phase: Phase) -> &'static str {
-    match phase {
-        Phase::PutAside => "put_aside",
-        Phase::Empty => "empty",
-        Phase::PutBack => "put_back",
-        Phase::Vacuum => "vacuum",
-    }
-}
-
-/// Whole seconds: a clock that ticks.
-fn clock(elapsed: Duration) -> String {
-    if elapsed.as_secs() < 60 { format!("{}s", elapsed.as_secs()) } else { short(elapsed) }
-}
-
-/// Why, for people.
-#[must_use]
-pub const fn because(reason: Transient) -> &'static str {
-    match reason {
-        Transient::Locked => "another transaction holds a lock",
-        Transient::Deadlock => "the server broke a deadlock",
-        Transient::Changed => "rows were changed meanwhile",
-        Transient::Referenced => "rows are referred to meanwhile",
-        Transient::TooSlow => "the batch took too long and is made smaller",
-        Transient::Disconnected => "the connection was lost",
-    }
-}
-
-/// Why, for scripts.
-#[must_use]
-pub const fn key(reason: Transient) -> &'static str {
-    match reason {
-        Transient::Locked => "locked",
-        Transient::Deadlock => "deadlock",
-        Transient::Changed => "changed",
-        Transient::Referenced => "referenced",
-        Transient::TooSlow => "too_slow",
-        Transient::Disconnected => "disconnected",
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-fn arrival(eta: Duration) -> String {
-    if eta.as_secs() == 0 { "ETA <1s".to_owned() } else { format!("ETA {}", short(eta)) }
-}
-
-/// `0.49s`, `4.2s`, `38s`, `3m38s`, `1h05m`.
-#[must_use]
-pub fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{:.2}s", duration.as_secs_f64()),
-        1..=9 => format!("{:.1}s", duration.as_secs_f64()),
-        10..=59 => format!("{seconds}s"),
-        60..=3_599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
-    }
 }
 
 #[cfg(test)]

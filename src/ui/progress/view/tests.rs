@@ -3,8 +3,10 @@
 use time::OffsetDateTime;
 
 use super::*;
+use crate::db::tokens::Phase;
 use crate::model::{Category, Doomed};
 use crate::sweep::Batch;
+use crate::sweep::Transient;
 
 const SECOND: Duration = Duration::from_secs(1);
 

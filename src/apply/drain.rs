@@ -1,0 +1,90 @@
+//! Deletes applications with what hangs on them: much of it in batches that commit before the rest.
+
+use tokio_postgres::{Client, Transaction};
+
+use super::{ApplyError, DRAIN_ABOVE, Event, Request, affected, bound_waiting, go_on};
+use crate::db::applications;
+use crate::db::dependents;
+use crate::db::error::DbError;
+use crate::plan::{RowRef, Step};
+
+/// Deletes applications with what hangs on them; returns how many dependent rows went.
+pub(super) async fn delete(
+    transaction: &Transaction<'_>,
+    drainer: &mut Client,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<u64, ApplyError> {
+    let doomed: Vec<(&Step, &RowRef, u64)> = request
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Delete { row, dependents, .. } => Some((step, row, dependents.rows())),
+            _ => None,
+        })
+        .collect();
+    let mut gone = 0;
+    // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
+    for (_, row, total) in &doomed {
+        if *total > u64::from(DRAIN_ABOVE) {
+            gone += drain_in_batches(drainer, request, row, *total, on).await?;
+        }
+    }
+    let mut keys = Vec::new();
+    for (step, row, _) in &doomed {
+        gone += drain_here(transaction, request, row).await?;
+        keys.push(&row.key);
+        on(Event::Executed(step));
+    }
+    if !keys.is_empty() {
+        let deleted = applications::delete(transaction, request.layout, &keys).await?;
+        affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
+    }
+    Ok(gone)
+}
+
+async fn drain_in_batches(
+    drainer: &mut Client,
+    request: &Request<'_>,
+    row: &RowRef,
+    total: u64,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<u64, ApplyError> {
+    let mut rows = 0;
+    loop {
+        go_on(request)?;
+        let batch = drainer.transaction().await.map_err(draining(row))?;
+        bound_waiting(&batch, request).await?;
+        let deleted =
+            dependents::drain(&batch, request.layout, &row.key, DRAIN_ABOVE).await.map_err(draining(row))?;
+        batch.commit().await.map_err(draining(row))?;
+        rows += deleted;
+        on(Event::Drained { client_id: &row.client_id, deleted, rows, total });
+        if deleted < u64::from(DRAIN_ABOVE) {
+            return Ok(rows);
+        }
+    }
+}
+
+async fn drain_here(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    row: &RowRef,
+) -> Result<u64, ApplyError> {
+    let mut rows = 0;
+    loop {
+        go_on(request)?;
+        let deleted = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE)
+            .await
+            .map_err(draining(row))?;
+        rows += deleted;
+        if deleted < u64::from(DRAIN_ABOVE) {
+            return Ok(rows);
+        }
+    }
+}
+
+fn draining(row: &RowRef) -> impl FnOnce(tokio_postgres::Error) -> DbError {
+    DbError::during(format!("deleting the tokens of application \"{}\"", row.client_id))
+}

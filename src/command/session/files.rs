@@ -1,0 +1,88 @@
+//! Files and streams that hold one thing each: a secret to read, an answer to keep.
+
+use std::fs::Permissions;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::Session;
+use crate::config;
+use crate::error::{Error, Exit};
+use crate::secret::Secret;
+
+/// The largest secret file, in bytes; the column holds 255 characters.
+const SECRET_LIMIT: u64 = 4_096;
+
+impl Session {
+    /// Replaces a file, atomically.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_file(&self, path: &Path, text: &str) -> Result<(), Error> {
+        let failed = |error: &io::Error| {
+            Error::from_source(Exit::Failed, error).context(format!("cannot write {}", path.display()))
+        };
+        // A device or a pipe is written to; replacing it would take it away from everybody else. So is a link.
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return std::fs::write(path, text).map_err(|error| failed(&error));
+        }
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        // As a redirection would make it, for whoever the umask lets read it: nothing here is secret.
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory.unwrap_or(Path::new(".")))
+            .map_err(|error| failed(&error))?;
+        file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+        file.as_file().sync_all().map_err(|error| failed(&error))?;
+        file.persist(path).map_err(|error| failed(&error.error))?;
+        Ok(())
+    }
+
+    /// Reads a secret from a file; one newline at its end is not part of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is empty or is not text that PostgreSQL can store.
+    pub fn read_secret(&self, path: &Path) -> Result<Secret, Error> {
+        let subject = format!("the secret file {}", path.display());
+        let bytes = config::read_file(path, SECRET_LIMIT)
+            .map_err(|error| Error::usage(format!("{subject} cannot be read: {error}")))?;
+        secret(bytes, &subject)
+    }
+
+    /// Reads a secret from stdin, which is no terminal: nobody should see it typed.
+    ///
+    /// # Errors
+    /// As [`Session::read_secret`].
+    pub fn read_secret_from_stdin(&self) -> Result<Secret, Error> {
+        if io::stdin().is_terminal() {
+            return Err(Error::usage(
+                "the secret is read from stdin, which is a terminal that would show it",
+            )
+            .hint("for example: oauthctl hash-secret < secret.txt"));
+        }
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(SECRET_LIMIT + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Error::usage(format!("the secret on stdin cannot be read: {error}")))?;
+        if bytes.len() as u64 > SECRET_LIMIT {
+            return Err(Error::usage("the secret on stdin is too big"));
+        }
+        secret(bytes, "the secret on stdin")
+    }
+}
+
+/// A secret out of the bytes of a file; one newline at their end is not part of it.
+fn secret(mut bytes: Vec<u8>, subject: &str) -> Result<Secret, Error> {
+    let failed = |why: &str| Error::usage(format!("{subject} {why}"));
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
+    let secret = Secret::from_utf8(bytes).map_err(|_| failed("is not UTF-8 text"))?;
+    match secret.expose() {
+        "" => Err(failed("is empty")),
+        text if text.contains('\0') => Err(failed("contains a NUL byte")),
+        _ => Ok(secret),
+    }
+}

@@ -1,0 +1,97 @@
+//! The way to the database: from the settings, or to the embedded server, and from there to the tables.
+
+use super::{Connected, Session, variable, variable_os};
+use crate::config;
+use crate::conninfo::{self, Given, Machine, Settings, Sources};
+use crate::db::connect::Database;
+use crate::db::layout::Layout;
+use crate::embedded::{Cluster, Place, Programs, Supervisor};
+use crate::error::{Error, Exit};
+
+impl Session {
+    /// Connects and looks at the tables.
+    ///
+    /// # Errors
+    /// When the database cannot be found, reached or used.
+    pub async fn connect(
+        &mut self,
+        database: &config::Database,
+        verb: &str,
+        connections: usize,
+    ) -> Result<Connected, Error> {
+        let (pool, embedded) = self.open(database, verb, connections).await?;
+        let client = pool.get().await?;
+        let layout = Layout::probe(&**client, &database.tables).await?;
+        drop(client);
+        Ok(Connected { database: pool, layout, embedded })
+    }
+
+    /// Connects, whatever is in the database.
+    ///
+    /// # Errors
+    /// When the database cannot be found or reached.
+    pub async fn open(
+        &mut self,
+        database: &config::Database,
+        verb: &str,
+        connections: usize,
+    ) -> Result<(Database, Option<Cluster>), Error> {
+        let (settings, embedded) = self.settings(database)?;
+        for warning in &settings.warnings {
+            self.ui.warning(format_args!("{warning}."));
+        }
+        let name = format!("oauthctl {verb}");
+        Ok((Database::connect(&settings, &name, connections).await?, embedded))
+    }
+
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// When the connection string or a file of libpq's cannot be read, or the embedded server does not start.
+    pub fn settings(&mut self, database: &config::Database) -> Result<(Settings, Option<Cluster>), Error> {
+        let machine = Machine::new(variable);
+        if self.global.embedded {
+            let cluster = self.start_embedded()?;
+            let text = format!(
+                "host='{}' port={} user={} dbname=postgres sslmode=disable",
+                cluster.socket_dir().display(),
+                cluster.port(),
+                cluster.user()
+            );
+            let given = Given { label: "--embedded", text: &text };
+            let settings = conninfo::resolve(&Sources { command_line: Some(given), file: None }, &machine)?;
+            return Ok((settings, Some(cluster)));
+        }
+        if database.unresolved && self.global.database_url.is_none() && variable("DATABASE_URL").is_none() {
+            let file = self.global.file.display();
+            return Err(Error::usage(format!("what [database] url in {file} refers to is missing"))
+                .hint("set the variable, or name the database with --database-url"));
+        }
+        let sources = Sources {
+            command_line: self
+                .global
+                .database_url
+                .as_deref()
+                .map(|text| Given { label: "--database-url", text }),
+            file: database.url.as_ref().map(|url| Given { label: "[database] url", text: url.expose() }),
+        };
+        Ok((conninfo::resolve(&sources, &machine)?, None))
+    }
+
+    fn start_embedded(&mut self) -> Result<Cluster, Error> {
+        let programs = Programs::find(&variable_os)?;
+        let place = Place::kept(&variable_os)?;
+        if self.global.embedded_reset && place.reset()? {
+            self.ui
+                .status(format_args!("Deleted the embedded PostgreSQL in {}.", place.directory().display()));
+        }
+        let supervisor = Supervisor::this_program().map_err(|error| {
+            Error::from_source(Exit::Failed, &error).context("cannot start this program again")
+        })?;
+        let cluster = Cluster::start(&programs, &place, &supervisor)?;
+        let what =
+            if cluster.created() { "Made an embedded PostgreSQL" } else { "Using the embedded PostgreSQL" };
+        self.ui.status(format_args!("{what} in {}.", cluster.directory().display()));
+        Ok(cluster)
+    }
+}

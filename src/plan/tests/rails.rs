@@ -1,0 +1,135 @@
+//! What is refused: rails, DOT's rules, protected and ignored applications.
+
+use super::*;
+
+fn refused(plan: &Plan, policy: &Policy, allow: &[Allow]) -> Vec<Violation> {
+    let rails = Rails {
+        policy,
+        protected: &BTreeSet::from([id("guarded")]),
+        allow: &allow.iter().cloned().collect(),
+        blockers: &BTreeMap::from([(
+            Key::new("2"),
+            vec![Blocker { table: "audit".to_owned(), constraint: "fk".to_owned(), rows: 7 }],
+        )]),
+    };
+    check(plan, &rails).err().map_or_else(Vec::new, |Refusal { violations }| violations)
+}
+
+#[test]
+fn rails_list_every_violation_and_open_one_at_a_time() {
+    let removed = ["guarded", "listed", "referenced"].into_iter().map(id).collect();
+    let wanted = Desired { removed, ..Desired::default() };
+    let plan = planned(&wanted, &database(&["guarded", "listed", "referenced"]));
+    let policy = Policy {
+        protect: BTreeSet::from([id("listed")]),
+        max_deletes: Some(Limit::Percent(40)),
+        ..Policy::default()
+    };
+    let all = refused(&plan, &policy, &[]);
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert_eq!(all[0].allow().as_deref(), Some("--allow delete:guarded"));
+    assert_eq!(all[2].allow(), None, "foreign rows cannot be waved through");
+    assert_eq!(all[3], Violation::TooManyDeletes { planned: 3, limit: 1, total: 3 });
+    let one = refused(&plan, &policy, &[Allow::Delete(id("guarded")), Allow::MaxDeletes(3)]);
+    assert_eq!(one.len(), 2, "{one:?}");
+}
+
+#[test]
+fn updates_are_limited_too() {
+    let plan = planned(&desired(vec![("web", declared())]), &database(&["web"]));
+    let policy = Policy { max_updates: Some(Limit::Count(0)), ..Policy::default() };
+    assert_eq!(refused(&plan, &policy, &[]).len(), 1);
+    assert_eq!(refused(&plan, &policy, &[Allow::MaxUpdates(1)]), []);
+}
+
+#[test]
+fn a_new_row_obeys_dots_rules_with_its_defaults() {
+    let of = |application| desired(vec![("web", Declared { application, ..declared() })]);
+    let redirecting = of(Application {
+        authorization_grant_type: Some("authorization-code".to_owned()),
+        redirect_uris: None,
+        ..declared().application
+    });
+    assert_eq!(
+        findings(&redirecting, &database(&[])),
+        ["web.redirect_uris: redirect_uris cannot be empty with grant_type authorization-code"]
+    );
+    // A row that is there has some.
+    assert!(!planned(&redirecting, &database(&["web"])).is_empty());
+
+    let signing = of(Application {
+        client_type: Some("confidential".to_owned()),
+        algorithm: Some("HS256".to_owned()),
+        ..declared().application
+    });
+    let hashed = findings(&signing, &database(&[]));
+    assert_eq!(hashed.len(), 1, "{hashed:?}");
+    assert!(
+        hashed[0].starts_with("web.hash_client_secret: You cannot use HS256 with a hashed"),
+        "{hashed:?}"
+    );
+    // DOT 1.5 to 2.3 have no such column.
+    let mut old = database(&[]);
+    old.columns.remove(&Field::HashClientSecret);
+    assert!(!planned(&signing, &old).is_empty());
+}
+
+#[test]
+fn a_row_is_not_changed_into_one_that_dot_refuses() {
+    let mut actual = database(&["web"]);
+    actual.applications.get_mut(&id("web")).unwrap().fields.redirect_uris = " ".to_owned();
+    // It is like that already, and not by this file.
+    let named = Application { name: Some("Other".to_owned()), ..Application::default() };
+    let plan = planned(&desired(vec![("web", Declared { application: named, ..declared() })]), &actual);
+    assert_eq!(changed(&plan), [Field::Name]);
+    let hybrid =
+        Application { authorization_grant_type: Some("openid-hybrid".to_owned()), ..Application::default() };
+    assert_eq!(
+        findings(&desired(vec![("web", Declared { application: hybrid, ..declared() })]), &actual),
+        ["web.redirect_uris: redirect_uris cannot be empty with grant_type openid-hybrid"]
+    );
+}
+
+#[test]
+fn what_is_ignored_is_written_once() {
+    let declared = Declared {
+        ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType].map(Attribute::from)),
+        ..declared()
+    };
+    let created = planned(&desired(vec![("web", declared)]), &database(&[]));
+    let [Step::Create { fields, .. }] = created.steps.as_slice() else { panic!("{created:?}") };
+    let uris = fields.iter().find(|setting| setting.field == Field::RedirectUris).unwrap();
+    assert!(matches!(&uris.value, Value::Uris(uris) if uris.len() == 2), "{uris:?}");
+
+    let declared = Declared {
+        ignore: BTreeSet::from([Field::RedirectUris, Field::ClientType].map(Attribute::from)),
+        ..self::declared()
+    };
+    let updated = planned(&desired(vec![("web", declared)]), &database(&["web"]));
+    assert_eq!(changed(&updated), [Field::Name, Field::AuthorizationGrantType]);
+    // Everything that differs is left to others.
+    let declared =
+        Declared { ignore: Field::ALL.into_iter().map(Attribute::from).collect(), ..self::declared() };
+    let nothing = planned(&desired(vec![("web", declared)]), &database(&["web"]));
+    assert_eq!((nothing.is_empty(), nothing.unchanged), (true, vec![id("web")]));
+}
+
+#[test]
+fn clients_of_what_is_protected_notice_nothing() {
+    let policy = Policy { protect: BTreeSet::from([id("web")]), ..Policy::default() };
+    let with = |application| desired(vec![("web", Declared { application, ..Declared::default() })]);
+    let harmless = with(Application { name: Some("Other".to_owned()), ..Application::default() });
+    assert_eq!(refused(&planned(&harmless, &database(&["web"])), &policy, &[]), []);
+    let uris = Some(vec!["https://b.example/cb".to_owned()]);
+    let narrowed =
+        planned(&with(Application { redirect_uris: uris, ..Application::default() }), &database(&["web"]));
+    let refusal = refused(&narrowed, &policy, &[]);
+    assert_eq!(refusal, [Violation::ProtectedChange { client_id: id("web") }]);
+    assert_eq!(refusal[0].allow().unwrap(), "--allow update:web");
+    assert_eq!(refused(&narrowed, &policy, &[Allow::Update(id("web"))]), []);
+    // A rename, under both names.
+    let mut renamed = with(Application::default());
+    renamed.renamed.insert(id("old"), id("web"));
+    let plan = planned(&renamed, &database(&["old"]));
+    assert_eq!(refused(&plan, &policy, &[]), [Violation::ProtectedChange { client_id: id("old") }]);
+}
