@@ -8,6 +8,7 @@
 //! [`Database::connect`].
 //!
 //! There are no skipped tests: without PostgreSQL programs, everything that needs them fails and says what to install.
+//! What the machine itself forbids is reported by name, see [`not_run`].
 
 #![expect(dead_code, reason = "a toolbox: not every helper is in use at every time")]
 
@@ -16,6 +17,7 @@ pub mod database;
 pub mod dot;
 pub mod instance;
 pub mod network;
+pub mod not_run;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
@@ -23,5 +25,7 @@ pub mod terminal;
 
 pub use database::{Database, Template};
 pub use instance::Instance;
+#[expect(unused_imports, reason = "as above")]
+pub use not_run::not_run;
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};
