@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 use tokio_util::sync::CancellationToken;
 
@@ -225,7 +226,10 @@ async fn take_lock(
     let mut announced = false;
     loop {
         let row = transaction
-            .query_one("SELECT pg_try_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &table])
+            .query_typed_one(
+                "SELECT pg_try_advisory_xact_lock($1, $2)",
+                &[(&LOCK_CLASS, Type::INT4), (&table, Type::INT4)],
+            )
             .await
             .map_err(DbError::during("taking the lock"))?;
         if row.get(0) {
@@ -250,14 +254,14 @@ async fn take_lock(
 
 async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option<Holder>, ApplyError> {
     let row = transaction
-        .query_opt(
+        .query_typed_opt(
             "SELECT l.pid, coalesce(a.application_name, ''), \
                     coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?') \
              FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 \
                AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
                AND l.classid = $1::int::bit(32)::bigint::oid AND l.objid = $2::int::bit(32)::bigint::oid LIMIT 1",
-            &[&LOCK_CLASS, &table],
+            &[(&LOCK_CLASS, Type::INT4), (&table, Type::INT4)],
         )
         .await
         .map_err(DbError::during("finding out who holds the lock"))?;
@@ -282,14 +286,14 @@ async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result
     // path back, because triggers of the project may rely on it.
     let during = || DbError::during("locking the applications");
     let path = transaction
-        .query_one("SELECT pg_catalog.current_setting('search_path')", &[])
+        .query_typed_one("SELECT pg_catalog.current_setting('search_path')", &[])
         .await
         .map_err(during())?
         .get::<_, String>(0);
     let set_path = "SELECT pg_catalog.set_config('search_path', $1, true)";
-    transaction.execute(set_path, &[&"pg_catalog, pg_temp"]).await.map_err(during())?;
+    transaction.execute_typed(set_path, &[(&"pg_catalog, pg_temp", Type::TEXT)]).await.map_err(during())?;
     let locked = applications::lock(transaction, request.layout, &keys).await?;
-    transaction.execute(set_path, &[&path]).await.map_err(during())?;
+    transaction.execute_typed(set_path, &[(&path, Type::TEXT)]).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows
         .into_iter()

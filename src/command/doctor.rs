@@ -252,7 +252,7 @@ async fn in_the_way(
     let attempted = "looking for rows of other tables in the way of cleanup";
     try_look(snapshot, attempted, async |client| {
         let now: OffsetDateTime =
-            client.query_one("SELECT now()", &[]).await.map_err(DbError::during(attempted))?.get(0);
+            client.query_typed_one("SELECT now()", &[]).await.map_err(DbError::during(attempted))?.get(0);
         let sweeps = retention::sweeps(&policy, now, &available);
         match tokens::obstacles(client, layout, &sweeps).await {
             Ok(obstacles) => Ok(obstacles

@@ -331,7 +331,7 @@ fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Ke
 /// The instant of the database's clock.
 pub async fn database_now(client: &deadpool_postgres::Object) -> Result<OffsetDateTime, DbError> {
     let row = client
-        .query_one("SELECT clock_timestamp()", &[])
+        .query_typed_one("SELECT clock_timestamp()", &[])
         .await
         .map_err(DbError::during("reading the database's clock"))?;
     Ok(row.get(0))

@@ -46,7 +46,7 @@ pub async fn check(saved: &Saved, prepared: &Prepared, scope: &ScopeArgs) -> Res
 async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error> {
     let client = prepared.connected.database.get().await?;
     let row = client
-        .query_one("SELECT current_database()::text", &[])
+        .query_typed_one("SELECT current_database()::text", &[])
         .await
         .map_err(DbError::during("reading the database's name"))?;
     Ok(Origin {

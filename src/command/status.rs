@@ -78,7 +78,7 @@ async fn read(
     let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
     let rows = census::census(&*snapshot, layout, as_of).await?;
     let database = snapshot
-        .query_one("SELECT current_database()::text", &[])
+        .query_typed_one("SELECT current_database()::text", &[])
         .await
         .map_err(DbError::during("asking for the name of the database"))?
         .get(0);

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::{Layout, Table, quote};
@@ -26,7 +27,7 @@ pub async fn drain(
         if left <= 0 {
             break;
         }
-        deleted += client.execute(&sql, &[&application, &left]).await?;
+        deleted += client.execute_typed(&sql, &[(&application, Type::TEXT), (&left, Type::INT8)]).await?;
     }
     Ok(deleted)
 }
@@ -121,7 +122,7 @@ pub async fn foreign_rows(
                 to = quote(&reference.to_column),
                 key_type = layout.application().key_type(),
             );
-            for row in client.query(&sql, &[&keys]).await? {
+            for row in client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await? {
                 found.entry(Key::new(row.get::<_, String>(0))).or_default().push(ForeignRows {
                     table: reference.from_table.clone(),
                     constraint: reference.constraint.clone(),

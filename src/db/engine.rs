@@ -3,6 +3,7 @@
 //! The cleaner's safety rests on row locks, snapshots and deferred foreign keys that behave as PostgreSQL's do;
 //! docs/engines.md goes through them statement by statement. Recognises by name only; decides nothing.
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::{Layout, Table};
@@ -24,12 +25,12 @@ fn named(version: &str) -> Option<Engine> {
 /// Finds out what answers. Without a layout no table counts as distributed.
 pub async fn recognise(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Engine, Error> {
     // On its own: what comes after it may not exist elsewhere.
-    let version: String = client.query_one("SELECT version()", &[]).await?.get(0);
+    let version: String = client.query_typed_one("SELECT version()", &[]).await?.get(0);
     if let Some(engine) = named(&version) {
         return Ok(engine);
     }
     let row = client
-        .query_one(
+        .query_typed_one(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') \
                         AND to_regclass('pg_dist_partition') IS NOT NULL, \
                     EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version'), \
@@ -50,7 +51,7 @@ async fn distributed(client: &impl GenericClient, layout: Option<&Layout>) -> Re
     let tables: Vec<_> = TableRole::ALL.into_iter().filter_map(|role| layout.table(role)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let sql = "SELECT logicalrelid::oid FROM pg_dist_partition WHERE logicalrelid::oid = ANY($1)";
-    let rows = client.query(sql, &[&oids]).await?;
+    let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await?;
     let managed: Vec<u32> = rows.into_iter().map(|row| row.get(0)).collect();
     Ok(tables.into_iter().filter(|table| managed.contains(&table.oid)).map(Table::sql).collect())
 }

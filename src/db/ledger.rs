@@ -3,6 +3,7 @@
 //! Optional; in schema `oauthctl`, which `migrate --ledger` makes (`migrations/ledger/`). Knows no plan and no file.
 
 use serde_json::Value;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::Layout;
@@ -65,7 +66,8 @@ impl Ending {
 
 /// Whether the ledger's tables are there.
 pub async fn installed(client: &impl GenericClient) -> Result<bool, Error> {
-    let row = client.query_one("SELECT to_regclass('oauthctl.managed_application') IS NOT NULL", &[]).await?;
+    let row =
+        client.query_typed_one("SELECT to_regclass('oauthctl.managed_application') IS NOT NULL", &[]).await?;
     Ok(row.get(0))
 }
 
@@ -83,13 +85,13 @@ pub async fn ownership(
 ) -> Result<Ownership, Error> {
     let table = layout.application();
     let sql = format!(
-        "SELECT a.client_id, m.owner, m.origin FROM oauthctl.managed_application m \
+        "SELECT a.client_id::text, m.owner, m.origin FROM oauthctl.managed_application m \
          JOIN {table} a ON a.{key}::text = m.application_id WHERE m.application_table = $1",
         table = table.sql(),
         key = table.key_sql(),
     );
     let mut ownership = Ownership::default();
-    for row in client.query(&sql, &[&table_name(layout)]).await? {
+    for row in client.query_typed(&sql, &[(&table_name(layout), Type::TEXT)]).await? {
         let client_id = ClientId::new(row.get::<_, String>(0));
         match (row.get::<_, &str>(1) == owner, row.get::<_, &str>(2)) {
             (true, "created") => drop(ownership.created.insert(client_id)),
@@ -122,12 +124,23 @@ pub async fn record(
         table = table.sql(),
         key = table.key_sql(),
     );
-    client.execute(&sql, &[&table_name(layout), &owner.name, &owner.run, &client_ids, &origins]).await?;
+    client
+        .execute_typed(
+            &sql,
+            &[
+                (&table_name(layout), Type::TEXT),
+                (&owner.name, Type::TEXT),
+                (&owner.run, Type::INT8),
+                (&client_ids, Type::TEXT_ARRAY),
+                (&origins, Type::TEXT_ARRAY),
+            ],
+        )
+        .await?;
     let gone: Vec<&str> = gone.iter().map(|key| key.as_str()).collect();
     client
-        .execute(
+        .execute_typed(
             "DELETE FROM oauthctl.managed_application WHERE application_table = $1 AND application_id = ANY($2)",
-            &[&table_name(layout), &gone],
+            &[(&table_name(layout), Type::TEXT), (&gone, Type::TEXT_ARRAY)],
         )
         .await?;
     Ok(())
@@ -137,10 +150,17 @@ pub async fn record(
 pub async fn begin(client: &impl GenericClient, run: &Run<'_>) -> Result<i64, Error> {
     let Run { verb, who, owner, config_digest, commit } = run;
     let row = client
-        .query_one(
+        .query_typed_one(
             "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\") \
              VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-            &[verb, who, &env!("CARGO_PKG_VERSION"), owner, config_digest, commit],
+            &[
+                (verb, Type::TEXT),
+                (who, Type::TEXT),
+                (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+                (owner, Type::TEXT),
+                (config_digest, Type::TEXT),
+                (commit, Type::TEXT),
+            ],
         )
         .await?;
     Ok(row.get(0))
@@ -154,9 +174,9 @@ pub async fn finish(
     counts: &Value,
 ) -> Result<(), Error> {
     client
-        .execute(
+        .execute_typed(
             "UPDATE oauthctl.run SET finished_at = clock_timestamp(), outcome = $2, counts = $3 WHERE id = $1",
-            &[&run, &ending.text(), counts],
+            &[(&run, Type::INT8), (&ending.text(), Type::TEXT), (counts, Type::JSONB)],
         )
         .await?;
     Ok(())
@@ -165,9 +185,9 @@ pub async fn finish(
 /// The last runs, newest first.
 pub async fn recent(client: &impl GenericClient, limit: u32) -> Result<Vec<PastRun>, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT verb, who, started_at, finished_at, outcome, counts FROM oauthctl.run ORDER BY id DESC LIMIT $1",
-            &[&i64::from(limit)],
+            &[(&i64::from(limit), Type::INT8)],
         )
         .await?;
     Ok(rows

@@ -1,12 +1,12 @@
 //! The tables that oauthctl makes itself: the provider schema of a database that no Django owns, and the ledger.
 //!
 //! The statements are in `migrations/*/*.sql`, embedded when this file is compiled (a new file alone does not make
-//! cargo compile it again). refinery runs them, in one transaction, and keeps the history in schema `oauthctl`. Around
-//! it is what refinery lacks: a lock, so that several runners at once do the work once, and the rule that a table of
-//! Django's is never touched. Must not know what the tables are for.
+//! cargo compile it again). refinery runs them and keeps the history in schema `oauthctl`. Around it is what refinery
+//! lacks: a lock, so that several runners at once do the work once, and the rule that a table of Django's is never
+//! touched. Must not know what the tables are for.
 //!
-//! The session's advisory lock and search path are used, and given back: this needs a connection of its own, not one
-//! behind a pooler that shares sessions between transactions.
+//! The lock, the search path, the looking and the statements are in one transaction: a pooler that shares sessions
+//! between transactions may be in front of the server.
 
 use std::error::Error;
 use std::fmt;
@@ -14,9 +14,13 @@ use std::time::{Duration, Instant};
 
 use refinery::Runner;
 use refinery::error::Kind;
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, GenericClient, IsolationLevel, Transaction};
 
 use super::error::DbError;
+use within::Within;
+
+mod within;
 
 mod provider {
     refinery::embed_migrations!("migrations/provider");
@@ -126,17 +130,32 @@ pub async fn migrate_provider(
     schema: &str,
     lock_timeout: Duration,
 ) -> Result<Migrated, MigrateError> {
-    take_lock(client, lock_timeout).await?;
-    let result = with_search_path(client, schema).await;
-    give_lock_back(client, result).await
+    let transaction = begin(client).await?;
+    take_lock(&transaction, lock_timeout).await?;
+    create_schema(&transaction, schema).await?;
+    // The statements of the provider schema name no schema.
+    let search_path = "SELECT set_config('search_path', quote_ident($1), true)";
+    text(&transaction, search_path, schema, "set the search path").await?;
+    run(transaction, Target::Provider { schema }).await
 }
 
 /// Makes the ledger, in schema `oauthctl`, or brings it to what this version needs. Waits up to `lock_timeout` for
 /// other runners.
 pub async fn migrate_ledger(client: &mut Client, lock_timeout: Duration) -> Result<Migrated, MigrateError> {
-    take_lock(client, lock_timeout).await?;
-    let result = run(client, Target::Ledger).await;
-    give_lock_back(client, result).await
+    let transaction = begin(client).await?;
+    take_lock(&transaction, lock_timeout).await?;
+    run(transaction, Target::Ledger).await
+}
+
+/// `READ COMMITTED`: what another runner has made is seen once the lock is free.
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, MigrateError> {
+    let attempted = "beginning the migrations";
+    let began = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await;
+    let transaction = began.map_err(database(attempted))?;
+    // Waiting for the lock must not look like an abandoned session.
+    let patience = "SET LOCAL idle_in_transaction_session_timeout = 0";
+    transaction.batch_execute(patience).await.map_err(database(attempted))?;
+    Ok(transaction)
 }
 
 /// Whether there is a ledger in this database. Needs no privilege on it.
@@ -160,7 +179,7 @@ impl Target<'_> {
     }
 
     /// The table with the history, quoted. Each schema with provider tables has one of its own.
-    async fn history(self, client: &Client) -> Result<String, MigrateError> {
+    async fn history(self, client: &impl GenericClient) -> Result<String, MigrateError> {
         let name = match self {
             Self::Ledger => return Ok("oauthctl.ledger_migrations".into()),
             Self::Provider { schema: "public" } => return Ok("oauthctl.provider_migrations".into()),
@@ -173,80 +192,62 @@ impl Target<'_> {
     }
 }
 
-/// Ends the exclusion of other runners, whatever came out.
-async fn give_lock_back(
-    client: &Client,
-    result: Result<Migrated, MigrateError>,
-) -> Result<Migrated, MigrateError> {
-    let released = client
-        .execute("SELECT pg_advisory_unlock($1)", &[&LOCK])
-        .await
-        .map_err(database("releasing the lock of the migrations"));
-    result.and_then(|migrated| released.map(|_| migrated))
-}
-
-async fn take_lock(client: &Client, limit: Duration) -> Result<(), MigrateError> {
+/// Excludes other runners until the end of the transaction.
+async fn take_lock(transaction: &Transaction<'_>, limit: Duration) -> Result<(), MigrateError> {
     let start = Instant::now();
     loop {
-        let row = client
-            .query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK])
+        let row = transaction
+            .query_typed_one("SELECT pg_try_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
             .await
             .map_err(database("locking the migrations"))?;
         if row.get(0) {
             return Ok(());
         }
         if start.elapsed() >= limit {
-            return Err(MigrateError::Busy { holder: holder(client).await?, waited: limit });
+            return Err(MigrateError::Busy { holder: holder(transaction).await?, waited: limit });
         }
         tokio::time::sleep(LOCK_POLL).await;
     }
 }
 
 /// The session that holds the lock, in words.
-async fn holder(client: &Client) -> Result<String, MigrateError> {
+async fn holder(client: &impl GenericClient) -> Result<String, MigrateError> {
     let sql = "SELECT format('held by pid %s, %s, connected since %s', a.pid, coalesce(nullif(a.application_name, ''), \
-               'without a name'), to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS OF')) \
+               'without a name'), to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS +00')) \
                FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                AND l.classid::bigint << 32 | l.objid::bigint = $1";
-    let row = client.query_opt(sql, &[&LOCK]).await.map_err(database("looking who locks the migrations"))?;
+    let row = client
+        .query_typed_opt(sql, &[(&LOCK, Type::INT8)])
+        .await
+        .map_err(database("looking who locks the migrations"))?;
     Ok(row.map_or_else(|| "its holder has just gone".to_owned(), |row| row.get(0)))
 }
 
-/// The statements of the provider schema name no schema: the session's search path does, for as long as they run.
-async fn with_search_path(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
-    create_schema(client, schema).await?;
-    let before = "SELECT current_setting('search_path')";
-    let row = client.query_one(before, &[]).await.map_err(database("reading the search path"))?;
-    set_search_path(client, "SELECT set_config('search_path', quote_ident($1), false)", schema).await?;
-    let result = run(client, Target::Provider { schema }).await;
-    let restored = set_search_path(client, "SELECT set_config('search_path', $1, false)", row.get(0)).await;
-    result.and_then(|migrated| restored.map(|()| migrated))
-}
-
-async fn set_search_path(client: &Client, sql: &str, value: &str) -> Result<(), MigrateError> {
-    text(client, sql, value, "set the search path").await.map(drop)
-}
-
-async fn run(client: &mut Client, target: Target<'_>) -> Result<Migrated, MigrateError> {
-    create_schema(client, "oauthctl").await?;
-    let history = target.history(client).await?;
+async fn run(transaction: Transaction<'_>, target: Target<'_>) -> Result<Migrated, MigrateError> {
+    create_schema(&transaction, "oauthctl").await?;
+    let history = target.history(&transaction).await?;
     if let Target::Provider { schema } = target {
-        check_ownership(client, schema, &history).await?;
+        check_ownership(&transaction, schema, &history).await?;
     }
     let mut runner = target.runner().set_grouped(true).set_abort_divergent(true).set_abort_missing(true);
     let newest = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max();
     let report = runner
         .set_migration_table_name(&history)
-        .run_async(client)
+        .run_async(&mut Within(&transaction))
         .await
         .map_err(|error| explain(error, history, newest.unwrap_or_default()))?;
+    transaction.commit().await.map_err(database("committing the migrations"))?;
     Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
 
 /// Refuses where Django migrates, where tables are in the way, and where ours have gone.
-async fn check_ownership(client: &Client, schema: &str, history: &str) -> Result<(), MigrateError> {
+async fn check_ownership(
+    client: &impl GenericClient,
+    schema: &str,
+    history: &str,
+) -> Result<(), MigrateError> {
     let ours = has_history(client, history).await?;
     let found = tables(client, schema).await?;
     let of_django = |name: &str| name == "django_migrations";
@@ -267,10 +268,10 @@ async fn check_ownership(client: &Client, schema: &str, history: &str) -> Result
 }
 
 /// Whether a migration has ever been recorded there.
-async fn has_history(client: &Client, history: &str) -> Result<bool, MigrateError> {
+async fn has_history(client: &impl GenericClient, history: &str) -> Result<bool, MigrateError> {
     let attempted = "reading the history of the migrations";
     let known = client
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&history])
+        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&history, Type::TEXT)])
         .await
         .map_err(database(attempted))?;
     if !known.get::<_, bool>(0) {
@@ -278,7 +279,7 @@ async fn has_history(client: &Client, history: &str) -> Result<bool, MigrateErro
     }
     // The name comes quoted from the server.
     let row = client
-        .query_one(&format!("SELECT EXISTS (SELECT FROM {history})"), &[])
+        .query_typed_one(&format!("SELECT EXISTS (SELECT FROM {history})"), &[])
         .await
         .map_err(database(attempted))?;
     Ok(row.get(0))
@@ -288,15 +289,18 @@ async fn has_history(client: &Client, history: &str) -> Result<bool, MigrateErro
 async fn tables(client: &impl GenericClient, schema: &str) -> Result<Vec<String>, MigrateError> {
     let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.relname";
-    let rows = client.query(sql, &[&schema]).await.map_err(database("listing the tables of the schema"))?;
+    let rows = client
+        .query_typed(sql, &[(&schema, Type::TEXT)])
+        .await
+        .map_err(database("listing the tables of the schema"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// `CREATE SCHEMA IF NOT EXISTS` needs the privilege to create one even if it exists.
-async fn create_schema(client: &Client, schema: &str) -> Result<(), MigrateError> {
+async fn create_schema(client: &impl GenericClient, schema: &str) -> Result<(), MigrateError> {
     let attempted = "creating a schema";
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
-    let row = client.query_one(exists, &[&schema]).await.map_err(database(attempted))?;
+    let row = client.query_typed_one(exists, &[(&schema, Type::TEXT)]).await.map_err(database(attempted))?;
     if row.get(0) {
         return Ok(());
     }
@@ -305,10 +309,13 @@ async fn create_schema(client: &Client, schema: &str) -> Result<(), MigrateError
 }
 
 /// Asks the server for one text, given another.
-async fn text(client: &Client, sql: &str, argument: &str, attempted: &str) -> Result<String, MigrateError> {
-    let typed =
-        client.prepare_typed(sql, &[tokio_postgres::types::Type::TEXT]).await.map_err(database(attempted))?;
-    let row = client.query_one(&typed, &[&argument]).await.map_err(database(attempted))?;
+async fn text(
+    client: &impl GenericClient,
+    sql: &str,
+    argument: &str,
+    attempted: &str,
+) -> Result<String, MigrateError> {
+    let row = client.query_typed_one(sql, &[(&argument, Type::TEXT)]).await.map_err(database(attempted))?;
     Ok(row.get(0))
 }
 

@@ -1,4 +1,14 @@
 //! SQL, and nothing but SQL. Knows tables, rows and SQLSTATEs; knows no plan, no file and no flag.
+//!
+//! Statements have no names: `query_typed`, `query_typed_one`, `query_typed_opt` and `execute_typed` send a text with the
+//! types of its parameters in one round trip. A prepared statement belongs to a session of the server, which a pooler may
+//! give to somebody else between two transactions; so do settings and session locks, of which there are none either
+//! (`SET LOCAL`, `pg_advisory_xact_lock`). Columns of the result are of PostgreSQL's own types, by a cast where they could
+//! be others: the driver asks for the rest with a statement that has a name. docs/connection.md says what works behind
+//! which pooler; `clippy.toml` forbids the driver's functions that prepare.
+
+use tokio_postgres::types::{ToSql, Type};
+
 pub mod applications;
 pub mod connect;
 pub mod dependents;
@@ -11,3 +21,6 @@ pub mod migrations;
 pub mod replication;
 pub mod tls;
 pub mod tokens;
+
+/// A value, and the type that it is sent as.
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);

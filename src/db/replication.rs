@@ -34,7 +34,7 @@ pub struct Replica {
 /// Looks.
 pub async fn look(client: &impl GenericClient) -> Result<Replication, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "WITH log AS MATERIALIZED (SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::int8 AS flushed) \
              SELECT log.flushed, s.pid IS NOT NULL, s.state IS NULL, \
                     coalesce(nullif(s.application_name, ''), pg_catalog.host(s.client_addr), 'pid ' || s.pid), \

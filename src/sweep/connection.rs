@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::IsolationLevel;
+use tokio_postgres::types::Type;
 
 use super::account::Account;
 use super::pace::Way;
@@ -130,13 +131,13 @@ impl<'a> Connection<'a> {
         rows: u32,
     ) -> Result<(Window, Option<Window>), Fault> {
         let client = self.client().await?;
-        cleaner.cut(&*client, rest.clone(), rows).await.map_err(fault)
+        cleaner.cut(&***client, rest.clone(), rows).await.map_err(fault)
     }
 
     /// The whole table.
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
         let client = self.client().await?;
-        cleaner.whole(&*client).await.map_err(fault)
+        cleaner.whole(&***client).await.map_err(fault)
     }
 
     /// The doomed keys of a window if they are few; `None`: they are many, or it takes too long to find them.
@@ -151,7 +152,7 @@ impl<'a> Connection<'a> {
         let transaction = began.map_err(|source| database("beginning a search", source))?;
         let begun = transaction.batch_execute(SEARCHING).await;
         begun.map_err(|source| database("beginning a search", source))?;
-        let found = cleaner.search(&transaction, window, most).await;
+        let found = cleaner.search(&*transaction, window, most).await;
         // Not left to the drop, which would keep the table's lock until somebody uses the connection again.
         let ended = transaction.rollback().await;
         match found {
@@ -201,16 +202,16 @@ impl<'a> Connection<'a> {
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {
             Way::Bulk(pointers) => {
-                let deleted = cleaner.delete_window(&transaction, window, pointers).await.map_err(fault)?;
+                let deleted = cleaner.delete_window(&*transaction, window, pointers).await.map_err(fault)?;
                 Taken { deleted, left: 0, rest: None, seen: window.clone() }
             }
             Way::Few(keys, pointers) => {
-                cleaner.delete_few(&transaction, window, keys, pointers).await.map_err(fault)?
+                cleaner.delete_few(&*transaction, window, keys, pointers).await.map_err(fault)?
             }
-            Way::Careful(keys) => cleaner.delete_some(&transaction, window, keys).await.map_err(fault)?,
+            Way::Careful(keys) => cleaner.delete_some(&*transaction, window, keys).await.map_err(fault)?,
         };
         let xid = transaction
-            .query_one("SELECT txid_current_if_assigned()", &[])
+            .query_typed_one("SELECT txid_current_if_assigned()", &[])
             .await
             .map_err(|source| database("finishing a batch", source))?
             .get::<_, Option<i64>>(0);
@@ -239,7 +240,7 @@ impl<'a> Connection<'a> {
     pub(super) async fn fate(&mut self, xid: i64) -> Result<Verdict, Fault> {
         for _ in 0..VERDICTS {
             let client = self.client().await?;
-            let status = client.query_one("SELECT txid_status($1)", &[&xid]).await;
+            let status = client.query_typed_one("SELECT txid_status($1)", &[(&xid, Type::INT8)]).await;
             match status {
                 Ok(row) => match row.get::<_, Option<&str>>(0) {
                     Some("committed") => return Ok(Verdict::Committed),

@@ -115,7 +115,7 @@ async fn attempt(
         }
     }
     let files = rewrite.files(&*transaction).await.map_err(fault)?;
-    let xid = transaction.query_one("SELECT txid_current()", &[]).await;
+    let xid = transaction.query_typed_one("SELECT txid_current()", &[]).await;
     let xid = xid.map_err(|source| database("finishing a rewrite", source))?.get(0);
     match transaction.commit().await {
         Ok(()) => Ok(End::Committed(rewritten, Disk { before, after: before })),

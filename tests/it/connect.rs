@@ -224,7 +224,7 @@ async fn sessions_are_named_and_set_up_alike() {
     let with_schema = Database::connect(&settings(&test.url()), setup, 1).await.unwrap();
     assert_eq!(value(&with_schema, "SHOW search_path").await, "\"my \"\"app\"");
     let client = with_schema.dedicated().await.unwrap();
-    let row = client.query_one("SELECT current_schema()::text", &[]).await.unwrap();
+    let row = client.query_typed_one("SELECT current_schema()::text", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), "my \"app");
 
     let variables = [("PGAPPNAME", "nightly"), ("PGOPTIONS", "-c statement_timeout=12s")];
@@ -291,7 +291,7 @@ async fn what_runs_can_be_cancelled_on_every_kind_of_connection() {
         let database = connect(&text).await.unwrap();
         let client = database.get().await.unwrap();
         let canceller = database.canceller(&client);
-        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let pid: i32 = client.query_typed_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         let sleeping = client.batch_execute("SELECT pg_sleep(600)");
         let cancelling = async {
             let asleep =

@@ -113,10 +113,10 @@ async fn the_session_is_given_back_as_it_was() {
     client.batch_execute("SET search_path TO elsewhere, public").await.unwrap();
     migrate_provider(&mut client, "auth").await.unwrap().applied.truncate(0);
     assert!(migrate_provider(&mut client, "pg_catalog").await.is_err());
-    let row = client.query_one("SELECT current_setting('search_path')", &[]).await.unwrap();
+    let row = client.query_typed_one("SELECT current_setting('search_path')", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), "elsewhere, public");
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
-    let row = client.query_one(locks, &[]).await.unwrap();
+    let row = client.query_typed_one(locks, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 0);
 }
 
@@ -153,7 +153,7 @@ async fn a_runner_that_has_to_wait_too_long_names_the_other() {
     let (before, after) = error.split_once("held by pid ").unwrap();
     assert_eq!(before, "the lock of this database's migrations was not free in 100ms: ");
     assert!(after.contains(", other, connected since 2"), "{error}");
-    other.execute("SELECT pg_advisory_unlock_all()", &[]).await.unwrap();
+    other.execute_typed("SELECT pg_advisory_unlock_all()", &[]).await.unwrap();
     assert_eq!(migrate_ledger(&mut client).await.unwrap().applied, LEDGER);
 }
 
@@ -264,9 +264,9 @@ async fn the_ledger_explains_itself() {
     assert_eq!(database.table(run), "1 | postgres | ∅ | ∅ | {}");
     // Finished without an outcome is no state to be in.
     let mut client = database.connect().await;
-    assert!(client.execute("UPDATE oauthctl.run SET finished_at = now()", &[]).await.is_err());
+    assert!(client.execute_typed("UPDATE oauthctl.run SET finished_at = now()", &[]).await.is_err());
     let transaction = client.transaction().await.unwrap();
     let done =
         "UPDATE oauthctl.run SET finished_at = now(), outcome = 'succeeded', counts = '{\"created\": 1}'";
-    assert_eq!(transaction.execute(done, &[]).await.unwrap(), 1);
+    assert_eq!(transaction.execute_typed(done, &[]).await.unwrap(), 1);
 }

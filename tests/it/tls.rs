@@ -46,8 +46,10 @@ impl Client {
         let settings = resolve(&Sources { command_line, file: None }, &machine).unwrap();
         let database = Database::connect(&settings, "oauthctl test", 1).await?;
         let client = database.get().await.unwrap();
-        let row =
-            client.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap();
+        let row = client
+            .query_typed_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[])
+            .await
+            .unwrap();
         Ok(if row.get(0) { "TLS" } else { "plain" }.to_owned())
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::Mentioned;
 use crate::db::error::DbError;
@@ -156,7 +157,7 @@ async fn cast(
         rendered = rendered(kind(column), "x.value"),
         full_type = column.full_type,
     );
-    match client.query(&sql, &[&texts]).await {
+    match client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await {
         Ok(rows) => {
             client.batch_execute("RELEASE SAVEPOINT oauthctl_values").await.map_err(during())?;
             Ok(Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::read::{select, stored};
 use super::{columns, fingerprint};
@@ -62,10 +63,9 @@ pub async fn list(
     );
     let patterns: Vec<String> = selection.globs.iter().map(|glob| like(glob)).collect();
     let Selection { client_ids, globs: _, users, client_types, grant_types, sources } = selection;
-    let rows = client
-        .query(&sql, &[client_ids, &patterns, users, client_types, grant_types, sources])
-        .await
-        .map_err(DbError::during("reading the applications"))?;
+    let lists = [client_ids, &patterns, users, client_types, grant_types, sources]
+        .map(|list| (list as &(dyn ToSql + Sync), Type::TEXT_ARRAY));
+    let rows = client.query_typed(&sql, &lists).await.map_err(DbError::during("reading the applications"))?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -83,7 +83,7 @@ pub async fn list(
 
 /// The instant of the caller's transaction.
 pub async fn instant(client: &impl GenericClient) -> Result<OffsetDateTime, DbError> {
-    let row = client.query_one("SELECT now()", &[]).await;
+    let row = client.query_typed_one("SELECT now()", &[]).await;
     Ok(row.map_err(DbError::during("reading the database's clock"))?.get(0))
 }
 
@@ -182,7 +182,10 @@ async fn count(
         table = table.sql(),
         key_type = layout.application().key_type(),
     );
-    let rows = client.query(&sql, &[&keys]).await.map_err(DbError::during("counting the tokens"))?;
+    let rows = client
+        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during("counting the tokens"))?;
     let number = |value: i64| u64::try_from(value).unwrap_or_default();
     Ok(rows
         .into_iter()
@@ -219,7 +222,8 @@ pub async fn recent_tokens(
             table = table.sql(),
             key_type = layout.application().key_type(),
         );
-        let rows = client.query(&sql, &[&application.as_str(), &limit]).await;
+        let rows =
+            client.query_typed(&sql, &[(&application.as_str(), Type::TEXT), (&limit, Type::INT8)]).await;
         let rows = rows.map_err(DbError::during("reading the newest tokens"))?;
         recent.extend(rows.into_iter().map(|row| {
             let end: Option<OffsetDateTime> = row.get(1);
@@ -242,7 +246,10 @@ pub async fn client_ids(
     let manual =
         if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
     let sql = format!("SELECT t.client_id::text FROM {} t WHERE {manual} LIMIT $1", table.sql());
-    let rows = client.query(&sql, &[&limit]).await.map_err(DbError::during("reading the applications"))?;
+    let rows = client
+        .query_typed(&sql, &[(&limit, Type::INT8)])
+        .await
+        .map_err(DbError::during("reading the applications"))?;
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
@@ -17,7 +18,7 @@ pub async fn dependents(
     keys: &[&Key],
 ) -> Result<(OffsetDateTime, BTreeMap<Key, Dependents>), DbError> {
     let during = || DbError::during("counting what depends on the applications");
-    let row = client.query_one("SELECT transaction_timestamp()", &[]).await.map_err(during())?;
+    let row = client.query_typed_one("SELECT transaction_timestamp()", &[]).await.map_err(during())?;
     let instant = row.get(0);
     let texts: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let mut found: BTreeMap<Key, Dependents> =
@@ -30,14 +31,14 @@ pub async fn dependents(
             table = table.sql(),
             key_type = layout.application().key_type(),
         );
-        for row in client.query(&sql, &[&texts]).await.map_err(during())? {
+        for row in client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await.map_err(during())? {
             if let Some(dependents) = found.get_mut(&Key::new(row.get::<_, String>(0))) {
                 note(dependents, number(row.get(1)), number(row.get(2)));
             }
         }
     }
     if let Some(sql) = users(layout) {
-        for row in client.query(&sql, &[&texts]).await.map_err(during())? {
+        for row in client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await.map_err(during())? {
             if let Some(dependents) = found.get_mut(&Key::new(row.get::<_, String>(0))) {
                 dependents.users = number(row.get(1));
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
 use super::users::read_users;
@@ -57,7 +58,7 @@ async fn read_mentioned(
 ) -> Result<BTreeMap<ClientId, Stored>, DbError> {
     let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, {source}, {fingerprint}, {fields}, {custom} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom} FROM {table} t \
          WHERE t.client_id = ANY($1)",
         fingerprint = fingerprint(table),
         key = table.key_sql(),
@@ -66,7 +67,10 @@ async fn read_mentioned(
         custom = columns::select(table),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&ids]).await.map_err(DbError::during("reading the applications"))?;
+    let rows = client
+        .query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during("reading the applications"))?;
     Ok(rows
         .into_iter()
         .map(|row| stored(&row, table))
@@ -118,14 +122,15 @@ async fn read_unmanaged(
     let manual =
         if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, t.name, {fingerprint} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id::text, t.name::text, {fingerprint} FROM {table} t \
          WHERE {others} AND {manual} ORDER BY t.client_id COLLATE \"C\"",
         fingerprint = fingerprint(table),
         key = table.key_sql(),
         table = table.sql(),
     );
     let attempted = "reading the other applications";
-    let rows = client.query(&sql, &[&ids]).await.map_err(DbError::during(attempted))?;
+    let rows =
+        client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(DbError::during(attempted))?;
     let unmanaged = rows
         .into_iter()
         .map(|row| Unmanaged {
@@ -137,7 +142,10 @@ async fn read_unmanaged(
         .collect();
     let sql =
         format!("SELECT count(*) FROM {table} t WHERE {others} AND NOT ({manual})", table = table.sql());
-    let row = client.query_one(&sql, &[&ids]).await.map_err(DbError::during(attempted))?;
+    let row = client
+        .query_typed_one(&sql, &[(&ids, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during(attempted))?;
     Ok((unmanaged, u64::try_from(row.get::<_, i64>(0)).unwrap_or_default()))
 }
 
@@ -146,7 +154,7 @@ async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bo
     let attempted = "finding out whether this DOT hashes secrets";
     let migrations = format!("{}.{}", quote(&table.schema), quote("django_migrations"));
     let row = client
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&migrations])
+        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&migrations, Type::TEXT)])
         .await
         .map_err(DbError::during(attempted))?;
     if !row.get::<_, bool>(0) {
@@ -156,6 +164,6 @@ async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bo
         "SELECT EXISTS (SELECT FROM {migrations} \
          WHERE app = 'oauth2_provider' AND name = '0006_alter_application_client_secret')"
     );
-    let row = client.query_one(&sql, &[]).await.map_err(DbError::during(attempted))?;
+    let row = client.query_typed_one(&sql, &[]).await.map_err(DbError::during(attempted))?;
     Ok(row.get(0))
 }

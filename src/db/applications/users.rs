@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
@@ -40,7 +41,10 @@ pub(super) async fn read_users(
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&keys, &names]).await.map_err(DbError::during("looking up the users"))?;
+    let rows = client
+        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during("looking up the users"))?;
     let mut found = BTreeMap::new();
     for row in rows {
         let key: String = row.get(0);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{dot_default, fingerprint};
+use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
 use crate::hasher::StoredSecret;
@@ -62,14 +63,17 @@ pub async fn lock(
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id, {fingerprint} FROM {table} t \
+        "SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t \
          WHERE t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE",
         fingerprint = fingerprint(table),
         key = table.key_sql(),
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client.query(&sql, &[&keys]).await.map_err(DbError::during("locking the applications"))?;
+    let rows = client
+        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during("locking the applications"))?;
     Ok(rows
         .into_iter()
         .map(|row| Locked {
@@ -139,12 +143,13 @@ async fn insert_chunk(
         unnest = unnest.join(", "),
         names = names.join(", "),
     );
-    let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|a| a as &(dyn ToSql + Sync)).collect();
+    let parameters: Vec<Parameter<'_>> =
+        arrays.iter().map(|array| (array as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect();
     let what = match applications {
         [only] => format!("creating application \"{}\"", only.client_id),
         many => format!("creating {} applications", many.len()),
     };
-    client.execute(&sql, &parameters).await.map_err(DbError::during(what))
+    client.execute_typed(&sql, &parameters).await.map_err(DbError::during(what))
 }
 
 /// Changes fields of one row, its client id perhaps, and `updated`; returns how many rows it touched: one.
@@ -164,10 +169,10 @@ pub async fn update(
     let key_text = key.as_str();
     let id_text = client_id.as_str();
     let texts: Vec<Option<&str>> = cells.iter().map(|(_, cell)| cell.as_text()).collect();
-    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&key_text, &id_text];
+    let mut parameters: Vec<Parameter<'_>> = vec![(&key_text, Type::TEXT), (&id_text, Type::TEXT)];
     for ((attribute, _), text) in cells.iter().zip(&texts) {
         let Some(column) = table.columns.get(attribute.column()) else { continue };
-        parameters.push(text);
+        parameters.push((text, Type::TEXT));
         assignments.push(format!(
             "{} = ${}::text::{}",
             quote(&column.name),
@@ -183,7 +188,7 @@ pub async fn update(
         key_type = table.key_type(),
     );
     client
-        .execute(&sql, &parameters)
+        .execute_typed(&sql, &parameters)
         .await
         .map_err(DbError::during(format!("updating application \"{client_id}\"")))
 }
@@ -198,5 +203,8 @@ pub async fn delete(client: &impl GenericClient, layout: &Layout, keys: &[&Key])
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    client.execute(&sql, &[&keys]).await.map_err(DbError::during("deleting applications"))
+    client
+        .execute_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
+        .await
+        .map_err(DbError::during("deleting applications"))
 }

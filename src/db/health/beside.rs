@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::{PARTS, oids, unsigned};
@@ -28,7 +29,12 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
            AND clock_timestamp() - a.xact_start >= make_interval(secs => $2) \
          ORDER BY a.xact_start LIMIT $3"
     );
-    let rows = client.query(&sql, &[&oids, &long.as_secs_f64(), &SHOWN]).await?;
+    let rows = client
+        .query_typed(
+            &sql,
+            &[(&oids, Type::OID_ARRAY), (&long.as_secs_f64(), Type::FLOAT8), (&SHOWN, Type::INT8)],
+        )
+        .await?;
     let transactions = rows
         .into_iter()
         .map(|row| Transaction {
@@ -43,7 +49,7 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
     let hidden = "SELECT count(*) FROM pg_stat_activity \
                   WHERE datname = current_database() AND usesysid IS NOT NULL \
                   AND query = '<insufficient privilege>'";
-    let hidden_sessions = unsigned(client.query_one(hidden, &[]).await?.get(0));
+    let hidden_sessions = unsigned(client.query_typed_one(hidden, &[]).await?.get(0));
     let sql = format!(
         "WITH RECURSIVE {PARTS} \
          SELECT l.pid, format('%I.%I', n.nspname, c.relname), l.mode, pg_blocking_pids(l.pid) \
@@ -52,7 +58,7 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          ORDER BY l.pid LIMIT $2"
     );
-    let rows = client.query(&sql, &[&oids, &SHOWN]).await?;
+    let rows = client.query_typed(&sql, &[(&oids, Type::OID_ARRAY), (&SHOWN, Type::INT8)]).await?;
     let waits = rows
         .into_iter()
         .map(|row| LockWait { pid: row.get(0), table: row.get(1), mode: row.get(2), blockers: row.get(3) })
@@ -63,7 +69,7 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
 /// Prepared transactions of this database.
 pub async fn prepared(client: &impl GenericClient) -> Result<Vec<PreparedTransaction>, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::float8 \
              FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared",
             &[],
@@ -78,7 +84,7 @@ pub async fn prepared(client: &impl GenericClient) -> Result<Vec<PreparedTransac
 /// All replication slots.
 pub async fn slots(client: &impl GenericClient) -> Result<Vec<Slot>, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT slot_name::text, active, age(xmin)::bigint, \
                     pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
                                          ELSE pg_current_wal_lsn() END, restart_lsn)::bigint \
@@ -100,7 +106,7 @@ pub async fn slots(client: &impl GenericClient) -> Result<Vec<Slot>, Error> {
 /// Standbys that keep dead rows for their own queries.
 pub async fn standbys(client: &impl GenericClient) -> Result<Vec<Standby>, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT application_name, age(backend_xmin)::bigint FROM pg_stat_replication \
              WHERE backend_xmin IS NOT NULL ORDER BY 1",
             &[],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
@@ -33,7 +34,7 @@ pub async fn census(
         .map(|band| as_of - time::Duration::seconds(i64::from(band.begins())))
         .collect();
     let rows = client
-        .query(&selects.join(" UNION ALL "), &[&thresholds])
+        .query_typed(&selects.join(" UNION ALL "), &[(&thresholds, Type::TIMESTAMPTZ_ARRAY)])
         .await
         .map_err(DbError::during("counting the rows of the token tables"))?;
     let mut counted: BTreeMap<TableRole, TableRows> = TableRole::ALL

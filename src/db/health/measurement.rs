@@ -1,5 +1,6 @@
 //! What the ledger notes about the tables at the end of a run, so that a later `status` knows how much they grew.
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::{PARTS, tables, unsigned};
@@ -10,7 +11,7 @@ use crate::model::health::Measurement;
 pub async fn supported(client: &impl GenericClient) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = 'oauthctl' AND c.relname = 'table_measurement')";
-    Ok(client.query_one(sql, &[]).await?.get(0))
+    Ok(client.query_typed_one(sql, &[]).await?.get(0))
 }
 
 /// Notes sizes and PostgreSQL's own counters. Reads no row of the tables.
@@ -30,7 +31,9 @@ pub async fn record(client: &impl GenericClient, layout: &Layout, run: i64) -> R
          LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = p.oid \
          GROUP BY w.name ON CONFLICT DO NOTHING"
     );
-    client.execute(&sql, &[&oids, &names, &run]).await?;
+    client
+        .execute_typed(&sql, &[(&oids, Type::OID_ARRAY), (&names, Type::TEXT_ARRAY), (&run, Type::INT8)])
+        .await?;
     Ok(())
 }
 
@@ -42,12 +45,12 @@ pub async fn latest(client: &impl GenericClient, layout: &Layout) -> Result<Vec<
         })
         .unzip();
     let rows = client
-        .query(
+        .query_typed(
             "SELECT DISTINCT ON (m.table_name) m.table_name, m.measured_at, r.verb, m.rows_inserted, m.table_bytes, \
                     m.index_bytes \
              FROM oauthctl.table_measurement m JOIN oauthctl.run r ON r.id = m.run_id \
              WHERE m.table_name = ANY($1) ORDER BY m.table_name, m.measured_at DESC",
-            &[&names],
+            &[(&names, Type::TEXT_ARRAY)],
         )
         .await?;
     let mut found: Vec<Measurement> = rows

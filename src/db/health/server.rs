@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::oids;
@@ -17,7 +18,7 @@ const PARAMETER_PRIVILEGES: i32 = 150_000;
 /// Who answered.
 pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
                     current_database()::text, current_user::text, pg_is_in_recovery(), host(inet_server_addr()), \
                     coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)",
@@ -40,7 +41,10 @@ pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Res
 /// TLS of this session; `None`: there is none.
 pub async fn encryption(client: &impl GenericClient) -> Result<Option<Encryption>, Error> {
     let row = client
-        .query_opt("SELECT version, cipher, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl", &[])
+        .query_typed_opt(
+            "SELECT version, cipher, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl",
+            &[],
+        )
         .await?;
     Ok(row.map(|row| Encryption { version: row.get(0), cipher: row.get(1), bits: row.get(2) }))
 }
@@ -54,7 +58,7 @@ pub async fn privileges(
 ) -> Result<Privileges, Error> {
     let role = role.unwrap_or(&server.role);
     let rows = client
-        .query(
+        .query_typed(
             "SELECT c.oid, format('%I.%I', n.nspname, c.relname), quote_ident(n.nspname), \
                     has_schema_privilege($2::text::name, n.oid, 'USAGE'), \
                     ARRAY(SELECT has_table_privilege($2::text::name, c.oid, p) \
@@ -65,7 +69,7 @@ pub async fn privileges(
                        AND d.deptype = 'a' \
                        AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege($2::text::name, s.oid, 'USAGE') END LIMIT 1) \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1)",
-            &[&oids(layout), &role],
+            &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)],
         )
         .await?;
     let mut locked_schemas = BTreeSet::new();
@@ -85,7 +89,7 @@ pub async fn privileges(
     tables.sort_by_key(|rights| rights.role);
     let users = layout.users.as_ref().map_or(0, |users| users.oid);
     let row = client
-        .query_one(
+        .query_typed_one(
             "SELECT quote_ident($1::text), has_database_privilege($1::text::name, current_database(), 'TEMPORARY'), \
                     (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                      WHERE c.oid = $2 AND NOT has_table_privilege($1::text::name, c.oid, 'SELECT')), \
@@ -98,7 +102,7 @@ pub async fn privileges(
                        AND has_table_privilege($1::text::name, c.oid, 'INSERT') \
                        AND has_table_privilege($1::text::name, c.oid, 'UPDATE')), \
                     coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = $1::text), false)",
-            &[&role, &users],
+            &[(&role, Type::TEXT), (&users, Type::OID)],
         )
         .await?;
     let (ledger, writable): (i64, i64) = (row.get(3), row.get(4));
@@ -128,13 +132,17 @@ async fn replication_role(
         return Ok(None);
     }
     let sql = "SELECT has_parameter_privilege($1::text::name, 'session_replication_role', 'SET')";
-    Ok(Some(client.query_one(sql, &[&role]).await?.get(0)))
+    Ok(Some(client.query_typed_one(sql, &[(&role, Type::TEXT)]).await?.get(0)))
 }
 
 /// Whether there is such a role.
 pub async fn role_exists(client: &impl GenericClient, role: &str) -> Result<bool, Error> {
-    let row =
-        client.query_one("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text)", &[&role]).await?;
+    let row = client
+        .query_typed_one(
+            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text)",
+            &[(&role, Type::TEXT)],
+        )
+        .await?;
     Ok(row.get(0))
 }
 
@@ -142,10 +150,10 @@ pub async fn role_exists(client: &impl GenericClient, role: &str) -> Result<bool
 pub async fn django_hint(client: &impl GenericClient, layout: &Layout) -> Result<DjangoHint, Error> {
     let schema = &layout.application().schema;
     let readable = client
-        .query_opt(
+        .query_typed_opt(
             "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = $1 AND c.relname = 'django_migrations' AND has_table_privilege(c.oid, 'SELECT')",
-            &[schema],
+            &[(schema, Type::TEXT)],
         )
         .await?;
     if readable.is_none() {
@@ -155,5 +163,5 @@ pub async fn django_hint(client: &impl GenericClient, layout: &Layout) -> Result
         "SELECT max(name COLLATE \"C\")::text FROM {}.django_migrations WHERE app = 'oauth2_provider'",
         quote(schema)
     );
-    Ok(DjangoHint { last: client.query_one(&sql, &[]).await?.get(0) })
+    Ok(DjangoHint { last: client.query_typed_one(&sql, &[]).await?.get(0) })
 }

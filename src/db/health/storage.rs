@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient, Row};
 
 use super::{PARTS, oids, unsigned};
@@ -17,13 +17,13 @@ pub async fn storage(
     role: Option<&str>,
 ) -> Result<Vec<Storage>, Error> {
     let roots = client
-        .query(
+        .query_typed(
             "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p', c.relrowsecurity, \
                     c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls) \
                       AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_roles r ON r.rolname = coalesce($2::text::name, current_user) WHERE c.oid = ANY($1)",
-            &[&oids(layout), &role],
+            &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)],
         )
         .await?;
     let mut parts = parts(client, layout).await?;
@@ -70,7 +70,7 @@ async fn parts(client: &impl GenericClient, layout: &Layout) -> Result<BTreeMap<
         scale = option("autovacuum_vacuum_scale_factor"),
     );
     let mut parts: BTreeMap<Oid, Vec<Part>> = BTreeMap::new();
-    for row in client.query(&sql, &[&oids(layout)]).await? {
+    for row in client.query_typed(&sql, &[(&oids(layout), Type::OID_ARRAY)]).await? {
         parts.entry(row.get(0)).or_default().push(part(&row));
     }
     Ok(parts)
@@ -108,7 +108,7 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
     let names: Vec<String> =
         tables.iter().flat_map(|table| &table.parts).map(|part| part.name.clone()).collect();
     let rows = client
-        .query(
+        .query_typed(
             "SELECT w.name, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), \
                     pg_get_expr(i.indpred, i.indrelid), i.indisvalid AND i.indisready, \
                     EXISTS (SELECT FROM pg_stat_progress_create_index b WHERE b.index_relid = i.indexrelid), \
@@ -117,7 +117,7 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
              JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0 \
              ORDER BY 1, 2",
-            &[&names],
+            &[(&names, Type::TEXT_ARRAY)],
         )
         .await?;
     for row in rows {
@@ -141,7 +141,7 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
 /// Every foreign key to a DOT table.
 pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Referrer>, Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT k.conname::text, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), k.confrelid, k.conrelid, \
                     EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid \
                               AND i.indkey[0] = k.conkey[1] \
@@ -152,7 +152,7 @@ pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<V
              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
              WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 2, 3, 1",
-            &[&oids(layout)],
+            &[(&oids(layout), Type::OID_ARRAY)],
         )
         .await?;
     Ok(rows
@@ -180,7 +180,7 @@ pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<V
 pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Trigger>, Error> {
     // tgtype: 1 row, 2 before, 8 delete.
     let rows = client
-        .query(
+        .query_typed(
             "SELECT 'trigger', format('%I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgtype & 11 = 11 \
              FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE t.tgrelid = ANY($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
@@ -194,7 +194,7 @@ pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Ve
              JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' \
              WHERE t.tgrelid = ANY($1) AND t.tgisinternal AND t.tgenabled = 'D' \
              ORDER BY 1, 2, 3",
-            &[&oids(layout)],
+            &[(&oids(layout), Type::OID_ARRAY)],
         )
         .await?;
     Ok(rows
@@ -213,7 +213,7 @@ pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Ve
 /// The server's settings for vacuuming.
 pub async fn autovacuum(client: &impl GenericClient) -> Result<Autovacuum, Error> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "SELECT current_setting('autovacuum')::bool, current_setting('track_counts')::bool, \
                     current_setting('autovacuum_freeze_max_age')::bigint, clock_timestamp()",
             &[],

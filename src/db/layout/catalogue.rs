@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 
 use super::{Candidate, Column, Reference, Table, quote};
 use crate::model::{TableNames, TableRole};
@@ -20,10 +20,10 @@ pub(super) async fn find_tables(
         })
         .collect();
     let rows = client
-        .query(
+        .query_typed(
             "SELECT n::int, c.oid FROM unnest($1::text[]) WITH ORDINALITY AS want(name, n) \
              JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(want.name) AND c.relkind IN ('r', 'p')",
-            &[&qualified],
+            &[(&qualified, Type::TEXT_ARRAY)],
         )
         .await?;
     let mut found = BTreeMap::new();
@@ -41,7 +41,7 @@ pub(super) async fn describe(
     oids: &[Oid],
 ) -> Result<BTreeMap<Oid, Table>, tokio_postgres::Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
                     c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
                     a.attname, \
@@ -66,7 +66,7 @@ pub(super) async fn describe(
              LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
              LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
              WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum",
-            &[&oids],
+            &[(&oids, Type::OID_ARRAY)],
         )
         .await?;
     let mut tables: BTreeMap<Oid, Table> = BTreeMap::new();
@@ -104,7 +104,7 @@ pub(super) async fn references(
     oids: &[Oid],
 ) -> Result<Vec<Reference>, tokio_postgres::Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
                     k.confdeltype::text \
              FROM pg_catalog.pg_constraint k \
@@ -113,7 +113,7 @@ pub(super) async fn references(
              JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
              JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
              WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1",
-            &[&oids],
+            &[(&oids, Type::OID_ARRAY)],
         )
         .await?;
     Ok(rows
@@ -136,11 +136,11 @@ pub(super) async fn user_table(
 ) -> Result<Option<Oid>, tokio_postgres::Error> {
     let Some(application) = tables.get(&TableRole::Application) else { return Ok(None) };
     let row = client
-        .query_opt(
+        .query_typed_opt(
             "SELECT k.confrelid FROM pg_catalog.pg_constraint k \
              JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
              WHERE k.contype = 'f' AND k.conrelid = $1 AND a.attname = 'user_id' LIMIT 1",
-            &[&application.oid],
+            &[(&application.oid, Type::OID)],
         )
         .await?;
     Ok(row.map(|row| row.get(0)))
@@ -151,7 +151,7 @@ pub(super) async fn application_candidates(
     client: &impl GenericClient,
 ) -> Result<Vec<Candidate>, tokio_postgres::Error> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT s.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace \
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \

@@ -6,8 +6,8 @@
 //! token at the same time has locked the row before, and the application stays, or comes too late, and is told that the
 //! application is gone: a token is never deleted unseen, and none dangles. Begins and ends no transaction.
 
-use deadpool_postgres::GenericClient;
-use tokio_postgres::Error;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, GenericClient};
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Sql, Values};
@@ -86,8 +86,7 @@ impl Applications {
         }
         let mut left = limit;
         for sql in &self.drain {
-            let statement = client.prepare_cached(sql).await?;
-            let rows = client.execute(&statement, &[&doomed, &left]).await?;
+            let rows = client.execute_typed(sql, &[(&doomed, Type::TEXT), (&left, Type::INT8)]).await?;
             gone.dependents += rows;
             left -= i64::try_from(rows).unwrap_or(left);
             if left <= 0 {

@@ -4,7 +4,7 @@
 //! done too: `source_refresh_token_id` becomes NULL where the refresh token goes, `updated` stays as it was. Begins and
 //! ends no transaction.
 
-use deadpool_postgres::GenericClient;
+use tokio_postgres::GenericClient;
 
 use super::applications::Applications;
 use super::excluded::Excluded;
@@ -188,7 +188,7 @@ impl Cleaner {
         most: u32,
     ) -> Result<Option<Vec<Key>>, TokensError> {
         let values = Values { rows: i64::from(most) + 1, ..self.values(window) };
-        let rows = self.search.all_once(client, values).await.map_err(self.failed())?;
+        let rows = self.search.all(client, values).await.map_err(self.failed())?;
         let complete = rows.len() as u64 <= u64::from(most);
         Ok(complete.then(|| rows.iter().map(|row| Key::new(row.get::<_, String>(0))).collect()))
     }

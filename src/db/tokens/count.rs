@@ -57,8 +57,8 @@ pub async fn count(
         return Ok(tally);
     }
     let failed = || attempt("counting the rows to delete".to_owned());
-    client.query(WORK_MEM, &[]).await.map_err(failed())?;
-    let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
+    client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
+    let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
     for (position, category) in categories.into_iter().enumerate() {
         tally.add(category, u64::try_from(row.get::<_, i64>(position)).unwrap_or_default());
     }
@@ -93,8 +93,8 @@ pub async fn obstacles(
             let failed = || {
                 attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table))
             };
-            client.query(WORK_MEM, &[]).await.map_err(failed())?;
-            let row = sql.once(client, Values::new(&excluded)).await.map_err(failed())?;
+            client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
+            let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
             let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
             if rows > 0 {
                 found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows });

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
@@ -38,7 +39,7 @@ impl Excluded {
             table.key_sql(),
             table.sql()
         );
-        let row = client.query_one(&sql, &[&clients]).await.map_err(looking())?;
+        let row = client.query_typed_one(&sql, &[(&clients, Type::TEXT_ARRAY)]).await.map_err(looking())?;
         Ok(Self { keys: row.get(0), clients, spared })
     }
 
@@ -62,7 +63,7 @@ pub async fn unknown_clients(
 ) -> Result<Vec<ClientId>, TokensError> {
     let wanted: Vec<&str> = clients.iter().map(ClientId::as_str).collect();
     let sql = format!("SELECT client_id::text FROM {} WHERE client_id = ANY($1)", layout.application().sql());
-    let found = client.query(&sql, &[&wanted]).await.map_err(looking())?;
+    let found = client.query_typed(&sql, &[(&wanted, Type::TEXT_ARRAY)]).await.map_err(looking())?;
     let found: BTreeSet<String> = found.into_iter().map(|row| row.get(0)).collect();
     Ok(clients.iter().filter(|client| !found.contains(client.as_str())).cloned().collect())
 }

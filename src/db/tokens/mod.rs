@@ -20,6 +20,7 @@ mod verified;
 mod walk;
 
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 pub use cleaner::{Cleaner, Deleted, Taken};
 pub use count::{Obstacle, count, obstacles};
@@ -100,7 +101,10 @@ fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensErr
 /// About how many rows a table has, from its statistics; `None`: it was never analysed.
 pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Option<u64>, TokensError> {
     let row = client
-        .query_opt("SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1", &[&table.oid])
+        .query_typed_opt(
+            "SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1",
+            &[(&table.oid, Type::OID)],
+        )
         .await
         .map_err(attempt(format!("looking at the statistics of {}", table.sql())))?;
     let rows = row.map_or(-1.0, |row| row.get::<_, f64>(0));

@@ -1,7 +1,7 @@
 //! What the catalogue says about tables that are to be rewritten: what stands in the way, and what to make again.
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 
 use super::triggers::Hindrance;
 use super::{TokensError, attempt};
@@ -10,7 +10,7 @@ use crate::db::layout::{Table, quote};
 /// What else stands in the way: missing privileges, publications, children.
 pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT 'the role may not ' || p || ' ' || oid::regclass::text, true FROM pg_catalog.pg_class, \
                  (VALUES ('truncate'), ('insert')) v (p) WHERE oid = ANY($1) AND NOT has_table_privilege(oid, p) \
              UNION ALL SELECT 'the role may not make temporary tables', true \
@@ -21,7 +21,7 @@ pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<
                  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE c.oid = ANY($1) \
              UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass), false \
                  FROM pg_catalog.pg_inherits WHERE inhparent = ANY($1) OR inhrelid = ANY($1) ORDER BY 1",
-            &[&oids],
+            &[(&oids, Type::OID_ARRAY)],
         )
         .await
         .map_err(attempt("looking at what a rewrite would do".to_owned()))?;
@@ -33,15 +33,15 @@ pub(super) async fn has_row_security(client: &impl GenericClient, oids: &[Oid]) 
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = ANY($1) AND c.relrowsecurity \
                AND pg_catalog.row_security_active(c.oid))";
     let failed = attempt("looking at row-level security".to_owned());
-    Ok(client.query_one(sql, &[&oids]).await.map_err(failed)?.get(0))
+    Ok(client.query_typed_one(sql, &[(&oids, Type::OID_ARRAY)]).await.map_err(failed)?.get(0))
 }
 
 pub(super) async fn columns(client: &impl GenericClient, oid: Oid) -> Result<Vec<String>, TokensError> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped \
              AND attgenerated = '' ORDER BY attnum",
-            &[&oid],
+            &[(&oid, Type::OID)],
         )
         .await
         .map_err(attempt("looking at the columns of the token tables".to_owned()))?;
@@ -56,7 +56,7 @@ pub(super) async fn indexes(
     table: &Table,
 ) -> Result<Vec<(String, String)>, TokensError> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass) \
                          ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', $2::text, k.conname) END, \
                     CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) \
@@ -74,7 +74,7 @@ pub(super) async fn indexes(
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid = i.indexrelid OR d.refobjid = k.oid \
                                AND d.deptype <> 'i') \
              ORDER BY c.relname",
-            &[&table.oid, &table.sql()],
+            &[(&table.oid, Type::OID), (&table.sql(), Type::TEXT)],
         )
         .await
         .map_err(attempt(format!("looking at the indexes of {}", table.sql())))?;
@@ -84,8 +84,10 @@ pub(super) async fn indexes(
 /// The bytes that the tables take, with their indexes and whatever else belongs to them.
 pub(super) async fn size(client: &impl GenericClient, oids: &[Oid]) -> Result<u64, TokensError> {
     let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM unnest($1::oid[]) t (oid)";
-    let row =
-        client.query_one(sql, &[&oids]).await.map_err(attempt("measuring the token tables".to_owned()))?;
+    let row = client
+        .query_typed_one(sql, &[(&oids, Type::OID_ARRAY)])
+        .await
+        .map_err(attempt("measuring the token tables".to_owned()))?;
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
@@ -96,7 +98,7 @@ pub(super) async fn files(
 ) -> Result<Vec<Option<Oid>>, TokensError> {
     let sql = "SELECT array_agg(pg_relation_filenode(oid) ORDER BY oid) FROM unnest($1::oid[]) t (oid)";
     let failed = attempt("looking at the files of the token tables".to_owned());
-    Ok(client.query_one(sql, &[&oids]).await.map_err(failed)?.get(0))
+    Ok(client.query_typed_one(sql, &[(&oids, Type::OID_ARRAY)]).await.map_err(failed)?.get(0))
 }
 
 /// Those that the role may not vacuum: PostgreSQL would pass over them with no more than a warning.
@@ -107,5 +109,11 @@ pub(super) async fn not_ours(client: &impl GenericClient, oids: &[Oid]) -> Resul
                AND NOT CASE WHEN current_setting('server_version_num')::int >= 170000 \
                             THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END ORDER BY 1";
     let failed = attempt("looking who owns the token tables".to_owned());
-    Ok(client.query(sql, &[&oids]).await.map_err(failed)?.into_iter().map(|row| row.get(0)).collect())
+    Ok(client
+        .query_typed(sql, &[(&oids, Type::OID_ARRAY)])
+        .await
+        .map_err(failed)?
+        .into_iter()
+        .map(|row| row.get(0))
+        .collect())
 }

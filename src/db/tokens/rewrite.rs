@@ -250,8 +250,8 @@ impl<'a> Rewrite<'a> {
                 survivors(&run, part, refresh, binds)
             )
         });
-        create.execute_once(client, values).await.map_err(failed())?;
-        let row = Sql::new(|binds| counts(&run, part, binds)).once(client, values).await.map_err(failed())?;
+        create.execute(client, values).await.map_err(failed())?;
+        let row = Sql::new(|binds| counts(&run, part, binds)).one(client, values).await.map_err(failed())?;
         Ok(Rows {
             before: row.get(0),
             revoked: row.get(1),
@@ -273,7 +273,7 @@ impl<'a> Rewrite<'a> {
                 from.aside, to.aside
             );
             let failed = attempt(format!("looking at {} of the rows that stay", reference.constraint));
-            if client.query_one(&sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {
+            if client.query_typed_one(&sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {
                 return Err(TokensError::Referenced { subject: format!("rows of {}", to.table.sql()) });
             }
         }
@@ -334,7 +334,7 @@ impl Part<'_> {
             self.table.key_sql()
         );
         let subject = format!("putting back the rows of {}", self.table.sql());
-        let back = client.execute(&sql, &[]).await.map_err(attempt(subject.clone()))?;
+        let back = client.execute_typed(&sql, &[]).await.map_err(attempt(subject.clone()))?;
         for (_, create) in &self.indexes {
             let failed = attempt(format!("building an index of {}", self.table.sql()));
             client.batch_execute(create).await.map_err(failed)?;

@@ -3,12 +3,12 @@
 //! Keys travel as PostgreSQL's text and are cast to the column's type on the server, so that bigint, UUID and varchar
 //! keys are one and the same here. Values are always parameters; identifiers come from the layout.
 
-use deadpool_postgres::GenericClient;
 use time::OffsetDateTime;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, GenericClient, Row};
 
 use super::excluded::Excluded;
+use crate::db::Parameter;
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,28 +94,9 @@ impl Sql {
         Self { text, binds: binds.0 }
     }
 
-    /// Runs it once, unprepared afterwards; it returns one row.
-    pub(super) async fn once(
-        &self,
-        client: &impl tokio_postgres::GenericClient,
-        values: Values<'_>,
-    ) -> Result<Row, Error> {
-        client.query_one(&self.text, &params(&self.binds, &values)).await
-    }
-
-    /// Runs it once, unprepared afterwards; it returns how many rows it touched.
-    pub(super) async fn execute_once(
-        &self,
-        client: &impl tokio_postgres::GenericClient,
-        values: Values<'_>,
-    ) -> Result<u64, Error> {
-        client.execute(&self.text, &params(&self.binds, &values)).await
-    }
-
     /// Runs it; it returns one row.
     pub(super) async fn one(&self, client: &impl GenericClient, values: Values<'_>) -> Result<Row, Error> {
-        let statement = client.prepare_cached(&self.text).await?;
-        client.query_one(&statement, &params(&self.binds, &values)).await
+        client.query_typed_one(&self.text, &parameters(&self.binds, &values)).await
     }
 
     /// Runs it; it returns any number of rows.
@@ -124,17 +105,7 @@ impl Sql {
         client: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<Vec<Row>, Error> {
-        let statement = client.prepare_cached(&self.text).await?;
-        client.query(&statement, &params(&self.binds, &values)).await
-    }
-
-    /// Runs it once, unprepared afterwards, so that the planner sees the values.
-    pub(super) async fn all_once(
-        &self,
-        client: &impl GenericClient,
-        values: Values<'_>,
-    ) -> Result<Vec<Row>, Error> {
-        client.query(&self.text, &params(&self.binds, &values)).await
+        client.query_typed(&self.text, &parameters(&self.binds, &values)).await
     }
 
     /// Runs it; it returns how many rows it touched.
@@ -143,25 +114,27 @@ impl Sql {
         client: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<u64, Error> {
-        let statement = client.prepare_cached(&self.text).await?;
-        client.execute(&statement, &params(&self.binds, &values)).await
+        client.execute_typed(&self.text, &parameters(&self.binds, &values)).await
     }
 }
 
-fn params<'a>(binds: &'a [Bind], values: &'a Values<'a>) -> Vec<&'a (dyn ToSql + Sync)> {
+/// Values with the types that they are sent as.
+fn parameters<'a>(binds: &'a [Bind], values: &'a Values<'a>) -> Vec<Parameter<'a>> {
     binds
         .iter()
-        .map(|bind| match bind {
-            Bind::Low => &values.low as &(dyn ToSql + Sync),
-            Bind::High => &values.high,
-            Bind::Rows => &values.rows,
-            Bind::Instant(instant) => instant,
-            Bind::Keys => &values.keys,
-            Bind::Flags => &values.flags,
-            Bind::Blocked => &values.blocked,
-            Bind::ExcludedKeys => &values.excluded.keys,
-            Bind::ExcludedClients => &values.excluded.clients,
-            Bind::SparedClients => &values.excluded.spared,
+        .map(|bind| -> Parameter<'a> {
+            match bind {
+                Bind::Low => (&values.low, Type::TEXT),
+                Bind::High => (&values.high, Type::TEXT),
+                Bind::Rows => (&values.rows, Type::INT8),
+                Bind::Instant(instant) => (instant, Type::TIMESTAMPTZ),
+                Bind::Keys => (&values.keys, Type::TEXT),
+                Bind::Flags => (&values.flags, Type::TEXT),
+                Bind::Blocked => (&values.blocked, Type::TEXT),
+                Bind::ExcludedKeys => (&values.excluded.keys, Type::TEXT),
+                Bind::ExcludedClients => (&values.excluded.clients, Type::TEXT_ARRAY),
+                Bind::SparedClients => (&values.excluded.spared, Type::TEXT_ARRAY),
+            }
         })
         .collect()
 }

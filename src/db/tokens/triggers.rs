@@ -1,7 +1,7 @@
 //! Which triggers, rules and foreign keys are on the token tables, and what must not be there where they stay silent.
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 
 use super::{TokensError, attempt};
 use crate::db::error::DbError;
@@ -43,14 +43,14 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
     // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let row = client
-        .query_one(
+        .query_typed_one(
             "WITH RECURSIVE parts AS ( \
                  SELECT unnest($1::oid[]) AS oid \
                  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
              SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid \
                             WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 11 = 11) \
                  OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
-            &[&oids],
+            &[(&oids, Type::OID_ARRAY)],
         )
         .await
         .map_err(looking())?;
@@ -60,12 +60,12 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
 /// The user's triggers and rules on some tables, in words.
 pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
              WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled <> 'D' \
              UNION ALL SELECT 'rule ' || rulename || ' on ' || ev_class::regclass::text FROM pg_catalog.pg_rewrite \
              WHERE ev_class = ANY($1) ORDER BY 1",
-            &[&oids],
+            &[(&oids, Type::OID_ARRAY)],
         )
         .await
         .map_err(looking())?;
@@ -80,7 +80,7 @@ pub(super) async fn new_references(
 ) -> Result<Vec<Hindrance>, TokensError> {
     let sql = "SELECT conrelid, conname::text, conrelid::regclass::text FROM pg_catalog.pg_constraint \
                WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1) ORDER BY 3, 2";
-    let rows = client.query(sql, &[&oids]).await.map_err(looking())?;
+    let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())?;
     Ok(rows
         .into_iter()
         .map(|row| (row.get::<_, Oid>(0), row.get::<_, String>(1), row.get::<_, String>(2)))
@@ -137,7 +137,7 @@ impl Silent {
             }
         }
         match client
-            .execute(SILENCE, &[])
+            .execute_typed(SILENCE, &[])
             .await
             .map_err(|source| DbError::new("switching triggers off", source))
         {
@@ -151,13 +151,8 @@ impl Silent {
     }
 
     /// Fails if anything has come or gone since. The caller's locks keep that from happening until its transaction ends.
-    pub(super) async fn assert_same(
-        &self,
-        client: &impl deadpool_postgres::GenericClient,
-    ) -> Result<(), TokensError> {
-        let statement = client.prepare_cached(PRINT).await.map_err(looking())?;
-        let row = client.query_one(&statement, &[&self.tables]).await.map_err(looking())?;
-        if row.get::<_, Option<String>>(0) == self.print { Ok(()) } else { Err(TokensError::Altered) }
+    pub(super) async fn assert_same(&self, client: &impl GenericClient) -> Result<(), TokensError> {
+        if print(client, &self.tables).await? == self.print { Ok(()) } else { Err(TokensError::Altered) }
     }
 }
 
@@ -173,7 +168,7 @@ fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
 }
 
 async fn print(client: &impl GenericClient, oids: &[Oid]) -> Result<Option<String>, TokensError> {
-    Ok(client.query_one(PRINT, &[&oids]).await.map_err(looking())?.get(0))
+    Ok(client.query_typed_one(PRINT, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())?.get(0))
 }
 
 fn looking() -> impl FnOnce(tokio_postgres::Error) -> TokensError {

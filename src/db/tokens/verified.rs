@@ -6,7 +6,7 @@
 //! any, the batch fails and is rolled back. `docs/cleanup.md` has the argument why nothing dangles. Begins and ends no
 //! transaction.
 
-use deadpool_postgres::GenericClient;
+use tokio_postgres::GenericClient;
 
 use super::cleaner::Deleted;
 use super::statement::{Sql, Values};

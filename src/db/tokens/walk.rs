@@ -3,7 +3,7 @@
 //! Keys are ordered by the column's own operators, so any key that PostgreSQL can index will do, gaps cost nothing, and
 //! a window never holds more rows than it was asked to. Each step reads the index only.
 
-use deadpool_postgres::GenericClient;
+use tokio_postgres::GenericClient;
 
 use super::excluded::Excluded;
 use super::statement::{Bind, Binds, Sql, Values};

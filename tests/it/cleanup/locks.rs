@@ -54,7 +54,10 @@ async fn a_locked_row_is_skipped_and_comes_back() {
         let after = cleared(&Graph::read(&database, DOT));
         let holder = database.connect().await;
         holder.batch_execute("BEGIN").await.unwrap();
-        holder.execute(&format!("SELECT FROM {table} WHERE id IN (7, 8) FOR UPDATE"), &[]).await.unwrap();
+        holder
+            .execute_typed(&format!("SELECT FROM {table} WHERE id IN (7, 8) FOR UPDATE"), &[])
+            .await
+            .unwrap();
         let (release, released) = tokio::sync::oneshot::channel();
         let rollback = tokio::spawn(async move {
             released.await.unwrap();

@@ -300,9 +300,9 @@ fn every_template_loads_and_every_database_is_a_copy_of_its_own() {
 async fn the_helpers_work_inside_a_runtime_too() {
     let database = Database::create(Template::Dot341);
     let client = database.connect().await;
-    let row = client.query_one("SELECT current_database()::text", &[]).await.unwrap();
+    let row = client.query_typed_one("SELECT current_database()::text", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), database.value("SELECT current_database()"));
     let (through_url, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
-    assert_eq!(through_url.execute("SELECT 1", &[]).await.unwrap(), 1);
+    assert_eq!(through_url.execute_typed("SELECT 1", &[]).await.unwrap(), 1);
 }
