@@ -128,13 +128,6 @@ impl Graph {
         graph
     }
 
-    /// How many rows a database with the tables of DOT 3.4.1 has.
-    pub fn count(database: &Database) -> usize {
-        let tables = ["refreshtoken", "accesstoken", "idtoken", "grant", "devicegrant"];
-        let counts = tables.map(|table| format!("(SELECT count(*) FROM oauth2_provider_{table})"));
-        database.value(format!("SELECT {}", counts.join(" + "))).parse().unwrap()
-    }
-
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.refresh.len() + self.access.len() + self.others.values().map(BTreeMap::len).sum::<usize>()

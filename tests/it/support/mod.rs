@@ -16,6 +16,7 @@ pub mod certificates;
 pub mod database;
 pub mod dot;
 pub mod instance;
+pub mod namespace;
 pub mod network;
 pub mod not_run;
 pub mod rows;
@@ -25,7 +26,6 @@ pub mod terminal;
 
 pub use database::{Database, Template};
 pub use instance::Instance;
-#[expect(unused_imports, reason = "as above")]
 pub use not_run::not_run;
 pub use sandbox::Sandbox;
 pub use server::{binary, environment, server};
