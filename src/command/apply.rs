@@ -87,7 +87,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let finished = finish(session, &prepared, &done);
     result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
     finished?;
-    Ok(done.cleaned.and_then(|cleaned| super::cleartokens::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
+    Ok(done.cleaned.and_then(|cleaned| super::cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
 /// What an apply has committed so far.
@@ -121,15 +121,11 @@ async fn reconcile_and_clean(
         verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
-        let cleaned = super::cleartokens::clean(
-            session,
-            &prepared.connected,
-            &prepared.sweeps,
-            &prepared.config,
-            prepared.expired(),
-        )
-        .await?;
-        done.cleaned = Some(cleaned);
+        let (connected, sweeps, total) = (&prepared.connected, &prepared.sweeps, Some(prepared.expired()));
+        let policy = prepared.config.cleanup.clone().unwrap_or_default();
+        let (cleaned, result) = super::cleanup::run(session, connected, sweeps, &policy, total).await;
+        done.cleaned = cleaned;
+        result?;
     }
     Ok(())
 }

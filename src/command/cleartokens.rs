@@ -1,4 +1,4 @@
-//! `cleartokens`: DOT's command, plus what it lacks. Also the cleanup at the end of `apply`.
+//! `cleartokens`: DOT's command, plus what it lacks.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -6,24 +6,23 @@ use std::time::Duration;
 
 use clap::Args;
 use time::OffsetDateTime;
-use tokio_postgres::Client;
 
 use super::Format;
+use super::cleanup;
 use super::history::History;
 use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
 use super::session::{Connected, Session};
-use crate::config::{Config, duration};
-use crate::db::connect::Canceller;
+use crate::config::duration;
 use crate::db::error::{DbError, Meaning};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
 use crate::plan::retention::{self, NoLifetime};
-use crate::sweep::{self, Outcome, Pace, Stop};
+use crate::sweep::{self, Outcome, Pace};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
-use crate::ui::progress::{Manner, Progress};
+use crate::ui::progress::Manner;
 
 /// The bar's total is worth so much waiting; larger tables go without.
 const COUNTING: &str = "SET LOCAL statement_timeout = '10s'";
@@ -220,15 +219,17 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
     let history = History::begin(session, &connected, &config, "cleartokens").await?;
-    let result = sweep_all(session, &connected, &sweeps, &policy, counted.map(|tally| tally.total())).await;
-    let (deleted, result) = match result {
-        Ok(outcome) => (outcome.deleted, Ok(outcome)),
-        Err((deleted, error)) => (deleted, Err(error)),
-    };
-    let stop = result.as_ref().ok().map(|outcome| stop_key(&outcome.stop));
-    let counts = serde_json::json!({ "tokens": deleted, "stop": stop });
+    let total = counted.map(|tally| tally.total());
+    let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy, total).await;
+    let counts = serde_json::json!({
+        "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
+        "stop": outcome.as_ref().map(|outcome| stop_key(&outcome.stop)),
+    });
     history.finish(session, &connected, &result, counts).await;
-    report(session, &rfc3339(as_of), &result?, counted.as_ref())
+    let Some(outcome) = outcome else { return result.map(|()| Exit::Done) };
+    let reported = report(session, &rfc3339(as_of), &outcome, counted.as_ref());
+    // The reason of a failure is worth more than a reader that has gone away.
+    result.and(reported)
 }
 
 /// How many connections a run of the policy takes, with one more for the ledger.
@@ -268,7 +269,8 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
     }
     if !policy.exclude_clients.is_empty() {
         let client = connected.database.get().await?;
-        for unknown in tokens::unknown_clients(&**client, &connected.layout, &policy.exclude_clients).await? {
+        for unknown in tokens::unknown_clients(&**client, &connected.layout, &policy.exclude_clients).await?
+        {
             let name = visible(unknown.as_str());
             session
                 .ui
@@ -323,51 +325,6 @@ async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option
     }
 }
 
-/// The cleanup at the end of `apply`. `total`: how many rows the plan counted.
-pub async fn clean(
-    session: &mut Session,
-    connected: &Connected,
-    sweeps: &[Sweep],
-    config: &Config,
-    total: u64,
-) -> Result<Outcome, Error> {
-    let policy = config.cleanup.clone().unwrap_or_default();
-    sweep_all(session, connected, sweeps, &policy, Some(total)).await.map_err(|(_, error)| error)
-}
-
-fn cancelling(canceller: Canceller) -> sweep::Canceller {
-    Box::new(move || Box::pin(canceller.clone().cancel_or_warn()))
-}
-
-/// Runs the sweeps with progress. A failure comes with what was deleted before it, which has been reported by then.
-async fn sweep_all(
-    session: &mut Session,
-    connected: &Connected,
-    sweeps: &[Sweep],
-    policy: &CleanupPolicy,
-    total: Option<u64>,
-) -> Result<Outcome, (Tally, Error)> {
-    let manner = Manner::of(&session.ui, session.global.format == Format::Json);
-    let (pace, stop) = (Pace::from(policy), session.interrupted.token.clone());
-    let mut progress = Progress::new(&mut session.ui, manner, total);
-    let pool = connected.database.pool();
-    let (layout, cancel) =
-        (&connected.layout, |client: &Client| cancelling(connected.database.canceller(client)));
-    let mut on = |event: sweep::Event<'_>| progress.on(&event);
-    let result = sweep::run(pool, layout, sweeps, &pace, &stop, &cancel, &mut on).await;
-    if let Ok(outcome) = &result {
-        progress.stopped(outcome);
-    }
-    drop(progress);
-    result.map_err(|failure| {
-        let sweep::Failure { error, outcome } = *failure;
-        if outcome.rows() > 0 {
-            session.ui.stderr_line(render(&outcome, total).trim_end());
-        }
-        (outcome.deleted, error.into())
-    })
-}
-
 fn report(
     session: &mut Session,
     as_of: &str,
@@ -383,15 +340,5 @@ fn report(
         }
     };
     session.answer(&text)?;
-    Ok(exit_of(session, outcome).unwrap_or(Exit::Done))
-}
-
-/// The exit code of a run that did not end well; `None`: it did.
-#[must_use]
-pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
-    match outcome.stop {
-        Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
-        Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
-        Stop::NoProgress { .. } => Some(Exit::Failed),
-    }
+    Ok(cleanup::exit_of(session, outcome).unwrap_or(Exit::Done))
 }

@@ -5,6 +5,7 @@
 //! the environment, and the only one that `main` calls.
 
 pub mod apply;
+mod cleanup;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;

@@ -144,6 +144,11 @@ pub enum Stop {
         /// What the server said to it.
         detail: String,
     },
+    /// An error ended it. What is left is not known.
+    Failed {
+        /// What the error says.
+        detail: String,
+    },
 }
 
 /// What a run did. Everything in it is committed.
@@ -227,6 +232,6 @@ pub struct Failure {
     /// Why.
     #[source]
     pub error: SweepError,
-    /// What was committed before; its `stop` says nothing.
+    /// What was committed before; its `stop` is [`Stop::Failed`].
     pub outcome: Outcome,
 }

@@ -191,6 +191,9 @@ pub async fn run(
     let outcome = account.outcome();
     match result {
         Ok(stop) => Ok(Outcome { stop, ..outcome }),
-        Err(error) => Err(Box::new(Failure { error, outcome })),
+        Err(error) => {
+            let stop = Stop::Failed { detail: error.detail() };
+            Err(Box::new(Failure { error, outcome: Outcome { stop, ..outcome } }))
+        }
     }
 }

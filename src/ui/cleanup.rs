@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::plan::{grouped, plural};
+use super::plan::{grouped, plural, visible};
 use super::progress::{because, key, short};
 use crate::model::Tally;
 use crate::model::words::bytes;
@@ -133,6 +133,12 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
                 remedy(*reason)
             )
         }
+        Stop::Failed { detail } => {
+            let detail = visible(detail.trim_end_matches('.'));
+            format!(
+                "Stopped: it failed ({detail}). How many rows are left is not known; --dry-run counts them.\n"
+            )
+        }
     };
     if outcome.unseen > 0 {
         let batches = batches(outcome.unseen);
@@ -216,7 +222,8 @@ impl<'a> From<&'a Outcome> for Run<'a> {
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
             Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.as_str())),
-            _ => (None, None),
+            Stop::Failed { detail } => (None, Some(detail.as_str())),
+            Stop::Finished | Stop::MaxRows | Stop::MaxDuration | Stop::Interrupted => (None, None),
         };
         let shares = Shares::of(outcome);
         Self {
@@ -317,84 +324,9 @@ pub const fn stop_key(stop: &Stop) -> &'static str {
         Stop::MaxDuration => "max_duration",
         Stop::Interrupted => "interrupted",
         Stop::NoProgress { .. } => "no_progress",
+        Stop::Failed { .. } => "failed",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Category;
-
-    fn outcome(stop: Stop) -> Outcome {
-        let mut deleted = Tally::ZERO;
-        deleted.add(Category::Revoked, 20_083);
-        deleted.add(Category::Access, 1_064_832);
-        Outcome {
-            deleted,
-            dependents: 0,
-            detached: 4_000,
-            batches: 130,
-            retries: 1,
-            locked: 0,
-            unseen: 0,
-            elapsed: Duration::from_secs(10),
-            busy: Duration::from_secs(14),
-            throttled: Duration::from_secs(4),
-            paused: Duration::from_secs(2),
-            workers: 2,
-            longest: Duration::from_millis(190),
-            disk: None,
-            stop,
-        }
-    }
-
-    #[test]
-    fn what_was_deleted_and_how_fast() {
-        assert_eq!(
-            render(&outcome(Stop::Finished), None),
-            "Cleanup: 1,084,915 rows deleted in 10s (108,492 rows/s, 130 batches, longest 0.19s, 1 retry, 70% busy, \
-             20% waiting for replicas, 10% paused).\n\
-             \x20      20,083  revoked refresh tokens\n\
-             \x20   1,064,832  expired access tokens\n\
-             Finished: nothing is left to delete.\n"
-        );
-        let nothing = Outcome { deleted: Tally::ZERO, batches: 0, ..outcome(Stop::Finished) };
-        assert_eq!(
-            render(&nothing, Some(0)),
-            "Cleanup: nothing was deleted (10s, 70% busy, 20% waiting for replicas, 10% paused).\nFinished: nothing is left to delete.\n"
-        );
-    }
-
-    #[test]
-    fn why_it_stopped_and_what_is_left() {
-        let last = |outcome: &Outcome, total| render(outcome, total).lines().last().unwrap().to_owned();
-        assert_eq!(
-            last(&outcome(Stop::MaxRows), Some(1_084_916)),
-            "Stopped: that is as many rows as allowed. 1 row left to delete. The next run goes on from here."
-        );
-        assert_eq!(
-            last(&outcome(Stop::MaxDuration), None),
-            "Stopped: the time is up. The next run goes on from here. --dry-run counts what is left."
-        );
-        assert_eq!(
-            last(&outcome(Stop::Interrupted), Some(2_084_915)),
-            "Stopped: interrupted. 1,000,000 rows left to delete. The next run goes on from here."
-        );
-        let stuck = Stop::NoProgress {
-            batches: 10,
-            reason: Transient::Locked,
-            detail: "canceling statement due to lock timeout".to_owned(),
-        };
-        assert_eq!(
-            last(&outcome(stuck), None),
-            "Stopped: 10 batches in a row got nowhere (another transaction holds a lock: canceling statement due to \
-             lock timeout). Look for transactions that stay open in pg_stat_activity. The next run goes on from here. \
-             --dry-run counts what is left."
-        );
-        let locked = Outcome { locked: 2, ..outcome(Stop::Finished) };
-        assert_eq!(
-            last(&locked, None),
-            "Finished: 2 rows were locked by other transactions throughout; the next run takes them."
-        );
-    }
-}
+mod tests;

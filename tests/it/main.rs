@@ -70,6 +70,8 @@ mod support;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod unfinished;
+#[cfg(test)]
 mod uri_fuzz;
 #[cfg(test)]
 mod validate;
