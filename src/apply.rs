@@ -7,6 +7,7 @@
 //! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
 
 mod drain;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,15 +21,20 @@ use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::ledger;
+use crate::db::lock::Blocked;
+use crate::db::patience::lock_timeout;
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
+use waiting::patiently;
 
 /// More dependent rows than this are deleted in batches of this size before the transaction commits.
 pub const DRAIN_ABOVE: u32 = 10_000;
 
 /// First half of the advisory lock's key, the same for every oauthctl; the second is the application table's oid.
 const LOCK_CLASS: i32 = 0x6f61_7574;
+
+const LOCKING: &str = "locking the applications";
 
 /// How often a lock that is taken is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(200);
@@ -66,6 +72,8 @@ pub struct Holder {
 pub enum Event<'a> {
     /// Another apply holds the lock; said once.
     Waiting(Option<&'a Holder>),
+    /// Another session holds a row or a table that is needed; said when that changes.
+    Blocked(&'a Blocked),
     /// A step was executed (not yet committed).
     Executed(&'a Step),
     /// So many rows that hang on a doomed application are gone.
@@ -172,7 +180,7 @@ async fn execute(
         .map_err(DbError::during("starting the transaction"))?;
     take_lock(&transaction, request, on).await?;
     bound_waiting(&transaction, request).await?;
-    compare(&transaction, request).await?;
+    compare(&transaction, request, on).await?;
     for step in &request.plan.steps {
         if let Step::Update { .. } = step {
             go_on(request)?;
@@ -270,21 +278,24 @@ async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option
 
 /// Row locks are waited for as long as the advisory lock at most.
 async fn bound_waiting(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
-    let milliseconds = request.lock_timeout.as_millis().clamp(1, 0x7fff_ffff);
     transaction
-        .batch_execute(&format!("SET LOCAL lock_timeout = {milliseconds}"))
+        .batch_execute(&lock_timeout(request.lock_timeout))
         .await
         .map_err(DbError::during("limiting how long locks are waited for"))?;
     Ok(())
 }
 
 /// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.
-async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
+async fn compare(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<(), ApplyError> {
     let rows: Vec<&RowRef> = request.plan.steps.iter().filter_map(Step::row).collect();
     let keys: Vec<&Key> = rows.iter().map(|row| &row.key).collect();
     // As in the snapshot that the plan was made in: only PostgreSQL's own functions. The writes need the session's
     // path back, because triggers of the project may rely on it.
-    let during = || DbError::during("locking the applications");
+    let during = || DbError::during(LOCKING);
     let path = transaction
         .query_typed_one("SELECT pg_catalog.current_setting('search_path')", &[])
         .await
@@ -292,7 +303,8 @@ async fn compare(transaction: &Transaction<'_>, request: &Request<'_>) -> Result
         .get::<_, String>(0);
     let set_path = "SELECT pg_catalog.set_config('search_path', $1, true)";
     transaction.execute_typed(set_path, &[(&"pg_catalog, pg_temp", Type::TEXT)]).await.map_err(during())?;
-    let locked = applications::lock(transaction, request.layout, &keys).await?;
+    let lock = async || applications::lock(transaction, request.layout, &keys).await;
+    let locked = patiently(transaction, request, LOCKING, on, lock).await?;
     transaction.execute_typed(set_path, &[(&path, Type::TEXT)]).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows

@@ -35,7 +35,7 @@ pub enum Exit {
     Stale = 4,
     /// The database cannot be reached, or refuses the login.
     Unreachable = 5,
-    /// The lock was not free in `--lock-timeout`.
+    /// A lock was not free in `--lock-timeout`: that of another `oauthctl`, or one of another session on the tables.
     Locked = 6,
     /// Usage, or an invalid `oauth.toml`.
     Usage = 64,
@@ -115,7 +115,8 @@ impl Error {
     #[must_use]
     pub fn after_commit(self) -> Self {
         let exit = match self.exit {
-            Exit::Interrupted | Exit::Terminated => self.exit,
+            // 6 says that it may be tried again, which is so.
+            Exit::Interrupted | Exit::Terminated | Exit::Locked => self.exit,
             _ => Exit::Failed,
         };
         Self { exit, ..self }
@@ -182,7 +183,12 @@ impl From<LayoutError> for Error {
                 Self::from_source(Exit::Unreachable, &error)
                     .hint("check [database] schema and [database.tables] in oauth.toml")
             }
-            LayoutError::Database(_) => Self::from_source(Exit::Failed, &error),
+            LayoutError::Database(_) => {
+                let LayoutError::Database(error) = error else {
+                    return Self::from_source(Exit::Failed, &error);
+                };
+                error.into()
+            }
         }
     }
 }
@@ -251,8 +257,18 @@ impl From<DbError> for Error {
             Meaning::LockNotAvailable => Exit::Locked,
             _ => Exit::Failed,
         };
-        Self::from_source(exit, &error)
+        let told = Self::from_source(exit, &error);
+        if *error.meaning() == Meaning::LockNotAvailable { told.hint(locked(&error)) } else { told }
     }
+}
+
+/// What to do about a lock of somebody else's.
+fn locked(error: &DbError) -> String {
+    let end = error.server_hint().filter(|_| error.sqlstate().is_none()).map_or_else(
+        || "`oauthctl doctor` names the sessions that hold locks".to_owned(),
+        |statement| format!("`oauthctl doctor` says more about that session; {statement} ends it"),
+    );
+    format!("{end}; --lock-timeout 1m waits longer")
 }
 
 impl From<ConnectError> for Error {
@@ -312,7 +328,14 @@ impl From<MigrateError> for Error {
             MigrateError::Occupied { .. } => Self::from_source(Exit::Refused, &error).hint(
                 "Django owns this schema: run `python manage.py migrate` there, and never `--provider`",
             ),
-            MigrateError::Busy { .. } => Self::from_source(Exit::Locked, &error),
+            MigrateError::Busy { .. } => Self::from_source(Exit::Locked, &error)
+                .hint("wait for it, or give it more time with --lock-timeout"),
+            MigrateError::Locked { .. } => Self::from_source(Exit::Locked, &error)
+                .hint("`oauthctl doctor` names the sessions that hold locks; --lock-timeout 1m waits longer"),
+            MigrateError::Database(_) => match error {
+                MigrateError::Database(error) => error.into(),
+                other => Self::from_source(Exit::Failed, &other),
+            },
             _ => Self::from_source(Exit::Failed, &error),
         }
     }

@@ -2,7 +2,8 @@
 
 use tokio_postgres::{Client, Transaction};
 
-use super::{ApplyError, DRAIN_ABOVE, Event, Request, affected, bound_waiting, go_on};
+use super::waiting::patiently;
+use super::{ApplyError, DRAIN_ABOVE, Event, Request, affected};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
@@ -33,12 +34,13 @@ pub(super) async fn delete(
     }
     let mut keys = Vec::new();
     for (step, row, _) in &doomed {
-        gone += drain_here(transaction, request, row).await?;
+        gone += drain_here(transaction, request, row, on).await?;
         keys.push(&row.key);
         on(Event::Executed(step));
     }
     if !keys.is_empty() {
-        let deleted = applications::delete(transaction, request.layout, &keys).await?;
+        let delete = async || applications::delete(transaction, request.layout, &keys).await;
+        let deleted = patiently(transaction, request, "deleting applications", on, delete).await?;
         affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
     }
     Ok(gone)
@@ -53,11 +55,8 @@ async fn drain_in_batches(
 ) -> Result<u64, ApplyError> {
     let mut rows = 0;
     loop {
-        go_on(request)?;
         let batch = drainer.transaction().await.map_err(draining(row))?;
-        bound_waiting(&batch, request).await?;
-        let deleted =
-            dependents::drain(&batch, request.layout, &row.key, DRAIN_ABOVE).await.map_err(draining(row))?;
+        let deleted = drain(&batch, request, row, on).await?;
         batch.commit().await.map_err(draining(row))?;
         rows += deleted;
         on(Event::Drained { client_id: &row.client_id, deleted, rows, total });
@@ -71,18 +70,30 @@ async fn drain_here(
     transaction: &Transaction<'_>,
     request: &Request<'_>,
     row: &RowRef,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<u64, ApplyError> {
     let mut rows = 0;
     loop {
-        go_on(request)?;
-        let deleted = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE)
-            .await
-            .map_err(draining(row))?;
+        let deleted = drain(transaction, request, row, on).await?;
         rows += deleted;
         if deleted < u64::from(DRAIN_ABOVE) {
             return Ok(rows);
         }
     }
+}
+
+async fn drain(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    row: &RowRef,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
+) -> Result<u64, ApplyError> {
+    let drain = async || {
+        let drained = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE).await;
+        drained.map_err(draining(row))
+    };
+    let attempted = format!("deleting the tokens of application \"{}\"", row.client_id);
+    patiently(transaction, request, &attempted, on, drain).await
 }
 
 fn draining(row: &RowRef) -> impl FnOnce(tokio_postgres::Error) -> DbError {

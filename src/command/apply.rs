@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
@@ -21,7 +20,7 @@ use crate::plan::seal::{Recipe, SealError, Sealed, seal};
 use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
 use crate::secret::Secret;
 use crate::ui::plan::{Detail, grouped, plural, render, render_refusal, visible};
-use crate::ui::plan_json;
+use crate::ui::{plan_json, waiting};
 
 /// The flags of `apply`.
 #[derive(Args, Debug)]
@@ -47,9 +46,6 @@ pub struct ConsentArgs {
     /// Write generated secrets to this new file (mode 0600) instead of the terminal: .json, .env or .yaml (Kubernetes).
     #[arg(long, value_name = "FILE")]
     secrets_out: Option<PathBuf>,
-    /// How long to wait for another apply to end.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
-    lock_timeout: Duration,
 }
 
 /// Applies.
@@ -209,7 +205,7 @@ pub(super) async fn execute(
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
         _ => None,
     };
-    let outcome = write(session, prepared, &sealed, args.lock_timeout, run).await;
+    let outcome = write(session, prepared, &sealed, run).await;
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }
 
@@ -243,7 +239,6 @@ pub async fn write(
     session: &mut Session,
     prepared: &Prepared,
     sealed: &Sealed,
-    lock_timeout: Duration,
     run: Option<i64>,
 ) -> Result<Outcome, Error> {
     let database = &prepared.connected.database;
@@ -253,7 +248,7 @@ pub async fn write(
         plan: &prepared.plan,
         secrets: &sealed.stored,
         layout: &prepared.connected.layout,
-        lock_timeout,
+        lock_timeout: session.global.lock_timeout,
         owner: run.map(|run| Owner { name: &owner, run }),
         stop: &session.interrupted.token,
     };
@@ -268,6 +263,7 @@ pub async fn write(
             holder.since
         )),
         Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
+        Event::Blocked(blocked) => ui.status(waiting::line(blocked)),
         Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
         Event::Drained { client_id, deleted, rows, total } => {
             drained += deleted;
@@ -346,7 +342,9 @@ fn show_secrets(session: &mut Session, sealed: &Sealed) -> Result<(), Error> {
 
 /// After the commit the same file must plan nothing.
 async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<(), Error> {
-    let left = reconcile::replan(session, scope, prepared)
+    let interrupted = session.interrupted.clone();
+    let left = interrupted
+        .or(reconcile::replan(session, scope, prepared))
         .await
         .map_err(|error| error.context("the changes are committed, but planning again failed"))?;
     if left.is_empty() {

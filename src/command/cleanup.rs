@@ -1,10 +1,12 @@
 //! Runs a cleanup with its progress: for `cleartokens`, and at the end of `apply`.
 
+use deadpool_postgres::Object;
 use tokio_postgres::Client;
 
 use super::Format;
 use super::session::{Connected, Session};
 use crate::db::connect::Canceller;
+use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{CleanupPolicy, Sweep};
 use crate::sweep::{self, Outcome, Pace, Stop};
@@ -20,6 +22,10 @@ pub async fn run(
     policy: &CleanupPolicy,
     total: Option<u64>,
 ) -> (Option<Outcome>, Result<(), Error>) {
+    // Aloud: the run itself waits for batches only.
+    if let Err(error) = wait(session, connected).await {
+        return (None, Err(error));
+    }
     let manner = Manner::of(&session.ui, session.global.format == Format::Json);
     let (pace, stop) = (Pace::from(policy), session.interrupted.token.clone());
     let mut progress = Progress::new(&mut session.ui, manner, total);
@@ -41,6 +47,19 @@ pub async fn run(
     (outcome, result)
 }
 
+async fn wait(session: &Session, connected: &Connected) -> Result<(), Error> {
+    let client = connected.database.get().await?;
+    let waited = session
+        .interrupted
+        .or(async { Ok(connected.patience.wait(&client, &connected.tables, Reading::Everything).await?) });
+    let waited = waited.await;
+    if session.interrupted.exit().is_some() {
+        // It may be waiting still: nobody else is to have this connection.
+        drop(Object::take(client));
+    }
+    waited
+}
+
 fn cancelling(canceller: Canceller) -> sweep::Canceller {
     Box::new(move || Box::pin(canceller.clone().cancel_or_warn()))
 }
@@ -49,8 +68,9 @@ fn cancelling(canceller: Canceller) -> sweep::Canceller {
 #[must_use]
 pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
     match outcome.stop {
-        Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
         Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
+        _ if outcome.is_prevented() => Some(Exit::Locked),
+        Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
         Stop::NoProgress { .. } | Stop::Failed { .. } => Some(Exit::Failed),
     }
 }

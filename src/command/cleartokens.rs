@@ -10,10 +10,11 @@ use time::OffsetDateTime;
 use super::Format;
 use super::cleanup;
 use super::history::History;
-use super::reconcile::{available, database_now, parse_allow, parse_instant, read_only, refused, rfc3339};
+use super::reconcile::{available, database_now, parse_allow, parse_instant, refused, rfc3339};
 use super::session::{Connected, Session};
-use crate::config::duration;
+use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
+use crate::db::patience::Reading;
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
@@ -204,18 +205,14 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
             return Err(refused(&refusal));
         }
     }
-    let connected = session.connect(&config.database, "cleartokens", connections(&policy)).await?;
-    let as_of = match args.as_of {
-        Some(instant) => instant,
-        None => database_now(&connected.database.get().await?).await?,
-    };
+    let interrupted = session.interrupted.clone();
+    let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args.as_of)).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
-    warn(session, &connected, &policy).await?;
     if args.dry_run {
-        return dry_run(session, &connected, &sweeps, &policy, as_of).await;
+        return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
     }
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
-        Manner::Bar => count_in_time(&connected, &sweeps).await?,
+        Manner::Bar => interrupted.or(count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
     let history = History::begin(session, &connected, &config, "cleartokens").await?;
@@ -230,6 +227,22 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let reported = report(session, &rfc3339(as_of), &outcome, counted.as_ref());
     // The reason of a failure is worth more than a reader that has gone away.
     result.and(reported)
+}
+
+/// Connects, and says what may surprise. With the instant that everything is compared with.
+async fn reach(
+    session: &mut Session,
+    config: &Config,
+    policy: &CleanupPolicy,
+    as_of: Option<OffsetDateTime>,
+) -> Result<(Connected, OffsetDateTime), Error> {
+    let connected = session.connect(&config.database, "cleartokens", connections(policy)).await?;
+    let as_of = match as_of {
+        Some(instant) => instant,
+        None => database_now(&connected.database.get().await?).await?,
+    };
+    warn(session, &connected, policy).await?;
+    Ok((connected, as_of))
 }
 
 /// How many connections a run of the policy takes, with one more for the ledger.
@@ -268,8 +281,9 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
         }
     }
     if !policy.exclude_clients.is_empty() {
-        let client = connected.database.get().await?;
-        for unknown in tokens::unknown_clients(&**client, &connected.layout, &policy.exclude_clients).await?
+        let mut client = connected.database.get().await?;
+        let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
+        for unknown in tokens::unknown_clients(&*snapshot, &connected.layout, &policy.exclude_clients).await?
         {
             let name = visible(unknown.as_str());
             session
@@ -288,7 +302,7 @@ async fn dry_run(
     as_of: OffsetDateTime,
 ) -> Result<Exit, Error> {
     let mut client = connected.database.get().await?;
-    let snapshot = read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
@@ -316,7 +330,7 @@ async fn dry_run(
 /// Counts, unless that takes too long.
 async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
     let mut client = connected.database.get().await?;
-    let snapshot = read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     snapshot.batch_execute(COUNTING).await.map_err(DbError::during("counting the rows to delete"))?;
     match tokens::count(&*snapshot, &connected.layout, sweeps).await {
         Ok(tally) => Ok(Some(tally)),

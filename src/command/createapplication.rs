@@ -4,7 +4,6 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
@@ -16,6 +15,7 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
+use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{Application, ClientId, SecretDeclaration};
 use crate::plan::Plan;
@@ -71,9 +71,6 @@ pub struct CreateArgs {
     /// Declare the application in the file too, as `oauthctl import` would; without its secret.
     #[arg(long)]
     write: bool,
-    /// How long to wait for another apply to end.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
-    lock_timeout: Duration,
 }
 
 /// Creates the application.
@@ -97,7 +94,7 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
         exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
     };
     let Some(prepared) = prepared else { return Ok(Exit::Failed) };
-    let created = create(session, args, &prepared).await?;
+    let created = create(session, &prepared).await?;
     let shown = name.as_deref().unwrap_or(client_id.as_str());
     let told = session.answer(&format!("New application {} created successfully.\n", visible(shown)));
     let told = told.and_then(|()| match created {
@@ -152,7 +149,7 @@ async fn prepare(
 /// Reads the rows and plans the creation, or says all that speaks against it.
 async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec<Complaint>>, Error> {
     let mut client = connected.database.get().await?;
-    let snapshot = reconcile::read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let layout = &connected.layout;
     let actual = applications::read(&*snapshot, layout, &reconcile::mentioned(&config.desired)).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
@@ -176,16 +173,12 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
     }
 }
 
-async fn create(
-    session: &mut Session,
-    args: &CreateArgs,
-    prepared: &Prepared,
-) -> Result<Option<Secret>, Error> {
+async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
     let recipe = session.recipe(&prepared.config);
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "createapplication").await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
-    let result = super::apply::write(session, prepared, &sealed, args.lock_timeout, None).await;
+    let result = super::apply::write(session, prepared, &sealed, None).await;
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;
     if let Err(error) = result {

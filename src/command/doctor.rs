@@ -133,7 +133,7 @@ async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArg
     let starting = "starting to look";
     snapshot.batch_execute(PATIENCE).await.map_err(DbError::during(starting))?;
     let layout = layout(snapshot, config).await?;
-    // Names are qualified by now; see `reconcile::read_only`.
+    // Names are qualified by now; see `Patience::snapshot`.
     let path = "SET LOCAL search_path = pg_catalog, pg_temp";
     snapshot.batch_execute(path).await.map_err(DbError::during(starting))?;
     let server = look(snapshot, "asking who answers", async |client| {

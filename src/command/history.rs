@@ -1,5 +1,6 @@
 //! The history of runs, where the database has a ledger: a row when a run begins to write, completed when it ends.
 
+use deadpool_postgres::Transaction;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -8,10 +9,14 @@ use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::measurement;
 use crate::db::ledger::{self, Ending, Run};
+use crate::db::lock::Wanted;
 use crate::error::{Error, Exit};
 
 /// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
 const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
+
+const NOTING: &str = "noting the run in the ledger";
+const ENDING: &str = "noting the end of the run in the ledger";
 
 /// A run that is under way.
 #[derive(Debug)]
@@ -28,8 +33,8 @@ impl History {
         config: &Config,
         verb: &str,
     ) -> Result<Self, Error> {
-        let during = || DbError::during("noting the run in the ledger");
-        let client = connected.database.get().await?;
+        let during = || DbError::during(NOTING);
+        let mut client = connected.database.get().await?;
         if !ledger::installed(&**client).await.map_err(during())? {
             return Ok(Self { run: None });
         }
@@ -44,7 +49,10 @@ impl History {
             config_digest: digest.as_deref(),
             commit: commit.as_deref(),
         };
-        let run = ledger::begin(&**client, &run).await.map_err(during())?;
+        let begin =
+            async |transaction: &Transaction<'_>| ledger::begin(&**transaction, &run).await.map_err(during());
+        let noted = connected.patience.transact(&mut client, NOTING, Wanted::Write, begin);
+        let run = session.interrupted.or(async { Ok(noted.await?) }).await?;
         Ok(Self { run: Some(run) })
     }
 
@@ -66,18 +74,17 @@ impl History {
             (Err(_), None) => Ending::Failed,
         };
         let finished = async {
-            let client = connected.database.get().await?;
-            let noted = async {
-                ledger::finish(&**client, run, ending, &counts).await?;
-                if measurement::supported(&**client).await? {
-                    measurement::record(&**client, &connected.layout, run).await?;
+            let mut client = connected.database.get().await?;
+            let during = || DbError::during(ENDING);
+            let note = async |transaction: &Transaction<'_>| {
+                ledger::finish(&**transaction, run, ending, &counts).await.map_err(during())?;
+                if measurement::supported(&**transaction).await.map_err(during())? {
+                    measurement::record(&**transaction, &connected.layout, run).await.map_err(during())?;
                 }
                 Ok(())
             };
-            noted
-                .await
-                .map_err(DbError::during("noting the end of the run in the ledger"))
-                .map_err(Error::from)
+            let noted = connected.patience.transact(&mut client, ENDING, Wanted::Write, note).await;
+            noted.map_err(|error: DbError| Error::from(error))
         };
         if let Err(error) = finished.await {
             session.ui.warning(&error);

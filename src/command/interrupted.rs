@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 
 /// SIGINT and SIGTERM.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,17 @@ impl Interrupted {
     pub async fn wait(&self) -> Exit {
         self.token.cancelled().await;
         self.exit().unwrap_or(Exit::Interrupted)
+    }
+
+    /// Does something that changes nothing, and gives it up when a signal comes.
+    ///
+    /// # Errors
+    /// The work's, or that it was interrupted.
+    pub async fn or<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            done = work => done,
+            exit = self.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+        }
     }
 
     /// Starts to listen. The first signal asks for a graceful end; a second one ends the process at once.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::reconcile::{VERIFYING, mentioned, read_only};
+use super::reconcile::{VERIFYING, mentioned};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
+use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{
     ClientId, CustomColumns, Declared, Dependents, Key, Listed, RecentToken, SecretDeclaration, Selection,
@@ -164,7 +165,8 @@ async fn snapshot(
 ) -> Result<Inventory, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
-    let snapshot = read_only(&mut client).await?;
+    let reading = if look == Look::Rows { Reading::Applications } else { Reading::Everything };
+    let snapshot = connected.snapshot(&mut client, reading).await?;
     let as_of = applications::instant(&*snapshot).await?;
     let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let rows = applications::list(&*snapshot, layout, selection).await?;
@@ -222,8 +224,9 @@ pub async fn check_all_found(
         let path = config.source.path().display();
         return Err(error.hint(format!("{path} declares it: `oauthctl apply` creates it")));
     }
-    let client = connected.database.get().await?;
-    let known = applications::client_ids(&**client, &connected.layout, SEARCHED).await?;
+    let mut client = connected.database.get().await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
+    let known = applications::client_ids(&*snapshot, &connected.layout, SEARCHED).await?;
     Err(match crate::config::closest(first, known.iter().map(String::as_str)) {
         Some(meant) => error.hint(format!("did you mean \"{}\"?", crate::ui::plan::visible(meant))),
         None => error.hint("`oauthctl list` shows the applications"),

@@ -1,7 +1,6 @@
 //! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
@@ -29,9 +28,6 @@ pub struct MigrateArgs {
     /// Run this SQL file afterwards if --provider made the tables just now.
     #[arg(long, value_name = "FILE", requires = "provider")]
     seed: Option<PathBuf>,
-    /// How long to wait for another migration to end.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
-    lock_timeout: Duration,
 }
 
 /// Makes the tables.
@@ -43,7 +39,7 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     let mut client = database.get().await?;
     if args.what.provider {
         let schema = config.tables.schema.as_deref().unwrap_or("public");
-        let migrated = migrations::migrate_provider(&mut client, schema, args.lock_timeout).await?;
+        let migrated = migrations::migrate_provider(&mut client, schema, session.global.lock_timeout).await?;
         report(session, "The provider schema of DOT 3.4.1", &migrated)?;
         match (&seed, migrated.applied.is_empty()) {
             (Some(sql), false) => {
@@ -60,7 +56,7 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
         }
     }
     if args.what.ledger {
-        let migrated = migrations::migrate_ledger(&mut client, args.lock_timeout).await?;
+        let migrated = migrations::migrate_ledger(&mut client, session.global.lock_timeout).await?;
         report(session, "The ledger", &migrated)?;
     }
     Ok(Exit::Done)

@@ -34,9 +34,11 @@ pub mod status;
 pub mod validate;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::duration;
 use crate::error::{Error, Exit};
 use crate::ui::Color;
 use session::Session;
@@ -70,6 +72,10 @@ pub struct GlobalArgs {
     /// Delete the data of the embedded PostgreSQL first.
     #[arg(long, global = true, requires = "embedded")]
     pub embedded_reset: bool,
+    /// How long to wait for a lock that another session holds; then the exit status is 6. 0: do not wait.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration::parse,
+          allow_negative_numbers = true)]
+    pub lock_timeout: Duration,
     /// How the answer is written.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,

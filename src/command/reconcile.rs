@@ -11,6 +11,7 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
+use crate::db::patience::Reading;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::model::{
@@ -162,7 +163,7 @@ async fn forecast(
     };
     let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
     let sweeps = retention::sweeps(policy, as_of, &available(connected));
-    let snapshot = read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
     let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
     Ok((sweeps, Some(forecast)))
@@ -182,6 +183,7 @@ async fn check_obstacles(
         return Ok(Vec::new());
     }
     let mut client = connected.database.get().await?;
+    connected.patience.wait(&client, &connected.tables, Reading::Everything).await?;
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
     let mut violations = Vec::new();
     for refusal in refusals {
@@ -227,7 +229,7 @@ async fn plan_against(
 ) -> Result<Planned, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
-    let snapshot = read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
     if ledger {
@@ -244,7 +246,7 @@ async fn plan_against(
     if at_risk.is_empty() {
         return Ok(Planned { plan, blockers: BTreeMap::new() });
     }
-    let snapshot = read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
     drop(at_risk);
     let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
@@ -295,26 +297,6 @@ pub fn with_only(mut file: Config, client_id: &ClientId, application: Applicatio
     file.policy = Policy::default();
     file.cleanup = None;
     file
-}
-
-/// A snapshot in which nothing can be written.
-pub async fn read_only(
-    client: &mut deadpool_postgres::Object,
-) -> Result<deadpool_postgres::Transaction<'_>, DbError> {
-    let snapshot = client
-        .build_transaction()
-        .read_only(true)
-        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
-        .start()
-        .await
-        .map_err(DbError::during("starting a read-only transaction"))?;
-    // Table names are qualified by now. Functions and operators that somebody put into a schema of the search path must
-    // not be taken for PostgreSQL's own.
-    snapshot
-        .batch_execute("SET LOCAL search_path = pg_catalog, pg_temp")
-        .await
-        .map_err(DbError::during("starting a read-only transaction"))?;
-    Ok(snapshot)
 }
 
 fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Key, Vec<Blocker>> {

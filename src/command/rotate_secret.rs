@@ -11,6 +11,7 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
+use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{Application, ClientId, Field, Key, SecretDeclaration};
 use crate::plan::Plan;
@@ -90,7 +91,7 @@ fn is_generated(config: &Config, client_id: &ClientId) -> bool {
 async fn plan(session: &mut Session, connected: &Connected, config: &Config) -> Result<Plan, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
-    let snapshot = reconcile::read_only(&mut client).await?;
+    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let mentioned = reconcile::mentioned(&config.desired);
     let actual = applications::read(&*snapshot, layout, &mentioned).await?;
     let mut plan = reconcile::decide(session, config, &actual, &ScopeArgs::default())?;

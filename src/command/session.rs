@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use deadpool_postgres::{Object, Transaction};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::GlobalArgs;
@@ -18,7 +19,9 @@ use super::findings;
 use super::interrupted::Interrupted;
 use crate::config::{self, Config, Presence, Problems, Source};
 use crate::db::connect::Database;
+use crate::db::error::DbError;
 use crate::db::layout::Layout;
+use crate::db::patience::{Patience, Readables, Reading};
 use crate::embedded::Cluster;
 use crate::error::{Error, Exit};
 use crate::model::Policy;
@@ -49,8 +52,26 @@ pub struct Connected {
     pub database: Database,
     /// The tables.
     pub layout: Layout,
+    /// How long locks are waited for.
+    pub patience: Patience,
+    /// The tables that this role may read.
+    pub tables: Readables,
     /// Keeps the embedded server running.
     pub embedded: Option<Cluster>,
+}
+
+impl Connected {
+    /// A snapshot in which nothing can be written. Waits for its tables first, and says so.
+    ///
+    /// # Errors
+    /// When a lock is not free in time.
+    pub async fn snapshot<'c>(
+        &self,
+        client: &'c mut Object,
+        reading: Reading,
+    ) -> Result<Transaction<'c>, DbError> {
+        self.patience.snapshot(client, &self.tables, reading).await
+    }
 }
 
 /// The process's environment variable, as text; one that is not UTF-8 counts as absent.

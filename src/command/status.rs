@@ -9,11 +9,12 @@ use time::OffsetDateTime;
 use super::Format;
 use super::cleartokens::warn;
 use super::look::look;
-use super::reconcile::{available, database_now, parse_instant, read_only};
+use super::reconcile::{available, database_now, parse_instant};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::{census, measurement, storage};
+use crate::db::patience::Reading;
 use crate::db::{ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::health::status::{Parts, Status};
@@ -73,7 +74,7 @@ async fn read(
         Some(instant) => instant,
         None => database_now(&client).await?,
     };
-    let mut snapshot = read_only(&mut client).await?;
+    let mut snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(connected));
     let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
     let rows = census::census(&*snapshot, layout, as_of).await?;

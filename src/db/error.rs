@@ -4,9 +4,12 @@
 //! `Debug`. So nothing of them is kept but SQLSTATE, message, names, and the details that cannot hold values. The
 //! meanings follow PostgreSQL's appendix "Error Codes". Knows no exit code and no hint of ours.
 
+use std::time::Duration;
+
 use tokio_postgres::error::DbError as ServerError;
 
 use super::connect::ConnectError;
+use super::lock::Blocked;
 use crate::hasher::Algorithm;
 
 /// A database error with what was attempted. Its `Display` is one sentence, and the server's detail where there is
@@ -116,6 +119,17 @@ impl DbError {
             hint: None,
             transient: false,
         }))
+    }
+
+    /// A lock was not free in time.
+    pub(super) fn locked(attempted: &str, blocked: &Blocked, limit: Duration) -> Self {
+        let limit = humantime::format_duration(limit);
+        let mut error =
+            Self::other(attempted, format!("{blocked}, was not free within {limit} (--lock-timeout)"));
+        error.0.meaning = Meaning::LockNotAvailable;
+        error.0.transient = true;
+        error.0.hint = blocked.pid().map(|pid| format!("SELECT pg_terminate_backend({pid})"));
+        error
     }
 
     fn from_server(attempted: Option<String>, server: &ServerError) -> Self {

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use refinery::Runner;
 use refinery::error::Kind;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Transaction};
 
 use super::error::DbError;
+use super::patience;
 use within::Within;
 
 mod within;
@@ -109,6 +111,12 @@ pub enum MigrateError {
         /// How long was waited.
         waited: Duration,
     },
+    /// A lock on a table was not free in time. The transaction was rolled back.
+    #[error("another session holds a lock that the migrations of {history} need; nothing was changed")]
+    Locked {
+        /// The table with the history.
+        history: String,
+    },
     /// A statement failed. The transaction was rolled back.
     #[error(transparent)]
     Database(#[from] DbError),
@@ -130,7 +138,7 @@ pub async fn migrate_provider(
     schema: &str,
     lock_timeout: Duration,
 ) -> Result<Migrated, MigrateError> {
-    let transaction = begin(client).await?;
+    let transaction = begin(client, lock_timeout).await?;
     take_lock(&transaction, lock_timeout).await?;
     create_schema(&transaction, schema).await?;
     // The statements of the provider schema name no schema.
@@ -142,19 +150,20 @@ pub async fn migrate_provider(
 /// Makes the ledger, in schema `oauthctl`, or brings it to what this version needs. Waits up to `lock_timeout` for
 /// other runners.
 pub async fn migrate_ledger(client: &mut Client, lock_timeout: Duration) -> Result<Migrated, MigrateError> {
-    let transaction = begin(client).await?;
+    let transaction = begin(client, lock_timeout).await?;
     take_lock(&transaction, lock_timeout).await?;
     run(transaction, Target::Ledger).await
 }
 
 /// `READ COMMITTED`: what another runner has made is seen once the lock is free.
-async fn begin(client: &mut Client) -> Result<Transaction<'_>, MigrateError> {
+async fn begin(client: &mut Client, limit: Duration) -> Result<Transaction<'_>, MigrateError> {
     let attempted = "beginning the migrations";
     let began = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await;
     let transaction = began.map_err(database(attempted))?;
     // Waiting for the lock must not look like an abandoned session.
-    let patience = "SET LOCAL idle_in_transaction_session_timeout = 0";
-    transaction.batch_execute(patience).await.map_err(database(attempted))?;
+    let settings =
+        format!("SET LOCAL idle_in_transaction_session_timeout = 0; {}", patience::lock_timeout(limit));
+    transaction.batch_execute(&settings).await.map_err(database(attempted))?;
     Ok(transaction)
 }
 
@@ -326,6 +335,9 @@ fn database(attempted: &str) -> impl FnOnce(tokio_postgres::Error) -> MigrateErr
 
 /// refinery's errors in terms of what has happened here.
 fn explain(error: refinery::Error, history: String, newest: i64) -> MigrateError {
+    if is_locked(&error) {
+        return MigrateError::Locked { history };
+    }
     match error.kind() {
         Kind::MissingVersion(applied) if i64::from(applied.version()) > newest => {
             return MigrateError::Newer { history, applied: applied.to_string(), newest };
@@ -336,6 +348,13 @@ fn explain(error: refinery::Error, history: String, newest: i64) -> MigrateError
         _ => {}
     }
     MigrateError::Library { history, source: Box::new(Refused(error)) }
+}
+
+/// Whether `lock_timeout` ran out, somewhere below.
+fn is_locked(error: &(dyn Error + 'static)) -> bool {
+    let code =
+        error.downcast_ref::<tokio_postgres::error::DbError>().map(tokio_postgres::error::DbError::code);
+    code == Some(&SqlState::LOCK_NOT_AVAILABLE) || error.source().is_some_and(is_locked)
 }
 
 /// refinery's error, saying what was being done and leaving the cause to the cause.

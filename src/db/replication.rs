@@ -24,8 +24,8 @@ pub struct Replica {
     pub name: String,
     /// What it has replayed.
     pub replayed: u64,
-    /// The delay that the server measured last. It goes stale: nothing new is measured while a replica stands still,
-    /// and the last value stays for a while when there is nothing to replay.
+    /// The delay that the server measured last. It is as old as the replica's last report, and the last value stays for
+    /// a while when there is nothing to replay.
     pub measured: Option<Duration>,
     /// A subscriber of logical replication. It confirms positions when it likes, so only the measured delay counts.
     pub logical: bool,

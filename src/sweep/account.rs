@@ -5,6 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_postgres::types::Oid;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Done;
@@ -12,6 +13,7 @@ use super::job::Job;
 use super::pace::back_off;
 use super::throttle::Throttle;
 use super::{Batch, Cancel, Disk, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+use crate::db::lock::Blocked;
 use crate::db::tokens::Rewritten;
 use crate::model::Sweep;
 
@@ -27,6 +29,8 @@ pub(super) struct Account<'a> {
     started: Instant,
     stalled_at_most: u32,
     pub throttle: Option<Throttle>,
+    /// The tables whose locks may be in the way.
+    pub tables: Vec<Oid>,
     entries: Mutex<Entries<'a>>,
 }
 
@@ -54,6 +58,7 @@ impl<'a> Account<'a> {
         pace: &'a Pace,
         stop: &'a CancellationToken,
         cancel: Cancel<'a>,
+        tables: Vec<Oid>,
         on: &'a mut (dyn FnMut(Event<'_>) + Send),
     ) -> Self {
         let entries = Entries { on, outcome: Outcome::new(), reserved: 0, stalled: 0, end: None };
@@ -66,6 +71,7 @@ impl<'a> Account<'a> {
             started: Instant::now(),
             stalled_at_most,
             throttle,
+            tables,
             entries: Mutex::new(entries),
         }
     }
@@ -158,6 +164,7 @@ impl<'a> Account<'a> {
         outcome.detached += deleted.detached;
         outcome.dependents += deleted.dependents;
         outcome.batches += u64::from(rows > 0);
+        outcome.idle += u64::from(rows == 0 && done.taken.left == 0);
         outcome.busy += done.elapsed;
         outcome.longest = outcome.longest.max(done.elapsed);
         (entries.on)(Event::Batch(Batch {
@@ -190,6 +197,17 @@ impl<'a> Account<'a> {
         self.entries().outcome.locked += rows;
     }
 
+    /// Counts a batch that had to wait for a lock, and tells who holds it, unless that was the last thing told.
+    pub(super) fn note_blocked(&self, blocked: Option<Blocked>) {
+        let mut entries = self.entries();
+        entries.outcome.blocked += 1;
+        let Some(blocked) = blocked.filter(|now| entries.outcome.holder.as_ref() != Some(now)) else {
+            return;
+        };
+        (entries.on)(Event::Blocked(&blocked));
+        entries.outcome.holder = Some(blocked);
+    }
+
     /// Counts a batch of which nobody knows any more.
     pub(super) fn book_unseen(&self) {
         self.entries().outcome.unseen += 1;
@@ -201,6 +219,7 @@ impl<'a> Account<'a> {
         if rows > 0 {
             entries.stalled = 0;
         } else if left {
+            entries.outcome.blocked += 1;
             entries.stalled += 1;
         }
         let stuck = left && entries.stalled >= self.stalled_at_most;

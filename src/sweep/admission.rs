@@ -74,6 +74,8 @@ pub(super) async fn admit<'a>(
         )));
     }
     let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
+    // The tables have been waited for by whoever asks.
+    transaction.batch_execute("SET LOCAL lock_timeout = '10s'").await.map_err(reading)?;
     let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
     match pace.strategy {

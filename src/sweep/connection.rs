@@ -6,13 +6,16 @@
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
-use tokio_postgres::IsolationLevel;
+use tokio_postgres::types::Oid;
 use tokio_postgres::types::Type;
+use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::account::Account;
 use super::pace::Way;
 use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
+use crate::db::lock::{Blocked, Wanted};
+use crate::db::patience;
 use crate::db::replication::{self, Replication};
 use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
 use crate::model::Key;
@@ -30,7 +33,8 @@ const MERGE: &str = "SET LOCAL enable_nestloop = off";
 
 /// Worth so much waiting, of which the saved look-ups are to be earned back; longer, and the walk goes on.
 const SEARCHING: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
-    SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'";
+    SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'; \
+    SET LOCAL lock_timeout = '500ms'";
 
 /// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
 const TIMEOUTS: &str =
@@ -130,14 +134,36 @@ impl<'a> Connection<'a> {
         rest: &Window,
         rows: u32,
     ) -> Result<(Window, Option<Window>), Fault> {
-        let client = self.client().await?;
-        cleaner.cut(&***client, rest.clone(), rows).await.map_err(fault)
+        let cut = async |transaction: &Transaction<'_>| cleaner.cut(transaction, rest.clone(), rows).await;
+        self.reading(cut).await
     }
 
     /// The whole table.
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
+        self.reading(async |transaction: &Transaction<'_>| cleaner.whole(transaction).await).await
+    }
+
+    /// Reads in a transaction, because a time-out for locks that belongs to no transaction would stay with the session.
+    async fn reading<T>(
+        &mut self,
+        read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, TokensError>,
+    ) -> Result<T, Fault> {
+        const ATTEMPTED: &str = "reading the token tables";
         let client = self.client().await?;
-        cleaner.whole(&***client).await.map_err(fault)
+        let began = client.build_transaction().read_only(true).start().await;
+        let transaction = began.map_err(|source| database(ATTEMPTED, source))?;
+        let begun = transaction.batch_execute(CAREFUL_LOCK_TIMEOUT).await;
+        begun.map_err(|source| database(ATTEMPTED, source))?;
+        let found = read(&transaction).await;
+        let ended = transaction.rollback().await;
+        let found = found.map_err(fault)?;
+        ended.map(|()| found).map_err(|source| database(ATTEMPTED, source))
+    }
+
+    /// Who keeps a batch from these tables.
+    pub(super) async fn blocked(&mut self, tables: &[Oid], wanted: Wanted) -> Result<Blocked, Fault> {
+        let client = self.client().await?;
+        patience::who(&***client, Some(tables), wanted).await.map_err(|error| fault(error.into()))
     }
 
     /// The doomed keys of a window if they are few; `None`: they are many, or it takes too long to find them.

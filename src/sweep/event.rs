@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::SweepError;
+use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
 use crate::model::{Sweep, TableRole, Tally};
 
@@ -31,6 +32,8 @@ pub enum Event<'a> {
         /// The pause.
         wait: Duration,
     },
+    /// Another session holds a lock that the next batch needs. Told again when that changes.
+    Blocked(&'a Blocked),
     /// The run pauses on purpose.
     Waiting {
         /// For what.
@@ -42,8 +45,8 @@ pub enum Event<'a> {
     Lagging {
         /// The one that is furthest behind.
         replica: &'a str,
-        /// By how much.
-        lag: Duration,
+        /// By how much; `None`: by what was written before the run began, at least, and nobody knows when that was.
+        lag: Option<Duration>,
         /// By how much it may be.
         most: Duration,
         /// How long the run has waited by now.
@@ -165,6 +168,12 @@ pub struct Outcome {
     pub batches: u64,
     /// Transactions that were rolled back and tried again.
     pub retries: u64,
+    /// Batches that a lock of another session was in the way of, with nothing else to try.
+    pub blocked: u64,
+    /// Batches that found nothing to delete and nothing locked.
+    pub idle: u64,
+    /// Who held that lock last.
+    pub holder: Option<Blocked>,
     /// Rows that would have gone, and are still there because others held them locked throughout.
     pub locked: u64,
     /// Batches whose COMMIT was lost with the connection and of which the server no longer knows whether they were
@@ -204,6 +213,18 @@ impl Outcome {
         self.deleted.total() + self.dependents
     }
 
+    /// Whether locks of other sessions are why nothing was deleted, whatever ended the run.
+    #[must_use]
+    pub fn is_prevented(&self) -> bool {
+        let prevented = match self.stop {
+            Stop::Finished => self.locked > 0,
+            Stop::NoProgress { reason, .. } => reason == Transient::Locked,
+            Stop::MaxDuration | Stop::MaxRows | Stop::Interrupted => self.blocked > 0 && self.idle == 0,
+            Stop::Failed { .. } => false,
+        };
+        prevented && self.batches == 0 && self.unseen == 0
+    }
+
     pub(super) fn new() -> Self {
         Self {
             deleted: Tally::ZERO,
@@ -211,6 +232,9 @@ impl Outcome {
             dependents: 0,
             batches: 0,
             retries: 0,
+            blocked: 0,
+            idle: 0,
+            holder: None,
             locked: 0,
             unseen: 0,
             elapsed: Duration::ZERO,

@@ -186,7 +186,7 @@ pub async fn run(
     cancel: Cancel<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, Box<Failure>> {
-    let account = Account::new(pace, stop, cancel, on);
+    let account = Account::new(pace, stop, cancel, layout.oids(), on);
     let result = Engine::new(pool, &account).run(layout, sweeps).await;
     let outcome = account.outcome();
     match result {

@@ -11,6 +11,7 @@ use super::account::{Account, Remedy};
 use super::connection::{Connection, Fault, Verdict, database, fault};
 use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
+use crate::db::lock::Wanted;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
 use crate::model::{Sweep, TableRole, Tally};
 
@@ -72,7 +73,12 @@ pub(super) async fn run(
             }
             Ok(End::Stopped(stop)) => return Ok(stop),
             Ok(End::Unseen(_, error)) => return Err(error),
-            Err(Fault::Transient(reason, error)) => (reason, error),
+            Err(Fault::Transient(reason, error)) => {
+                if reason == Transient::Locked {
+                    account.note_blocked(connection.blocked(&account.tables, Wanted::Exclusive).await.ok());
+                }
+                (reason, error)
+            }
             Err(fault) => return Err(fault.into_error()),
         };
         if let Remedy::End(stop) = account.remedy(first, reason, error, false).await? {

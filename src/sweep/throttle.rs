@@ -1,8 +1,10 @@
 //! Waiting for replicas: how far they are behind, and when to look again. Shared by the workers of a run.
 //!
-//! The server's own measure of a replica's delay goes stale exactly when it matters: while the replica stands still. So
-//! positions in the log are remembered with the time at which the primary had reached them; a replica that has not
-//! come as far is behind by at least the time since then. One that has replayed everything is not behind at all.
+//! The server's own measure of a replica's delay is as old as the replica's last report: up to
+//! `wal_receiver_status_interval`, 10 s, while the replica stands still. So positions in the log are remembered with the
+//! time at which the primary had reached them; a replica that has not come as far is behind by at least the time since
+//! then. Of a replica that has not replayed what was written before the first look, nobody knows how far it is behind,
+//! and it counts as too far. One that has replayed everything is not behind at all.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -33,7 +35,8 @@ struct State {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Behind {
     pub replica: String,
-    pub lag: Duration,
+    /// `None`: it has not yet replayed what was written before the run began.
+    pub lag: Option<Duration>,
     /// How long the run has waited for this by now.
     pub waited: Duration,
 }
@@ -72,12 +75,13 @@ impl Throttle {
         let replication = connection.replication().await?;
         let now = Instant::now();
         state.next = Some(now + self.interval());
-        let worst = state.track.worst(&replication, now).filter(|(_, lag)| *lag > self.most);
+        let worst = state.track.worst(&replication, now);
+        let worst = worst.filter(|(_, lag)| !lag.is_known || lag.at_least > self.most);
         let since = worst.as_ref().map(|_| state.since.unwrap_or(now));
         state.since = since;
         state.behind = worst.map(|(replica, lag)| Behind {
             replica: replica.name.clone(),
-            lag,
+            lag: (lag.at_least > self.most).then_some(lag.at_least),
             waited: since.map_or(Duration::ZERO, |since| now - since),
         });
         let hidden = (replication.hidden > 0 && !state.told_hidden).then_some(replication.hidden);
@@ -88,35 +92,55 @@ impl Throttle {
 
 /// When the primary had come how far.
 #[derive(Debug, Default)]
-struct Track(VecDeque<(Instant, u64)>);
+struct Track {
+    reached: VecDeque<(Instant, u64)>,
+    /// Where it was at the first look.
+    first: Option<u64>,
+}
+
+/// How far a replica is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lag {
+    at_least: Duration,
+    is_known: bool,
+}
 
 impl Track {
     /// Takes note of where the primary is, and finds the replica that is furthest behind.
-    fn worst<'r>(&mut self, replication: &'r Replication, now: Instant) -> Option<(&'r Replica, Duration)> {
+    fn worst<'r>(&mut self, replication: &'r Replication, now: Instant) -> Option<(&'r Replica, Lag)> {
+        self.note(replication, now);
+        let lags = replication.replicas.iter().map(|replica| (replica, self.lag(replication, replica, now)));
+        lags.max_by_key(|(_, lag)| (lag.at_least, !lag.is_known))
+    }
+
+    fn note(&mut self, replication: &Replication, now: Instant) {
+        self.first.get_or_insert(replication.end);
         let slowest = replication.replicas.iter().map(|replica| replica.replayed).min();
         // What all have replayed is of no use any more.
-        while self.0.front().is_some_and(|(_, end)| slowest.is_none_or(|slowest| *end <= slowest)) {
-            self.0.pop_front();
+        while self.reached.front().is_some_and(|(_, end)| slowest.is_none_or(|slowest| *end <= slowest)) {
+            self.reached.pop_front();
         }
-        if self.0.back().is_none_or(|(_, end)| *end < replication.end) {
-            self.0.push_back((now, replication.end));
+        if self.reached.back().is_none_or(|(_, end)| *end < replication.end) {
+            self.reached.push_back((now, replication.end));
         }
-        if self.0.len() > REMEMBERED {
+        if self.reached.len() > REMEMBERED {
             let mut keep = false;
-            self.0.retain(|_| {
+            self.reached.retain(|_| {
                 keep = !keep;
                 keep
             });
         }
-        let lag = |replica: &Replica| {
-            if replica.replayed >= replication.end {
-                return Duration::ZERO;
-            }
-            let reached = self.0.iter().find(|(_, end)| *end > replica.replayed).filter(|_| !replica.logical);
-            let standing = reached.map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at));
-            standing.max(replica.measured.unwrap_or_default())
-        };
-        replication.replicas.iter().map(|replica| (replica, lag(replica))).max_by_key(|(_, lag)| *lag)
+    }
+
+    fn lag(&self, replication: &Replication, replica: &Replica, now: Instant) -> Lag {
+        if replica.replayed >= replication.end {
+            return Lag { at_least: Duration::ZERO, is_known: true };
+        }
+        let reached =
+            self.reached.iter().find(|(_, end)| *end > replica.replayed).filter(|_| !replica.logical);
+        let standing = reached.map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at));
+        let is_known = replica.logical || self.first.is_none_or(|first| replica.replayed >= first);
+        Lag { at_least: standing.max(replica.measured.unwrap_or_default()), is_known }
     }
 }
 
@@ -137,7 +161,22 @@ mod tests {
     }
 
     fn worst(track: &mut Track, replication: &Replication, now: Instant) -> Option<(String, u64)> {
-        track.worst(replication, now).map(|(replica, lag)| (replica.name.clone(), lag.as_secs()))
+        track.worst(replication, now).map(|(replica, lag)| (replica.name.clone(), lag.at_least.as_secs()))
+    }
+
+    #[test]
+    fn what_was_written_before_the_run_must_be_replayed_before_a_lag_is_known() {
+        let (mut track, now) = (Track::default(), Instant::now());
+        let known = |track: &mut Track, replication: &Replication| {
+            track.worst(replication, now).map(|(_, lag)| lag.is_known)
+        };
+        assert_eq!(known(&mut track, &at(100, &[(99, None)])), Some(false));
+        assert_eq!(known(&mut track, &at(150, &[(99, Some(0))])), Some(false));
+        assert_eq!(known(&mut track, &at(150, &[(100, Some(0))])), Some(true));
+        assert_eq!(known(&mut track, &at(150, &[(150, None)])), Some(true));
+        let mut subscriber = at(150, &[(99, None)]);
+        subscriber.replicas[0].logical = true;
+        assert_eq!(known(&mut track, &subscriber), Some(true));
     }
 
     #[test]
@@ -160,7 +199,7 @@ mod tests {
             let (replica, lag) = worst(&mut track, &replication, now + SECOND * second).unwrap();
             assert_eq!(lag, u64::from(second));
             assert!(lag == 0 || replica == "replica0");
-            assert!(track.0.len() <= REMEMBERED);
+            assert!(track.reached.len() <= REMEMBERED);
         }
         // It moves again, halfway.
         let found = worst(&mut track, &at(1_100, &[(599, Some(0))]), now + SECOND * 1_000);

@@ -13,6 +13,7 @@ use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::throttle::Behind;
 use super::{Event, Stop, SweepError, Transient, Wait};
+use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
 
 /// So many tries for one window before it is left for another look.
@@ -276,13 +277,18 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits before the next try, or gives up. `fallback`: there is another way to try at once.
-    async fn trouble(&self, job: &Job<'_>, fault: Fault, fallback: bool) -> Result<Attempt, SweepError> {
+    async fn trouble(&mut self, job: &Job<'_>, fault: Fault, fallback: bool) -> Result<Attempt, SweepError> {
         let (reason, error) = match fault {
             Fault::Transient(reason, error) => (reason, error),
             Fault::Unseen(_, error) => (Transient::Disconnected, error),
             Fault::Fatal(error) => return Err(error),
         };
         let at_once = fallback && reason != Transient::Disconnected;
+        if reason == Transient::Locked && !at_once {
+            // Rows that are locked are skipped, so this was a table. Who holds it is worth no failure of its own.
+            let blocked = self.connection.blocked(&self.account.tables, Wanted::Write).await.ok();
+            self.account.note_blocked(blocked);
+        }
         Ok(self.account.remedy(job.sweep, reason, error, at_once).await?.into())
     }
 

@@ -140,6 +140,9 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
             )
         }
     };
+    if outcome.is_prevented() {
+        text.insert_str(0, &prevented(outcome));
+    }
     if outcome.unseen > 0 {
         let batches = batches(outcome.unseen);
         let _ = writeln!(
@@ -148,6 +151,13 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
         );
     }
     text
+}
+
+/// That locks of other sessions are why nothing was deleted.
+fn prevented(outcome: &Outcome) -> String {
+    let who =
+        outcome.holder.as_ref().map(|blocked| format!(": it waited for {}", visible(&blocked.to_string())));
+    format!("Locks of other sessions prevented every batch{}.\n", who.unwrap_or_default())
 }
 
 /// What to do about a run that gets nowhere.
@@ -186,6 +196,7 @@ pub struct Run<'a> {
     detached: u64,
     batches: u64,
     retries: u64,
+    blocked_batches: u64,
     unseen_batches: u64,
     seconds: f64,
     workers: u32,
@@ -209,6 +220,9 @@ impl<'a> From<&'a Outcome> for Run<'a> {
             detached,
             batches,
             retries,
+            blocked,
+            idle: _,
+            holder: _,
             locked,
             unseen,
             elapsed,
@@ -223,7 +237,9 @@ impl<'a> From<&'a Outcome> for Run<'a> {
         let (stop_reason, stop_detail) = match stop {
             Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.as_str())),
             Stop::Failed { detail } => (None, Some(detail.as_str())),
-            Stop::Finished | Stop::MaxRows | Stop::MaxDuration | Stop::Interrupted => (None, None),
+            Stop::Finished | Stop::MaxRows | Stop::MaxDuration | Stop::Interrupted => {
+                (outcome.is_prevented().then(|| key(Transient::Locked)), None)
+            }
         };
         let shares = Shares::of(outcome);
         Self {
@@ -235,6 +251,7 @@ impl<'a> From<&'a Outcome> for Run<'a> {
             detached: *detached,
             batches: *batches,
             retries: *retries,
+            blocked_batches: *blocked,
             unseen_batches: *unseen,
             seconds: seconds(*elapsed),
             workers: *workers,

@@ -22,6 +22,7 @@ pub mod progress;
 pub mod sarif;
 pub mod status;
 pub mod status_json;
+pub mod waiting;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -107,7 +107,8 @@ impl<'a> Progress<'a> {
             }
             Manner::Objects => {
                 let often = match event {
-                    Event::Batch(_) | Event::Lagging { .. } => true,
+                    Event::Batch(_) => true,
+                    Event::Lagging { waited, .. } => !waited.is_zero(),
                     Event::Step { elapsed, .. } => !elapsed.is_zero(),
                     _ => false,
                 };

@@ -77,3 +77,5 @@ mod uri_fuzz;
 mod validate;
 #[cfg(test)]
 mod validate_rules;
+#[cfg(test)]
+mod waiting;

@@ -1,12 +1,14 @@
 //! The way to the database: from the settings, or to the embedded server, and from there to the tables.
 
 use super::{Connected, Session, variable, variable_os};
+use crate::command::Format;
 use crate::config;
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
-use crate::db::layout::Layout;
+use crate::db::patience::{Patience, Readables};
 use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
+use crate::ui::waiting;
 
 impl Session {
     /// Connects and looks at the tables.
@@ -20,10 +22,18 @@ impl Session {
         connections: usize,
     ) -> Result<Connected, Error> {
         let (pool, embedded) = self.open(database, verb, connections).await?;
-        let client = pool.get().await?;
-        let layout = Layout::probe(&**client, &database.tables).await?;
+        let patience = self.patience(verb);
+        let mut client = pool.get().await?;
+        let layout = patience.probe(&mut client, &database.tables).await?;
+        let tables = Readables::find(&client, &layout).await?;
         drop(client);
-        Ok(Connected { database: pool, layout, embedded })
+        Ok(Connected { database: pool, layout, patience, tables, embedded })
+    }
+
+    /// How long locks are waited for, and how that is said: as an object where the verb's progress is a line of those.
+    fn patience(&self, verb: &str) -> Patience {
+        let objects = self.global.format == Format::Json && matches!(verb, "cleartokens" | "apply");
+        Patience::new(self.global.lock_timeout, waiting::teller(&self.ui, objects))
     }
 
     /// Connects, whatever is in the database.

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::model::{Sweep, TableRole, Tally};
 use crate::sweep::{Event, Wait};
 use crate::ui::plan::{grouped, plural, visible};
+use crate::ui::waiting;
 
 use words::{arrival, capitalised, clock, drawn, phase_key, shortened, step};
 pub use words::{because, key, short};
@@ -97,6 +98,9 @@ impl View {
             Event::Retry { reason, wait, .. } if !wait.is_zero() => {
                 self.waiting = Some(format!("{}, next try in {}", because(*reason), short(*wait)));
             }
+            Event::Blocked(blocked) => {
+                self.waiting = Some(format!("waiting for {}", visible(&blocked.to_string())));
+            }
             Event::Waiting { reason: Wait::Locks, wait } => {
                 self.waiting = Some(format!("waiting {} for locked rows", short(*wait)));
             }
@@ -104,12 +108,10 @@ impl View {
                 self.waiting = Some(format!("pausing {}", short(*wait)));
             }
             Event::Lagging { replica, lag, most, .. } => {
-                self.waiting = Some(format!(
-                    "waiting for replica {}, {} behind (at most {})",
-                    visible(replica),
-                    short(*lag),
-                    short(*most)
-                ));
+                let behind = lag
+                    .map_or("whose lag is not known yet".to_owned(), |lag| format!("{} behind", short(lag)));
+                let (replica, most) = (visible(replica), short(*most));
+                self.waiting = Some(format!("waiting for replica {replica}, {behind} (at most {most})"));
             }
             Event::Step { phase, table, number, of, elapsed } => {
                 let what = step(*phase, *table);
@@ -245,7 +247,7 @@ impl View {
                 let rows = plural(deleted.total(), "row");
                 Some(format!("{}: {rows} deleted in {}", capitalised(sweep.title()), short(*elapsed)))
             }
-            Event::Retry { .. } | Event::Waiting { reason: Wait::Locks, .. } => {
+            Event::Retry { .. } | Event::Blocked(_) | Event::Waiting { reason: Wait::Locks, .. } => {
                 self.waiting.as_deref().map(capitalised)
             }
             Event::Lagging { waited, .. } if waited.is_zero() => self.waiting.as_deref().map(capitalised),
@@ -289,6 +291,7 @@ impl View {
                 "stalled": stalled,
                 "wait_seconds": seconds(wait),
             }),
+            Event::Blocked(blocked) => waiting::object(blocked),
             Event::Waiting { reason: Wait::Locks, wait } => {
                 json!({"event": "waiting", "reason": "locks", "wait_seconds": seconds(wait)})
             }
@@ -297,7 +300,7 @@ impl View {
                 "event": "waiting",
                 "reason": "replica",
                 "replica": replica,
-                "lag_seconds": seconds(lag),
+                "lag_seconds": lag.as_ref().map(seconds),
                 "max_lag_seconds": seconds(most),
                 "waited_seconds": seconds(waited),
             }),

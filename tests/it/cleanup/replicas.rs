@@ -71,9 +71,8 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
     let world = World::new();
     let before = Graph::read(&world.database, DOT);
     let after = before.cleared(&policy(), now(), &[].into());
-    world.on_replica("SELECT pg_wal_replay_pause()");
     let (resume, resumed) = mpsc::channel::<()>();
-    let mut batches = 0;
+    let (mut batches, mut stands) = (0, false);
     let mut seen = Vec::new();
     thread::scope(|scope| {
         let world = &world;
@@ -92,8 +91,15 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
                 // Fast as they are, a replica that stands still is noticed after a while.
                 thread::sleep(Duration::from_millis(15));
                 batches += 1;
+                if batches == 1 {
+                    world.on_replica("SELECT pg_wal_replay_pause()");
+                    stands = true;
+                }
             }
+            // The first batch waits until the replica has reported that it has replayed what was there before.
+            Event::Lagging { .. } if !stands => {}
             Event::Lagging { replica, lag, most, waited } => {
+                let lag = lag.expect("known once the run has begun");
                 seen.push((replica.to_owned(), lag, waited, batches));
                 assert_eq!(most, MOST);
                 assert!(lag > MOST);
@@ -133,6 +139,30 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
     let outcome = Runner::new(&world.database, DOT).await.run(&policy(), now()).await.unwrap();
     assert_eq!((outcome.stop, outcome.throttled), (Stop::Finished, Duration::ZERO));
     drop(world.primary);
+}
+
+/// The replica has stood still since before the run, and has reported no delay: nothing goes until it has caught up.
+#[test]
+fn a_lag_that_began_before_the_run_is_seen_before_its_first_batch() {
+    let world = World::new();
+    world.on_replica("SELECT pg_wal_replay_pause()");
+    // Written, and not replayed. The server knows of no delay but an old one.
+    world.database.execute("CREATE TABLE later (n int)");
+    let before = Graph::read(&world.database, DOT);
+    let sandbox = Sandbox::with(&world.database);
+    let fixed = ["cleartokens", "--as-of", "2026-01-02T03:04:05.6Z", "--max-replica-lag", "1h"];
+    let stopped = sandbox.oauthctl(&[&fixed[..], &["--max-duration", "1s"]].concat()).exits(0);
+    let told = "Waiting for replica standby1, whose lag is not known yet (at most 1h00m)";
+    assert!(stopped.stderr.contains(told), "{stopped}");
+    assert!(stopped.stdout.contains("Cleanup: nothing was deleted"), "{stopped}");
+    let json =
+        sandbox.oauthctl(&[&fixed[..], &["--max-duration", "1s", "--format", "json"]].concat()).exits(0);
+    let waiting = json.stderr.lines().find(|line| line.contains("\"replica\"")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(waiting).unwrap()["lag_seconds"], Value::Null, "{json}");
+    assert_eq!(Graph::read(&world.database, DOT), before);
+    world.on_replica("SELECT pg_wal_replay_resume()");
+    let done = sandbox.oauthctl(&fixed).exits(0);
+    assert!(done.stdout.contains("Finished: nothing is left to delete."), "{done}");
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn it_says_what_it_waits_for() {
 fn what_it_waits_for_is_worth_more_than_the_bar() {
     let mut view = view(Some(200_000), 3);
     let lagging =
-        Event::Lagging { replica: "walreceiver", lag: SECOND * 3, most: SECOND / 2, waited: SECOND };
+        Event::Lagging { replica: "walreceiver", lag: Some(SECOND * 3), most: SECOND / 2, waited: SECOND };
     view.update(&lagging, SECOND * 4);
     let said = "waiting for replica walreceiver, 3.0s behind (at most 0.50s)";
     let wide = view.bar(200, Glyphs::Unicode);
