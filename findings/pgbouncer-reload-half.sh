@@ -38,7 +38,7 @@ mkdir "$scratch/deb" "$scratch/root" "$scratch/run"
 (cd "$scratch/deb" && apt-get download -q -o APT::Sandbox::User=root \
     pgbouncer=1.18.0-1+deb12u1 libc-ares2 libevent-2.1-7 >/dev/null)
 for deb in "$scratch"/deb/*.deb; do dpkg-deb -x "$deb" "$scratch/root"; done
-python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$scratch/python" \
+python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-compile --target "$scratch/python" \
     'psycopg[binary]==3.3.9'
 
 # PgBouncer refuses to run as root.
