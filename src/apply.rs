@@ -24,7 +24,7 @@ use crate::db::ledger;
 use crate::db::lock::Blocked;
 use crate::db::patience::lock_timeout;
 use crate::hasher::StoredSecret;
-use crate::model::{Attribute, ClientId, Key};
+use crate::model::{Attribute, ClientId, ForeignRows, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
 use waiting::patiently;
 
@@ -90,13 +90,15 @@ pub enum Event<'a> {
 }
 
 /// What happened: all of it is committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "an unreported outcome misleads the operator"]
 pub struct Outcome {
     /// What was done.
     pub done: Summary,
     /// Rows that hung on deleted applications.
     pub dependents: u64,
+    /// Rows of other tables that PostgreSQL deleted or changed with them.
+    pub others: Vec<ForeignRows>,
 }
 
 /// Why nothing, or nothing but [drained](DRAIN_ABOVE) tokens, happened.
@@ -200,14 +202,14 @@ async fn execute(
         .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         .await
         .map_err(DbError::during("checking the foreign keys"))?;
-    let dependents = drain::delete(&transaction, drainer, request, on).await?;
+    let (dependents, others) = drain::delete(&transaction, drainer, request, on).await?;
     go_on(request)?;
     transaction.commit().await.map_err(|error| {
         let lost = error.is_closed() || error.as_db_error().is_none();
         let error = DbError::new("committing the changes", error);
         if lost { ApplyError::Unknown(error) } else { ApplyError::Database(error) }
     })?;
-    Ok(Outcome { done: request.plan.summary(), dependents })
+    Ok(Outcome { done: request.plan.summary(), dependents, others })
 }
 
 /// Applications that the file manages from now on, with whether it made them.

@@ -1,5 +1,7 @@
 //! Deletes applications with what hangs on them: much of it in batches that commit before the rest.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::{Client, Transaction};
 
 use super::waiting::patiently;
@@ -7,15 +9,17 @@ use super::{ApplyError, DRAIN_ABOVE, Event, Request, affected};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
+use crate::model::{ForeignRows, Key};
 use crate::plan::{RowRef, Step};
 
-/// Deletes applications with what hangs on them; returns how many dependent rows went.
+/// Deletes applications with what hangs on them; returns how many dependent rows went, and what PostgreSQL deleted or
+/// changed in other tables with them.
 pub(super) async fn delete(
     transaction: &Transaction<'_>,
     drainer: &mut Client,
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<u64, ApplyError> {
+) -> Result<(u64, Vec<ForeignRows>), ApplyError> {
     let doomed: Vec<(&Step, &RowRef, u64)> = request
         .plan
         .steps
@@ -25,6 +29,8 @@ pub(super) async fn delete(
             _ => None,
         })
         .collect();
+    // Counted before the first of them goes. The applications are locked, so hardly a row can come after it.
+    let others = others(transaction, request).await?;
     let mut gone = 0;
     // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
     for (_, row, total) in &doomed {
@@ -43,7 +49,29 @@ pub(super) async fn delete(
         let deleted = patiently(transaction, request, "deleting applications", on, delete).await?;
         affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
     }
-    Ok(gone)
+    Ok((gone, others))
+}
+
+/// Rows of other tables that PostgreSQL is going to delete or change, by foreign key.
+async fn others(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+) -> Result<Vec<ForeignRows>, ApplyError> {
+    let keys: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counted = dependents::foreign_rows(transaction, request.layout, &keys).await;
+    let counted = counted
+        .map_err(DbError::during("counting the rows of other tables that go with the applications"))?;
+    let mut by_key: BTreeMap<(String, String), ForeignRows> = BTreeMap::new();
+    for rows in counted.into_values().flatten().filter(|rows| !rows.blocks) {
+        by_key
+            .entry((rows.table.clone(), rows.constraint.clone()))
+            .and_modify(|sum| sum.rows = sum.rows.zip(rows.rows).map(|(one, other)| one + other))
+            .or_insert(rows);
+    }
+    Ok(by_key.into_values().collect())
 }
 
 async fn drain_in_batches(

@@ -17,9 +17,9 @@ use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
 use crate::plan::seal::{Recipe, SealError, Sealed, seal};
-use crate::plan::{Plan, SecretWrite, Step, Summary, Value};
+use crate::plan::{Plan, SecretWrite, Step, Value};
 use crate::secret::Secret;
-use crate::ui::plan::{Detail, grouped, plural, render, render_refusal, visible};
+use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal, visible};
 use crate::ui::{plan_json, waiting};
 
 /// The flags of `apply`.
@@ -97,8 +97,8 @@ impl Done {
     /// For the ledger.
     fn counts(&self) -> serde_json::Value {
         serde_json::json!({
-            "applications": self.applied.map(|outcome| outcome.done),
-            "dependents": self.applied.map(|outcome| outcome.dependents),
+            "applications": self.applied.as_ref().map(|outcome| outcome.done),
+            "dependents": self.applied.as_ref().map(|outcome| outcome.dependents),
             "tokens": self.cleaned.as_ref().map(|outcome| outcome.deleted),
             "stop": self.cleaned.as_ref().map(|outcome| crate::ui::cleanup::stop_key(&outcome.stop)),
         })
@@ -358,7 +358,7 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
 /// Says what is committed.
 fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(), Error> {
     if session.global.format == Format::Json {
-        let report = plan_json::Report { applied: done.applied, cleaned: done.cleaned.as_ref() };
+        let report = plan_json::Report { applied: done.applied.as_ref(), cleaned: done.cleaned.as_ref() };
         let (forecast, refusal) = (prepared.forecast.as_ref(), prepared.refusal.as_ref());
         let text = plan_json::render(&prepared.plan, forecast, refusal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
@@ -369,25 +369,4 @@ fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(),
         text += &crate::ui::cleanup::render(cleaned, Some(prepared.expired()));
     }
     session.answer_if_read(&text)
-}
-
-fn applied_line(outcome: &Outcome) -> String {
-    let Outcome { done: Summary { create, update, rename, adopt, delete }, dependents } = *outcome;
-    let parts: Vec<String> = [
-        (create, "created"),
-        (update, "updated"),
-        (rename, "renamed"),
-        (adopt, "adopted"),
-        (delete, "deleted"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
-    .collect();
-    let with = if dependents > 0 {
-        format!(" (with {})", plural(dependents, "dependent row"))
-    } else {
-        String::new()
-    };
-    format!("Applied: {}{with}.\n", parts.join(", "))
 }

@@ -15,9 +15,10 @@ use crate::db::patience::Reading;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::model::{
-    Actual, Allow, Application, CleanupPolicy, ClientId, Declared, Desired, Key, Policy, Sweep, TableRole,
+    Actual, Allow, Application, CleanupPolicy, ClientId, Declared, Desired, ForeignRows, Key, Policy, Sweep,
+    TableRole,
 };
-use crate::plan::guard::{Blocker, Rails, Refusal, Violation, check, check_cleanup};
+use crate::plan::guard::{Rails, Refusal, Violation, check, check_cleanup};
 use crate::plan::{Facts, Plan, retention, seal};
 use crate::sweep::{self, Pace};
 use crate::ui::plan::{CleanupForecast, visible};
@@ -120,7 +121,7 @@ async fn read_and_plan(
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
     let planned = plan_against(session, &connected, &config, scope).await?;
-    let Planned { plan, blockers } = planned;
+    let Planned { plan, foreign } = planned;
     let protected = config
         .desired
         .applications
@@ -129,7 +130,7 @@ async fn read_and_plan(
         .map(|(client_id, _)| client_id.clone())
         .collect();
     let allow = scope.allow.iter().cloned().collect();
-    let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, blockers: &blockers };
+    let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, foreign: &foreign };
     let mut refusal = check(&plan, &rails).err();
     if let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup)
         && let Err(other) = check_cleanup(policy, &allow)
@@ -218,7 +219,7 @@ pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepare
 
 struct Planned {
     plan: Plan,
-    blockers: BTreeMap<Key, Vec<Blocker>>,
+    foreign: BTreeMap<Key, Vec<ForeignRows>>,
 }
 
 async fn plan_against(
@@ -244,17 +245,18 @@ async fn plan_against(
     let plan = decide(session, config, &actual, scope)?;
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, blockers: BTreeMap::new() });
+        return Ok(Planned { plan, foreign: BTreeMap::new() });
     }
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
     drop(at_risk);
     let keys: Vec<&Key> = plan.deletions().map(|row| &row.key).collect();
-    let blockers = dependents::foreign_rows(&*snapshot, layout, &keys)
+    let foreign = dependents::foreign_rows(&*snapshot, layout, &keys)
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    Ok(Planned { plan: plan.with_dependents(&counts, rfc3339(counted_at)), blockers: blockers_of(blockers) })
+    let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
+    Ok(Planned { plan, foreign })
 }
 
 /// Verifies the secrets and plans.
@@ -297,17 +299,6 @@ pub fn with_only(mut file: Config, client_id: &ClientId, application: Applicatio
     file.policy = Policy::default();
     file.cleanup = None;
     file
-}
-
-fn blockers_of(rows: BTreeMap<Key, Vec<dependents::ForeignRows>>) -> BTreeMap<Key, Vec<Blocker>> {
-    rows.into_iter()
-        .map(|(key, rows)| {
-            let blockers = rows.into_iter().map(|dependents::ForeignRows { table, constraint, rows }| {
-                Blocker { table, constraint, rows }
-            });
-            (key, blockers.collect())
-        })
-        .collect()
 }
 
 /// The instant of the database's clock.

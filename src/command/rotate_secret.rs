@@ -66,12 +66,12 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let history = History::begin(session, &prepared.connected, &prepared.config, "rotate-secret").await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
     let result = apply::execute(session, &args.consent, &prepared, None).await;
-    let done = result.as_ref().ok().copied().flatten();
-    let counts = serde_json::json!({ "applications": done.map(|outcome| outcome.done) });
+    let done = result.as_ref().ok().cloned().flatten();
+    let counts = serde_json::json!({ "applications": done.as_ref().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;
     result?;
     if is_json {
-        let report = plan_json::Report { applied: done, cleaned: None };
+        let report = plan_json::Report { applied: done.as_ref(), cleaned: None };
         let text = plan_json::render(&prepared.plan, None, None, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.answer_if_read(&text)?;

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 
-use super::layout::{Layout, Table, quote};
-use crate::model::{Key, TableRole};
+use super::layout::{Layout, Reference, Table, quote};
+use crate::model::{ForeignRows, Key, TableRole};
 
 /// Deletes up to `limit` rows that hang on one application; returns how many went. Fewer than `limit`: all are gone.
 pub async fn drain(
@@ -85,19 +85,8 @@ fn clear_refresh(refresh: &Table, doomed: &str) -> String {
     )
 }
 
-/// Rows of a table that is not DOT's, in the way of a deletion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForeignRows {
-    /// The referring table.
-    pub table: String,
-    /// The foreign key.
-    pub constraint: String,
-    /// How many rows.
-    pub rows: u64,
-}
-
-/// Counts the rows of foreign tables that refer to the applications or to what hangs on them, and that PostgreSQL
-/// would not delete or clear by itself.
+/// Counts the rows of foreign tables that refer to the applications or to what hangs on them. PostgreSQL would refuse to
+/// delete what some of them refer to; others it deletes or changes by itself.
 pub async fn foreign_rows(
     client: &impl GenericClient,
     layout: &Layout,
@@ -111,7 +100,13 @@ pub async fn foreign_rows(
         if !table.has(application) {
             continue;
         }
-        for reference in layout.foreign_references(role).filter(|r| matches!(r.on_delete, 'a' | 'r')) {
+        for reference in layout.foreign_references(role) {
+            if !reference.blocks() && !readable(client, reference).await? {
+                for key in applications {
+                    found.entry((*key).clone()).or_default().push(rows_of(reference, None));
+                }
+                continue;
+            }
             let sql = format!(
                 "SELECT t.{application}::text, count(*) FROM {from} f JOIN {table} t ON f.{column} = t.{to} \
                  WHERE t.{application} = ANY($1::text[]::{key_type}[]) GROUP BY 1",
@@ -123,13 +118,31 @@ pub async fn foreign_rows(
                 key_type = layout.application().key_type(),
             );
             for row in client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await? {
-                found.entry(Key::new(row.get::<_, String>(0))).or_default().push(ForeignRows {
-                    table: reference.from_table.clone(),
-                    constraint: reference.constraint.clone(),
-                    rows: u64::try_from(row.get::<_, i64>(1)).unwrap_or_default(),
-                });
+                let rows = u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
+                let key = Key::new(row.get::<_, String>(0));
+                found.entry(key).or_default().push(rows_of(reference, Some(rows)));
             }
         }
     }
     Ok(found)
+}
+
+/// Whether this role may count the referring rows. What PostgreSQL does with them needs no right of the role's.
+async fn readable(client: &impl GenericClient, reference: &Reference) -> Result<bool, Error> {
+    let sql = "SELECT has_column_privilege(c.oid, $2, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') \
+               FROM pg_catalog.pg_class c WHERE c.oid = $1";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&reference.from, Type::OID), (&reference.from_column, Type::TEXT)];
+    Ok(client.query_typed_opt(sql, &parameters).await?.is_some_and(|row| row.get(0)))
+}
+
+fn rows_of(reference: &Reference, rows: Option<u64>) -> ForeignRows {
+    ForeignRows {
+        table: reference.from_table.clone(),
+        column: reference.from_column.clone(),
+        constraint: reference.constraint.clone(),
+        on_delete: reference.on_delete,
+        blocks: reference.blocks(),
+        rows,
+    }
 }

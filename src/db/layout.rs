@@ -12,7 +12,7 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
 use super::error::DbError;
-use crate::model::{TableNames, TableRole};
+use crate::model::{OnDelete, TableNames, TableRole};
 
 /// Quotes an SQL identifier.
 #[must_use]
@@ -103,8 +103,18 @@ pub struct Reference {
     pub to: Oid,
     /// The column referred to.
     pub to_column: String,
-    /// `ON DELETE` as `pg_constraint.confdeltype` has it; Django writes `a` (no action).
-    pub on_delete: char,
+    /// `ON DELETE`.
+    pub on_delete: OnDelete,
+    /// Whether the referring column takes no NULL.
+    pub not_null: bool,
+}
+
+impl Reference {
+    /// Whether a referring row keeps the row that it refers to from being deleted.
+    #[must_use]
+    pub const fn blocks(&self) -> bool {
+        self.on_delete.blocks(self.not_null)
+    }
 }
 
 /// The tables of one DOT installation.
@@ -256,8 +266,8 @@ impl Layout {
         self.tables.iter().find(|(_, table)| table.oid == oid).map(|(role, _)| *role)
     }
 
-    /// Foreign keys from tables that are none of DOT's to a table of the role: rows there would keep ours from being
-    /// deleted, and only at COMMIT, because Django's constraints are deferred.
+    /// Foreign keys from tables that are none of DOT's to a table of the role. Rows there keep ours from being deleted
+    /// where the key [blocks](Reference::blocks), and only at COMMIT, because Django's constraints are deferred.
     pub fn foreign_references(&self, role: TableRole) -> impl Iterator<Item = &Reference> {
         let to = self.table(role).map(|table| table.oid);
         self.references

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::indexes::noun;
 use super::{Check, Finding, InTheWay, Shape};
-use crate::model::TableRole;
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::words::{listed, plural};
+use crate::model::{OnDelete, TableRole};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that nobody has checked.
 pub(super) fn check(
@@ -47,16 +47,20 @@ pub(super) fn check(
 }
 
 fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
-    let Referrer { constraint, table, column, to, to_column, on_delete, .. } = referrer;
+    let Referrer { constraint, table, column, to, to_column, on_delete, not_null, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
-    match (on_delete, rows) {
-        ('c', _) => Finding::note(Check::References, found).meaning(format!(
+    let resolved = (!on_delete.blocks(*not_null)).then_some(*on_delete);
+    match (resolved, rows) {
+        (Some(OnDelete::Cascade), _) => Finding::note(Check::References, found).meaning(format!(
             "Its rows are deleted along with the {what} that they refer to (ON DELETE CASCADE)."
         )),
-        ('n' | 'd', _) => Finding::note(Check::References, found)
-            .meaning(format!("PostgreSQL clears its column when the {what} goes (ON DELETE SET).")),
-        (_, Some(rows)) if rows > 0 => {
+        (Some(on_delete), _) => Finding::note(Check::References, found).meaning(format!(
+            "Its column is {} when the {what} goes (ON DELETE {}).",
+            on_delete.effect(),
+            on_delete.sql()
+        )),
+        (None, Some(rows)) if rows > 0 => {
             let (verb, they) = if rows == 1 { ("refers", "it") } else { ("refer", "them") };
             Finding::problem(
                 Check::References,
@@ -66,7 +70,7 @@ fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
             .sql(format!("SELECT * FROM {table} WHERE {column} IN (SELECT {to_column} FROM {to_table} WHERE {});", spent(*to)))
             .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
         }
-        (_, rows) => {
+        (None, rows) => {
             let now =
                 if rows.is_some() || *to == TableRole::Application { "" } else { " None is in the way now." };
             let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };

@@ -10,6 +10,7 @@ mod confidential;
 mod engine;
 pub mod health;
 mod inventory;
+mod on_delete;
 mod policy;
 mod provider;
 mod sweep;
@@ -26,6 +27,7 @@ pub use column::{
 pub use confidential::announces_secret;
 pub use engine::Engine;
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
+pub use on_delete::{ForeignRows, OnDelete};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
-use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, Key, Policy, Strategy};
+use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Policy, Strategy};
 
 /// One broken rail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,17 +115,6 @@ impl Violation {
     }
 }
 
-/// Rows of foreign tables that keep an application from being deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocker {
-    /// The referring table.
-    pub table: String,
-    /// The foreign key.
-    pub constraint: String,
-    /// How many rows.
-    pub rows: u64,
-}
-
 /// A plan that may not be executed. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -142,8 +131,8 @@ pub struct Rails<'a> {
     pub protected: &'a BTreeSet<ClientId>,
     /// `--allow`.
     pub allow: &'a BTreeSet<Allow>,
-    /// Foreign rows in the way of deletions, by the application's key.
-    pub blockers: &'a BTreeMap<Key, Vec<Blocker>>,
+    /// Rows of other tables that refer to what is deleted, by the application's key.
+    pub foreign: &'a BTreeMap<Key, Vec<ForeignRows>>,
 }
 
 impl Rails<'_> {
@@ -179,9 +168,10 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                 if !allowed {
                     deletions += 1;
                 }
-                for blocker in rails.blockers.get(&row.key).into_iter().flatten() {
-                    let Blocker { table, constraint, rows } = blocker.clone();
-                    let client_id = row.client_id.clone();
+                let foreign = rails.foreign.get(&row.key).into_iter().flatten();
+                for rows in foreign.filter(|rows| rows.blocks) {
+                    let ForeignRows { table, constraint, rows, .. } = rows.clone();
+                    let (client_id, rows) = (row.client_id.clone(), rows.unwrap_or_default());
                     violations.push(Violation::Referenced { client_id, table, constraint, rows });
                 }
             }

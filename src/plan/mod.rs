@@ -20,7 +20,9 @@ pub use finding::{Finding, FindingCause};
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 
-use crate::model::{Actual, ClientId, Declared, Dependents, Desired, Key, Policy, Provider, Prune, Stored};
+use crate::model::{
+    Actual, ClientId, Declared, Dependents, Desired, ForeignRows, Key, Policy, Provider, Prune, Stored,
+};
 
 /// What is known of a declared plain-text secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +121,18 @@ impl Plan {
             }
         }
         self.counted_at = Some(counted_at);
+        self
+    }
+
+    /// Fills in which rows of other tables go, or are changed, with the applications to delete.
+    #[must_use]
+    pub fn with_foreign_rows(mut self, foreign: &BTreeMap<Key, Vec<ForeignRows>>) -> Self {
+        for step in &mut self.steps {
+            if let Step::Delete { row, others, .. } = step {
+                let rows = foreign.get(&row.key).into_iter().flatten();
+                *others = rows.filter(|rows| !rows.blocks).cloned().collect();
+            }
+        }
         self
     }
 }
@@ -264,6 +278,7 @@ impl<'a> Planner<'a> {
                     name: stored.fields.name.clone(),
                     reason: DeleteReason::Removed,
                     dependents: Dependents::default(),
+                    others: Vec::new(),
                 };
                 deletions.insert(client_id.clone(), step);
             }
@@ -290,6 +305,7 @@ impl<'a> Planner<'a> {
                     name: unmanaged.name.clone(),
                     reason: DeleteReason::Pruned,
                     dependents: Dependents::default(),
+                    others: Vec::new(),
                 };
                 deletions.insert(unmanaged.client_id.clone(), step);
             } else {

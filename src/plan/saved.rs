@@ -81,6 +81,7 @@ fn step_of(step: &Step) -> Result<Value, serde_json::Error> {
     let mut step = serde_json::to_value(step)?;
     if let Some(step) = step.as_object_mut() {
         step.remove("dependents");
+        step.remove("others");
     }
     Ok(step)
 }
@@ -174,7 +175,13 @@ mod tests {
         let dependents = Dependents { access_tokens: tokens, ..Dependents::default() };
         let steps = vec![
             Step::Create { client_id: ClientId::new("batch"), fields },
-            Step::Delete { row, name: String::new(), reason: DeleteReason::Removed, dependents },
+            Step::Delete {
+                row,
+                name: String::new(),
+                reason: DeleteReason::Removed,
+                dependents,
+                others: Vec::new(),
+            },
         ];
         Plan { steps, ..Plan::default() }
     }

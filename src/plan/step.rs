@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Attribute, ClientId, Dependents, Field, Key};
+use crate::model::{Attribute, ClientId, Dependents, Field, ForeignRows, Key};
 
 /// How a secret gets its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -150,6 +150,9 @@ pub enum Step {
         reason: DeleteReason,
         /// What dies with it; filled in by [`Plan::with_dependents`](super::Plan::with_dependents).
         dependents: Dependents,
+        /// Rows of tables that are none of DOT's and that PostgreSQL deletes or changes with it. Filled in by
+        /// [`Plan::with_foreign_rows`](super::Plan::with_foreign_rows).
+        others: Vec<ForeignRows>,
     },
 }
 

@@ -6,12 +6,12 @@ mod rails;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::guard::{Blocker, Rails, Refusal, Violation, check};
+use super::guard::{Rails, Refusal, Violation, check};
 use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::model::{
-    Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, Limit, Origin, Ownership,
-    SecretDeclaration, StoredFields, Unmanaged, UserRef,
+    Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, ForeignRows, Limit,
+    OnDelete, Origin, Ownership, SecretDeclaration, StoredFields, Unmanaged, UserRef,
 };
 use crate::secret::Secret;
 

@@ -3,6 +3,7 @@
 //! Pure: plan in, styled text out. Secrets are words here, because the plan holds no others. Text from the database
 //! and the file is shown with its control characters escaped, so that a name cannot forge a line.
 
+mod outcome;
 mod reach;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::fmt::Write as _;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr as _;
 
+pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
@@ -151,7 +153,7 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
             paint(BOLD, name),
             paint(DIM, format_args!("(id {})", visible(row.key.as_str())))
         ),
-        Step::Delete { row, name: title, reason, dependents } => {
+        Step::Delete { row, name: title, reason, dependents, others } => {
             let why = match reason {
                 DeleteReason::Removed => "[[removed]]",
                 DeleteReason::Pruned => "not in the file, and prune asks",
@@ -164,7 +166,8 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
                 paint(DIM, format_args!("(id {})", visible(row.key.as_str()))),
                 if title.is_empty() { String::new() } else { format!("\"{}\", ", visible(title)) },
             );
-            writeln!(out, "    {}", dies_with(dependents))
+            let mut lines = dies_with(dependents, others).into_iter();
+            lines.try_for_each(|line| writeln!(out, "    {line}"))
         }
     };
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cleanup::Run;
 use super::plan::CleanupForecast;
 use crate::apply;
-use crate::model::{ClientId, Tally};
+use crate::model::{ClientId, ForeignRows, Tally};
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Step, Summary};
 use crate::sweep;
@@ -39,23 +39,24 @@ struct Document<'a> {
 #[derive(Debug)]
 pub struct Report<'a> {
     /// To the applications; `None`: there was nothing to do.
-    pub applied: Option<apply::Outcome>,
+    pub applied: Option<&'a apply::Outcome>,
     /// To the tokens; `None`: there was nothing to do.
     pub cleaned: Option<&'a sweep::Outcome>,
 }
 
 #[derive(Serialize)]
 struct OutcomeView<'a> {
-    applied: Option<AppliedView>,
+    applied: Option<AppliedView<'a>>,
     cleaned: Option<&'a Tally>,
     run: Option<Run<'a>>,
 }
 
 #[derive(Serialize)]
-struct AppliedView {
+struct AppliedView<'a> {
     #[serde(flatten)]
     done: Summary,
     dependents: u64,
+    others: &'a [ForeignRows],
 }
 
 #[derive(Serialize)]
@@ -112,7 +113,11 @@ pub fn render(
                 .collect(),
         }),
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
-            applied: applied.map(|apply::Outcome { done, dependents }| AppliedView { done, dependents }),
+            applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {
+                done: *done,
+                dependents: *dependents,
+                others,
+            }),
             cleaned: cleaned.map(|outcome| &outcome.deleted),
             run: cleaned.map(Run::from),
         }),

@@ -152,7 +152,10 @@ fn reach(step: &Step) -> Option<String> {
         Step::Update { dependents, .. } => {
             dependents.as_ref().map(|dependents: &Dependents| words(in_use(dependents)))
         }
-        Step::Delete { dependents, .. } => Some(words(dies_with(dependents))),
+        Step::Delete { dependents, others, .. } => {
+            let lines: Vec<String> = dies_with(dependents, others).into_iter().map(words).collect();
+            Some(lines.join("; "))
+        }
     }
 }
 

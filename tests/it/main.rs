@@ -54,6 +54,8 @@ mod pull_requests;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod references;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod rotate_secret;

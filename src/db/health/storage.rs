@@ -7,6 +7,7 @@ use tokio_postgres::{Error, GenericClient, Row};
 
 use super::{PARTS, oids, unsigned};
 use crate::db::layout::Layout;
+use crate::model::OnDelete;
 use crate::model::health::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 
 /// Every DOT table with its parts; without indexes, which [`add_indexes`] adds. Takes a reader's lock on each part for
@@ -148,7 +149,7 @@ pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<V
                               AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))), \
                     c.relkind = 'p', k.convalidated, k.confdeltype::text, c.reltuples::float8, \
                     (SELECT quote_ident(t.attname) FROM pg_attribute t WHERE t.attrelid = k.confrelid AND t.attnum = k.confkey[1]), \
-                    pg_table_size(k.conrelid) \
+                    pg_table_size(k.conrelid), a.attnotnull \
              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
              WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 2, 3, 1",
@@ -167,7 +168,8 @@ pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<V
                 indexed: row.get(5),
                 partitioned: row.get(6),
                 validated: row.get(7),
-                on_delete: row.get::<_, String>(8).chars().next().unwrap_or('a'),
+                on_delete: OnDelete::parse(row.get(8)),
+                not_null: row.get(12),
                 rows: estimate(row.get(9)),
                 to_column: row.get(10),
                 bytes: unsigned(row.get(11)),

@@ -6,7 +6,7 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
 
 use super::{Candidate, Column, Reference, Table, quote};
-use crate::model::{TableNames, TableRole};
+use crate::model::{OnDelete, TableNames, TableRole};
 
 pub(super) async fn find_tables(
     client: &impl GenericClient,
@@ -106,7 +106,7 @@ pub(super) async fn references(
     let rows = client
         .query_typed(
             "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
-                    k.confdeltype::text \
+                    k.confdeltype::text, f.attnotnull \
              FROM pg_catalog.pg_constraint k \
              JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -125,7 +125,8 @@ pub(super) async fn references(
             from_column: row.get(3),
             to: row.get(4),
             to_column: row.get(5),
-            on_delete: row.get::<_, String>(6).chars().next().unwrap_or('a'),
+            on_delete: OnDelete::parse(row.get(6)),
+            not_null: row.get(7),
         })
         .collect())
 }

@@ -7,7 +7,7 @@ use super::{TokensError, attempt};
 use crate::db::error::DbError;
 use crate::db::error::Meaning;
 use crate::db::layout::{Layout, Reference, Table};
-use crate::model::{Sweep, TableRole};
+use crate::model::{OnDelete, Sweep, TableRole};
 
 /// Switches the triggers of the transaction's statements off, those of foreign keys too.
 pub const SILENCE: &str = "SET LOCAL session_replication_role = replica";
@@ -131,7 +131,7 @@ impl Silent {
             if layout.role_of(reference.from).is_none() {
                 let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
                 reasons.push(Hindrance::here(what));
-            } else if reference.on_delete != 'a' || !key {
+            } else if reference.on_delete != OnDelete::NoAction || !key {
                 let what = format!("constraint {constraint} of {from} is not as DOT makes it");
                 reasons.push(Hindrance::here(what));
             }

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::model::TableRole;
+use crate::model::{OnDelete, TableRole};
 
 /// A DOT table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,8 +120,10 @@ pub struct Referrer {
     pub partitioned: bool,
     /// Whether its existing rows have been checked.
     pub validated: bool,
-    /// `ON DELETE`: `a` no action, `r` restrict, `c` cascade, `n` set null, `d` set default.
-    pub on_delete: char,
+    /// `ON DELETE`.
+    pub on_delete: OnDelete,
+    /// Whether the column takes no NULL.
+    pub not_null: bool,
     /// About how many rows the table has.
     pub rows: Option<u64>,
     /// Its size; of a partitioned table, nothing.

@@ -2,14 +2,19 @@
 
 use super::*;
 
+fn foreign(on_delete: OnDelete) -> ForeignRows {
+    let (table, column, constraint) = ("audit".to_owned(), "app".to_owned(), "fk".to_owned());
+    ForeignRows { table, column, constraint, on_delete, blocks: on_delete.blocks(false), rows: Some(7) }
+}
+
 fn refused(plan: &Plan, policy: &Policy, allow: &[Allow]) -> Vec<Violation> {
     let rails = Rails {
         policy,
         protected: &BTreeSet::from([id("guarded")]),
         allow: &allow.iter().cloned().collect(),
-        blockers: &BTreeMap::from([(
+        foreign: &BTreeMap::from([(
             Key::new("2"),
-            vec![Blocker { table: "audit".to_owned(), constraint: "fk".to_owned(), rows: 7 }],
+            vec![foreign(OnDelete::NoAction), foreign(OnDelete::Cascade)],
         )]),
     };
     check(plan, &rails).err().map_or_else(Vec::new, |Refusal { violations }| violations)

@@ -1,11 +1,47 @@
 //! Who depends on an application, in a line below what happens to it.
 
-use super::{grouped, plural};
-use crate::model::Dependents;
+use super::{grouped, plural, visible};
+use crate::model::{Dependents, ForeignRows, OnDelete};
 use crate::ui::{DIM, RED, YELLOW, paint};
 
-/// What is lost with an application.
-pub(in crate::ui) fn dies_with(dependents: &Dependents) -> String {
+/// What is lost with an application, a line for each kind.
+pub(in crate::ui) fn dies_with(dependents: &Dependents, others: &[ForeignRows]) -> Vec<String> {
+    let own = (dependents.rows() > 0 || others.is_empty()).then(|| dots_own(dependents));
+    let others = others.iter().map(|rows| format!("{} also {}", paint(RED, "!"), visible(&along(rows))));
+    own.into_iter().chain(others).collect()
+}
+
+/// What PostgreSQL does with rows of another table.
+fn along(rows: &ForeignRows) -> String {
+    let ForeignRows { table, column, constraint, on_delete, blocks: _, rows } = rows;
+    let (count, unknown) = match rows {
+        Some(rows) => (plural(*rows, "row"), ""),
+        None => ("rows".to_owned(), "; this role may not count them"),
+    };
+    let what = match on_delete {
+        OnDelete::NoAction | OnDelete::Restrict => format!("needs {count} of {table} gone"),
+        OnDelete::Cascade => format!("deletes {count} of {table}"),
+        OnDelete::SetNull => format!("sets {column} of {count} of {table} to NULL"),
+        OnDelete::SetDefault => format!("sets {column} of {count} of {table} to its default"),
+    };
+    format!("{what} (ON DELETE {}, {constraint}){unknown}", on_delete.sql())
+}
+
+/// The same, once it has happened.
+pub(super) fn went_along(rows: &ForeignRows) -> String {
+    let ForeignRows { table, column, constraint, on_delete, blocks: _, rows } = rows;
+    let count = rows.map_or_else(|| "An unknown number of rows".to_owned(), |rows| plural(rows, "row"));
+    let what = match on_delete {
+        OnDelete::NoAction | OnDelete::Restrict => "stayed".to_owned(),
+        OnDelete::Cascade => "deleted with it".to_owned(),
+        OnDelete::SetNull => format!("{column} set to NULL"),
+        OnDelete::SetDefault => format!("{column} set to its default"),
+    };
+    visible(&format!("{count} of {table}: {what} (ON DELETE {}, {constraint}).", on_delete.sql()))
+}
+
+/// Rows of DOT's own tables.
+fn dots_own(dependents: &Dependents) -> String {
     let Dependents {
         access_tokens,
         access_tokens_live,

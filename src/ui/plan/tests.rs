@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{ClientId, Key};
+use crate::model::{ClientId, ForeignRows, Key, OnDelete};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 
@@ -22,6 +22,19 @@ fn text(text: &str) -> Value {
 
 fn uris(uris: &[&str]) -> Value {
     Value::Uris(uris.iter().map(|uri| (*uri).to_owned()).collect())
+}
+
+/// Rows of other tables that go along.
+fn foreign() -> [ForeignRows; 2] {
+    let rows = |table: &str, on_delete, rows| ForeignRows {
+        table: table.to_owned(),
+        column: "app".to_owned(),
+        constraint: "app_fk".to_owned(),
+        on_delete,
+        blocks: false,
+        rows,
+    };
+    [rows("public.consent", OnDelete::Cascade, Some(210)), rows("audit", OnDelete::SetNull, None)]
 }
 
 /// A plan with every kind of step.
@@ -106,12 +119,14 @@ pub(in crate::ui) fn everything() -> Plan {
                     grants_live: 0,
                     users: 2,
                 },
+                others: foreign().into(),
             },
             Step::Delete {
                 row: row("16", "unused"),
                 name: String::new(),
                 reason: DeleteReason::Pruned,
                 dependents: Dependents::default(),
+                others: Vec::new(),
             },
         ],
         unchanged: vec![ClientId::new("same")],

@@ -25,6 +25,7 @@ fn deletions(count: usize, client_id: &str) -> Plan {
         name: client_id.to_owned(),
         reason: DeleteReason::Removed,
         dependents: Dependents::default(),
+        others: Vec::new(),
     };
     let steps = (0..count).map(step).collect();
     Plan { steps, total: count as u64, ..Plan::default() }
