@@ -6,12 +6,16 @@
 //! written and checked but before it commits, so that no cascade holds locks for long; the application row stays
 //! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
 
+pub mod commit;
 mod drain;
+mod keys;
+mod managed;
 mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use commit::Written;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
@@ -20,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
-use crate::db::ledger;
 use crate::db::lock::Blocked;
 use crate::db::patience::lock_timeout;
+use crate::db::{ledger, timeouts};
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, ForeignRows, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
@@ -129,9 +133,26 @@ pub enum ApplyError {
     /// A statement failed; everything was rolled back.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// New rows get keys that are taken; everything was rolled back.
+    #[error("{failed}")]
+    SequenceBehind {
+        /// The violation.
+        failed: DbError,
+        /// The statement that moves the sequence on.
+        cure: String,
+    },
+    /// The connection broke while COMMIT was under way, and it did not happen.
+    #[error("the connection was lost at COMMIT, and the server has rolled everything back")]
+    LostAtCommit(#[source] DbError),
     /// The connection broke while COMMIT was under way: it may or may not have happened.
     #[error("the connection was lost at COMMIT, so the changes may or may not have been made")]
-    Unknown(#[source] DbError),
+    Unknown {
+        /// How it broke.
+        #[source]
+        lost: DbError,
+        /// What would be there.
+        written: Box<Written>,
+    },
 }
 
 impl ApplyError {
@@ -141,8 +162,14 @@ impl ApplyError {
             |error: DbError| secrets.values().fold(error, |error, secret| error.without(secret.expose()));
         match self {
             Self::Database(error) => Self::Database(hide(error)),
-            Self::Unknown(error) => Self::Unknown(hide(error)),
-            other => other,
+            Self::SequenceBehind { failed, cure } => Self::SequenceBehind { failed: hide(failed), cure },
+            Self::LostAtCommit(error) => Self::LostAtCommit(hide(error)),
+            Self::Unknown { lost, written } => Self::Unknown { lost: hide(lost), written },
+            Self::Locked(_)
+            | Self::Stale(_)
+            | Self::Affected { .. }
+            | Self::Interrupted
+            | Self::Unsealed(_) => self,
         }
     }
 }
@@ -175,9 +202,8 @@ async fn execute(
 ) -> Result<Outcome, ApplyError> {
     let layout = request.layout;
     let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
-    // Waiting for the drain must not look like an abandoned session.
     transaction
-        .batch_execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .batch_execute(timeouts::OF_AN_APPLY)
         .await
         .map_err(DbError::during("starting the transaction"))?;
     take_lock(&transaction, request, on).await?;
@@ -193,7 +219,7 @@ async fn execute(
     create(&transaction, request, on).await?;
     if let Some(owner) = request.owner {
         let gone: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
-        ledger::record(&transaction, layout, owner, &managed(request.plan), &gone)
+        ledger::record(&transaction, layout, owner, &managed::managed(request.plan), &gone)
             .await
             .map_err(DbError::during("recording in the ledger what this file manages"))?;
     }
@@ -204,25 +230,17 @@ async fn execute(
         .map_err(DbError::during("checking the foreign keys"))?;
     let (dependents, others) = drain::delete(&transaction, drainer, request, on).await?;
     go_on(request)?;
+    let written = Box::new(commit::written(&transaction, request).await?);
     transaction.commit().await.map_err(|error| {
-        let lost = error.is_closed() || error.as_db_error().is_none();
-        let error = DbError::new("committing the changes", error);
-        if lost { ApplyError::Unknown(error) } else { ApplyError::Database(error) }
+        let lost = DbError::new("committing the changes", error);
+        // A server that ends the session here may have committed before: it waits for standbys afterwards.
+        if lost.is_connection_lost() {
+            ApplyError::Unknown { lost, written }
+        } else {
+            ApplyError::Database(lost)
+        }
     })?;
     Ok(Outcome { done: request.plan.summary(), dependents, others })
-}
-
-/// Applications that the file manages from now on, with whether it made them.
-fn managed(plan: &Plan) -> Vec<ledger::Managed<'_>> {
-    plan.steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Create { client_id, .. } => Some(ledger::Managed { client_id, created: true }),
-            Step::Update { client_id, .. } => Some(ledger::Managed { client_id, created: false }),
-            Step::Adopt { row } => Some(ledger::Managed { client_id: &row.client_id, created: false }),
-            Step::Delete { .. } => None,
-        })
-        .collect()
 }
 
 async fn take_lock(
@@ -359,7 +377,8 @@ async fn create(
             .collect::<Result<Vec<(Attribute, Cell<'_>)>, ApplyError>>()?;
         rows.push(NewApplication { client_id, cells });
     }
-    let inserted = applications::insert(transaction, request.layout, &rows).await?;
+    let inserted = applications::insert(transaction, request.layout, &rows).await;
+    let inserted = inserted.map_err(keys::insertion(request.layout.application()))?;
     affected(|| "creating applications".to_owned(), rows.len() as u64, inserted)?;
     for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
         on(Event::Executed(step));

@@ -3,6 +3,8 @@
 //! Lower modules have typed errors that say what was attempted, on what, and why it failed; they know neither hints
 //! nor exit codes. Both are added here. Knows no terminal.
 
+mod advice;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -10,9 +12,9 @@ use std::process::ExitCode;
 
 use crate::apply::ApplyError;
 use crate::conninfo::ConninfoError;
-use crate::db::connect::{Cause, ConnectError};
+use crate::db::connect::ConnectError;
 use crate::db::error::{DbError, Meaning};
-use crate::db::layout::{Candidate, LayoutError};
+use crate::db::layout::LayoutError;
 use crate::db::migrations::MigrateError;
 use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
@@ -111,6 +113,12 @@ impl Error {
         self.unknown_outcome
     }
 
+    /// Adds what to type where nobody knows what became of a COMMIT.
+    #[must_use]
+    pub fn hint_if_unknown(self, hint: &str) -> Self {
+        if self.unknown_outcome { self.hint(hint) } else { self }
+    }
+
     /// A failure after something was committed: no exit code that says "nothing was changed" fits any more.
     #[must_use]
     pub fn after_commit(self) -> Self {
@@ -166,50 +174,17 @@ impl StdError for Error {}
 
 impl From<LayoutError> for Error {
     fn from(error: LayoutError) -> Self {
-        match &error {
-            LayoutError::Missing { candidates, missing, .. } => {
-                let mut out = Self::from_source(Exit::Unreachable, &error);
-                if !candidates.is_empty() {
-                    out = out.hint(swapped(candidates));
-                }
-                if missing.len() > 1 {
-                    out = out
-                        .hint("run `python manage.py migrate oauth2_provider` in the Django project that owns the database")
-                        .hint("without Django: `oauthctl migrate --provider` makes the tables in an empty database");
-                }
-                out
+        let told = Self::from_source(Exit::Failed, &error);
+        match error {
+            LayoutError::Missing { missing, candidates, .. } => {
+                advice::missing(&missing, &candidates).into_iter().fold(told, Self::hint)
             }
             LayoutError::NotDot { .. } | LayoutError::NoKey { .. } => {
-                Self::from_source(Exit::Unreachable, &error)
-                    .hint("check [database] schema and [database.tables] in oauth.toml")
+                told.hint("check [database] schema and [database.tables] in oauth.toml")
             }
-            LayoutError::Database(_) => {
-                let LayoutError::Database(error) = error else {
-                    return Self::from_source(Exit::Failed, &error);
-                };
-                error.into()
-            }
+            LayoutError::Database(error) => error.into(),
         }
     }
-}
-
-/// How to name tables of other names, ready to be copied into the file.
-fn swapped(candidates: &[Candidate]) -> String {
-    let tables: Vec<String> = candidates
-        .iter()
-        .map(|Candidate { schema, name }| {
-            let quoted = |text: &str| toml_edit::Value::from(text).to_string();
-            format!(
-                "[database] schema = {}, [database.tables] application = {}",
-                quoted(schema),
-                quoted(name)
-            )
-        })
-        .collect();
-    format!(
-        "are the models swapped? A table that looks like it is there; name it and the others: {}",
-        tables.join("; or ")
-    )
 }
 
 impl From<ApplyError> for Error {
@@ -219,14 +194,24 @@ impl From<ApplyError> for Error {
                 let below = Self::from(error);
                 Self { message: format!("{below}; everything was rolled back"), ..below }
             }
+            ApplyError::SequenceBehind { failed, cure } => {
+                let message = format!("{failed}; everything was rolled back");
+                Self::new(Exit::Failed, message)
+                    .hint(
+                        "the sequence that makes the keys is behind the table, because rows were put in with keys of their own; move it \
+                         past them",
+                    )
+                    .hint(format!("in psql: {cure}"))
+                    .hint("or for all tables: `python manage.py sqlsequencereset oauth2_provider | python manage.py dbshell`")
+            }
+            ApplyError::LostAtCommit(_) => Self::from_source(Exit::Failed, &error)
+                .hint("nothing was changed; run it again when the server is there"),
             ApplyError::Locked(_) => Self::from_source(Exit::Locked, &error)
                 .hint("wait for it, or give it more time with --lock-timeout"),
             ApplyError::Stale(_) => Self::from_source(Exit::Stale, &error)
                 .hint("nothing was changed; run `oauthctl apply` again to see the new plan"),
-            ApplyError::Unknown(_) => {
-                let error = Self::from_source(Exit::Failed, &error);
-                Self { unknown_outcome: true, ..error }
-                    .hint("run `oauthctl plan`: no changes means that they were made")
+            ApplyError::Unknown { .. } => {
+                Self { unknown_outcome: true, ..Self::from_source(Exit::Failed, &error) }
             }
             ApplyError::Affected { .. } => Self::from_source(Exit::Failed, &error)
                 .hint("does a trigger or a row-level security policy on the table change what a write does?"),
@@ -258,7 +243,13 @@ impl From<DbError> for Error {
             _ => Exit::Failed,
         };
         let told = Self::from_source(exit, &error);
-        if *error.meaning() == Meaning::LockNotAvailable { told.hint(locked(&error)) } else { told }
+        if *error.meaning() == Meaning::LockNotAvailable {
+            return told.hint(locked(&error));
+        }
+        match advice::of(&error) {
+            Some(hint) => told.hint(hint),
+            None => told,
+        }
     }
 }
 
@@ -274,9 +265,9 @@ fn locked(error: &DbError) -> String {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         let out = Self::from_source(Exit::Unreachable, &error);
-        match error.failures().last().map(|failure| &failure.cause) {
-            Some(Cause::NoPassword) => out.hint("put it into PGPASSWORD or ~/.pgpass"),
-            _ => out,
+        match error.failures().last().and_then(|failure| advice::connecting(&failure.cause)) {
+            Some(hint) => out.hint(hint),
+            None => out,
         }
     }
 }
@@ -332,6 +323,9 @@ impl From<MigrateError> for Error {
                 .hint("wait for it, or give it more time with --lock-timeout"),
             MigrateError::Locked { .. } => Self::from_source(Exit::Locked, &error)
                 .hint("`oauthctl doctor` names the sessions that hold locks; --lock-timeout 1m waits longer"),
+            _ if advice::lacks_privilege(&error) => {
+                Self::from_source(Exit::Failed, &error).hint(advice::MIGRATOR)
+            }
             MigrateError::Database(_) => match error {
                 MigrateError::Database(error) => error.into(),
                 other => Self::from_source(Exit::Failed, &other),

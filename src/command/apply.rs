@@ -10,6 +10,7 @@ use super::history::History;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
 use super::session::Session;
+use super::{unanswered, writable};
 use crate::apply::{ApplyError, Event, Outcome, Request};
 use crate::db::error::Meaning;
 use crate::db::ledger::Owner;
@@ -72,6 +73,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         finish(session, &prepared, &Done::default())?;
         return Ok(Exit::Done);
     }
+    writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.plan)?;
     confirm(session, &args.consent, "apply", &question(&prepared.plan, expired)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
@@ -112,7 +114,7 @@ async fn reconcile_and_clean(
     run: Option<i64>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, consent, prepared, run).await?;
+    done.applied = execute(session, consent, prepared, run, unanswered::PLAN_TELLS).await?;
     if done.applied.is_some() {
         verify(session, scope, prepared).await?;
     }
@@ -189,12 +191,14 @@ pub(super) async fn confirm(
     }
 }
 
-/// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write.
+/// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write. `unknown`: how to find out what
+/// became of a COMMIT without an answer.
 pub(super) async fn execute(
     session: &mut Session,
     args: &ConsentArgs,
     prepared: &Prepared,
     run: Option<i64>,
+    unknown: &str,
 ) -> Result<Option<Outcome>, Error> {
     if prepared.plan.is_empty() {
         return Ok(None);
@@ -206,6 +210,7 @@ pub(super) async fn execute(
         _ => None,
     };
     let outcome = write(session, prepared, &sealed, run).await;
+    let outcome = outcome.map_err(|error| error.hint_if_unknown(unknown));
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }
 
@@ -275,6 +280,7 @@ pub async fn write(
     };
     let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
     drop(guards);
+    let outcome = unanswered::resolve(session, prepared, outcome).await;
     outcome.map_err(|error| failure(session, error, drained))
 }
 

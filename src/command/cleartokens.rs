@@ -12,6 +12,7 @@ use super::cleanup;
 use super::history::History;
 use super::reconcile::{available, database_now, parse_allow, parse_instant, refused, rfc3339};
 use super::session::{Connected, Session};
+use super::{reading, writable};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
 use crate::db::patience::Reading;
@@ -211,6 +212,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     if args.dry_run {
         return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
     }
+    writable::require(&connected).await?;
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
         Manner::Bar => interrupted.or(count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
@@ -239,7 +241,7 @@ async fn reach(
     let connected = session.connect(&config.database, "cleartokens", connections(policy)).await?;
     let as_of = match as_of {
         Some(instant) => instant,
-        None => database_now(&connected.database.get().await?).await?,
+        None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
     };
     warn(session, &connected, policy).await?;
     Ok((connected, as_of))
@@ -318,6 +320,7 @@ async fn dry_run(
         }
     };
     session.answer(&text)?;
+    writable::warn(session, connected, "a run").await?;
     for refusal in refusals {
         session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
         if let Some(remedy) = refusal.remedy() {

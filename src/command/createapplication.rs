@@ -12,6 +12,7 @@ use super::history::History;
 use super::import;
 use super::reconcile::{self, Prepared, with_only};
 use super::session::{Connected, Session};
+use super::writable;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
@@ -133,6 +134,7 @@ async fn prepare(
 ) -> Result<Option<Prepared>, Error> {
     let connected = session.connect(&file.database, "createapplication", 3).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
+    writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
     match plan(&connected, &config).await? {
         Ok(plan) => {
@@ -179,6 +181,11 @@ async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Sec
     let history = History::begin(session, &prepared.connected, &prepared.config, "createapplication").await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
     let result = super::apply::write(session, prepared, &sealed, None).await;
+    let result = result.map_err(|error| {
+        let names: Vec<String> =
+            prepared.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();
+        error.hint_if_unknown(&format!("`oauthctl show {}`: if it is there, it was created", names.join(" ")))
+    });
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;
     if let Err(error) = result {

@@ -12,7 +12,7 @@ use super::look::{look, try_look};
 use super::session::{Session, variable};
 use crate::config::{Config, duration};
 use crate::db::error::DbError;
-use crate::db::health::{beside, server, storage};
+use crate::db::health::{beside, sequences, server, storage};
 use crate::db::layout::{Layout, LayoutError};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
@@ -164,6 +164,10 @@ async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArg
             server::privileges(client, &layout, &asked, role).await
         })
         .await?,
+        sequences: look(snapshot, "looking at the sequences", async |client| {
+            sequences::behind(client, &layout).await
+        })
+        .await?,
         storage: look(snapshot, "looking at the tables and their indexes", async |client| {
             let mut tables = storage::storage(client, &layout, role).await?;
             storage::add_indexes(client, &mut tables).await?;
@@ -228,6 +232,7 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         schema: Err(missing),
         django: not(),
         privileges: not(),
+        sequences: not(),
         storage: not(),
         autovacuum: not(),
         referrers: not(),

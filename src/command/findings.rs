@@ -4,9 +4,9 @@
 
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
-use crate::model::{Attribute, Field, UserRef};
+use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
 use crate::plan::{Finding, FindingCause};
-use crate::rules::Violation;
+use crate::rules::{Reason, Violation};
 
 /// The findings in the order of the planner. `owner`: what the ledger calls the file.
 pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Problems {
@@ -47,7 +47,13 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
     };
     let problem = Problem::error("database", message);
     match cause {
-        FindingCause::Rule(violation) => config::rule_problem(violation, &config.provider),
+        FindingCause::Rule(violation) => {
+            let problem = config::rule_problem(violation, &config.provider);
+            match signing_hash(config, client_id, violation) {
+                Some(way_out) => problem.hint(way_out),
+                None => problem,
+            }
+        }
         FindingCause::OwnedByAnother { owner: other } => problem.hint(format!(
             "if that is this file under another name, say so once: UPDATE oauthctl.managed_application SET owner = {} \
              WHERE owner = {}",
@@ -78,6 +84,12 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::NoSuchUser(UserRef::Key(_)) => problem.hint(
             "`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out",
         ),
+        FindingCause::NoUsernames { .. } => {
+            problem.hint("write the primary key of the user: for example `user = \"1\"`")
+        }
+        FindingCause::NoSuchKey { table, .. } => {
+            problem.hint(format!("`user` is a primary key of {table}; write one that is there, or leave `user` out"))
+        }
         FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
         FindingCause::RenameCollision { .. } => {
             problem.hint("if it has been renamed already, delete this table; else remove one of the two first")
@@ -86,6 +98,24 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
             problem.hint("leave it to Django, or to a default in the database")
         }
         _ => problem,
+    }
+}
+
+/// The way from a stored hash to a key that can sign, where the file has everything else: the hash is in the row.
+fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) -> Option<String> {
+    let Violation { field, reason, index: _ } = violation;
+    if *reason != Reason::Hs256NeedsPlainSecret || *field != Field::ClientSecret.key() {
+        return None;
+    }
+    let application = &config.desired.applications.get(client_id)?.application;
+    match &application.client_secret {
+        // The file's own text or hash is at fault, not the row.
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_)) => None,
+        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => Some(format!(
+            "the secret that is stored is a hash and cannot be read back: declare the secret with {{ env = \"NAME\" }} or \
+             {{ file = \"PATH\" }}; or leave `algorithm` out, apply with hash_client_secret = false, run \
+             `oauthctl rotate-secret {client_id}`, and then put `algorithm` back"
+        )),
     }
 }
 

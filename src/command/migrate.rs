@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::session::Session;
+use super::writable;
+use crate::db;
 use crate::db::migrations::{self, Migrated};
 use crate::error::{Error, Exit};
 
@@ -37,6 +39,9 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     // Held until the end: the embedded server stops with its last user.
     let (database, _embedded) = session.open(&config, "migrate", 1).await?;
     let mut client = database.get().await?;
+    if let Some(why) = db::writable::look(&**client).await? {
+        return Err(writable::refused(&why));
+    }
     if args.what.provider {
         let schema = config.tables.schema.as_deref().unwrap_or("public");
         let migrated = migrations::migrate_provider(&mut client, schema, session.global.lock_timeout).await?;

@@ -23,6 +23,7 @@ pub mod look;
 pub mod man;
 pub mod migrate;
 pub mod plan;
+mod reading;
 pub mod reconcile;
 mod rewriting;
 pub mod rotate_secret;
@@ -31,7 +32,9 @@ pub mod schema;
 pub mod session;
 pub mod show;
 pub mod status;
+mod unanswered;
 pub mod validate;
+mod writable;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +42,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration;
+use crate::db::notices;
 use crate::error::{Error, Exit};
 use crate::ui::Color;
 use session::Session;
@@ -195,6 +199,14 @@ pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     if session.global.format == Format::Markdown && !matches!(verb, Verb::Plan(_)) {
         return Err(Error::usage("--format markdown is for `plan`"));
     }
+    let result = start(session, verb);
+    for warning in notices::take() {
+        session.ui.warning(format_args!("{warning}."));
+    }
+    result
+}
+
+fn start(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     match verb {
         Verb::Init(args) => init::run(session, args),
         Verb::Validate(args) => validate::run(session, args),

@@ -9,6 +9,7 @@ use super::Format;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
 use super::session::Session;
+use super::writable;
 use crate::error::{Error, Exit};
 use crate::ui::plan::{Detail, render, render_refusal};
 use crate::ui::{plan_json, plan_markdown};
@@ -37,6 +38,9 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
     let prepared = reconcile::prepare(session, &args.scope, "plan").await?;
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;
+    }
+    if !prepared.plan.is_empty() || prepared.expired() > 0 {
+        writable::warn(session, &prepared.connected, "apply").await?;
     }
     let Prepared { plan, forecast, refusal, .. } = prepared;
     let json = || {

@@ -8,6 +8,7 @@ use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::{Connected, Session};
+use super::writable;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
@@ -47,6 +48,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
         plan = plan(session, &connected, &config) => plan?,
         exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
     };
+    writable::require(&connected).await?;
     apply::check_delivery(session, &args.consent, &plan)?;
     let is_json = session.global.format == Format::Json;
     if !is_json {
@@ -61,11 +63,17 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     }
     let name = visible(client_id.as_str());
     apply::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?")).await?;
+    let began = reconcile::database_now(&connected.database.get().await?).await?;
     let (sweeps, forecast, refusal) = (Vec::new(), None, None);
     let prepared = Prepared { connected, config, plan, sweeps, forecast, refusal };
     let history = History::begin(session, &prepared.connected, &prepared.config, "rotate-secret").await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
-    let result = apply::execute(session, &args.consent, &prepared, None).await;
+    let unknown = format!(
+        "`oauthctl show {name}`: if `updated` is {} or later, the new secret is stored, else the old one is valid; `{{ file = … }}` \
+         with the new secret in oauth.toml lets `oauthctl plan` compare the two",
+        reconcile::rfc3339(began)
+    );
+    let result = apply::execute(session, &args.consent, &prepared, None, &unknown).await;
     let done = result.as_ref().ok().cloned().flatten();
     let counts = serde_json::json!({ "applications": done.as_ref().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;

@@ -4,13 +4,18 @@
 //! `Debug`. So nothing of them is kept but SQLSTATE, message, names, and the details that cannot hold values. The
 //! meanings follow PostgreSQL's appendix "Error Codes". Knows no exit code and no hint of ours.
 
+mod last_words;
+mod words;
+
 use std::time::Duration;
 
-use tokio_postgres::error::DbError as ServerError;
+use tokio_postgres::error::{DbError as ServerError, Severity};
 
 use super::connect::ConnectError;
 use super::lock::Blocked;
-use crate::hasher::Algorithm;
+pub(super) use last_words::{forget_old_words, hear};
+pub(super) use words::tidy;
+use words::{detail, hashes_left_out, message};
 
 /// A database error with what was attempted. Its `Display` is one sentence, and the server's detail where there is
 /// one.
@@ -63,6 +68,13 @@ pub enum Meaning {
     Other,
 }
 
+impl Meaning {
+    /// Whether there is no session any more, or none that could be used.
+    const fn ends_session(&self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::AdminShutdown | Self::Unreachable | Self::LoginRefused)
+    }
+}
+
 /// A violated constraint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraint {
@@ -89,6 +101,9 @@ impl DbError {
         }
         let text = error.to_string();
         let lost = error.is_closed() || text == IO_ERROR;
+        if lost && let Some(last) = last_words::recall() {
+            return Self(Box::new(Inner { attempted, ..*last.0 }));
+        }
         let message = source.map_or(text, |source| tidy(&source.to_string()));
         let meaning = if lost { Meaning::ConnectionLost } else { Meaning::Other };
         Self(Box::new(Inner {
@@ -134,7 +149,12 @@ impl DbError {
 
     fn from_server(attempted: Option<String>, server: &ServerError) -> Self {
         let sqlstate = server.code().code();
-        let meaning = meaning(sqlstate, server);
+        let ends_session = matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        let meaning = match meaning(sqlstate, server) {
+            // A recovery conflict, a pooler's veto: whatever it is, the session is over.
+            meaning if ends_session && !meaning.ends_session() => Meaning::ConnectionLost,
+            meaning => meaning,
+        };
         Self(Box::new(Inner {
             attempted,
             transient: is_transient(&meaning),
@@ -265,8 +285,9 @@ fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
         "23503" => Meaning::ForeignKeyViolation(constraint()),
         "23505" => Meaning::UniqueViolation(constraint()),
         "57P01" => Meaning::AdminShutdown,
-        // A crash of another backend, and the two idle time-outs: the server has closed the connection.
-        "57P02" | "57P05" | "25P03" => Meaning::ConnectionLost,
+        // A crash of another backend, a dropped database, and the time-outs of sessions and transactions: the server has
+        // closed the connection.
+        "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => Meaning::ConnectionLost,
         "57P03" | "53300" => Meaning::Unreachable,
         "3D000" => Meaning::LoginRefused,
         code if code.starts_with("08") => Meaning::ConnectionLost,
@@ -285,77 +306,4 @@ const fn is_transient(meaning: &Meaning) -> bool {
             | Meaning::AdminShutdown
             | Meaning::ConnectionLost
     )
-}
-
-/// Class 22 (data exceptions) quotes the value that it does not like, and a trigger quotes whatever its author thought of.
-fn message(server: &ServerError) -> String {
-    let text = hashes_left_out(server.message());
-    if !server.code().code().starts_with("22") {
-        return text;
-    }
-    match (text.find('"'), text.rfind('"')) {
-        (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &text[..first], &text[last + 1..]),
-        _ => text,
-    }
-}
-
-/// A text without what follows the name of a password hasher.
-fn hashes_left_out(text: &str) -> String {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')');
-    Algorithm::ALL.iter().fold(text.to_owned(), |text, algorithm| {
-        let start = format!("{}$", algorithm.name());
-        let mut parts = text.split(start.as_str());
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |shown, part| {
-            format!("{shown}{start}…{}", &part[part.find(ends).unwrap_or(part.len())..])
-        })
-    })
-}
-
-/// Of the other classes, some put values into the detail: data exceptions, constraints, and whatever a trigger raises.
-fn detail(server: &ServerError) -> Option<&str> {
-    const WITHOUT_VALUES: [&str; 12] =
-        ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "55", "57"];
-    let class = server.code().code().get(..2).unwrap_or_default();
-    server.detail().filter(|_| WITHOUT_VALUES.contains(&class))
-}
-
-/// An error of the operating system as a part of our sentence: without its number, starting in lower case.
-pub(super) fn tidy(text: &str) -> String {
-    let text = match text.rfind(" (os error ") {
-        Some(at) => &text[..at],
-        None => text,
-    };
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        // "I/O error" and "TLS" stay.
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{hashes_left_out, tidy};
-
-    #[test]
-    fn hashes_in_messages_are_left_out() {
-        for (said, shown) in [
-            ("no: (1,web,,\"pbkdf2_sha256$1$salt$aGFzaA==\",t)", "no: (1,web,,\"pbkdf2_sha256$…\",t)"),
-            ("argon2$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA", "argon2$…"),
-            ("pbkdf2_sha1$1$a$b and bcrypt_sha256$$2b$04$x, no", "pbkdf2_sha1$… and bcrypt_sha256$… no"),
-            ("a relation \"argon2\" costs 5$", "a relation \"argon2\" costs 5$"),
-        ] {
-            assert_eq!(hashes_left_out(said), shown);
-        }
-    }
-
-    #[test]
-    fn system_errors_become_parts_of_a_sentence() {
-        assert_eq!(tidy("Connection refused (os error 111)"), "connection refused");
-        assert_eq!(tidy("TLS handshake"), "TLS handshake");
-        assert_eq!(tidy(""), "");
-    }
 }

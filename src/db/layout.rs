@@ -81,6 +81,18 @@ impl Table {
         self.columns.get(&self.key).map_or("bigint", |column| column.sql_type.as_str())
     }
 
+    /// The statement that moves the sequence of the key past every row.
+    #[must_use]
+    pub fn next_key_past_all(&self) -> String {
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let (table, key) = (self.sql(), self.key_sql());
+        format!(
+            "SELECT setval(pg_get_serial_sequence({}, {}), (SELECT max({key}) FROM {table}));",
+            literal(&table),
+            literal(&self.key)
+        )
+    }
+
     /// Whether there is such a column.
     #[must_use]
     pub fn has(&self, column: &str) -> bool {

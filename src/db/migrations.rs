@@ -19,7 +19,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Transaction};
 
 use super::error::DbError;
-use super::patience;
+use super::{patience, timeouts};
 use within::Within;
 
 mod within;
@@ -161,8 +161,7 @@ async fn begin(client: &mut Client, limit: Duration) -> Result<Transaction<'_>, 
     let began = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await;
     let transaction = began.map_err(database(attempted))?;
     // Waiting for the lock must not look like an abandoned session.
-    let settings =
-        format!("SET LOCAL idle_in_transaction_session_timeout = 0; {}", patience::lock_timeout(limit));
+    let settings = format!("{}; {}", timeouts::OF_AN_APPLY, patience::lock_timeout(limit));
     transaction.batch_execute(&settings).await.map_err(database(attempted))?;
     Ok(transaction)
 }

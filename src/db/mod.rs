@@ -19,10 +19,14 @@ pub mod layout;
 pub mod ledger;
 pub mod lock;
 pub mod migrations;
+pub mod notices;
 pub mod patience;
 pub mod replication;
+pub mod timeouts;
 pub mod tls;
 pub mod tokens;
+pub mod transaction;
+pub mod writable;
 
 /// A value, and the type that it is sent as.
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);

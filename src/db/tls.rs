@@ -22,7 +22,8 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, SupportedProtocolVersion};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::conninfo::{Revocations, Root, SslMode, Tls, TlsVersion};
@@ -82,9 +83,11 @@ pub fn connector(tls: &Tls) -> Result<MakeRustlsConnect, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match client_certificate(tls)? {
-        Some((file, chain, key)) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| TlsError::File { role: "client certificate", file, what: error.to_string() })?,
+        Some((file, chain, key)) => {
+            let identity = client_identity(&builder.crypto_provider().clone(), chain, key)
+                .map_err(|error| broken("client certificate", &file, identity_text(&error)))?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
         None => builder.with_no_client_auth(),
     };
     config.enable_sni = tls.sni;
@@ -174,6 +177,34 @@ fn client_certificate(
         return Err(broken("client certificate", file, "there is no private key beside it (sslkey)"));
     };
     Ok(Some((file.clone(), chain, private_key(key)?)))
+}
+
+/// The certificate with its key, which have to belong together. rustls reads no certificate of X.509 version 1, so there
+/// the keys are compared here.
+fn client_identity(
+    provider: &CryptoProvider,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    let identity = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
+    let certificate = identity.end_entity_cert()?;
+    let matching = match version1::public_key(certificate) {
+        Some(public) => identity.key.public_key().is_none_or(|key| key.as_ref() == public),
+        None => match identity.keys_match() {
+            // As in rustls: keys that cannot be compared are no error.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => true,
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => false,
+            Err(other) => return Err(other),
+        },
+    };
+    if matching { Ok(identity) } else { Err(InconsistentKeys::KeyMismatch.into()) }
+}
+
+fn identity_text(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => "the private key is not that of the certificate".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -1,7 +1,7 @@
 //! The way to the server, and the server.
 
-use super::{Check, Finding, Purpose, Terms};
-use crate::model::health::{Encryption, Server};
+use super::{Check, Finding, Purpose, Terms, sentence};
+use crate::model::health::{Encryption, ReadOnly, Server, SetBy};
 
 /// The way there.
 pub(super) fn check(server: &Server, tls: Option<&Encryption>) -> Vec<Finding> {
@@ -31,14 +31,34 @@ fn is_loopback(address: &str) -> bool {
 /// Who answered.
 pub(super) fn server(server: &Server, terms: &Terms) -> Vec<Finding> {
     let mut findings = vec![engine(server, terms)];
-    if server.standby && terms.purposes.iter().any(|purpose| *purpose != Purpose::Plan) {
-        findings.push(
-            Finding::problem(Check::Server, "This server is a standby, so nothing can be written.")
-                .meaning("`plan` and `status` work here; `apply` and `cleartokens` need the primary.")
-                .shell("export PGTARGETSESSIONATTRS=primary   # and name all hosts in PGHOST"),
-        );
-    }
+    let writes = terms.purposes.iter().any(|purpose| *purpose != Purpose::Plan);
+    findings.extend(server.read_only.as_ref().filter(|_| writes).map(read_only));
+    findings.extend(encoding(&server.encoding));
     findings
+}
+
+fn read_only(why: &ReadOnly) -> Finding {
+    let finding = Finding::problem(Check::Server, sentence(&why.to_string()))
+        .meaning("`plan` and `status` work here; `apply`, `createapplication`, `rotate-secret` and `cleartokens` do not.");
+    match (why, why.statement()) {
+        (_, Some(statement)) => finding.sql(statement),
+        (ReadOnly::ByDefault(SetBy::Client), None) => finding.shell("unset PGOPTIONS"),
+        (_, None) => finding.shell("export PGTARGETSESSIONATTRS=read-write   # and name all hosts in PGHOST"),
+    }
+}
+
+/// Not every text of the file can be stored in every encoding.
+fn encoding(encoding: &str) -> Option<Finding> {
+    let meaning = match encoding {
+        "UTF8" | "" => return None,
+        "SQL_ASCII" => {
+            "PostgreSQL checks no text here: what is not UTF-8 in a row fails when oauthctl reads it."
+        }
+        _ => {
+            "Texts of the file that this encoding lacks cannot be stored: `apply` fails then, and nothing is changed."
+        }
+    };
+    Some(Finding::note(Check::Server, format!("The database's encoding is {encoding}.")).meaning(meaning))
 }
 
 fn engine(server: &Server, terms: &Terms) -> Finding {

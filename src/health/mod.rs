@@ -10,6 +10,7 @@ mod indexes;
 mod privileges;
 mod references;
 mod schema;
+mod sequences;
 pub mod status;
 mod vacuum;
 
@@ -23,8 +24,8 @@ use serde::Serialize;
 
 use crate::model::TableRole;
 use crate::model::health::{
-    Autovacuum, Beside, DjangoHint, Encryption, PreparedTransaction, Privileges, Referrer, Server, Slot,
-    Standby, Storage, Trigger,
+    Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
+    Server, Slot, Standby, Storage, Trigger,
 };
 
 /// How good or bad it is, best first.
@@ -51,6 +52,8 @@ pub enum Check {
     Schema,
     /// What the role may do.
     Privileges,
+    /// The sequences of the keys.
+    Sequences,
     /// The ledger.
     Ledger,
     /// Indexes.
@@ -80,6 +83,7 @@ impl Check {
             Self::Server => "server",
             Self::Schema => "schema",
             Self::Privileges => "privileges",
+            Self::Sequences => "sequences",
             Self::Ledger => "ledger",
             Self::Indexes => "indexes",
             Self::References => "references",
@@ -207,6 +211,8 @@ pub struct Facts {
     pub django: Look<DjangoHint>,
     /// What the role may do.
     pub privileges: Look<Privileges>,
+    /// Sequences that are behind their tables.
+    pub sequences: Look<Vec<LaggingSequence>>,
     /// Sizes, statistics and indexes.
     pub storage: Look<Vec<Storage>>,
     /// Settings of the server.
@@ -291,6 +297,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         }
     }
     look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
+    look(all, Check::Sequences, &facts.sequences, |behind| sequences::check(behind));
     look(all, Check::Indexes, &facts.storage, |tables| {
         indexes::check(tables, facts.referrers.as_deref().unwrap_or_default())
     });

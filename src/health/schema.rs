@@ -36,16 +36,22 @@ impl Generation {
     }
 }
 
-/// The first column of a generation, by table.
-const FEATURES: [(TableRole, &str, Generation); 9] = [
+/// The columns that a generation brought, by table.
+const FEATURES: [(TableRole, &str, Generation); 15] = [
     (TableRole::Application, "post_logout_redirect_uris", Generation::V2_3),
+    (TableRole::Application, "allowed_origins", Generation::V2_4),
     (TableRole::Application, "hash_client_secret", Generation::V2_4),
     (TableRole::Application, "registration_source", Generation::V3_4),
+    (TableRole::Application, "cimd_expires_at", Generation::V3_4),
     (TableRole::Application, "client_jwks", Generation::Main),
+    (TableRole::Application, "client_jwks_uri", Generation::Main),
+    (TableRole::Application, "require_pushed_authorization_requests", Generation::Main),
+    (TableRole::Application, "token_endpoint_auth_method", Generation::Main),
     (TableRole::AccessToken, "token_checksum", Generation::V3_0),
     (TableRole::AccessToken, "resource", Generation::V3_4),
     (TableRole::RefreshToken, "token_family", Generation::V3_0),
     (TableRole::RefreshToken, "token_checksum", Generation::V3_4),
+    (TableRole::RefreshToken, "resource", Generation::V3_4),
     (TableRole::Grant, "resource", Generation::V3_4),
 ];
 
@@ -91,8 +97,8 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
         .collect();
     if !behind.is_empty() {
         findings.push(
-            Finding::note(Check::Schema, format!("Some tables are behind the others: no {}.", listed(&behind)))
-                .meaning("oauthctl works with the columns that are there. DOT's migrations leave swapped models alone: their app needs migrations of its own.")
+            Finding::problem(Check::Schema, format!("Some tables are behind the others: no {}.", listed(&behind)))
+                .meaning("oauthctl works with the columns that are there; Django reads every column of its models, so its requests fail (UndefinedColumn). DOT's migrations leave swapped models alone: their app needs migrations of its own.")
                 .shell("python manage.py makemigrations && python manage.py migrate"),
         );
     }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::model::Engine;
-use crate::model::health::{Index, LedgerRights, Part, Privilege, TableRights};
+use crate::model::health::{Index, LedgerRights, Part, Privilege, ReadOnly, TableRights};
 
 fn terms(purposes: &[Purpose]) -> Terms {
     Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_secs(300) }
@@ -50,7 +50,7 @@ fn the_way_to_the_server() {
 
 #[test]
 fn a_standby_serves_those_who_only_read() {
-    let standby = Server { standby: true, ..server() };
+    let standby = Server { read_only: Some(ReadOnly::Standby), ..server() };
     let verdict =
         |purposes: &[Purpose]| connection::server(&standby, &terms(purposes)).pop().map(|f| f.verdict);
     assert_eq!(verdict(&[Purpose::Plan]), Some(Verdict::Ok));

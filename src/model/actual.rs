@@ -185,6 +185,8 @@ pub struct Actual {
     pub total: u64,
     /// The users that the file refers to; absent: no such user.
     pub users: BTreeMap<UserRef, Key>,
+    /// The table of the users, where it has no `username`: `USERNAME_FIELD` is another column there.
+    pub nameless_users: Option<String>,
     /// What the ledger says; `None` without a ledger.
     pub ownership: Option<Ownership>,
 }

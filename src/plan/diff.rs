@@ -377,7 +377,7 @@ impl<'a> Check<'a> {
         if let Some(user) = user
             && !self.actual.users.contains_key(user)
         {
-            self.report(Some(Field::User), FindingCause::NoSuchUser(user.clone()));
+            self.report(Some(Field::User), no_such_user(user, self.actual.nameless_users.as_ref()));
         }
         self.findings.extend(columns::check(self.client_id, columns, self.actual));
     }
@@ -390,6 +390,17 @@ impl<'a> Check<'a> {
             UserRef::Key(_) => None,
         };
         Value::User { key: key.clone(), username }
+    }
+}
+
+/// Why nobody is found. `nameless`: the table of the users, where it has no names.
+fn no_such_user(user: &UserRef, nameless: Option<&String>) -> FindingCause {
+    match (user, nameless) {
+        (_, None) => FindingCause::NoSuchUser(user.clone()),
+        (UserRef::Username(_), Some(table)) => FindingCause::NoUsernames { table: table.clone() },
+        (UserRef::Key(key), Some(table)) => {
+            FindingCause::NoSuchKey { key: key.clone(), table: table.clone() }
+        }
     }
 }
 

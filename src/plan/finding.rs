@@ -39,6 +39,20 @@ pub enum FindingCause {
     /// There is no such user.
     #[error("user {0} does not exist")]
     NoSuchUser(UserRef),
+    /// Users have no names here, so nobody can be found by one.
+    #[error("{table} has no column `username`, so no user can be found by name")]
+    NoUsernames {
+        /// The table of the users.
+        table: String,
+    },
+    /// There is no such user, and users have no names here.
+    #[error("user {key} does not exist")]
+    NoSuchKey {
+        /// What was taken for a primary key.
+        key: String,
+        /// The table of the users.
+        table: String,
+    },
     /// The grant type came with a later DOT.
     #[error("this database does not know the grant type (it came with DOT {since})")]
     UnknownGrantType {

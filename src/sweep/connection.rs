@@ -17,6 +17,7 @@ use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
 use crate::db::replication::{self, Replication};
+use crate::db::timeouts;
 use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
 use crate::model::Key;
 
@@ -35,10 +36,6 @@ const MERGE: &str = "SET LOCAL enable_nestloop = off";
 const SEARCHING: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
     SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'; \
     SET LOCAL lock_timeout = '500ms'";
-
-/// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
-const TIMEOUTS: &str =
-    "SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// Well under PostgreSQL's `deadlock_timeout`: if this run is part of a cycle, it is the one that gives way.
 const BULK_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
@@ -84,6 +81,15 @@ impl Fault {
     pub(super) fn into_error(self) -> SweepError {
         match self {
             Self::Transient(_, error) | Self::Unseen(_, error) | Self::Fatal(error) => error,
+        }
+    }
+}
+
+impl From<SweepError> for Fault {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Tokens(error) => fault(error),
+            refused => Self::Fatal(refused),
         }
     }
 }
@@ -176,7 +182,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let began = client.build_transaction().read_only(true).start().await;
         let transaction = began.map_err(|source| database("beginning a search", source))?;
-        let begun = transaction.batch_execute(SEARCHING).await;
+        let begun = transaction.batch_execute(&format!("{SEARCHING}; {}", timeouts::OF_A_SEARCH)).await;
         begun.map_err(|source| database("beginning a search", source))?;
         let found = cleaner.search(&*transaction, window, most).await;
         // Not left to the drop, which would keep the table's lock until somebody uses the connection again.
@@ -223,7 +229,10 @@ impl<'a> Connection<'a> {
         let began = client.build_transaction().isolation_level(isolation).start().await;
         let transaction = began.map_err(|source| database("beginning a batch", source))?;
         transaction
-            .batch_execute(&format!("{PLANNING}; {joins}; {TIMEOUTS}; {lock_timeout}; {silence}"))
+            .batch_execute(&format!(
+                "{PLANNING}; {joins}; {}; {lock_timeout}; {silence}",
+                timeouts::OF_A_BATCH
+            ))
             .await
             .map_err(|source| database("beginning a batch", source))?;
         let taken = match way {

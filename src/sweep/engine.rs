@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
 
-use super::account::Account;
+use super::account::{Account, Remedy};
 use super::admission::{self, Admission};
-use super::connection::Fault;
+use super::connection::{Connection, Fault, fault};
 use super::job::Job;
 use super::worker::Worker;
-use super::{Event, Stop, SweepError, Wait, rewrite};
+use super::{Event, Pace, Stop, SweepError, Transient, Wait, rewrite};
 use crate::db::layout::Layout;
 use crate::db::tokens::{self, Cleaner, Window};
 use crate::model::{Category, Doomed, Sweep};
@@ -20,6 +20,14 @@ const LOOKS: u32 = 3;
 
 /// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
+
+/// What came of the looks before the first batch.
+enum Begun<'s> {
+    /// The run may begin.
+    Ready(Admission<'s>, Vec<Job<'s>>),
+    /// It ends before it has begun.
+    Ended(Stop),
+}
 
 /// A run.
 pub(super) struct Engine<'a> {
@@ -38,14 +46,14 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) async fn run(&mut self, layout: &Layout, sweeps: &[Sweep]) -> Result<Stop, SweepError> {
-        let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
-        let client = worker.connection.client().await.map_err(Fault::into_error)?;
-        let admitted = admission::admit(client, layout, sweeps, self.account.pace).await?;
-        let admission = admitted.map_err(|refused| refused.first)?;
+        let (admission, jobs) = match self.begin(layout, sweeps).await? {
+            Begun::Ready(admission, jobs) => (admission, jobs),
+            Begun::Ended(stop) => return Ok(stop),
+        };
         if let Some(rewrite) = &admission.rewrite {
+            let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
             return rewrite::run(&mut worker.connection, self.account, rewrite, sweeps).await;
         }
-        let jobs = self.prepare(layout, sweeps, &admission).await?;
         for job in &jobs {
             if let Some(stop) = self.sweep(job, None).await? {
                 return Ok(stop);
@@ -58,26 +66,25 @@ impl<'a> Engine<'a> {
         Ok(Stop::Finished)
     }
 
-    /// Writes the statements.
-    async fn prepare<'s>(
-        &mut self,
-        layout: &Layout,
-        sweeps: &'s [Sweep],
-        admission: &Admission<'_>,
-    ) -> Result<Vec<Job<'s>>, SweepError> {
-        let Some(worker) = self.workers.first_mut() else { return Ok(Vec::new()) };
-        let client = worker.connection.client().await.map_err(Fault::into_error)?;
-        let Admission { excluded, vetoes, silent, .. } = admission;
-        let mut jobs = Vec::with_capacity(sweeps.len());
-        for sweep in sweeps {
-            let Some(table) = layout.table(sweep.role()) else { continue };
-            let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
-                continue;
-            };
-            let rows = tokens::estimate(&***client, table).await?;
-            jobs.push(Job::new(sweep, cleaner, rows, self.account.pace, !*vetoes));
+    /// Looks whether the run may begin, and prepares it. A connection that is lost meanwhile is replaced: nothing has been
+    /// changed yet.
+    async fn begin<'s>(&mut self, layout: &'s Layout, sweeps: &'s [Sweep]) -> Result<Begun<'s>, SweepError> {
+        let account = self.account;
+        let (Some(worker), Some(first)) = (self.workers.first_mut(), sweeps.first()) else {
+            return Ok(Begun::Ended(Stop::Finished));
+        };
+        loop {
+            match look(&mut worker.connection, account.pace, layout, sweeps).await {
+                Ok((admission, jobs)) => return Ok(Begun::Ready(admission, jobs)),
+                Err(Fault::Transient(Transient::Disconnected, error)) => {
+                    let remedy = account.remedy(first, Transient::Disconnected, error, false).await?;
+                    if let Remedy::End(stop) = remedy {
+                        return Ok(Begun::Ended(stop));
+                    }
+                }
+                Err(fault) => return Err(fault.into_error()),
+            }
         }
-        Ok(jobs)
     }
 
     /// Looks once more at what was locked throughout, and at the ID tokens that this frees.
@@ -162,4 +169,27 @@ impl<'a> Engine<'a> {
         }
         Ok(None)
     }
+}
+
+/// Whether the run may begin, and the statements that it will use.
+async fn look<'s>(
+    connection: &mut Connection<'_>,
+    pace: &Pace,
+    layout: &'s Layout,
+    sweeps: &'s [Sweep],
+) -> Result<(Admission<'s>, Vec<Job<'s>>), Fault> {
+    let client = connection.client().await?;
+    let admitted = admission::admit(client, layout, sweeps, pace).await?;
+    let admission = admitted.map_err(|refused| Fault::Fatal(refused.first))?;
+    let Admission { excluded, vetoes, silent, .. } = &admission;
+    let mut jobs = Vec::with_capacity(sweeps.len());
+    for sweep in sweeps.iter().filter(|_| admission.rewrite.is_none()) {
+        let Some(table) = layout.table(sweep.role()) else { continue };
+        let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
+            continue;
+        };
+        let rows = tokens::estimate(&***client, table).await.map_err(fault)?;
+        jobs.push(Job::new(sweep, cleaner, rows, pace, !*vetoes));
+    }
+    Ok((admission, jobs))
 }

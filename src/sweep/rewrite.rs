@@ -12,11 +12,9 @@ use super::connection::{Connection, Fault, Verdict, database, fault};
 use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
+use crate::db::timeouts;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
 use crate::model::{Sweep, TableRole, Tally};
-
-/// While the lock is waited for, everybody else waits behind it.
-const TIMEOUTS: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// How often a step is told again while it lasts.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -96,7 +94,7 @@ async fn attempt(
     let canceller = (account.cancel)(client);
     let began = client.build_transaction().start().await;
     let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    let lock = format!("{TIMEOUTS}; {}", rewrite.lock());
+    let lock = format!("{}; {}", timeouts::OF_A_REWRITE, rewrite.lock());
     let locked = transaction.batch_execute(&lock).await;
     locked.map_err(|source| database("locking the token tables", source))?;
     rewrite.assert_same(&*transaction).await.map_err(fault)?;

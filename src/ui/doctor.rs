@@ -9,7 +9,7 @@ use super::grid::wrap;
 use super::plan::{plural, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 use crate::health::{Finding, Report, Verdict};
-use crate::model::health::{Encryption, Server};
+use crate::model::health::{Encryption, ReadOnly, Server};
 
 /// The version of the JSON document.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -115,7 +115,7 @@ pub fn json(
             database: &server.database,
             role: &server.role,
             superuser: server.superuser,
-            standby: server.standby,
+            standby: server.read_only == Some(ReadOnly::Standby),
             tls: encryption.map(|encryption| encryption.version.as_str()),
         }),
         findings: &report.findings,

@@ -48,9 +48,13 @@ mod ledger;
 #[cfg(test)]
 mod lint;
 #[cfg(test)]
+mod lost_answers;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod pull_requests;
+#[cfg(test)]
+mod read_only;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
@@ -63,6 +67,8 @@ mod rotate_secret;
 mod saved_plans;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod sqlstates;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
@@ -81,3 +87,4 @@ mod validate;
 mod validate_rules;
 #[cfg(test)]
 mod waiting;
+mod ways_out;

@@ -203,12 +203,16 @@ async fn client_certificates_end_as_with_psql() {
     let identity = authority.sign(&named("localhost", &["localhost"]));
     server.use_certificate(&identity.chain, &identity.key, &authority.pem);
     let mine = authority.sign(&named("cert", &[]));
+    let old = authority.sign_version1(&named("cert", &[]));
     let foreign = Authority::new("Somebody else").sign(&named("cert", &[]));
     let mut table = heading(&MODES);
     for user in ["cert", "cert_any"] {
-        for (title, identity) in
-            [("none", None), ("of its own", Some(&mine)), ("of a stranger", Some(&foreign))]
-        {
+        for (title, identity) in [
+            ("none", None),
+            ("of its own", Some(&mine)),
+            ("of X.509 version 1", Some(&old)),
+            ("of a stranger", Some(&foreign)),
+        ] {
             let client = Client::new();
             let mut conninfo = to(&server, user);
             write!(conninfo, " sslrootcert={}", client.file("authority.pem", &authority.pem)).unwrap();
@@ -350,9 +354,36 @@ async fn what_is_wrong_with_the_certificate_is_said() {
         "encrypted.key",
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
     );
+    let old = client.file("old.crt", &authority.sign_version1(&named("cert", &[])).chain);
+    let with_old = format!("{} sslcert={old} sslkey={foreign}", to(&server, "cert"));
+    say("somebody else's key, version 1", client.ours(&with_old).await.unwrap_err());
     say("encrypted key", client.ours(&with_key(&encrypted)).await.unwrap_err());
     say("no certificate", client.ours(&to(&server, "cert")).await.unwrap_err());
     insta::assert_snapshot!(said);
+}
+
+/// Servers before PostgreSQL 17 take a handshake without a question for nonsense, and hang up.
+#[tokio::test]
+async fn a_direct_handshake_says_what_it_needs() {
+    let server = NetworkServer::start();
+    let client = Client::new();
+    let authority = Authority::new("Test authority");
+    let root = client.file("authority.pem", &authority.pem);
+    let identity = authority.sign(&named("localhost", &["localhost"]));
+    server.use_certificate(&identity.chain, &identity.key, &authority.pem);
+    let url =
+        format!("{} sslmode=verify-full sslrootcert={root} sslnegotiation=direct", to(&server, "anyone"));
+    let knows_it = server.psql("SELECT current_setting('server_version_num')::int >= 170000").trim() == "t";
+    match client.ours(&url).await {
+        Ok(_) => assert!(knows_it),
+        Err(error) => {
+            assert!(!knows_it, "{error}");
+            assert!(
+                error.to_string().contains("sslnegotiation=direct needs PostgreSQL 17 or later"),
+                "{error}"
+            );
+        }
+    }
 }
 
 /// Which authorities the operating system has can only be told to another process (`SSL_CERT_FILE`).

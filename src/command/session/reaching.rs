@@ -1,10 +1,11 @@
 //! The way to the database: from the settings, or to the embedded server, and from there to the tables.
 
 use super::{Connected, Session, variable, variable_os};
-use crate::command::Format;
+use crate::command::{Format, reading};
 use crate::config;
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
+use crate::db::layout::LayoutError;
 use crate::db::patience::{Patience, Readables};
 use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
@@ -23,10 +24,15 @@ impl Session {
     ) -> Result<Connected, Error> {
         let (pool, embedded) = self.open(database, verb, connections).await?;
         let patience = self.patience(verb);
-        let mut client = pool.get().await?;
-        let layout = patience.probe(&mut client, &database.tables).await?;
-        let tables = Readables::find(&client, &layout).await?;
-        drop(client);
+        let probed = reading::again(async || {
+            let mut client = pool.get().await?;
+            match patience.probe(&mut client, &database.tables).await {
+                Err(LayoutError::Database(error)) => Err(error),
+                Err(unusable) => Ok(Err(unusable)),
+                Ok(layout) => Ok(Ok((Readables::find(&client, &layout).await?, layout))),
+            }
+        });
+        let (tables, layout) = probed.await??;
         Ok(Connected { database: pool, layout, patience, tables, embedded })
     }
 

@@ -152,7 +152,11 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
             "hs256",
             "HS256 needs a client secret that is stored in clear: it is the signing key",
         )
-        .hint("write hash_client_secret = false, and a secret that is no hash"),
+        .hint(if *field == Field::HashClientSecret.key() {
+            "write hash_client_secret = false, with a secret that is no hash"
+        } else {
+            "declare the secret itself, with { env = \"NAME\" } or { file = \"PATH\" }: a hash cannot be turned back"
+        }),
         Reason::Blank
         | Reason::NotAChoice { .. }
         | Reason::NoSuchUser { .. }

@@ -15,7 +15,7 @@ mod write;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
-pub use write::{Cell, Locked, NewApplication, delete, insert, lock, update};
+pub use write::{Cell, Locked, NewApplication, Seen, delete, insert, lock, seen, update};
 
 use std::collections::{BTreeMap, BTreeSet};
 

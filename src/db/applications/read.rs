@@ -37,6 +37,11 @@ pub async fn read(
         custom,
         renderings,
         users: read_users(client, layout, &mentioned.users).await?,
+        nameless_users: layout
+            .users
+            .as_ref()
+            .filter(|users| !users.has("username"))
+            .map(|users| format!("{}.{}", users.schema, users.name)),
         columns: managed,
         applications,
         unmanaged,

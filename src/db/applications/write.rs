@@ -84,6 +84,29 @@ pub async fn lock(
         .collect())
 }
 
+/// A row as it was seen: its key, its client id and the digest of it.
+pub type Seen = (String, String, String);
+
+/// The rows of these applications, in order.
+pub async fn seen(
+    client: &impl GenericClient,
+    layout: &Layout,
+    client_ids: &[ClientId],
+) -> Result<Vec<Seen>, DbError> {
+    let table = layout.application();
+    let client_ids: Vec<&str> = client_ids.iter().map(ClientId::as_str).collect();
+    let sql = format!(
+        "SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t \
+         WHERE t.client_id = ANY($1::text[]) ORDER BY t.{key}",
+        fingerprint = fingerprint(table),
+        key = table.key_sql(),
+        table = table.sql(),
+    );
+    let during = DbError::during("looking at what was written");
+    let rows = client.query_typed(&sql, &[(&client_ids, Type::TEXT_ARRAY)]).await.map_err(during)?;
+    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+}
+
 /// Inserts rows, a thousand a statement; returns how many.
 pub async fn insert(
     client: &impl GenericClient,

@@ -11,6 +11,7 @@ use futures_util::future::poll_fn;
 use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
 use tokio_postgres::config as driver;
+use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -20,8 +21,9 @@ use crate::conninfo::{
     Address, ChannelBinding, Host, LoadBalanceHosts, PasswordOrigin, Settings, SslMode, TargetSessionAttrs,
     Tls,
 };
-use crate::db::error::tidy;
+use crate::db::error::{forget_old_words, hear, tidy};
 use crate::db::layout::quote;
+use crate::db::notices;
 use crate::db::tls;
 
 /// Knows how to open a session.
@@ -167,10 +169,15 @@ impl Connector {
             PasswordOrigin::Given(_) => None,
         });
         let failed = |error: &tokio_postgres::Error| Cause::of(error, password_file.clone());
-        let (client, connection) = config.connect(self.tls.clone()).await.map_err(|error| failed(&error))?;
+        let opened = config.connect(self.tls.clone()).await;
+        let (client, connection) = opened.map_err(|error| match config.get_ssl_negotiation() {
+            driver::SslNegotiation::Direct => failed(&error).of_direct_handshake(),
+            _ => failed(&error),
+        })?;
         let task = tokio::spawn(drive(connection));
         check(&client, wanted).await?;
         client.batch_execute(&self.setup).await.map_err(|error| failed(&error))?;
+        forget_old_words();
         tracing::debug!(target = self.target, host = %host, "connected");
         Ok((client, task))
     }
@@ -301,29 +308,48 @@ fn lookup_text(error: &std::io::Error) -> String {
     rest.unwrap_or(text)
 }
 
-/// Runs the connection to its end. What the server remarks is for debugging.
+/// How often, and after which pauses, a connection that cannot be written to is read again: what the server said before it
+/// closed is still there, and may not have been noticed yet.
+const LAST_READS: (u32, Duration) = (3, Duration::from_millis(20));
+
+/// Runs the connection to its end. What the server remarks is for debugging, but for what it warns of at a COMMIT; what
+/// it says last is kept.
 async fn drive<T>(mut connection: Connection<Socket, T>)
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
+    let mut reads = 0;
     while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
         match message {
-            Ok(AsyncMessage::Notice(notice)) => {
-                tracing::debug!(
-                    severity = notice.severity(),
-                    sqlstate = notice.code().code(),
-                    "{}",
-                    notice.message()
-                );
-            }
+            Ok(AsyncMessage::Notice(notice)) => remark(&notice),
             Ok(_) => {}
             Err(error) => {
                 let cause = Cause::of(&error, None);
                 tracing::debug!("the connection broke: {cause}");
-                return;
+                hear(&error);
+                reads += 1;
+                let (most, pause) = LAST_READS;
+                if error.is_closed() || error.as_db_error().is_some() || reads > most {
+                    return;
+                }
+                tokio::time::sleep(pause).await;
             }
         }
     }
+}
+
+/// The server's own files from which it warns of a COMMIT: that a standby has not got it, for example. A trigger's
+/// warnings come from elsewhere, and may quote rows.
+const COMMIT_FILES: [&str; 2] = ["syncrep.c", "xact.c"];
+
+fn remark(notice: &tokio_postgres::error::DbError) {
+    let (severity, message) = (notice.severity(), notice.message());
+    let warns = notice.parsed_severity() == Some(Severity::Warning)
+        && notice.file().is_some_and(|file| COMMIT_FILES.contains(&file));
+    if warns {
+        notices::warn(message, notice.detail());
+    }
+    tracing::debug!(severity, sqlstate = notice.code().code(), "{message}");
 }
 
 /// Whether the session is with the right kind of server.

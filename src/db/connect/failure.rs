@@ -171,6 +171,16 @@ impl Cause {
         }
     }
 
+    /// The same of a handshake that began without asking: servers before PostgreSQL 17 take it for nonsense.
+    pub(super) fn of_direct_handshake(self) -> Self {
+        match self {
+            Self::Tls(text) | Self::Io(text) if text.contains("closed") || text.contains("reset") => {
+                Self::Tls(format!("{text}; sslnegotiation=direct needs PostgreSQL 17 or later"))
+            }
+            other => other,
+        }
+    }
+
     /// Whether other addresses and hosts are tried. As in libpq, whoever answered has the last word, unless it is
     /// still starting or another kind of server is wanted.
     pub(super) fn is_final(&self) -> bool {
@@ -268,6 +278,22 @@ fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a 
     rustls_error(inner)
 }
 
+/// How a certificate is signed that is not accepted. The identifiers are DER, of RFC 3279 and RFC 8017.
+fn signature(algorithm: &[u8]) -> &'static str {
+    const SHA1: [&[u8]; 2] = [
+        &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
+        &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01],
+    ];
+    const MD5: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04];
+    if SHA1.iter().any(|sha1| algorithm.starts_with(sha1)) {
+        "with SHA-1, which can be forged"
+    } else if algorithm.starts_with(MD5) {
+        "with MD5, which can be forged"
+    } else {
+        "in a way that is not supported"
+    }
+}
+
 fn tls_text(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     match error {
@@ -283,9 +309,43 @@ fn tls_text(error: &rustls::Error) -> String {
                 let names = if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") };
                 format!("the server's certificate is for {names}, not for {}", expected.to_str())
             }
+            Bad::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id, .. } => {
+                let how = signature(signature_algorithm_id);
+                format!(
+                    "the server's certificate, or one above it, is signed {how}: it has to be issued anew"
+                )
+            }
             other => format!("the server's certificate is not valid: {other}"),
         },
         rustls::Error::AlertReceived(alert) => format!("the server ended the TLS handshake: {alert:?}"),
         other => tidy(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, signature, tls_text};
+
+    #[test]
+    fn weak_signatures_have_names() {
+        let sha1 = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00].to_vec();
+        let bad = rustls::CertificateError::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: sha1,
+            supported_algorithms: Vec::new(),
+        };
+        assert_eq!(
+            tls_text(&rustls::Error::InvalidCertificate(bad)),
+            "the server's certificate, or one above it, is signed with SHA-1, which can be forged: it has to be issued anew"
+        );
+        assert_eq!(signature(&[0x06, 0x01, 0x00]), "in a way that is not supported");
+    }
+
+    #[test]
+    fn a_direct_handshake_that_is_cut_off_says_what_it_needs() {
+        let closed = Cause::Tls("the server closed the connection during the TLS handshake".to_owned());
+        assert!(closed.of_direct_handshake().to_string().ends_with("needs PostgreSQL 17 or later"));
+        let expired = Cause::Tls("the server's certificate has expired".to_owned());
+        assert_eq!(expired.clone().of_direct_handshake(), expired);
     }
 }

@@ -8,6 +8,7 @@ use tokio_postgres::{Error, GenericClient};
 use super::oids;
 use crate::db::engine;
 use crate::db::layout::{Layout, quote};
+use crate::db::writable;
 use crate::model::health::{
     DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights,
 };
@@ -20,7 +21,7 @@ pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Res
     let row = client
         .query_typed_one(
             "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
-                    current_database()::text, current_user::text, pg_is_in_recovery(), host(inet_server_addr()), \
+                    current_database()::text, current_user::text, current_setting('server_encoding'), host(inet_server_addr()), \
                     coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)",
             &[],
         )
@@ -30,7 +31,8 @@ pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Res
         version_number: row.get(1),
         database: row.get(3),
         role: row.get(4),
-        standby: row.get(5),
+        read_only: writable::read_only(client).await?,
+        encoding: row.get(5),
         address: row.get(6),
         superuser: row.get(7),
         engine: engine::recognise(client, layout).await?,

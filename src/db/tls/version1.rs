@@ -1,4 +1,4 @@
-//! Server certificates of X.509 version 1, which webpki refuses to read and OpenSSL accepts.
+//! Certificates of X.509 version 1, which webpki refuses to read and OpenSSL accepts.
 //!
 //! `openssl x509 -req` made them without being asked until OpenSSL 3.2, and PostgreSQL's documentation tells how to
 //! make a server certificate with just that command, so they are common. Such a certificate has no extensions:
@@ -19,6 +19,12 @@ use super::verifier::Trust;
 /// Whether it is one.
 pub fn is(certificate: &Certificate) -> bool {
     certificate.tbs_certificate.version == Version::V1
+}
+
+/// The public key of such a certificate, as DER; `None`: it is none.
+pub fn public_key(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok().filter(is)?;
+    certificate.tbs_certificate.subject_public_key_info.to_der().ok()
 }
 
 /// Whether `now` is between the dates of the certificate.

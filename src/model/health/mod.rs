@@ -6,10 +6,14 @@
 
 mod beside;
 mod census;
+mod read_only;
+mod sequence;
 mod server;
 mod storage;
 
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
+pub use read_only::{ReadOnly, SetBy};
+pub use sequence::LaggingSequence;
 pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};

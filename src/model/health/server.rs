@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ReadOnly;
 use crate::model::{Engine, TableRole};
 
 /// Who answered, and whom it takes us for.
@@ -21,8 +22,10 @@ pub struct Server {
     pub role: String,
     /// Whether that is a superuser.
     pub superuser: bool,
-    /// Whether it is a standby: nothing can be written.
-    pub standby: bool,
+    /// What keeps the session from writing; `None`: nothing.
+    pub read_only: Option<ReadOnly>,
+    /// The database's encoding, such as UTF8.
+    pub encoding: String,
     /// The server's address; `None`: a Unix socket.
     pub address: Option<String>,
 }

@@ -1,0 +1,45 @@
+//! The number of a transaction, and what became of it.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, GenericClient};
+
+use super::error::DbError;
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was committed.
+    Committed,
+    /// It was rolled back.
+    Aborted,
+    /// The server is still busy with it.
+    Running,
+    /// Nobody knows any more.
+    Unknown,
+}
+
+/// The number of this transaction; `None`: it has written nothing so far.
+pub async fn assigned(client: &impl GenericClient) -> Result<Option<i64>, Error> {
+    Ok(client.query_typed_one("SELECT pg_catalog.txid_current_if_assigned()", &[]).await?.get(0))
+}
+
+/// What became of it.
+///
+/// # Errors
+/// When the connection is lost. Another server may answer, which has not come as far as the one that was lost: it knows
+/// nothing.
+pub async fn fate(client: &impl GenericClient, xid: i64) -> Result<Verdict, DbError> {
+    let asked = client.query_typed_one("SELECT pg_catalog.txid_status($1)", &[(&xid, Type::INT8)]).await;
+    match asked {
+        Ok(row) => Ok(match row.get::<_, Option<&str>>(0) {
+            Some("committed") => Verdict::Committed,
+            Some("aborted") => Verdict::Aborted,
+            Some(_) => Verdict::Running,
+            None => Verdict::Unknown,
+        }),
+        Err(source) => {
+            let error = DbError::new("asking what became of a transaction", source);
+            if error.is_connection_lost() { Err(error) } else { Ok(Verdict::Unknown) }
+        }
+    }
+}
