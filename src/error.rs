@@ -227,7 +227,8 @@ impl From<SavedError> for Error {
             SavedError::NotAPlan(_) => Exit::Usage,
             SavedError::Edited
             | SavedError::OtherConfig
-            | SavedError::OtherDatabase(_)
+            | SavedError::NoServer
+            | SavedError::OtherDatabase { .. }
             | SavedError::Stale(_) => Exit::Stale,
         };
         Self::from_source(exit, &error)

@@ -26,7 +26,7 @@
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model` |
 //! | [`health`] | `model` |
-//! | [`lint`] | `model`, `rules`, `hasher` |
+//! | [`lint`] | `model`, `secret`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
 //! | [`embedded`] | nothing of ours |

@@ -3,8 +3,11 @@
 //! It must never gain `Display`, `Serialize`, `Clone` or a `Debug` that shows its bytes. Comparing two takes the
 //! same time wherever they differ. Randomness is an argument: nothing here knows where it comes from.
 
+mod flaw;
+
 use std::fmt;
 
+pub use flaw::{Flaw, Flaws};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};

@@ -7,8 +7,10 @@ use clap::Args;
 
 use super::Format;
 use super::history::History;
+use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
+pub use super::scope::ConsentArgs;
 use super::session::Session;
 use super::{unanswered, writable};
 use crate::apply::{ApplyError, Event, Outcome, Request};
@@ -38,28 +40,19 @@ pub struct ApplyArgs {
     scope: ScopeArgs,
 }
 
-/// Flags of verbs that ask, write and deliver secrets.
-#[derive(Args, Debug)]
-pub struct ConsentArgs {
-    /// Do not ask.
-    #[arg(short, long)]
-    yes: bool,
-    /// Write generated secrets to this new file (mode 0600) instead of the terminal: .json, .env or .yaml (Kubernetes).
-    #[arg(long, value_name = "FILE")]
-    secrets_out: Option<PathBuf>,
-}
-
 /// Applies.
 pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
+    outputs::check(session, &args.consent.outputs(), args.saved.as_deref())?;
     let saved = args.saved.as_deref().map(saved::read).transpose()?;
     let scope = match &saved {
         Some(saved) => saved::scope(saved, &args.scope.allow)?,
         None => args.scope.clone(),
     };
-    let prepared = reconcile::prepare(session, &scope, "apply").await?;
+    let prepared = reconcile::prepare(session, &scope, "apply", saved.as_ref()).await?;
     if let Some(saved) = &saved {
-        saved::check(saved, &prepared, &scope).await?;
+        saved.check_steps(&prepared.plan)?;
     }
+    outputs::check_referred(&prepared.config, &args.consent.outputs())?;
     show(session, args, &prepared)?;
     if let Some(refusal) = &prepared.refusal {
         if session.global.format == Format::Json {

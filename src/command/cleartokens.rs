@@ -10,7 +10,9 @@ use time::OffsetDateTime;
 use super::Format;
 use super::cleanup;
 use super::history::History;
-use super::reconcile::{available, database_now, parse_allow, parse_instant, refused, rfc3339};
+use super::names::{self, not_empty};
+use super::reconcile::{available, database_now, parse_instant, refused, rfc3339};
+use super::scope::parse_cleanup_allow;
 use super::session::{Connected, Session};
 use super::{reading, writable};
 use crate::config::{Config, duration};
@@ -72,7 +74,7 @@ pub struct CleartokensArgs {
     #[arg(long, value_name = "HOW", value_parser = parse_strategy)]
     strategy: Option<Strategy>,
     /// Let something faster through that needs your consent: `fk-checks=set` or `rewrite`.
-    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
+    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_cleanup_allow)]
     allow: Vec<Allow>,
     /// Only these: revoked, orphaned, expired, access, id, grants, par, device, cimd, dcr.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
@@ -81,7 +83,7 @@ pub struct CleartokensArgs {
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
     skip: Vec<Category>,
     /// Leave this application's rows alone; repeat the flag for several.
-    #[arg(long = "exclude-client", value_name = "CLIENT_ID")]
+    #[arg(long = "exclude-client", value_name = "CLIENT_ID", value_parser = not_empty)]
     exclude_clients: Vec<String>,
     /// Delete expired device grants too, which DOT never does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -207,7 +209,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         }
     }
     let interrupted = session.interrupted.clone();
-    let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args.as_of)).await?;
+    let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
     if args.dry_run {
         return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
@@ -236,10 +238,11 @@ async fn reach(
     session: &mut Session,
     config: &Config,
     policy: &CleanupPolicy,
-    as_of: Option<OffsetDateTime>,
+    args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
     let connected = session.connect(&config.database, "cleartokens", connections(policy)).await?;
-    let as_of = match as_of {
+    names::check_excluded(&connected, &args.exclude_clients).await?;
+    let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
     };

@@ -11,6 +11,7 @@ use self::verdict::{Complaint, verdict};
 use super::history::History;
 use super::import;
 use super::reconcile::{self, Prepared, with_only};
+use super::session::files::sendable;
 use super::session::{Connected, Session};
 use super::writable;
 use crate::config::Config;
@@ -87,6 +88,9 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
         import::check_appendable(&file, &client_id)?;
     }
     let application = application(session, args)?;
+    if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
+        session.advise_on_secret(secret);
+    }
     let generates = application.client_secret.is_none();
     let name = application.name.clone();
     let interrupted = session.interrupted.clone();
@@ -208,7 +212,7 @@ fn application(session: &Session, args: &CreateArgs) -> Result<Application, Erro
         given(text).map(|text| split_list(text).map(str::to_owned).collect::<Vec<_>>())
     };
     let secret = match (given(args.client_secret.as_ref()), &args.client_secret_file) {
-        (Some(text), _) => Some(Secret::new(text.clone())),
+        (Some(text), _) => Some(sendable(Secret::new(text.clone()), "the secret of --client-secret")?),
         (None, Some(path)) => Some(session.read_secret(path)?),
         (None, None) => None,
     };

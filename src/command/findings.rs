@@ -5,7 +5,7 @@
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
 use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
-use crate::plan::{Finding, FindingCause};
+use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 
 /// The findings in the order of the planner. `owner`: what the ledger calls the file.
@@ -14,6 +14,26 @@ pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Pr
     for finding in findings {
         let mut problem = problem(config, finding, owner);
         problem.span = config.place(place(finding));
+        problems.push(problem);
+    }
+    problems
+}
+
+/// A warning for each declared secret that is left alone because the project has encrypted the stored one.
+pub(super) fn foreign(config: &Config, plan: &Plan) -> Problems {
+    let mut problems = Problems::default();
+    for client_id in &plan.foreign {
+        let message = format!(
+            "application \"{client_id}\": the stored secret is foreign, so it is neither compared nor replaced, and \
+             hash_client_secret stays as it is: the project has encrypted it"
+        );
+        let hint =
+            "leave client_secret and hash_client_secret to the project, which has the key: delete them here";
+        let mut problem = Problem::warning("foreign-secret", message).hint(hint);
+        let field = Attribute::from(Field::ClientSecret);
+        let is_written = config.declares(client_id, &field);
+        let field = if is_written { Field::ClientSecret } else { Field::HashClientSecret };
+        problem.span = config.place(PlaceOf::Key(client_id, field));
         problems.push(problem);
     }
     problems

@@ -24,6 +24,7 @@ pub fn run(session: &mut Session, _args: &HashArgs) -> Result<Exit, Error> {
         return Err(Error::usage(format!("the secret on stdin has more than {MOST_CHARACTERS} characters")));
     }
     looks_hashed(secret.expose()).map_err(|error| Error::from_source(Exit::Usage, &error))?;
+    session.advise_on_secret(&secret);
     let salt = Salt::generate(&mut session.entropy());
     let salt = salt.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let hash = config.provider.client_secret_hasher.encode(&secret, &salt);

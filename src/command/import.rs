@@ -5,6 +5,7 @@ use clap::Args;
 use super::Format;
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::list;
+use super::names;
 use super::rewriting::rewrite;
 use super::session::{Connected, Session};
 use crate::config::edit::{Changes, edit};
@@ -68,6 +69,10 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
     inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
+    names::check_filters(&args.filter, &inventory)?;
+    if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
+        session.ui.status(nothing);
+    }
     if args.unmanaged {
         return unmanaged(session, &config, inventory);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
+use super::names::not_empty;
 use super::reconcile::{VERIFYING, mentioned};
 use super::session::{Connected, Session};
 use crate::config::Config;
@@ -20,7 +21,7 @@ use crate::plan::drift::{Drift, drift};
 use crate::plan::seal;
 
 /// More client ids than this are not searched for the one that was meant.
-const SEARCHED: i64 = 20_000;
+pub const SEARCHED: i64 = 20_000;
 
 /// So many of the newest tokens are shown.
 const RECENT: i64 = 5;
@@ -31,17 +32,17 @@ const RECENT: i64 = 5;
 #[command(next_help_heading = "Which applications")]
 pub struct FilterArgs {
     /// Client ids like this: `*` stands for any text, `?` for any character.
-    #[arg(long = "match", value_name = "GLOB")]
+    #[arg(long = "match", value_name = "GLOB", value_parser = not_empty)]
     globs: Vec<String>,
     /// Owned by this user: a username or a primary key.
-    #[arg(long = "user", value_name = "USER")]
+    #[arg(long = "user", value_name = "USER", value_parser = not_empty)]
     users: Vec<String>,
     /// Of this client type.
-    #[arg(long = "client-type", value_name = "TYPE")]
-    client_types: Vec<String>,
+    #[arg(long = "client-type", value_name = "TYPE", value_parser = not_empty)]
+    pub client_types: Vec<String>,
     /// With this grant type.
-    #[arg(long = "grant-type", value_name = "GRANT")]
-    grant_types: Vec<String>,
+    #[arg(long = "grant-type", value_name = "GRANT", value_parser = not_empty)]
+    pub grant_types: Vec<String>,
     /// Registered like this; manually where the flag is left out.
     #[arg(long = "registration-source", value_enum, value_name = "SOURCE")]
     sources: Vec<SourceArg>,
@@ -70,6 +71,12 @@ impl FilterArgs {
             && client_types.is_empty()
             && grant_types.is_empty()
             && sources.is_empty()
+    }
+
+    /// Whether `--registration-source` is given.
+    #[must_use]
+    pub const fn sources_given(&self) -> bool {
+        !self.sources.is_empty()
     }
 
     /// What the flags and the named client ids mean. Who names a client id need not name its source too.

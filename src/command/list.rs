@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::Format;
 use super::inventory::{self, FilterArgs, Inventory, Look};
+use super::names;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::plan::drift::Drift;
 use crate::ui::inventory::{Entry, Frame};
-use crate::ui::plan::plural;
+use crate::ui::plan::{plural, visible};
 use crate::ui::{inventory as view, inventory_json};
 
 /// The flags of `list`.
@@ -45,13 +46,29 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
     let look = if args.no_tokens { Look::Rows } else { Look::Tokens };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
     inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
+    names::check_filters(&args.filter, &inventory)?;
     let is_whole = args.client_ids.is_empty() && args.filter.is_empty();
     answer(session, &config, &inventory, if is_whole { Missing::Shown } else { Missing::Hidden })?;
     if session.global.format == Format::Text && is_whole && inventory.dynamic > 0 {
         let count = plural(inventory.dynamic, "dynamically registered application");
         session.ui.status(format_args!("Left out: {count} (--registration-source all)."));
     }
+    if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
+        session.ui.status(nothing);
+    }
+    if session.global.format == Format::Text {
+        tell_foreign(session, &inventory);
+    }
     Ok(Exit::Done)
+}
+
+/// Names the applications whose secret the project has encrypted.
+fn tell_foreign(session: &mut Session, inventory: &Inventory) {
+    let rows = inventory.rows.iter().filter(|row| row.stored.fields.client_secret.foreign().is_some());
+    let names: Vec<String> = rows.map(|row| visible(row.stored.client_id.as_str())).collect();
+    if !names.is_empty() {
+        session.ui.status(format_args!("Foreign secrets, encrypted by the project: {}.", names.join(", ")));
+    }
 }
 
 /// Writes the table or the JSON document.

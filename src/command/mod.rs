@@ -11,6 +11,7 @@ pub mod completions;
 pub mod createapplication;
 pub mod doctor;
 mod findings;
+mod flawed;
 pub mod hash_secret;
 pub mod history;
 pub mod import;
@@ -22,6 +23,8 @@ pub mod logging;
 pub mod look;
 pub mod man;
 pub mod migrate;
+mod names;
+mod outputs;
 pub mod plan;
 mod reading;
 pub mod reconcile;
@@ -29,6 +32,7 @@ mod rewriting;
 pub mod rotate_secret;
 mod saved;
 pub mod schema;
+pub mod scope;
 pub mod session;
 pub mod show;
 pub mod status;
@@ -68,7 +72,7 @@ pub struct GlobalArgs {
     pub file: PathBuf,
     /// Where the database is: a postgres:// URL or libpq's "key=value" text. Otherwise `DATABASE_URL`, `[database] url` and
     /// libpq's environment decide, in this order.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = names::not_empty)]
     pub database_url: Option<String>,
     /// Use a PostgreSQL of oauthctl's own, started from the installed programs.
     #[arg(long, global = true, conflicts_with = "database_url")]

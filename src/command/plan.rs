@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
+use super::outputs::{self, Output};
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
 use super::session::Session;
@@ -35,7 +36,12 @@ pub struct PlanArgs {
 
 /// Plans and prints.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
-    let prepared = reconcile::prepare(session, &args.scope, "plan").await?;
+    let outputs =
+        [Output::given("--out", args.out.as_ref()), Output::given("--json-out", args.json_out.as_ref())];
+    let outputs: Vec<Output<'_>> = outputs.into_iter().flatten().collect();
+    outputs::check(session, &outputs, None)?;
+    let prepared = reconcile::prepare(session, &args.scope, "plan", None).await?;
+    outputs::check_referred(&prepared.config, &outputs)?;
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;
     }

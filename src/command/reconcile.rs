@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::cleartokens::connections;
+use super::flawed;
+use super::names;
+pub use super::scope::{ScopeArgs, parse_instant};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
@@ -15,65 +17,17 @@ use crate::db::patience::Reading;
 use crate::db::{dependents, ledger, tokens};
 use crate::error::{Error, Exit};
 use crate::model::{
-    Actual, Allow, Application, CleanupPolicy, ClientId, Declared, Desired, ForeignRows, Key, Policy, Sweep,
+    Actual, Application, CleanupPolicy, ClientId, Declared, Desired, ForeignRows, Key, Policy, Sweep,
     TableRole,
 };
 use crate::plan::guard::{Rails, Refusal, Violation, check, check_cleanup};
-use crate::plan::{Facts, Plan, retention, seal};
+use crate::plan::saved::{Saved, SavedError};
+use crate::plan::{Facts, Finding, Plan, retention, seal};
 use crate::sweep::{self, Pace};
 use crate::ui::plan::{CleanupForecast, visible};
 
 /// What the line says while declared secrets are verified.
 pub const VERIFYING: &str = "Verifying secrets";
-
-/// Flags that decide what is planned and what may be done.
-#[derive(Args, Clone, Debug, Default)]
-pub struct ScopeArgs {
-    /// Only these applications; repeat the flag for several.
-    #[arg(long = "target", value_name = "CLIENT_ID")]
-    pub targets: Vec<String>,
-    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N`, `max-updates=N`,
-    /// `fk-checks=set` or `rewrite`.
-    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
-    pub allow: Vec<Allow>,
-    /// Leave the tokens out of it.
-    #[arg(long)]
-    pub no_cleanup: bool,
-    /// The instant for the cleanup, in RFC 3339; default: the database's clock.
-    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
-    pub as_of: Option<OffsetDateTime>,
-}
-
-/// Reads `--allow`.
-pub fn parse_allow(text: &str) -> Result<Allow, String> {
-    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
-    if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
-        Ok(Allow::Delete(ClientId::new(client_id)))
-    } else if let Some(client_id) = text.strip_prefix("update:").filter(|id| !id.is_empty()) {
-        Ok(Allow::Update(ClientId::new(client_id)))
-    } else if let Some(count) = text.strip_prefix("max-deletes=") {
-        number(count).map(Allow::MaxDeletes)
-    } else if let Some(count) = text.strip_prefix("max-updates=") {
-        number(count).map(Allow::MaxUpdates)
-    } else if text == "fk-checks=set" {
-        Ok(Allow::FkChecksSet)
-    } else if text == "rewrite" {
-        Ok(Allow::Rewrite)
-    } else {
-        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N, max-updates=N, fk-checks=set or rewrite".to_owned())
-    }
-}
-
-/// Reads an instant, RFC 3339 with up to microseconds.
-pub fn parse_instant(text: &str) -> Result<OffsetDateTime, String> {
-    let instant = OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "write an RFC 3339 instant, such as 2026-01-31T12:00:00Z".to_owned())?;
-    if instant.nanosecond() % 1_000 == 0 {
-        Ok(instant)
-    } else {
-        Err("PostgreSQL keeps microseconds: write at most six digits after the point".to_owned())
-    }
-}
 
 /// A plan with everything that is needed to show and to execute it.
 pub struct Prepared {
@@ -99,12 +53,27 @@ impl Prepared {
     }
 }
 
-/// Reads the file and the database, plans, counts and checks.
-pub async fn prepare(session: &mut Session, scope: &ScopeArgs, verb: &str) -> Result<Prepared, Error> {
-    let config = session.load()?;
+/// Reads the file and the database, plans, counts and checks. `saved`: the plan that has to come out.
+pub async fn prepare(
+    session: &mut Session,
+    scope: &ScopeArgs,
+    verb: &str,
+    saved: Option<&Saved>,
+) -> Result<Prepared, Error> {
+    let config = match session.load() {
+        Ok(config) => config,
+        Err(error) => {
+            flawed::tell(session, verb).await;
+            return Err(error);
+        }
+    };
+    if let Some(saved) = saved {
+        super::saved::check_config(saved, &config)?;
+    }
+    names::check(&config, scope)?;
     let interrupted = session.interrupted.clone();
     tokio::select! {
-        prepared = read_and_plan(session, config, scope, verb) => prepared,
+        prepared = read_and_plan(session, config, scope, verb, saved) => prepared,
         exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
     }
 }
@@ -114,14 +83,22 @@ async fn read_and_plan(
     config: Config,
     scope: &ScopeArgs,
     verb: &str,
+    saved: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(policy).max(3));
     let connected = session.connect(&config.database, verb, connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
-    let planned = plan_against(session, &connected, &config, scope).await?;
-    let Planned { plan, foreign } = planned;
+    if let Some(saved) = saved {
+        super::saved::check_database(session, saved, &connected).await?;
+    }
+    let impossible = if saved.is_some() { Impossible::IsStale } else { Impossible::IsShown };
+    let Planned { plan, foreign } = plan_against(session, &connected, &config, scope, impossible).await?;
+    if saved.is_none() {
+        names::check_planned(&config, scope, &plan)?;
+    }
+    session.report_foreign(&config, &plan);
     let protected = config
         .desired
         .applications
@@ -213,8 +190,18 @@ pub fn available(connected: &Connected) -> BTreeSet<TableRole> {
 
 /// Plans again on the same connection: after a commit there must be nothing left.
 pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<Plan, Error> {
-    let Planned { plan, .. } = plan_against(session, &prepared.connected, &prepared.config, scope).await?;
+    let (connected, config) = (&prepared.connected, &prepared.config);
+    let Planned { plan, .. } = plan_against(session, connected, config, scope, Impossible::IsShown).await?;
     Ok(plan)
+}
+
+/// What it means that the database cannot be as the file says.
+#[derive(Clone, Copy)]
+enum Impossible {
+    /// The file asks for too much: shown at its lines.
+    IsShown,
+    /// It could when the plan was saved, so the database has changed.
+    IsStale,
 }
 
 struct Planned {
@@ -227,6 +214,7 @@ async fn plan_against(
     connected: &Connected,
     config: &Config,
     scope: &ScopeArgs,
+    impossible: Impossible,
 ) -> Result<Planned, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
@@ -242,7 +230,15 @@ async fn plan_against(
             .hint("run `oauthctl migrate --ledger` once"));
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let plan = decide(session, config, &actual, scope)?;
+    let plan = match (try_to_decide(session, config, &actual, scope)?, impossible) {
+        (Ok(plan), _) => plan,
+        (Err(findings), Impossible::IsShown) => return Err(session.report_findings(config, &findings)),
+        (Err(findings), Impossible::IsStale) => {
+            return Err(
+                SavedError::Stale(findings.into_iter().map(|finding| finding.client_id).collect()).into()
+            );
+        }
+    };
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
         return Ok(Planned { plan, foreign: BTreeMap::new() });
@@ -266,6 +262,17 @@ pub fn decide(
     actual: &Actual,
     scope: &ScopeArgs,
 ) -> Result<Plan, Error> {
+    let planned = try_to_decide(session, config, actual, scope)?;
+    planned.map_err(|findings| session.report_findings(config, &findings))
+}
+
+/// The same, with what this database cannot give or would refuse.
+fn try_to_decide(
+    session: &mut Session,
+    config: &Config,
+    actual: &Actual,
+    scope: &ScopeArgs,
+) -> Result<Result<Plan, Vec<Finding>>, Error> {
     let threads = session.threads();
     let mut watch = session.watch(VERIFYING);
     let verdicts = seal::verify(&config.desired, actual, &mut session.known, threads, &mut watch);
@@ -273,8 +280,7 @@ pub fn decide(
     let secrets = verdicts.map_err(|_| session.stopped())?;
     let targets = super::plan::targets(&scope.targets);
     let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
-    crate::plan::plan(&config.desired, actual, &config.policy, &facts)
-        .map_err(|findings| session.report_findings(config, &findings))
+    Ok(crate::plan::plan(&config.desired, actual, &config.policy, &facts))
 }
 
 /// What the file mentions.

@@ -6,6 +6,7 @@ use super::Format;
 use super::apply::{self, ConsentArgs};
 use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
+use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::session::{Connected, Session};
 use super::writable;
@@ -14,6 +15,7 @@ use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
+use crate::hasher::Cipher;
 use crate::model::{Application, ClientId, Field, Key, SecretDeclaration};
 use crate::plan::Plan;
 use crate::ui::plan::{Detail, render, visible};
@@ -30,8 +32,10 @@ pub struct RotateArgs {
 
 /// Rotates.
 pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error> {
+    outputs::check(session, &args.consent.outputs(), None)?;
     let client_id = ClientId::new(args.client_id.as_str());
     let mut file = session.load_without_secrets()?;
+    outputs::check_referred(&file, &args.consent.outputs())?;
     let declared = file.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
     let returns = file.declares(&declared, &Field::ClientSecret.into()) && !is_generated(&file, &declared);
     inventory::forget_secrets(&mut file, None);
@@ -45,7 +49,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let config = reconcile::with_only(file, &client_id, application);
     let interrupted = session.interrupted.clone();
     let plan = tokio::select! {
-        plan = plan(session, &connected, &config) => plan?,
+        plan = plan(session, &connected, &config, &client_id) => plan?,
         exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
     };
     writable::require(&connected).await?;
@@ -95,13 +99,36 @@ fn is_generated(config: &Config, client_id: &ClientId) -> bool {
     matches!(secret, Some(SecretDeclaration::Generate))
 }
 
+/// Without the project's key nothing could be written that its servers would read.
+fn foreign(client_id: &ClientId, cipher: Cipher) -> Error {
+    let (name, how) = (visible(client_id.as_str()), cipher.name());
+    Error::new(
+        Exit::Refused,
+        format!(
+            "the secret of {name} is foreign: the project has encrypted it ({how}), and oauthctl has no key to write \
+             another one; nothing was changed"
+        ),
+    )
+    .hint("set the new secret where the project encrypts it, such as its own admin or API")
+}
+
 /// A plan of one step, with who depends on the old secret.
-async fn plan(session: &mut Session, connected: &Connected, config: &Config) -> Result<Plan, Error> {
+async fn plan(
+    session: &mut Session,
+    connected: &Connected,
+    config: &Config,
+    client_id: &ClientId,
+) -> Result<Plan, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let mentioned = reconcile::mentioned(&config.desired);
     let actual = applications::read(&*snapshot, layout, &mentioned).await?;
+    if let Some(cipher) =
+        actual.applications.get(client_id).and_then(|row| row.fields.client_secret.foreign())
+    {
+        return Err(foreign(client_id, cipher));
+    }
     let mut plan = reconcile::decide(session, config, &actual, &ScopeArgs::default())?;
     // What else there is, is no business of this command.
     plan.unmanaged.clear();

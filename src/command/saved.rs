@@ -3,21 +3,32 @@
 use std::path::Path;
 
 use super::reconcile::{Prepared, ScopeArgs, parse_instant};
-use super::session::Session;
-use crate::db::error::DbError;
+use super::session::{Connected, Session};
+use crate::config::Config;
+use crate::db::identity;
 use crate::error::{Error, Exit};
-use crate::model::Allow;
+use crate::model::{Allow, Identity, Sameness};
 use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
 
 /// Writes the plan.
 pub async fn write(
-    session: &Session,
+    session: &mut Session,
     path: &Path,
     prepared: &Prepared,
     scope: &ScopeArgs,
 ) -> Result<(), Error> {
-    let text = save(&prepared.plan, &origin(prepared, scope).await?)
-        .map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    let origin = origin(prepared, scope).await?;
+    if origin.database.is_weak() {
+        session.ui.warning(
+            "the server keeps its identity from this role, so the saved plan knows it by address, name and oids only: a \
+             server that takes over the address may be taken for it.",
+        );
+        session.ui.hint(
+            "`oauthctl migrate --ledger` gives the database an identity, and GRANT EXECUTE ON FUNCTION \
+             pg_control_system() shows the server's",
+        );
+    }
+    let text = save(&prepared.plan, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     session.write_file(path, &text)
 }
 
@@ -38,20 +49,36 @@ pub fn scope(saved: &Saved, allow: &[Allow]) -> Result<ScopeArgs, Error> {
     Ok(ScopeArgs { targets: targets.clone(), allow: allow.to_vec(), no_cleanup: !cleanup, as_of })
 }
 
-/// Refuses unless what was planned just now is what was saved.
-pub async fn check(saved: &Saved, prepared: &Prepared, scope: &ScopeArgs) -> Result<(), Error> {
-    Ok(saved.check(&prepared.plan, &origin(prepared, scope).await?)?)
+/// Refuses unless the file is the one that the plan was made from.
+pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
+    Ok(saved.check_config(&digest(config.source.text()))?)
+}
+
+/// Refuses unless the database is the one that the plan was made for.
+pub async fn check_database(
+    session: &mut Session,
+    saved: &Saved,
+    connected: &Connected,
+) -> Result<(), Error> {
+    match saved.check_database(&identity_of(connected).await?, connected.layout.application().oid)? {
+        Sameness::Likely => session.ui.warning(
+            "the saved plan knows its server by address, name and oids only, and so it cannot be told whether another \
+             server has taken over the address.",
+        ),
+        Sameness::Same | Sameness::Different => {}
+    }
+    Ok(())
+}
+
+async fn identity_of(connected: &Connected) -> Result<Identity, Error> {
+    let client = connected.database.get().await?;
+    Ok(identity::read(&client).await?)
 }
 
 async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error> {
-    let client = prepared.connected.database.get().await?;
-    let row = client
-        .query_typed_one("SELECT current_database()::text", &[])
-        .await
-        .map_err(DbError::during("reading the database's name"))?;
     Ok(Origin {
         config: digest(prepared.config.source.text()),
-        database: row.get(0),
+        database: identity_of(&prepared.connected).await?,
         table: prepared.connected.layout.application().oid,
         targets: scope.targets.clone(),
         cleanup: !scope.no_cleanup,

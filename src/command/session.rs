@@ -2,7 +2,7 @@
 //!
 //! The only place that reads the process's environment and its randomness.
 
-mod files;
+pub(super) mod files;
 mod reaching;
 
 use std::ffi::OsString;
@@ -25,8 +25,8 @@ use crate::db::patience::{Patience, Readables, Reading};
 use crate::embedded::Cluster;
 use crate::error::{Error, Exit};
 use crate::model::Policy;
-use crate::plan::Finding;
 use crate::plan::seal::{Known, Recipe};
+use crate::plan::{Finding, Plan};
 use crate::secret::{Entropy, EntropyError, Secret};
 use crate::ui::counter::Counter;
 use crate::ui::{Chatter, Ui, diagnostics};
@@ -44,6 +44,8 @@ pub struct Session {
     pub interrupted: Interrupted,
     /// What has been found of declared secrets.
     pub known: Known,
+    /// The file that was rejected because no client can send its secrets.
+    pub flawed: Option<Config>,
 }
 
 /// A database with its tables.
@@ -114,7 +116,7 @@ impl Session {
         let dumb = variable("TERM").is_none_or(|term| term == "dumb");
         let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Normal };
         let ui = Ui::new(global.color, chatter, unicode, dumb);
-        Self { ui, global, interrupted: Interrupted::default(), known: Known::default() }
+        Self { ui, global, interrupted: Interrupted::default(), known: Known::default(), flawed: None }
     }
 
     /// Runs a verb that waits for the database, with signals listened to.
@@ -254,7 +256,9 @@ impl Session {
             }
             Err(rejected) => {
                 self.show_problems(&rejected.source, &rejected.problems);
-                Err(invalid(path, rejected.problems.error_count()))
+                let errors = rejected.problems.error_count();
+                self.flawed = rejected.flawed;
+                Err(invalid(path, errors))
             }
         }
     }
@@ -275,6 +279,11 @@ impl Session {
         let count = crate::ui::plan::plural(problems.error_count(), "problem");
         let path = config.source.path().display();
         Error::usage(format!("this database cannot be as {path} says: {count}; nothing was changed"))
+    }
+
+    /// Warns at the lines that declare a secret which the project has encrypted in the database.
+    pub fn report_foreign(&mut self, config: &Config, plan: &Plan) {
+        self.show_problems(&config.source, &findings::foreign(config, plan));
     }
 
     /// How secrets are made here.

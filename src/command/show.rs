@@ -43,6 +43,7 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         secret_compared: config.declares(&declared, &Field::ClientSecret.into()).then(|| {
             let declared = config.desired.applications.get(&declared);
             declared.is_some_and(|declared| declared.application.client_secret.is_some())
+                && row.stored.fields.client_secret.foreign().is_none()
         }),
         as_of: inventory.as_of,
     };

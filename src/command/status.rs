@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::Format;
 use super::cleartokens::warn;
 use super::look::look;
+use super::outputs::{self, Output};
 use super::reconcile::{available, database_now, parse_instant};
 use super::session::{Connected, Session};
 use crate::config::Config;
@@ -38,7 +39,11 @@ pub struct StatusArgs {
 
 /// Counts and shows.
 pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error> {
+    let outputs: Vec<Output<'_>> =
+        Output::given("--metrics-file", args.metrics_file.as_ref()).into_iter().collect();
+    outputs::check(session, &outputs, None)?;
     let config = session.load_without_secrets()?;
+    outputs::check_referred(&config, &outputs)?;
     let connected = session.connect(&config.database, "status", 1).await?;
     warn(session, &connected, &config.cleanup.clone().unwrap_or_default()).await?;
     let interrupted = session.interrupted.clone();

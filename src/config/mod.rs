@@ -26,7 +26,7 @@ mod values;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
@@ -70,6 +70,8 @@ pub struct Config {
     pub provider: Provider,
     /// `[database]`.
     pub database: Database,
+    /// The files that it refers to, as seen from here.
+    pub files: Vec<PathBuf>,
     places: places::Places,
 }
 
@@ -80,6 +82,9 @@ pub struct Rejected {
     pub source: Source,
     /// Errors, and perhaps warnings.
     pub problems: Problems,
+    /// What the file wants, where secrets that no client can send are all that is wrong with it: to look which secrets were
+    /// meant, and for nothing else.
+    pub flawed: Option<Config>,
 }
 
 impl Rejected {
@@ -88,7 +93,7 @@ impl Rejected {
     pub fn unread(path: &Path, problem: Problem) -> Self {
         let mut problems = Problems::default();
         problems.push(problem);
-        Self { source: Source::new(path, String::new()), problems }
+        Self { source: Source::new(path, String::new()), problems, flawed: None }
     }
 }
 
@@ -145,16 +150,20 @@ pub fn load(
         return Err(Box::new(Rejected {
             source: source.concealing(hidden),
             problems: problems.into_inner(),
+            flawed: None,
         }));
     };
     let document: document::Document = reader::read(&document, &problems);
     let directory = path.parent().unwrap_or(Path::new(""));
-    let context = resolve::Context { problems: &problems, surroundings, presence, directory };
+    let files = RefCell::new(Vec::new());
+    let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    if problems.error_count() > 0 {
-        return Err(Box::new(Rejected { source, problems }));
-    }
     let resolve::Resolved { desired, policy, cleanup, provider, database, places } = resolved;
-    Ok(Config { source, problems, desired, policy, cleanup, provider, database, places })
+    let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
+    let files = files.into_inner();
+    let config = Config { source, problems, desired, policy, cleanup, provider, database, files, places };
+    let Some((source, problems)) = rejected else { return Ok(config) };
+    let flawed = problems.has_only_errors_of(resolve::UNSENDABLE).then_some(config);
+    Err(Box::new(Rejected { source, problems, flawed }))
 }

@@ -143,6 +143,13 @@ impl Problems {
         self.warnings.count
     }
 
+    /// Whether every error has this code. False where there are more errors than are kept.
+    #[must_use]
+    pub fn has_only_errors_of(&self, code: &str) -> bool {
+        let kept = &self.errors.kept;
+        kept.len() as u64 == self.errors.count && kept.values().all(|problem| problem.code == code)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -40,7 +40,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Source, Box<Rejected
     let hidden = conceal::in_text(&text);
     let mut problems = Problems::default();
     problems.push(problem);
-    Err(Box::new(Rejected { source: Source::new(path, text).concealing(hidden), problems }))
+    Err(Box::new(Rejected { source: Source::new(path, text).concealing(hidden), problems, flawed: None }))
 }
 
 /// A text that parses, but for keys that are there twice.

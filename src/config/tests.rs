@@ -53,7 +53,8 @@ fn problems(text: &str) -> Vec<String> {
 
 /// What a file means, without its places. Secrets show as nothing.
 fn meaning(config: &Config) -> String {
-    let Config { source: _, problems: _, desired, policy, cleanup, provider, database, places: _ } = config;
+    let Config { source: _, problems: _, desired, policy, cleanup, provider, database, files: _, places: _ } =
+        config;
     format!("{desired:#?}\n{policy:#?}\n{cleanup:#?}\n{provider:#?}\n{database:#?}")
 }
 

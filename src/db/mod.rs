@@ -15,6 +15,7 @@ pub mod dependents;
 pub mod engine;
 pub mod error;
 pub mod health;
+pub mod identity;
 pub mod layout;
 pub mod ledger;
 pub mod lock;

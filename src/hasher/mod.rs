@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod batch;
+mod cipher;
 mod encoded;
 mod pbkdf2;
 mod reading;
@@ -15,6 +16,7 @@ mod verify;
 
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
 pub use batch::{OnHash, Stopped, encode_all, verify_all};
+pub use cipher::Cipher;
 pub use encoded::{EncodedHash, EncodedHashError};
 pub use storage::Storage;
 pub use stored::{StoredSecret, Unverifiable, Verdict};

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{
 };
 
 use super::algorithm::{Algorithm, identify};
+use super::cipher::Cipher;
 
 /// bcrypt's own alphabet.
 const BASE64_BCRYPT: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
@@ -23,7 +24,9 @@ pub(super) enum Reading<'a> {
     /// Recognised as a hash, but of a form that no secret leads to.
     Never(Algorithm),
     /// Looks like the hash of a hasher that Django does not ship.
-    Foreign(&'a str),
+    Unknown(&'a str),
+    /// The project has encrypted it.
+    Encrypted(Cipher),
     /// Numbers that do not fit in a machine word.
     Absurd(Algorithm),
 }
@@ -84,8 +87,11 @@ impl Hash<'_> {
 
 /// Reads a stored text.
 pub(super) fn read(text: &str) -> Reading<'_> {
+    if let Some(cipher) = Cipher::of(text) {
+        return Reading::Encrypted(cipher);
+    }
     let Some(algorithm) = identify(text) else {
-        return foreign(text).map_or(Reading::Plain, Reading::Foreign);
+        return unknown(text).map_or(Reading::Plain, Reading::Unknown);
     };
     if algorithm == Algorithm::UnsaltedMd5 || algorithm == Algorithm::UnsaltedSha1 {
         return unsalted(algorithm, text);
@@ -110,7 +116,7 @@ pub(super) fn read(text: &str) -> Reading<'_> {
 }
 
 /// `name$…$digest` with a name that could be a hasher's and a digest that could be one: 20 characters or more.
-fn foreign(text: &str) -> Option<&str> {
+fn unknown(text: &str) -> Option<&str> {
     let (name, rest) = text.split_once('$')?;
     let (_, digest) = rest.rsplit_once('$')?;
     let is_name = name.len() > 2

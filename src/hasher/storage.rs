@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::algorithm::Algorithm;
+use super::cipher::Cipher;
 use super::reading::{Hash, Reading, read};
 use super::stored::StoredSecret;
 use crate::model::words::plural;
@@ -22,7 +23,9 @@ pub enum Storage {
         parameters: Option<String>,
     },
     /// It looks like the hash of a hasher that Django does not ship.
-    Foreign,
+    Unknown,
+    /// The project has encrypted it.
+    Foreign(Cipher),
 }
 
 impl Storage {
@@ -33,7 +36,8 @@ impl Storage {
             Self::Empty => "empty",
             Self::Plain => "plain",
             Self::Hashed { .. } => "hashed",
-            Self::Foreign => "foreign",
+            Self::Unknown => "unknown",
+            Self::Foreign(_) => "foreign",
         }
     }
 }
@@ -47,8 +51,15 @@ impl fmt::Display for Storage {
                 write!(f, "hashed with {}, {parameters}", algorithm.name())
             }
             Self::Hashed { algorithm, parameters: None } => write!(f, "hashed with {}", algorithm.name()),
-            Self::Foreign => {
+            Self::Unknown => {
                 f.write_str("hashed with a hasher that Django does not ship, or stored in clear")
+            }
+            Self::Foreign(cipher) => {
+                write!(
+                    f,
+                    "foreign: the project has encrypted it ({}); never compared or overwritten",
+                    cipher.name()
+                )
             }
         }
     }
@@ -63,7 +74,8 @@ impl StoredSecret {
             return Storage::Empty;
         }
         match read(text) {
-            Reading::Foreign(_) => Storage::Foreign,
+            Reading::Unknown(_) => Storage::Unknown,
+            Reading::Encrypted(cipher) => Storage::Foreign(cipher),
             Reading::Hash(hash) if self.is_hashed() => {
                 let parameters = match &hash {
                     Hash::Pbkdf2 { iterations, .. } => Some(plural(u64::from(*iterations), "iteration")),
@@ -79,7 +91,7 @@ impl StoredSecret {
             Reading::Never(algorithm) | Reading::Absurd(algorithm) if self.is_hashed() => {
                 Storage::Hashed { algorithm, parameters: None }
             }
-            _ => Storage::Plain,
+            Reading::Plain | Reading::Hash(_) | Reading::Never(_) | Reading::Absurd(_) => Storage::Plain,
         }
     }
 }
@@ -107,6 +119,10 @@ mod tests {
             (
                 "hasher_of_ours$1$aGFzaGhhc2hoYXNoaGFzaA==",
                 "hashed with a hasher that Django does not ship, or stored in clear",
+            ),
+            (
+                "$encrypted$UTF8$AESCBC$Z0FBQUFBQm9xbTNw",
+                "foreign: the project has encrypted it (`$encrypted$`, as AWX writes it); never compared or overwritten",
             ),
         ] {
             assert_eq!(StoredSecret::new(stored.to_owned()).storage().to_string(), said);

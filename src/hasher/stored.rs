@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::algorithm::{Algorithm, Availability};
+use super::cipher::Cipher;
 use super::encoded::EncodedHash;
 use super::reading::{Hash, Reading, read};
 use super::verify;
@@ -33,7 +34,21 @@ impl StoredSecret {
         match read(self.expose()) {
             Reading::Hash(hash) => Some(hash.algorithm()),
             Reading::Never(algorithm) | Reading::Absurd(algorithm) => Some(algorithm),
-            Reading::Plain | Reading::Foreign(_) => None,
+            Reading::Plain | Reading::Unknown(_) | Reading::Encrypted(_) => None,
+        }
+    }
+
+    /// How the project has encrypted it; `None`: it has not. Such a value is foreign: only the project can read or write
+    /// it, so it is neither compared nor overwritten.
+    #[must_use]
+    pub fn foreign(&self) -> Option<Cipher> {
+        match read(self.expose()) {
+            Reading::Encrypted(cipher) => Some(cipher),
+            Reading::Plain
+            | Reading::Hash(_)
+            | Reading::Never(_)
+            | Reading::Unknown(_)
+            | Reading::Absurd(_) => None,
         }
     }
 
@@ -64,8 +79,12 @@ impl StoredSecret {
                 let reason = Unverifiable::TooExpensive { parameters: "numbers beyond 32 bits".to_owned() };
                 return Verdict::CannotVerify { algorithm: algorithm.name().to_owned(), reason };
             }
-            Reading::Foreign(_) if same_text(text, secret.expose()) => return Verdict::Matches,
-            Reading::Foreign(name) => {
+            Reading::Encrypted(cipher) => {
+                let reason = Unverifiable::Encrypted;
+                return Verdict::CannotVerify { algorithm: cipher.name().to_owned(), reason };
+            }
+            Reading::Unknown(_) if same_text(text, secret.expose()) => return Verdict::Matches,
+            Reading::Unknown(name) => {
                 let reason = Unverifiable::UnknownAlgorithm;
                 return Verdict::CannotVerify { algorithm: name.to_owned(), reason };
             }
@@ -140,6 +159,9 @@ pub enum Unverifiable {
     /// Not a hasher that Django ships; a server may have it all the same.
     #[error("Django has no such hasher")]
     UnknownAlgorithm,
+    /// A ciphertext of the project.
+    #[error("the project has encrypted it, and only the project has the key")]
+    Encrypted,
     /// A hasher that Django has dropped and this program never had.
     #[error("it depends on the server's C library, and Django {} dropped it", dropped())]
     Unsupported,

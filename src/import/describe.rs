@@ -130,6 +130,9 @@ fn secret(row: &Listed) -> Option<Line> {
     }
     let omitted =
         |why: String| Line::Omitted { field: Field::ClientSecret.into(), value: None, why, hint: None };
+    if let Some(cipher) = stored.foreign() {
+        return Some(omitted(format!("it is foreign: the project has encrypted it ({})", cipher.name())));
+    }
     if !stored.is_hashed() {
         return Some(omitted(
             "it is stored in clear, and a secret is never written into the file".to_owned(),

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Application, Field, Provider};
+use crate::secret::Secret;
 
 /// Which rules speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +51,7 @@ const fn strict(id: &'static str, finds: &'static str, source: &'static str) -> 
 }
 
 /// All rules, by name.
-pub static RULES: [&Rule; 23] = [
+pub static RULES: [&Rule; 24] = [
     &uris::BAD_HOST,
     &uris::BAD_PORT,
     &uris::HTTP_ORIGIN,
@@ -66,6 +67,7 @@ pub static RULES: [&Rule; 23] = [
     &clients::PUBLIC_CLIENT_CREDENTIALS,
     &secrets::PUBLIC_SECRET,
     &clients::PUBLIC_SKIP_AUTHORIZATION,
+    &secrets::SECRET_CHARACTERS,
     &secrets::SIGNING_SECRET,
     &clients::SKIP_AUTHORIZATION,
     &secrets::UNAVAILABLE_HASHER,
@@ -111,6 +113,12 @@ impl Advice {
         self.hint = Some(hint);
         self
     }
+}
+
+/// What the recommended rules have to say of a secret in plain text that no file declares.
+#[must_use]
+pub fn advise_on_secret(secret: &Secret) -> Vec<Advice> {
+    secrets::of_plain(secret)
 }
 
 /// What the rules of all sets have to say, field by field.

@@ -4,6 +4,7 @@
 use super::{Advice, Rule, recommended, strict};
 use crate::hasher::{Availability, Hasher, StoredSecret};
 use crate::model::{Application, Field, Provider, SecretDeclaration};
+use crate::secret::Secret;
 
 pub(super) static LOW_ITERATIONS: Rule = strict(
     "low-iterations",
@@ -24,6 +25,11 @@ pub(super) static SIGNING_SECRET: Rule = strict(
     "signing-secret",
     "HS256: the client secret is the signing key, so it is stored in clear and the client can sign ID tokens",
     "OpenID Connect Core 1.0 section 10.1",
+);
+pub(super) static SECRET_CHARACTERS: Rule = recommended(
+    "secret-characters",
+    "a secret with characters beyond printable ASCII: clients and servers may encode them differently",
+    "RFC 6749 appendix A.2",
 );
 pub(super) static UNAVAILABLE_HASHER: Rule = recommended(
     "unavailable-hasher",
@@ -75,18 +81,7 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
         _ => {}
     }
     match &application.client_secret {
-        Some(SecretDeclaration::Plain(secret)) => {
-            if secret.expose().chars().count() < SHORTEST {
-                advice.push(
-                    Advice::of(
-                        &WEAK_SECRET,
-                        Field::ClientSecret,
-                        format!("a secret of fewer than {SHORTEST} characters can be guessed"),
-                    )
-                    .hint("write { generate = true }, or take 22 random letters and digits or more"),
-                );
-            }
-        }
+        Some(SecretDeclaration::Plain(secret)) => advice.extend(of_plain(secret)),
         Some(SecretDeclaration::Hash(hash)) => advice.extend(of_hash(hash.as_str())),
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {}
     }
@@ -95,6 +90,33 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
         matches!(application.client_secret, Some(SecretDeclaration::Plain(_) | SecretDeclaration::Generate))
             && application.hash_client_secret != Some(false)
     }));
+    advice
+}
+
+/// What there is to say of a secret in plain text.
+pub(super) fn of_plain(secret: &Secret) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    if secret.expose().chars().count() < SHORTEST {
+        advice.push(
+            Advice::of(
+                &WEAK_SECRET,
+                Field::ClientSecret,
+                format!("a secret of fewer than {SHORTEST} characters can be guessed"),
+            )
+            .hint("write { generate = true }, or take 22 random letters and digits or more"),
+        );
+    }
+    // What no client can send is an error, not advice.
+    if secret.is_unusual() && secret.check_sendable().is_ok() {
+        advice.push(
+            Advice::of(
+                &SECRET_CHARACTERS,
+                Field::ClientSecret,
+                "the secret has characters beyond printable ASCII, which not every client and server encodes alike",
+            )
+            .hint("take letters and digits; `openssl rand -hex 32` makes such a secret"),
+        );
+    }
     advice
 }
 

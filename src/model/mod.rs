@@ -9,6 +9,7 @@ mod column;
 mod confidential;
 mod engine;
 pub mod health;
+mod identity;
 mod inventory;
 mod on_delete;
 mod policy;
@@ -26,6 +27,7 @@ pub use column::{
 };
 pub use confidential::announces_secret;
 pub use engine::Engine;
+pub use identity::{Identity, Sameness};
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use on_delete::{ForeignRows, OnDelete};
 pub use policy::{Allow, Limit, Policy, Prune};

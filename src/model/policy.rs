@@ -30,12 +30,21 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The limit as a count, given how many applications the database holds. Percentages round down.
+    /// The most deletions, given how many applications the database holds. Percentages round down.
     #[must_use]
-    pub const fn of(self, total: u64) -> u64 {
+    pub const fn of_deletes(self, total: u64) -> u64 {
         match self {
             Self::Count(count) => count,
             Self::Percent(percent) => total.saturating_mul(percent as u64) / 100,
+        }
+    }
+
+    /// The most updates. A percentage above zero allows at least one: a file with one application could never change it.
+    #[must_use]
+    pub const fn of_updates(self, total: u64) -> u64 {
+        match (self, self.of_deletes(total)) {
+            (Self::Percent(1..), 0) => 1,
+            (Self::Percent(_) | Self::Count(_), limit) => limit,
         }
     }
 }

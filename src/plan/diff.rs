@@ -3,8 +3,13 @@
 //! Every managed field is compared exactly once; the structs are destructured, so that a new field does not compile
 //! until somebody decides how it is compared. Pure.
 
+mod secret;
+
 use std::collections::BTreeSet;
 
+pub(super) use secret::leaves_foreign;
+
+use self::secret::SecretState;
 use super::{
     FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, SecretWrite, Step, Value, columns,
     row_ref,
@@ -131,9 +136,11 @@ pub(super) fn update(
     // What the file ignores it does not manage, once the row is there.
     let managed = |field: Field| !declared.ignores(&field.into());
     let user = user.as_ref().filter(|_| managed(Field::User));
-    let hash_client_secret = hash_client_secret.filter(|_| managed(Field::HashClientSecret));
+    // DOT hashes the column's text when the flag says so, a ciphertext too: with the secret the flag is left alone.
+    let is_foreign = row.client_secret.foreign().is_some();
+    let hash_client_secret = hash_client_secret.filter(|_| managed(Field::HashClientSecret) && !is_foreign);
     let secret = SecretState {
-        declared: client_secret.as_ref().filter(|_| managed(Field::ClientSecret)),
+        declared: client_secret.as_ref().filter(|_| managed(Field::ClientSecret) && !is_foreign),
         verdict,
         hash: hash_client_secret.or(row.hash_client_secret).unwrap_or(actual.hashes_secrets),
         stored: row,
@@ -249,42 +256,6 @@ fn user_change(wanted: Option<&UserRef>, owner: Value, row: &StoredFields) -> Co
                 .map_or(Value::Absent, |key| Value::User { key: key.clone(), username: None }),
             after: owner,
         }),
-    }
-}
-
-struct SecretState<'a> {
-    declared: Option<&'a SecretDeclaration>,
-    verdict: Option<SecretVerdict>,
-    /// Whether the row is to hold a hash.
-    hash: bool,
-    stored: &'a StoredFields,
-}
-
-impl SecretState<'_> {
-    fn compare(&self) -> Compared {
-        let write = match (self.declared, self.verdict) {
-            (None, _) => return Compared::Unmanaged,
-            (Some(SecretDeclaration::Hash(hash)), _) => {
-                (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)
-            }
-            (Some(SecretDeclaration::Rotate), _) => Some(SecretWrite::Generated),
-            // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
-            (Some(SecretDeclaration::Generate), _)
-            | (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::CannotVerify)) => None,
-            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Matches)) => {
-                (self.stored.client_secret.is_hashed() != self.hash).then_some(SecretWrite::Restored)
-            }
-            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Differs) | None) => {
-                Some(SecretWrite::Declared)
-            }
-        };
-        write.map_or(Compared::Same, |write| {
-            Compared::Change(FieldChange {
-                field: Field::ClientSecret.into(),
-                before: Value::StoredSecret,
-                after: Value::Secret { source: write, hashed: self.hash || write == SecretWrite::Hash },
-            })
-        })
     }
 }
 

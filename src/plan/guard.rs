@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
-use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Policy, Strategy};
+use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy};
 
 /// One broken rail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,22 +24,22 @@ pub enum Violation {
         client_id: ClientId,
     },
     /// More deletions than `max_deletes`.
-    #[error("{} to delete; max_deletes allows {limit} (of {total})", applications(*planned))]
+    #[error("{} to delete; max_deletes allows {}", applications(*planned), deletes(*limit, *total))]
     TooManyDeletes {
         /// How many, those not counted that `--allow delete:…` names.
         planned: u64,
-        /// The limit as a count.
-        limit: u64,
+        /// The limit as the file or the flag says it.
+        limit: Limit,
         /// How many applications there are.
         total: u64,
     },
     /// More updates than `max_updates`.
-    #[error("{} to update; max_updates allows {limit} (of {total})", applications(*planned))]
+    #[error("{} to update; max_updates allows {}", applications(*planned), updates(*limit, *total))]
     TooManyUpdates {
         /// How many.
         planned: u64,
-        /// The limit as a count.
-        limit: u64,
+        /// The limit as the file or the flag says it.
+        limit: Limit,
         /// How many applications there are.
         total: u64,
     },
@@ -79,6 +79,37 @@ pub enum Violation {
 fn shell_word(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,".contains(c);
     if text.chars().all(harmless) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// `0: 30% of 3 applications is 0.9, rounded down`
+fn deletes(limit: Limit, total: u64) -> String {
+    let allowed = limit.of_deletes(total);
+    match limit {
+        Limit::Count(_) => format!("{allowed} (of {total})"),
+        Limit::Percent(percent) if total.saturating_mul(u64::from(percent)).is_multiple_of(100) => {
+            format!("{allowed}: {}", share(percent, total))
+        }
+        Limit::Percent(percent) => format!("{allowed}: {}, rounded down", share(percent, total)),
+    }
+}
+
+/// As [`deletes`]; a percentage that comes to less than one allows one.
+fn updates(limit: Limit, total: u64) -> String {
+    match limit {
+        Limit::Percent(percent) if limit.of_updates(total) != limit.of_deletes(total) => {
+            format!("1: {}, and a percentage allows at least 1", share(percent, total))
+        }
+        Limit::Percent(_) | Limit::Count(_) => deletes(limit, total),
+    }
+}
+
+/// `30% of 3 applications is 0.9`
+fn share(percent: u8, total: u64) -> String {
+    let hundredths = total.saturating_mul(u64::from(percent));
+    let (whole, rest) = (hundredths / 100, hundredths % 100);
+    let fraction = format!(".{rest:02}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{percent}% of {} is {whole}{fraction}", applications(total))
 }
 
 fn applications(count: u64) -> String {
@@ -178,10 +209,10 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
         }
     }
     let total = plan.total;
-    if let Some(limit) = delete_limit(rails, total).filter(|limit| deletions > *limit) {
+    if let Some(limit) = delete_limit(rails).filter(|limit| deletions > limit.of_deletes(total)) {
         violations.push(Violation::TooManyDeletes { planned: deletions, limit, total });
     }
-    if let Some(limit) = update_limit(rails, total).filter(|limit| updates > *limit) {
+    if let Some(limit) = update_limit(rails).filter(|limit| updates > limit.of_updates(total)) {
         violations.push(Violation::TooManyUpdates { planned: updates, limit, total });
     }
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
@@ -204,22 +235,22 @@ pub fn check_cleanup(policy: &CleanupPolicy, allow: &BTreeSet<Allow>) -> Result<
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
 }
 
-fn delete_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
+fn delete_limit(rails: &Rails<'_>) -> Option<Limit> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxDeletes(count) => Some(*count),
         Allow::Delete(_) | Allow::Update(_) | Allow::MaxUpdates(_) | Allow::FkChecksSet | Allow::Rewrite => {
             None
         }
     });
-    allowed.max().or_else(|| rails.policy.max_deletes.map(|limit| limit.of(total)))
+    allowed.max().map(Limit::Count).or(rails.policy.max_deletes)
 }
 
-fn update_limit(rails: &Rails<'_>, total: u64) -> Option<u64> {
+fn update_limit(rails: &Rails<'_>) -> Option<Limit> {
     let allowed = rails.allow.iter().filter_map(|allow| match allow {
         Allow::MaxUpdates(count) => Some(*count),
         Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) | Allow::FkChecksSet | Allow::Rewrite => {
             None
         }
     });
-    allowed.max().or_else(|| rails.policy.max_updates.map(|limit| limit.of(total)))
+    allowed.max().map(Limit::Count).or(rails.policy.max_updates)
 }

@@ -52,8 +52,12 @@ pub struct Plan {
     pub declared: usize,
     /// Declared applications whose secret could not be verified and is left alone.
     pub unverified: Vec<ClientId>,
+    /// Declared applications whose secret the project has encrypted: neither compared nor written, whatever the file says.
+    pub foreign: Vec<ClientId>,
     /// Declared or removed applications left out by `--target`.
     pub untargeted: usize,
+    /// `--target`: the only applications that were looked at; empty: all.
+    pub targets: Vec<ClientId>,
     /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
     pub counted_at: Option<String>,
 }
@@ -162,6 +166,7 @@ pub fn plan(
     planner.plan.total = actual.total;
     planner.plan.dynamic = actual.dynamic;
     planner.plan.declared = desired.applications.len();
+    planner.plan.targets = facts.scope.into_iter().flatten().cloned().collect();
     let mut updates = Vec::new();
     let mut creations = Vec::new();
     let mut adoptions = Vec::new();
@@ -239,7 +244,12 @@ impl<'a> Planner<'a> {
         let is_sound = violations.is_empty();
         match compared {
             Err(findings) => self.findings.extend(findings),
-            Ok(step) if is_sound => return self.record(client_id, step),
+            Ok(step) if is_sound => {
+                if row.is_some_and(|stored| diff::leaves_foreign(declared, stored)) {
+                    self.plan.foreign.push(client_id.clone());
+                }
+                return self.record(client_id, step);
+            }
             Ok(_) => {}
         }
         self.findings.extend(violations);

@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Plan, Step};
-use crate::model::ClientId;
+use crate::model::{ClientId, Identity, Sameness};
 
 /// What the file is, with the version of its format.
-const FORMAT: &str = "oauthctl saved plan 1";
+const FORMAT: &str = "oauthctl saved plan 2";
+
+/// The format that did not say for which server a plan was made.
+const WITHOUT_SERVER: &str = "oauthctl saved plan 1";
 
 /// What a plan was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +25,9 @@ const FORMAT: &str = "oauthctl saved plan 1";
 pub struct Origin {
     /// The digest of `oauth.toml`: [`digest`].
     pub config: String,
-    /// The database's name.
-    pub database: String,
-    /// The oid of the application table, by which databases of the same name differ.
+    /// The database. Two servers that were made in the same way have databases of the same name and oid.
+    pub database: Identity,
+    /// The oid of the application table.
     pub table: u32,
     /// `--target`.
     pub targets: Vec<String>,
@@ -48,6 +51,9 @@ pub enum SavedError {
     /// The file is something else.
     #[error("this is no saved plan{0}")]
     NotAPlan(&'static str),
+    /// It was saved by an oauthctl that did not note the server.
+    #[error("the saved plan does not say for which server it was made: an older oauthctl saved it")]
+    NoServer,
     /// The digest is another one.
     #[error("the saved plan was edited, or is damaged: its digest is another one")]
     Edited,
@@ -55,11 +61,31 @@ pub enum SavedError {
     #[error("the plan is stale: oauth.toml is not the one that it was made from")]
     OtherConfig,
     /// Another database, or another table.
-    #[error("the plan was made for another database: {0}")]
-    OtherDatabase(String),
+    #[error("the plan was made for another database: {}", named(.made_for, .found))]
+    OtherDatabase {
+        /// The one that it was made for.
+        made_for: Box<Identity>,
+        /// The one that is here.
+        found: Box<Identity>,
+    },
     /// Planning again finds other steps.
     #[error("the plan is stale: {} changed since it was made", listed(.0))]
     Stale(BTreeSet<ClientId>),
+}
+
+/// The name where that tells the two apart, else the server as well.
+fn named(made_for: &Identity, found: &Identity) -> String {
+    if made_for.database != found.database {
+        return made_for.database.clone();
+    }
+    let server = |identity: &Identity| match &identity.system {
+        Some(system) => format!("{} (system identifier {system})", identity.address),
+        None => identity.address.clone(),
+    };
+    if server(made_for) == server(found) {
+        return format!("{} of {}, which was made anew since", made_for.database, server(made_for));
+    }
+    format!("{} of {}; this is the one of {}", made_for.database, server(made_for), server(found))
 }
 
 fn listed(client_ids: &BTreeSet<ClientId>) -> String {
@@ -110,6 +136,7 @@ impl Saved {
         let mut document: Value = serde_json::from_str(text).map_err(|_| SavedError::NotAPlan(""))?;
         match document["format"].as_str() {
             Some(FORMAT) => {}
+            Some(WITHOUT_SERVER) => return Err(SavedError::NoServer),
             Some(other) if other.starts_with("oauthctl saved plan ") => {
                 return Err(SavedError::NotAPlan(" of this version of oauthctl"));
             }
@@ -124,17 +151,33 @@ impl Saved {
         Ok(Self { origin, steps })
     }
 
-    /// Whether the plan that comes out now, from this, is the saved one.
+    /// Whether the file is the one that the plan was made from, by its [`digest`].
+    ///
+    /// # Errors
+    /// [`SavedError::OtherConfig`].
+    pub fn check_config(&self, config: &str) -> Result<(), SavedError> {
+        if self.origin.config == config { Ok(()) } else { Err(SavedError::OtherConfig) }
+    }
+
+    /// Whether the database is the one that the plan was made for, and how sure that is.
+    ///
+    /// # Errors
+    /// [`SavedError::OtherDatabase`].
+    pub fn check_database(&self, database: &Identity, table: u32) -> Result<Sameness, SavedError> {
+        match self.origin.database.compare(database) {
+            same @ (Sameness::Same | Sameness::Likely) if self.origin.table == table => Ok(same),
+            Sameness::Same | Sameness::Likely | Sameness::Different => Err(SavedError::OtherDatabase {
+                made_for: Box::new(self.origin.database.clone()),
+                found: Box::new(database.clone()),
+            }),
+        }
+    }
+
+    /// Whether the plan that comes out now is the saved one.
     ///
     /// # Errors
     /// With what is different.
-    pub fn check(&self, now: &Plan, origin: &Origin) -> Result<(), SavedError> {
-        if self.origin.config != origin.config {
-            return Err(SavedError::OtherConfig);
-        }
-        if (&self.origin.database, self.origin.table) != (&origin.database, origin.table) {
-            return Err(SavedError::OtherDatabase(self.origin.database.clone()));
-        }
+    pub fn check_steps(&self, now: &Plan) -> Result<(), SavedError> {
         // A step that does not serialise differs from every other.
         let now: Vec<Value> = now.steps.iter().map(|step| step_of(step).unwrap_or_default()).collect();
         let only_in = |one: &[Value], other: &[Value]| {
@@ -186,10 +229,20 @@ mod tests {
         Plan { steps, ..Plan::default() }
     }
 
+    fn identity() -> Identity {
+        Identity {
+            system: Some("7000000000000000001".to_owned()),
+            ledger: None,
+            address: "10.0.0.1:5432".to_owned(),
+            database: "shop".to_owned(),
+            oid: 16_384,
+        }
+    }
+
     fn origin() -> Origin {
         Origin {
             config: digest("[cleanup]"),
-            database: "shop".to_owned(),
+            database: identity(),
             table: 16_384,
             targets: vec!["batch".to_owned()],
             cleanup: true,
@@ -201,7 +254,9 @@ mod tests {
     fn what_was_saved_is_read_and_tokens_do_not_matter() {
         let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
         assert_eq!(saved.origin, origin());
-        assert_eq!(saved.check(&plan("a", 2), &origin()), Ok(()));
+        assert_eq!(saved.check_steps(&plan("a", 2)), Ok(()));
+        assert_eq!(saved.check_config(&origin().config), Ok(()));
+        assert_eq!(saved.check_database(&identity(), 16_384), Ok(Sameness::Same));
     }
 
     #[test]
@@ -210,13 +265,42 @@ mod tests {
         let stale = |client_ids: &[&str]| {
             Err(SavedError::Stale(client_ids.iter().map(|id| ClientId::new(*id)).collect()))
         };
-        assert_eq!(saved.check(&plan("b", 1), &origin()), stale(&["legacy"]));
-        assert_eq!(saved.check(&Plan::default(), &origin()), stale(&["batch", "legacy"]));
-        let other = Origin { config: digest("[cleanup] "), ..origin() };
-        assert_eq!(saved.check(&plan("a", 1), &other), Err(SavedError::OtherConfig));
-        for other in [Origin { table: 1, ..origin() }, Origin { database: "x".to_owned(), ..origin() }] {
-            assert_eq!(saved.check(&plan("a", 1), &other), Err(SavedError::OtherDatabase("shop".to_owned())));
+        assert_eq!(saved.check_steps(&plan("b", 1)), stale(&["legacy"]));
+        assert_eq!(saved.check_steps(&Plan::default()), stale(&["batch", "legacy"]));
+        assert_eq!(saved.check_config(&digest("[cleanup] ")), Err(SavedError::OtherConfig));
+    }
+
+    #[test]
+    fn another_database_is_told_apart_in_words() {
+        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
+        let other_server = Identity {
+            system: Some("7000000000000000002".to_owned()),
+            address: "10.0.0.2:5432".to_owned(),
+            ..identity()
+        };
+        for (found, table, said) in [
+            (Identity { database: "x".to_owned(), ..identity() }, 16_384, "shop"),
+            (
+                other_server,
+                16_384,
+                "shop of 10.0.0.1:5432 (system identifier 7000000000000000001); this is the one of 10.0.0.2:5432 (system \
+                 identifier 7000000000000000002)",
+            ),
+            (
+                identity(),
+                1,
+                "shop of 10.0.0.1:5432 (system identifier 7000000000000000001), which was made anew since",
+            ),
+        ] {
+            let error = saved.check_database(&found, table).unwrap_err();
+            assert_eq!(error.to_string(), format!("the plan was made for another database: {said}"));
         }
+    }
+
+    #[test]
+    fn a_plan_that_names_no_server_is_refused() {
+        let text = r#"{ "format": "oauthctl saved plan 1", "digest": "0", "origin": {}, "steps": [] }"#;
+        assert_eq!(Saved::read(text), Err(SavedError::NoServer));
     }
 
     #[test]

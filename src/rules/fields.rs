@@ -6,11 +6,18 @@ use super::violation::{Reason, Violation};
 use super::{Candidate, Owner, Schema, SecretFacts};
 use crate::model::Provider;
 
-const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
+/// The client types that DOT knows.
+pub const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
 const ALGORITHMS: [&str; 2] = ["RS256", "HS256"];
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const GRANT_TYPES: [&str; 5] =
     ["authorization-code", "implicit", "password", "client-credentials", "openid-hybrid"];
+/// All grant types that some DOT knows.
+#[must_use]
+pub fn grant_types() -> Vec<&'static str> {
+    GRANT_TYPES.into_iter().chain([DEVICE_CODE]).collect()
+}
+
 /// The grant types that end in a redirect.
 const REDIRECTING: [&str; 3] = ["authorization-code", "implicit", "openid-hybrid"];
 /// The grant types that HS256 is not for: the client sees the token without having shown its secret.

@@ -55,7 +55,10 @@ pub fn render(portrait: &Portrait<'_>) -> String {
         let _ = writeln!(out, "\n{}", paint(BOLD, visible(&file.display().to_string())));
         drift(&mut out, portrait.drift);
         if portrait.secret_compared == Some(false) {
-            let note = "# client_secret was not compared: what the file refers to is not at hand";
+            let note = match portrait.row.stored.fields.client_secret.foreign() {
+                Some(_) => "# client_secret was not compared: the project has encrypted the stored one",
+                None => "# client_secret was not compared: what the file refers to is not at hand",
+            };
             let _ = writeln!(out, "    {}", paint(DIM, note));
         }
     }

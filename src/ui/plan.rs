@@ -112,7 +112,12 @@ pub fn summary_line(plan: &Plan) -> String {
     let declared = grouped(plan.declared as u64);
     let denominator = format!("of {}, {declared} declared", plural(plan.total, "application"));
     if parts.is_empty() {
-        format!("{} The database matches the file ({denominator}).", paint(BOLD, "No changes."))
+        let subject = match plan.targets.len() {
+            0 => "The database matches the file".to_owned(),
+            1 => "The target matches the file; the rest was not looked at".to_owned(),
+            many => format!("The {many} targets match the file; the rest was not looked at"),
+        };
+        format!("{} {subject} ({denominator}).", paint(BOLD, "No changes."))
     } else {
         format!("{} {} ({denominator}).", paint(BOLD, "Plan:"), parts.join(", "))
     }
@@ -316,6 +321,12 @@ pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
         lines.push(format!(
             "The stored secret cannot be verified and is left alone: {}.",
             listed(&plan.unverified)
+        ));
+    }
+    if !plan.foreign.is_empty() {
+        lines.push(format!(
+            "The stored secret is foreign (the project has encrypted it) and is left alone: {}.",
+            listed(&plan.foreign)
         ));
     }
     if !plan.unmanaged.is_empty() {

@@ -27,7 +27,9 @@ struct Document<'a> {
     unmanaged: &'a [ClientId],
     dynamic: u64,
     unverified: &'a [ClientId],
+    foreign: &'a [ClientId],
     untargeted: usize,
+    targets: &'a [ClientId],
     counted_at: Option<&'a str>,
     violations: Vec<ViolationView>,
     cleanup: Option<CleanupView<'a>>,
@@ -82,8 +84,19 @@ pub fn render(
     refusal: Option<&Refusal>,
     report: Option<&Report<'_>>,
 ) -> Result<String, serde_json::Error> {
-    let Plan { steps, unchanged, unmanaged, dynamic, total, declared, unverified, untargeted, counted_at } =
-        plan;
+    let Plan {
+        steps,
+        unchanged,
+        unmanaged,
+        dynamic,
+        total,
+        declared,
+        unverified,
+        foreign,
+        untargeted,
+        targets,
+        counted_at,
+    } = plan;
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -96,7 +109,9 @@ pub fn render(
         unmanaged,
         dynamic: *dynamic,
         unverified,
+        foreign,
         untargeted: *untargeted,
+        targets,
         counted_at: counted_at.as_deref(),
         violations: refusal
             .into_iter()

@@ -90,7 +90,8 @@ fn a_missing_lifetime_is_worth_a_warning() {
 #[test]
 fn names_that_do_not_exist_are_worth_a_warning() {
     let world = World::new();
-    let output = world.run(&["--dry-run", "--only", "par", "--exclude-client", "cleint-1"]).exits(0);
+    world.sandbox.write("oauth.toml", "[cleanup]\nexclude_clients = [\"cleint-1\"]\n");
+    let output = world.run(&["--dry-run", "--only", "par"]).exits(0);
     assert_snapshot!(output);
 }
 

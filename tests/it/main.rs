@@ -34,6 +34,8 @@ mod embedded;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod foreign_secrets;
+#[cfg(test)]
 mod hashing;
 #[cfg(test)]
 mod import;
@@ -51,6 +53,8 @@ mod lint;
 mod lost_answers;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod pull_requests;
 #[cfg(test)]
@@ -79,6 +83,7 @@ mod support;
 mod tls;
 #[cfg(test)]
 mod unfinished;
+mod unsendable_secrets;
 #[cfg(test)]
 mod uri_fuzz;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::support::server::server_program;
 use crate::support::{Database, Template};
 
 const PROVIDER: &str = "V1__dot_3_4_1";
-const LEDGER: [&str; 2] = ["V1__ledger", "V2__table_measurement"];
+const LEDGER: [&str; 3] = ["V1__ledger", "V2__table_measurement", "V3__identity"];
 
 async fn migrate_provider(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
     migrations::migrate_provider(client, schema, Duration::from_secs(60)).await

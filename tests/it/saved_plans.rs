@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::support::rows::{APPLICATIONS, application, everything, session, user};
-use super::support::{Database, Sandbox, Template};
+use super::support::{Database, Instance, Sandbox, Template};
 
 const FILE: &str = r#"
 [provider]
@@ -127,4 +127,127 @@ fn it_remembers_the_target_and_the_instant_and_rails_still_hold() {
     for flag in [&["--target", "web"][..], &["--no-cleanup"], &["--as-of", "2019-01-01T00:00:00Z"]] {
         sandbox.oauthctl(&[&APPLY[..], flag].concat()).exits(64);
     }
+}
+
+/// What the plan would change, or create next to, has gone: planning again even fails, because the file alone does not say
+/// enough to create it.
+#[test]
+fn a_row_that_is_gone_makes_the_plan_stale() {
+    let (database, sandbox) = world();
+    sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+    database.execute(format!("DELETE FROM {APPLICATIONS} WHERE client_id = 'web'"));
+    let before = everything(&database, "public");
+    assert_snapshot!("gone_update", sandbox.oauthctl(&APPLY).exits(4));
+    assert_eq!(before, everything(&database, "public"));
+    // The same when the row that is to be deleted has gone, or an owner.
+    let (database, sandbox) = world();
+    sandbox.write("oauth.toml", FILE.replace("Web shop\"", "Web shop\"\nuser = { username = \"alice\" }"));
+    sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+    database.execute(
+        "UPDATE oauth2_provider_accesstoken SET user_id = NULL; UPDATE oauth2_provider_idtoken SET user_id = NULL; \
+         DELETE FROM oauth2_provider_refreshtoken; DELETE FROM auth_user",
+    );
+    let output = sandbox.oauthctl(&APPLY).exits(4);
+    assert!(
+        output.stderr.starts_with("error: the plan is stale: \"web\" changed since it was made\n"),
+        "{output}"
+    );
+    let (database, sandbox) = world();
+    sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+    database.execute(format!(
+        "TRUNCATE oauth2_provider_accesstoken, oauth2_provider_idtoken, oauth2_provider_refreshtoken CASCADE; \
+         DELETE FROM {APPLICATIONS} WHERE client_id = 'legacy'"
+    ));
+    let output = sandbox.oauthctl(&APPLY).exits(4);
+    assert!(output.stderr.starts_with("error: the plan is stale: \"legacy\" changed"), "{output}");
+}
+
+#[test]
+fn a_plan_of_an_older_oauthctl_is_refused() {
+    let (_database, sandbox) = world();
+    sandbox.write(
+        "saved.plan",
+        r#"{ "format": "oauthctl saved plan 1", "digest": "00", "origin": { "config": "00", "database": "shop",
+             "table": 16496, "targets": [], "cleanup": true, "as_of": null }, "steps": [] }"#,
+    );
+    assert_snapshot!("older_plan", sandbox.oauthctl(&APPLY).exits(4));
+}
+
+const CREATES: &str = "[applications.batch]\nclient_type = \"confidential\"\n\
+                       authorization_grant_type = \"client-credentials\"\n[cleanup]\n";
+
+/// Two servers made in the same way: their databases have the same name and the same oids.
+#[test]
+fn a_plan_for_one_server_is_not_applied_to_another() {
+    let (staging, production) = (Instance::start(&[]), Instance::start(&[]));
+    let one = staging.database(Template::Dot341);
+    let two = one.twin(production.home(), Template::Dot341);
+    let oids = "SELECT string_agg(oid::text, ' ' ORDER BY oid) FROM (SELECT oid FROM pg_database UNION ALL \
+                SELECT 'oauth2_provider_application'::regclass::oid) t";
+    assert_eq!(one.value(oids), two.value(oids));
+    // Nothing is planned for the first, 3 rows would go in the second.
+    user(&two, 1, "alice");
+    application(&two, 9, "other", &json!({}));
+    session(&two, 1, 9, "2020-01-01T00:00:00Z");
+    let before = everything(&two, "public");
+    let mut sandbox = Sandbox::with(&one);
+    sandbox.write("oauth.toml", CREATES);
+    sandbox.write("empty.toml", "[cleanup]\n");
+    sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+    sandbox.oauthctl(&["-f", "empty.toml", "plan", "--out", "empty.plan"]).exits(0);
+    let elsewhere = |sandbox: &mut Sandbox, role: &str| {
+        for (name, value) in two.variables() {
+            sandbox.set(name, value);
+        }
+        sandbox.set("PGUSER", role);
+    };
+    elsewhere(&mut sandbox, "postgres");
+    let output = sandbox.oauthctl(&APPLY).exits(4);
+    assert!(
+        output.stderr.starts_with("error: the plan was made for another database: [database] of socket:"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("(system identifier "), "{output}");
+    sandbox.oauthctl(&["-f", "empty.toml", "apply", "empty.plan", "--yes"]).exits(4);
+    assert_eq!(everything(&two, "public"), before);
+
+    // Where the server keeps its identity, the ledger has one.
+    let hidden = "CREATE ROLE planner LOGIN; REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; \
+                  GRANT ALL ON ALL TABLES IN SCHEMA public TO planner; \
+                  GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO planner";
+    let shown = "GRANT USAGE ON SCHEMA oauthctl TO planner; GRANT ALL ON ALL TABLES IN SCHEMA oauthctl TO planner; \
+                 GRANT ALL ON ALL SEQUENCES IN SCHEMA oauthctl TO planner";
+    one.execute(hidden);
+    two.execute(hidden);
+    let mut sandbox = Sandbox::with(&one);
+    sandbox.write("oauth.toml", CREATES);
+    sandbox.set("PGUSER", "planner");
+    let weak = sandbox.oauthctl(&["plan", "--out", "weak.plan"]).exits(0);
+    assert_snapshot!("weak_identity", weak.stderr);
+    sandbox.command(&["migrate", "--ledger"]).env("PGUSER", "postgres").run().exits(0);
+    one.execute(shown);
+    let strong = sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+    assert!(!strong.stderr.contains("identity"), "{strong}");
+    elsewhere(&mut sandbox, "postgres");
+    sandbox.oauthctl(&["migrate", "--ledger"]).exits(0);
+    two.execute(shown);
+    sandbox.set("PGUSER", "planner");
+    sandbox.oauthctl(&APPLY).exits(4);
+    assert_eq!(everything(&two, "public"), before);
+
+    // On its own server it is applied, by whichever role, and the weak one with a warning.
+    for (name, value) in one.variables() {
+        sandbox.set(name, value);
+    }
+    let output = sandbox.command(&APPLY).env("PGUSER", "planner").run().exits(0);
+    assert!(output.stdout.contains("Applied: 1 created."), "{output}");
+    one.execute(format!("DELETE FROM {APPLICATIONS}; DELETE FROM oauthctl.managed_application"));
+    std::fs::remove_file(sandbox.path().join("secrets.json")).unwrap();
+    one.execute("DELETE FROM oauthctl.identity");
+    let output = sandbox
+        .command(&["apply", "weak.plan", "--yes", "--secrets-out", "secrets.json"])
+        .env("PGUSER", "planner")
+        .run()
+        .exits(0);
+    assert!(output.stderr.contains("knows its server by address, name and oids only"), "{output}");
 }

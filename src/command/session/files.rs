@@ -8,7 +8,8 @@ use std::path::Path;
 use super::Session;
 use crate::config;
 use crate::error::{Error, Exit};
-use crate::secret::Secret;
+use crate::lint;
+use crate::secret::{Flaws, Secret};
 
 /// The largest secret file, in bytes; the column holds 255 characters.
 const SECRET_LIMIT: u64 = 4_096;
@@ -49,6 +50,17 @@ impl Session {
         secret(bytes, &subject)
     }
 
+    /// Says what speaks against a secret that was given on the command line or on stdin.
+    pub fn advise_on_secret(&mut self, secret: &Secret) {
+        let advice = lint::advise_on_secret(secret);
+        for advice in &advice {
+            self.ui.warning(format_args!("{}: {}.", advice.rule.id, advice.message));
+        }
+        if !advice.is_empty() {
+            self.ui.hint("take 22 random letters and digits or more, such as `openssl rand -hex 32` makes");
+        }
+    }
+
     /// Reads a secret from stdin, which is no terminal: nobody should see it typed.
     ///
     /// # Errors
@@ -83,6 +95,13 @@ fn secret(mut bytes: Vec<u8>, subject: &str) -> Result<Secret, Error> {
     match secret.expose() {
         "" => Err(failed("is empty")),
         text if text.contains('\0') => Err(failed("contains a NUL byte")),
-        _ => Ok(secret),
+        _ => sendable(secret, subject),
     }
+}
+
+/// The secret, unless no client can send it.
+pub fn sendable(secret: Secret, subject: &str) -> Result<Secret, Error> {
+    let checked = secret.check_sendable();
+    checked.map_err(|flaws| Error::usage(format!("{subject} {flaws}")).hint(Flaws::HINT))?;
+    Ok(secret)
 }

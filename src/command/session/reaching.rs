@@ -11,6 +11,9 @@ use crate::embedded::{Cluster, Place, Programs, Supervisor};
 use crate::error::{Error, Exit};
 use crate::ui::waiting;
 
+/// The variables of libpq's that say which database it is.
+const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE"];
+
 impl Session {
     /// Connects and looks at the tables.
     ///
@@ -57,7 +60,10 @@ impl Session {
             self.ui.warning(format_args!("{warning}."));
         }
         let name = format!("oauthctl {verb}");
-        Ok((Database::connect(&settings, &name, connections).await?, embedded))
+        match Database::connect(&settings, &name, connections).await {
+            Ok(database) => Ok((database, embedded)),
+            Err(error) => Err(self.where_looked(database, Error::from(error))),
+        }
     }
 
     /// Where the database is.
@@ -92,6 +98,32 @@ impl Session {
             file: database.url.as_ref().map(|url| Given { label: "[database] url", text: url.expose() }),
         };
         Ok((conninfo::resolve(&sources, &machine)?, None))
+    }
+
+    /// Says what named no database, where libpq's defaults took its place or an empty variable was passed over.
+    fn where_looked(&self, database: &config::Database, error: Error) -> Error {
+        if self.global.embedded || self.global.database_url.is_some() {
+            return error;
+        }
+        let url = variable("DATABASE_URL");
+        let is_blank = url.as_ref().is_some_and(|url| url.trim().is_empty());
+        let error = if is_blank {
+            error.hint("DATABASE_URL is set and empty, so it names no database")
+        } else {
+            error
+        };
+        let is_named = url.is_some_and(|url| !url.trim().is_empty())
+            || database.url.is_some()
+            || NAMING.into_iter().any(|name| variable(name).is_some_and(|value| !value.is_empty()));
+        if is_named {
+            return error;
+        }
+        error.hint(format!(
+            "nothing names a database: --database-url, DATABASE_URL, [database] url in {} and libpq's {} were looked at; \
+             for example --database-url postgres://USER@HOST/DATABASE",
+            self.global.file.display(),
+            NAMING.join(", ")
+        ))
     }
 
     fn start_embedded(&mut self) -> Result<Cluster, Error> {

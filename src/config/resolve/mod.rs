@@ -17,9 +17,10 @@ mod secrets;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use conformity::{rule_problem, violations};
+pub(super) use secrets::UNSENDABLE;
 
 use super::document::Document;
 use super::places::Places;
@@ -43,6 +44,8 @@ pub(super) struct Resolved {
 /// What resolving needs besides the document.
 pub(super) struct Context<'a> {
     pub problems: &'a RefCell<Problems>,
+    /// The files that are referred to.
+    pub files: &'a RefCell<Vec<PathBuf>>,
     pub surroundings: Surroundings<'a>,
     pub presence: Presence,
     /// The directory of the file: secret files are relative to it.

@@ -14,7 +14,10 @@ use crate::config::surroundings::{Presence, describe};
 use crate::config::values::{Literal, OrTable};
 use crate::hasher::EncodedHash;
 use crate::model::SecretDeclaration;
-use crate::secret::Secret;
+use crate::secret::{Flaws, Secret};
+
+/// The code of a secret that no client can send.
+pub(in crate::config) const UNSENDABLE: &str = "unsendable-secret";
 
 /// The most bytes of a file that holds one secret.
 const FILE_LIMIT: u64 = 64 * 1024;
@@ -53,7 +56,13 @@ pub(super) fn client_secret(
         }
         return Some(SecretDeclaration::Generate);
     }
-    referred(env, file, context).map(SecretDeclaration::Plain)
+    let secret = referred(env, file, context)?;
+    if let Err(flaws) = secret.check_sendable() {
+        let problem = Problem::error(UNSENDABLE, format!("the secret {flaws}")).at(span).label("not shown");
+        context.push(problem.hint(Flaws::HINT));
+    }
+    // The rest of the file is looked at all the same; with the error it is used for nothing but to say what was meant.
+    Some(SecretDeclaration::Plain(secret))
 }
 
 /// `{ env }` or `{ file }`.
@@ -122,8 +131,9 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
 fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     let span = path.span.clone();
     let subject = format!("the file {}", quoted(&path.value));
-    let bytes = match (context.surroundings.file)(&context.directory.join(Path::new(&path.value)), FILE_LIMIT)
-    {
+    let place = context.directory.join(Path::new(&path.value));
+    context.files.borrow_mut().push(place.clone());
+    let bytes = match (context.surroundings.file)(&place, FILE_LIMIT) {
         Ok(bytes) => bytes,
         Err(error) => {
             let hint = "`file` is the path of a file, seen from the directory of this one";

@@ -185,5 +185,7 @@ fn every_code_is_documented() {
     }
     // Chosen between by a condition.
     used.extend(["several-sources", "missing-key"].map(str::to_owned));
+    // A constant, because the file is looked at again where it is all that is wrong; and one that only a database tells.
+    used.extend(["unsendable-secret", "foreign-secret"].map(str::to_owned));
     assert_eq!(documented, used.iter().map(String::as_str).collect());
 }

@@ -27,15 +27,7 @@ fn with_file(contents: &[u8]) -> Result<Config, Box<Rejected>> {
 
 #[test]
 fn one_newline_at_the_end_of_a_file_is_not_part_of_the_secret() {
-    for (contents, expected) in [
-        ("s", "s"),
-        ("s\n", "s"),
-        ("s\r\n", "s"),
-        ("s\n\n", "s\n"),
-        (" s ", " s "),
-        ("s\r", "s\r"),
-        ("a\nb\n", "a\nb"),
-    ] {
+    for (contents, expected) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("a b\n", "a b")] {
         assert_eq!(secret_of(&with_file(contents.as_bytes()).unwrap()), Some(expected), "{contents:?}");
     }
     for (contents, code) in [
@@ -43,6 +35,11 @@ fn one_newline_at_the_end_of_a_file_is_not_part_of_the_secret() {
         (b"\n", "empty-secret"),
         (b"a\0b", "nul-byte"),
         (b"\xff", "secret-not-text"),
+        (b"s\n\n", "unsendable-secret"),
+        (b" s ", "unsendable-secret"),
+        (b"s\r", "unsendable-secret"),
+        (b"a\nb\n", "unsendable-secret"),
+        (b"\xef\xbb\xbfs\r\n", "unsendable-secret"),
         (&vec![b'x'; 70_000], "unreadable-file"),
     ] {
         assert_eq!(with_file(contents).unwrap_err().problems.shown()[0].code, code);
@@ -68,7 +65,12 @@ fn files_that_cannot_be_read_say_why() {
 #[test]
 fn an_environment_variable_must_be_there_to_plan_but_not_to_validate() {
     let text = "[applications.a]\nclient_secret = { env = \"A\" }";
-    assert_eq!(secret_of(&load_with(text, &[("A", "s\n")], Presence::Required).unwrap()), Some("s\n"));
+    assert_eq!(secret_of(&load_with(text, &[("A", "s")], Presence::Required).unwrap()), Some("s"));
+    // A variable has no line that a newline could end.
+    for presence in [Presence::Required, Presence::Optional] {
+        let rejected = load_with(text, &[("A", "s\n")], presence).unwrap_err();
+        assert_eq!(rejected.problems.shown()[0].code, "unsendable-secret");
+    }
     for variables in [&[][..], &[("A", "")]] {
         assert_eq!(load_with(text, variables, Presence::Optional).unwrap().problems.warning_count(), 1);
         assert_eq!(load_with(text, variables, Presence::Required).unwrap_err().problems.error_count(), 1);

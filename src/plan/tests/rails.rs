@@ -34,7 +34,11 @@ fn rails_list_every_violation_and_open_one_at_a_time() {
     assert_eq!(all.len(), 4, "{all:?}");
     assert_eq!(all[0].allow().as_deref(), Some("--allow delete:guarded"));
     assert_eq!(all[2].allow(), None, "foreign rows cannot be waved through");
-    assert_eq!(all[3], Violation::TooManyDeletes { planned: 3, limit: 1, total: 3 });
+    assert_eq!(all[3], Violation::TooManyDeletes { planned: 3, limit: Limit::Percent(40), total: 3 });
+    assert_eq!(
+        all[3].to_string(),
+        "3 applications to delete; max_deletes allows 1: 40% of 3 applications is 1.2, rounded down"
+    );
     let one = refused(&plan, &policy, &[Allow::Delete(id("guarded")), Allow::MaxDeletes(3)]);
     assert_eq!(one.len(), 2, "{one:?}");
 }
@@ -45,6 +49,56 @@ fn updates_are_limited_too() {
     let policy = Policy { max_updates: Some(Limit::Count(0)), ..Policy::default() };
     assert_eq!(refused(&plan, &policy, &[]).len(), 1);
     assert_eq!(refused(&plan, &policy, &[Allow::MaxUpdates(1)]), []);
+}
+
+#[test]
+fn a_percentage_of_updates_allows_one_and_of_deletes_none() {
+    for (percent, total, deletes, updates) in [
+        (50, 1, 0, 1),
+        (30, 3, 0, 1),
+        (50, 2, 1, 1),
+        (0, 100, 0, 0),
+        (100, 3, 3, 3),
+        (1, 250, 2, 2),
+        (50, 0, 0, 1),
+    ] {
+        let limit = Limit::Percent(percent);
+        assert_eq!(
+            (limit.of_deletes(total), limit.of_updates(total)),
+            (deletes, updates),
+            "{percent}% of {total}"
+        );
+    }
+    assert_eq!((Limit::Count(0).of_deletes(9), Limit::Count(0).of_updates(9)), (0, 0));
+}
+
+#[test]
+fn a_refused_percentage_shows_its_arithmetic() {
+    let deletes = |planned, percent, total| {
+        Violation::TooManyDeletes { planned, limit: Limit::Percent(percent), total }.to_string()
+    };
+    let updates = |planned, percent, total| {
+        Violation::TooManyUpdates { planned, limit: Limit::Percent(percent), total }.to_string()
+    };
+    for (said, expected) in [
+        (
+            deletes(1, 30, 3),
+            "1 application to delete; max_deletes allows 0: 30% of 3 applications is 0.9, rounded down",
+        ),
+        (deletes(2, 50, 2), "2 applications to delete; max_deletes allows 1: 50% of 2 applications is 1"),
+        (
+            deletes(9, 1, 705),
+            "9 applications to delete; max_deletes allows 7: 1% of 705 applications is 7.05, rounded down",
+        ),
+        (
+            updates(2, 20, 2),
+            "2 applications to update; max_updates allows 1: 20% of 2 applications is 0.4, and a percentage allows \
+             at least 1",
+        ),
+        (updates(1, 0, 2), "1 application to update; max_updates allows 0: 0% of 2 applications is 0"),
+    ] {
+        assert_eq!(said, expected);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{ClientId, ForeignRows, Key, OnDelete};
+use crate::model::{ClientId, ForeignRows, Key, Limit, OnDelete};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 
@@ -135,7 +135,9 @@ pub(in crate::ui) fn everything() -> Plan {
         total: 1_042,
         declared: 6,
         unverified: vec![ClientId::new("argon")],
+        foreign: vec![ClientId::new("awx")],
         untargeted: 2,
+        targets: Vec::new(),
         counted_at: Some("2026-11-23T08:00:00Z".to_owned()),
     }
 }
@@ -169,7 +171,7 @@ fn a_refusal_names_the_flag() {
     let refusal = Refusal {
         violations: vec![
             Violation::Protected { client_id: ClientId::new("web") },
-            Violation::TooManyDeletes { planned: 7, limit: 5, total: 20 },
+            Violation::TooManyDeletes { planned: 7, limit: Limit::Count(5), total: 20 },
             Violation::Referenced {
                 client_id: ClientId::new("web"),
                 table: "audit_log".to_owned(),

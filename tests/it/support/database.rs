@@ -133,7 +133,15 @@ impl Database {
 
     /// The same on a server of the test's own.
     pub fn create_at(home: Home, template: Template) -> Self {
-        let name = next_name();
+        Self::create_named(home, next_name(), template)
+    }
+
+    /// One of the same name on another server: made in the same way it has the same oids too.
+    pub fn twin(&self, home: Home, template: Template) -> Self {
+        Self::create_named(home, self.name.clone(), template)
+    }
+
+    fn create_named(home: Home, name: String, template: Template) -> Self {
         let create = format!("CREATE DATABASE {name}");
         on(&home, "postgres", move |client| async move { client.batch_execute(&create).await.unwrap() });
         let sql = template.tables();
