@@ -254,7 +254,11 @@ impl Session {
                 }
                 Ok(config)
             }
-            Err(rejected) => {
+            Err(mut rejected) => {
+                if let Some(mut config) = rejected.flawed.take_if(|_| presence == Presence::Optional) {
+                    config.forget_unsendable();
+                    return Ok(config);
+                }
                 self.show_problems(&rejected.source, &rejected.problems);
                 let errors = rejected.problems.error_count();
                 self.flawed = rejected.flawed;

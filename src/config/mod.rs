@@ -36,7 +36,9 @@ pub use source::{Position, Source};
 pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
-use crate::model::{Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, TableNames};
+use crate::model::{
+    Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, SecretDeclaration, TableNames,
+};
 use crate::secret::Secret;
 
 /// The largest file that is read, in bytes. Ten thousand applications take about four million.
@@ -104,6 +106,16 @@ impl Config {
     pub fn spared(&self) -> BTreeSet<ClientId> {
         let Desired { applications, renamed, removed: _ } = &self.desired;
         applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
+    }
+
+    /// Forgets secrets that no client can send, for what needs none of them: they count as not at hand.
+    pub fn forget_unsendable(&mut self) {
+        for declared in self.desired.applications.values_mut() {
+            let secret = &mut declared.application.client_secret;
+            if matches!(secret, Some(SecretDeclaration::Plain(plain)) if plain.check_sendable().is_err()) {
+                *secret = None;
+            }
+        }
     }
 
     /// Where the file says something; `None` where it does not.

@@ -8,7 +8,7 @@ pub enum Cipher {
     Awx,
     /// A Fernet token, as the `cryptography` package and the field libraries on top of it make them.
     Fernet,
-    /// `vault:v1:…`: the transit engine of HashiCorp Vault and of `OpenBao`.
+    /// `vault:v1:…`: the transit engine of Vault.
     Vault,
 }
 

@@ -132,3 +132,18 @@ fn what_dot_takes_is_advice() {
     assert!(weak.stdout.starts_with("pbkdf2_sha256$1$"), "{weak}");
     assert_snapshot!("weak_hash_secret", weak.stderr);
 }
+
+#[test]
+fn what_needs_no_secret_of_the_file_goes_on() {
+    let (_database, mut sandbox) = world();
+    sandbox.write("oauth.toml", BY_ENV);
+    sandbox.set("S", format!("{GOOD}\n"));
+    for verb in [&["cleartokens"][..], &["list"], &["status"], &["show", "web"]] {
+        let output = sandbox.oauthctl(verb).exits(0);
+        assert!(!output.to_string().contains(GOOD), "{output}");
+    }
+    let shown = sandbox.oauthctl(&["show", "web"]).exits(0);
+    assert!(shown.stdout.contains("# client_secret was not compared"), "{shown}");
+    // The remedy must not be locked out by what it mends.
+    sandbox.oauthctl(&["rotate-secret", "web", "--yes", "--secrets-out", "new.json"]).exits(0);
+}
