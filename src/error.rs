@@ -7,7 +7,6 @@ mod advice;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 use std::process::ExitCode;
 
 use crate::apply::ApplyError;
@@ -41,10 +40,30 @@ pub enum Exit {
     Locked = 6,
     /// Usage, or an invalid `oauth.toml`.
     Usage = 64,
+    /// Interrupted by SIGHUP: the terminal is gone.
+    HungUp = 129,
     /// Interrupted by SIGINT.
     Interrupted = 130,
     /// Interrupted by SIGTERM.
     Terminated = 143,
+}
+
+impl Exit {
+    /// Whether a signal ended the run.
+    #[must_use]
+    pub const fn is_interruption(self) -> bool {
+        match self {
+            Self::HungUp | Self::Interrupted | Self::Terminated => true,
+            Self::Done
+            | Self::Failed
+            | Self::Changes
+            | Self::Refused
+            | Self::Stale
+            | Self::Unreachable
+            | Self::Locked
+            | Self::Usage => false,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -91,22 +110,6 @@ impl Error {
         Self { exit, message: error.to_string(), causes, hints: Vec::new(), unknown_outcome: false }
     }
 
-    /// The answer could not be written. A reader that has gone away (`| head`) is no failure and ends quietly.
-    #[must_use]
-    pub fn output(error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            Self::new(Exit::Done, "")
-        } else {
-            Self::from_source(Exit::Failed, error).context("cannot write the answer")
-        }
-    }
-
-    /// Whether there is nothing to say.
-    #[must_use]
-    pub const fn is_quiet(&self) -> bool {
-        self.message.is_empty()
-    }
-
     /// Whether the changes may have been made all the same: the connection was lost at COMMIT.
     #[must_use]
     pub const fn outcome_is_unknown(&self) -> bool {
@@ -122,11 +125,9 @@ impl Error {
     /// A failure after something was committed: no exit code that says "nothing was changed" fits any more.
     #[must_use]
     pub fn after_commit(self) -> Self {
-        let exit = match self.exit {
-            // 6 says that it may be tried again, which is so.
-            Exit::Interrupted | Exit::Terminated | Exit::Locked => self.exit,
-            _ => Exit::Failed,
-        };
+        // 6 says that it may be tried again, which is so.
+        let keeps = self.exit.is_interruption() || self.exit == Exit::Locked;
+        let exit = if keeps { self.exit } else { Exit::Failed };
         Self { exit, ..self }
     }
 

@@ -1,6 +1,7 @@
 //! `oauthctl`: the arguments in, the exit code out. Everything else is in the library.
 
 use std::ffi::OsStr;
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -8,6 +9,15 @@ use oauthctl::command::session::Session;
 use oauthctl::command::{self, Cli};
 use oauthctl::embedded;
 use oauthctl::error::Exit;
+
+/// Help and version go to stdout and are answers; a reader that has gone away is no failure.
+fn answered(error: &clap::Error, printed: io::Result<()>) -> Exit {
+    match printed {
+        _ if error.use_stderr() => Exit::Usage,
+        Err(failure) if failure.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -17,9 +27,8 @@ fn main() -> ExitCode {
     let Cli { global, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout and are no errors; what cannot be printed cannot be helped.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let printed = error.print();
+            return answered(&error, printed).into();
         }
     };
     command::logging::start(&global);

@@ -1,11 +1,11 @@
 //! `apply`: plan → rails → confirmation → one transaction → plan again → cleanup.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Format;
+use super::delivering::{UNDELIVERABLE, check_delivery, check_secrets_out};
 use super::history::History;
 use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
@@ -19,8 +19,8 @@ use crate::db::ledger::Owner;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
+use crate::plan::Plan;
 use crate::plan::seal::{Recipe, SealError, Sealed, seal};
-use crate::plan::{Plan, SecretWrite, Step, Value};
 use crate::secret::Secret;
 use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal, visible};
 use crate::ui::{plan_json, waiting};
@@ -43,6 +43,7 @@ pub struct ApplyArgs {
 /// Applies.
 pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
     outputs::check(session, &args.consent.outputs(), args.saved.as_deref())?;
+    check_secrets_out(&args.consent)?;
     let saved = args.saved.as_deref().map(saved::read).transpose()?;
     let scope = match &saved {
         Some(saved) => saved::scope(saved, &args.scope.allow)?,
@@ -58,7 +59,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         if session.global.format == Format::Json {
             finish(session, &prepared, &Done::default())?;
         }
-        session.ui.stderr_line(render_refusal(refusal).trim_end());
+        session.ui.sentence(render_refusal(refusal).trim_end());
         return Err(reconcile::refused(refusal));
     }
     let expired = prepared.expired();
@@ -126,30 +127,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
         return Ok(());
     }
     let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.answer_if_read(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
-}
-
-/// Whether generated secrets have somewhere to go: never a log or a CI transcript by accident.
-pub(super) fn check_delivery(session: &Session, args: &ConsentArgs, plan: &Plan) -> Result<(), Error> {
-    let generated = plan.steps.iter().any(generates);
-    let terminal = std::io::stdout().is_terminal() && session.global.format == Format::Text;
-    if !generated || args.secrets_out.is_some() || terminal {
-        return Ok(());
-    }
-    Err(Error::usage("secrets would be generated, and stdout is not a terminal that could show them once")
-        .hint("write them to a file with --secrets-out secrets.json"))
-}
-
-fn generates(step: &Step) -> bool {
-    match step {
-        Step::Create { fields, .. } => fields
-            .iter()
-            .any(|setting| matches!(setting.value, Value::Secret { source: SecretWrite::Generated, .. })),
-        Step::Update { changes, .. } => changes
-            .iter()
-            .any(|change| matches!(change.after, Value::Secret { source: SecretWrite::Generated, .. })),
-        Step::Adopt { .. } | Step::Delete { .. } => false,
-    }
+    session.tell(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
 }
 
 fn question(plan: &Plan, expired: u64) -> String {
@@ -224,7 +202,7 @@ pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) 
 /// has seen cannot be brought back.
 fn deliver(path: &std::path::Path, generated: &[(ClientId, Secret)]) -> Result<Delivery, Error> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        Error::from_source(Exit::Failed, error).context("the secrets cannot be written; nothing was changed")
+        Error::from_source(Exit::Failed, error).context(UNDELIVERABLE)
     };
     let mut delivery = Delivery::prepare(path).map_err(|error| failed(&error))?;
     let secrets: Vec<(&str, &Secret)> = generated.iter().map(|(id, secret)| (id.as_str(), secret)).collect();
@@ -273,6 +251,8 @@ pub async fn write(
     };
     let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
     drop(guards);
+    session.give_back(writer);
+    session.give_back(drainer);
     let outcome = unanswered::resolve(session, prepared, outcome).await;
     outcome.map_err(|error| failure(session, error, drained))
 }
@@ -334,7 +314,8 @@ fn settle(
 
 fn show_secrets(session: &mut Session, sealed: &Sealed) -> Result<(), Error> {
     for (client_id, secret) in &sealed.generated {
-        session.reveal(&format!("client_secret of {}", visible(client_id.as_str())), secret)?;
+        let label = format!("client_secret of {}", visible(client_id.as_str()));
+        session.reveal(&label, client_id, secret)?;
     }
     Ok(())
 }
@@ -361,11 +342,11 @@ fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(),
         let (forecast, refusal) = (prepared.forecast.as_ref(), prepared.refusal.as_ref());
         let text = plan_json::render(&prepared.plan, forecast, refusal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
-        return session.answer_if_read(&text);
+        return session.tell(&text);
     }
     let mut text = done.applied.as_ref().map(applied_line).unwrap_or_default();
     if let Some(cleaned) = &done.cleaned {
         text += &crate::ui::cleanup::render(cleaned, Some(prepared.expired()));
     }
-    session.answer_if_read(&text)
+    session.tell(&text)
 }

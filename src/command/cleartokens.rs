@@ -204,7 +204,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
             }
         }
         Err(refusal) => {
-            session.ui.stderr_line(render_refusal(&refusal).trim_end());
+            session.ui.sentence(render_refusal(&refusal).trim_end());
             return Err(refused(&refusal));
         }
     }
@@ -322,7 +322,7 @@ async fn dry_run(
             text.trim_end().to_owned() + "\n"
         }
     };
-    session.answer(&text)?;
+    session.tell(&text)?;
     writable::warn(session, connected, "a run").await?;
     for refusal in refusals {
         session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
@@ -359,6 +359,6 @@ fn report(
             outcome_json(as_of, outcome, counted).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
     };
-    session.answer(&text)?;
+    session.tell(&text)?;
     Ok(cleanup::exit_of(session, outcome).unwrap_or(Exit::Done))
 }

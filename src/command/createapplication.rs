@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use zeroize::Zeroizing;
 
 use self::verdict::{Complaint, verdict};
+use super::Format;
 use super::history::History;
 use super::import;
 use super::reconcile::{self, Prepared, with_only};
@@ -24,6 +26,7 @@ use crate::plan::Plan;
 use crate::rules::split_list;
 use crate::secret::{Secret, random_text};
 use crate::ui::plan::visible;
+use crate::ui::report_json;
 
 /// DOT's `CLIENT_ID_GENERATOR_CLASS` makes so many characters of `[A-Za-z0-9]`.
 const CLIENT_ID_LENGTH: usize = 40;
@@ -91,8 +94,6 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
         session.advise_on_secret(secret);
     }
-    let generates = application.client_secret.is_none();
-    let name = application.name.clone();
     let interrupted = session.interrupted.clone();
     let prepared = tokio::select! {
         prepared = prepare(session, args, file, &client_id, application) => prepared?,
@@ -100,25 +101,47 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     };
     let Some(prepared) = prepared else { return Ok(Exit::Failed) };
     let created = create(session, &prepared).await?;
-    let shown = name.as_deref().unwrap_or(client_id.as_str());
-    let told = session.answer(&format!("New application {} created successfully.\n", visible(shown)));
-    let told = told.and_then(|()| match created {
-        Some(secret) if generates => session
-            .reveal("client_secret", &secret)
-            .map_err(|error| error.context("the application was created, but its secret could not be shown")),
-        _ => Ok(()),
-    });
+    if session.global.format == Format::Text && given(args.client_id.as_ref()).is_none() {
+        // DOT's command does not say it, and a secret is of no use without it.
+        session.ui.stderr_line(format_args!("client_id: {client_id}"));
+    }
+    let told = match prepared.config.desired.applications.get(&client_id) {
+        Some(declared) => tell(session, &client_id, &declared.application, created.as_ref()),
+        None => Ok(()),
+    };
     // Whatever became of the lines: the row is there.
     let mut declared = Ok(());
     if args.write {
         let appended = import::append(session, &prepared.connected, &client_id).await;
         declared = appended.map_err(|error| undeclared(session, &client_id, error));
     }
-    match (told, declared) {
-        (Err(error), Ok(())) => Err(error),
-        (Err(error), Err(_)) if !error.is_quiet() => Err(error),
-        (_, declared) => declared.map(|()| Exit::Done),
+    told.and(declared).map(|()| Exit::Done)
+}
+
+/// DOT's lines on stdout, or the JSON document.
+fn tell(
+    session: &mut Session,
+    client_id: &ClientId,
+    application: &Application,
+    generated: Option<&Secret>,
+) -> Result<(), Error> {
+    if session.global.format == Format::Json {
+        let text = report_json::created(client_id, application, generated);
+        let text = Zeroizing::new(text.map_err(|error| Error::from_source(Exit::Failed, &error))?);
+        return match generated {
+            Some(_) => session.reveal_text(&text, client_id),
+            None => session.answer(&text),
+        };
     }
+    let shown = application.name.as_deref().unwrap_or(client_id.as_str());
+    session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
+    let Some(secret) = generated else { return Ok(()) };
+    if application.client_type.as_deref() == Some("public") {
+        session.ui.status("The client is public, so it needs no secret; DOT stores one all the same.");
+    }
+    session
+        .reveal("client_secret", client_id, secret)
+        .map_err(|error| error.context("the application was created, but its secret could not be shown"))
 }
 
 /// The row is there, and the file does not have it.
@@ -193,8 +216,8 @@ async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Sec
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;
     if let Err(error) = result {
-        if let Some((_, secret)) = sealed.generated.pop().filter(|_| error.outcome_is_unknown()) {
-            session.reveal("client_secret", &secret)?;
+        if let Some((client_id, secret)) = sealed.generated.pop().filter(|_| error.outcome_is_unknown()) {
+            session.reveal("client_secret", &client_id, &secret)?;
             return Err(error.hint("the secret above is valid only if the application was created"));
         }
         return Err(error);
@@ -226,7 +249,8 @@ fn application(session: &Session, args: &CreateArgs) -> Result<Application, Erro
         algorithm: given(args.algorithm.as_ref()).cloned(),
         skip_authorization: args.skip_authorization.then_some(true),
         hash_client_secret: args.no_hash_client_secret.then_some(false),
-        client_secret: secret.map(SecretDeclaration::Plain),
+        // DOT's command shows the secret of a public client too.
+        client_secret: Some(secret.map_or(SecretDeclaration::Generate, SecretDeclaration::Plain)),
         // Known once the type of the key is.
         user: None,
         columns: BTreeMap::new(),

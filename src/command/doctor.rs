@@ -108,7 +108,7 @@ fn show(
             json(report, server, encryption).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
     };
-    session.answer(&text)
+    session.tell(&text)
 }
 
 /// The report where no server answers, or none lets us in.

@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use super::Format;
 use super::session::Session;
 use crate::error::{Error, Exit};
 use crate::hasher::{Salt, looks_hashed};
+use crate::ui::report_json;
 
 /// The width of DOT's column, which the plain text must fit too.
 const MOST_CHARACTERS: usize = 255;
@@ -28,6 +30,12 @@ pub fn run(session: &mut Session, _args: &HashArgs) -> Result<Exit, Error> {
     let salt = Salt::generate(&mut session.entropy());
     let salt = salt.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let hash = config.provider.client_secret_hasher.encode(&secret, &salt);
-    session.answer(&format!("{}\n", hash.as_str()))?;
+    let text = match session.global.format {
+        Format::Json => {
+            report_json::hashed(hash.as_str()).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => format!("{}\n", hash.as_str()),
+    };
+    session.answer(&text)?;
     Ok(Exit::Done)
 }

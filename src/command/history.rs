@@ -10,7 +10,7 @@ use crate::db::error::DbError;
 use crate::db::health::measurement;
 use crate::db::ledger::{self, Ending, Run};
 use crate::db::lock::Wanted;
-use crate::error::{Error, Exit};
+use crate::error::Error;
 
 /// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
 const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -68,13 +68,11 @@ impl History {
         let ending = match (result, session.interrupted.exit()) {
             (_, Some(_)) => Ending::Interrupted,
             (Ok(_), None) => Ending::Succeeded,
-            (Err(error), None) if matches!(error.exit(), Exit::Interrupted | Exit::Terminated) => {
-                Ending::Interrupted
-            }
+            (Err(error), None) if error.exit().is_interruption() => Ending::Interrupted,
             (Err(_), None) => Ending::Failed,
         };
         let finished = async {
-            let mut client = connected.database.get().await?;
+            let mut client = connected.database.get_when_free().await?;
             let during = || DbError::during(ENDING);
             let note = async |transaction: &Transaction<'_>| {
                 ledger::finish(&**transaction, run, ending, &counts).await.map_err(during())?;

@@ -202,11 +202,11 @@ fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             remarks(session, written);
             let text = if args.dry_run { view::diff(written) } else { view::summary(written) };
-            session.answer(&text)
+            session.tell(&text)
         }
         Format::Json => {
             let json = view::json(written).map_err(|error| Error::from_source(Exit::Failed, &error))?;
-            session.answer(&json)
+            session.tell(&json)
         }
     }
 }

@@ -2,14 +2,20 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::Args;
 
 use super::session::Session;
+use crate::config::json_schema;
 use crate::error::{Error, Exit};
+use crate::ui::json;
 
 /// What is written: everything is a comment, so that nothing happens before somebody has read it.
 const STARTER: &str = include_str!("starter.toml");
+
+/// What its first line refers to.
+const SCHEMA: &str = "oauth.schema.json";
 
 /// The flags of `init`: none of its own; `--file` says where.
 #[derive(Args, Debug)]
@@ -20,16 +26,14 @@ pub struct InitArgs {}
 /// # Errors
 /// When there is a file of that name, or it cannot be written.
 pub fn run(session: &mut Session, _args: &InitArgs) -> Result<Exit, Error> {
-    let path = &session.global.file;
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(STARTER.as_bytes()));
+    let path = &session.global.file.clone();
+    let written = write_new(path, STARTER);
     let shown = path.display();
     match written {
         Ok(()) => {
             session.ui.status(format_args!("Wrote {shown}."));
+            let schema = path.with_file_name(SCHEMA);
+            write_schema(session, &schema)?;
             session.ui.status("Edit it, then run `oauthctl validate` and `oauthctl plan`.");
             Ok(Exit::Done)
         }
@@ -39,6 +43,28 @@ pub fn run(session: &mut Session, _args: &InitArgs) -> Result<Exit, Error> {
         }
         Err(error) => Err(Error::from_source(Exit::Failed, &error).context(format!("cannot write {shown}"))),
     }
+}
+
+/// The schema that the starter's first line names: without it, taplo and editors report that it is missing.
+fn write_schema(session: &mut Session, path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Error::from_source(Exit::Failed, error).context(format!("cannot write {shown}"))
+    };
+    let text = json::document(&json_schema()).map_err(|error| failed(&error))?;
+    match write_new(path, &text) {
+        Ok(()) => session.ui.status(format_args!("Wrote {shown}, the schema of the file for editors.")),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            session.ui.status(format_args!("{shown} exists already and is used as it is."));
+        }
+        Err(error) => return Err(failed(&error)),
+    }
+    Ok(())
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

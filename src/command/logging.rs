@@ -18,6 +18,8 @@ pub fn start(global: &GlobalArgs) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // What cannot be written to stderr cannot be reported there either: trying would panic.
+        .log_internal_errors(false)
         .with_ansi(global.color == Color::Always);
     // A second start is no reason to fail.
     let _ = match global.log_format {

@@ -11,7 +11,7 @@ use crate::error::{Error, Exit};
 /// The flags of `man`.
 #[derive(Args, Debug)]
 pub struct ManArgs {
-    /// Write oauthctl.1 and oauthctl-VERB.1 into this directory instead.
+    /// Write oauthctl.1 and oauthctl-VERB.1 into this directory instead; it is made where there is none.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -22,7 +22,9 @@ pub fn run(session: &mut Session, args: &ManArgs) -> Result<Exit, Error> {
         |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
     let command = Cli::command().disable_help_subcommand(true);
     if let Some(directory) = &args.out {
-        clap_mangen::generate_to(command, directory).map_err(|error| failed(&error))?;
+        std::fs::create_dir_all(directory)
+            .and_then(|()| clap_mangen::generate_to(command, directory))
+            .map_err(|error| failed(&error).context(format!("cannot write to {}", directory.display())))?;
         session.ui.status(format_args!("Wrote the manual pages to {}.", directory.display()));
     } else {
         let mut out = Vec::new();

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Format;
 use super::session::Session;
 use super::writable;
 use crate::db;
 use crate::db::migrations::{self, Migrated};
 use crate::error::{Error, Exit};
+use crate::ui::report_json;
 
 /// Which tables to make; at least one.
 #[derive(Args, Debug)]
@@ -42,19 +44,23 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     if let Some(why) = db::writable::look(&**client).await? {
         return Err(writable::refused(&why));
     }
+    let mut done = report_json::Migrated::default();
     if args.what.provider {
         let schema = config.tables.schema.as_deref().unwrap_or("public");
         let migrated = migrations::migrate_provider(&mut client, schema, session.global.lock_timeout).await?;
         report(session, "The provider schema of DOT 3.4.1", &migrated)?;
-        match (&seed, migrated.applied.is_empty()) {
-            (Some(sql), false) => {
+        let is_new = !migrated.applied.is_empty();
+        done.provider = Some(migrated.applied);
+        match (&seed, is_new) {
+            (Some(sql), true) => {
                 client
                     .batch_execute(sql)
                     .await
                     .map_err(crate::db::error::DbError::during("running the seed file"))?;
+                done.seeded = true;
                 session.ui.status("Ran the seed file.");
             }
-            (Some(_), true) => {
+            (Some(_), false) => {
                 session.ui.warning("the tables were there already: the seed file was not run.");
             }
             (None, _) => {}
@@ -63,6 +69,11 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     if args.what.ledger {
         let migrated = migrations::migrate_ledger(&mut client, session.global.lock_timeout).await?;
         report(session, "The ledger", &migrated)?;
+        done.ledger = Some(migrated.applied);
+    }
+    if session.global.format == Format::Json {
+        let text = report_json::migrated(&done).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        session.answer(&text)?;
     }
     Ok(Exit::Done)
 }
@@ -73,9 +84,12 @@ fn read_seed(path: &std::path::Path) -> Result<String, Error> {
 }
 
 fn report(session: &mut Session, what: &str, migrated: &Migrated) -> Result<(), Error> {
+    if session.global.format == Format::Json {
+        return Ok(());
+    }
     if migrated.applied.is_empty() {
-        session.answer(&format!("{what} is up to date.\n"))
+        session.tell(&format!("{what} is up to date.\n"))
     } else {
-        session.answer(&format!("{what} is in place: {}.\n", migrated.applied.join(", ")))
+        session.tell(&format!("{what} is in place: {}.\n", migrated.applied.join(", ")))
     }
 }

@@ -9,6 +9,7 @@ mod cleanup;
 pub mod cleartokens;
 pub mod completions;
 pub mod createapplication;
+mod delivering;
 pub mod doctor;
 mod findings;
 mod flawed;
@@ -48,6 +49,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::duration;
 use crate::db::notices;
 use crate::error::{Error, Exit};
+use crate::model::words;
 use crate::ui::Color;
 use session::Session;
 
@@ -115,6 +117,19 @@ pub enum Format {
     Sarif,
     /// Annotations in a pull request on GitHub: `validate` only.
     Github,
+}
+
+impl Format {
+    /// As the command line writes it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Sarif => "sarif",
+            Self::Github => "github",
+        }
+    }
 }
 
 /// `--log-format`.
@@ -190,6 +205,40 @@ impl Verb {
             Self::Man(_) => "man",
         }
     }
+
+    /// The formats that it writes.
+    #[must_use]
+    pub const fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Validate(_) => &[Format::Text, Format::Json, Format::Sarif, Format::Github],
+            Self::Apply(_)
+            | Self::Import(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Cleartokens(_)
+            | Self::Createapplication(_)
+            | Self::RotateSecret(_)
+            | Self::HashSecret(_)
+            | Self::Status(_)
+            | Self::Doctor(_)
+            | Self::Migrate(_)
+            // A schema is JSON whatever it is called.
+            | Self::Schema(_) => &[Format::Text, Format::Json],
+            Self::Init(_) | Self::Completions(_) | Self::Man(_) => &[Format::Text],
+        }
+    }
+}
+
+/// Refuses a format that the verb does not write.
+fn check_format(verb: &Verb, wanted: Format) -> Result<(), Error> {
+    let offered = verb.formats();
+    if offered.contains(&wanted) {
+        return Ok(());
+    }
+    let names: Vec<String> = offered.iter().map(|format| format!("`{}`", format.name())).collect();
+    let (verb, wanted) = (verb.name(), wanted.name());
+    Err(Error::usage(format!("`{verb}` has no format `{wanted}`; it writes {}", words::listed(&names))))
 }
 
 /// Does what the command line asks for.
@@ -197,12 +246,7 @@ impl Verb {
 /// # Errors
 /// Whatever the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
-    if matches!(session.global.format, Format::Sarif | Format::Github) && !matches!(verb, Verb::Validate(_)) {
-        return Err(Error::usage("--format sarif and --format github are for `validate`"));
-    }
-    if session.global.format == Format::Markdown && !matches!(verb, Verb::Plan(_)) {
-        return Err(Error::usage("--format markdown is for `plan`"));
-    }
+    check_format(verb, session.global.format)?;
     let result = start(session, verb);
     for warning in notices::take() {
         session.ui.warning(format_args!("{warning}."));

@@ -53,23 +53,23 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
         plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
             .map_err(|error| Error::from_source(Exit::Failed, &error))
     };
-    match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => {
-            let detail = if args.full { Detail::Full } else { Detail::Changes };
-            session.answer(&render(&plan, forecast.as_ref(), detail))?;
-        }
-        Format::Json => session.answer(&json()?)?,
-        Format::Markdown => {
-            let subject = session.global.file.display().to_string();
-            let text = plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject);
-            session.answer(&text)?;
-        }
-    }
     if let Some(path) = &args.json_out {
         session.write_file(path, &json()?)?;
     }
+    let text = match session.global.format {
+        Format::Text | Format::Sarif | Format::Github => {
+            let detail = if args.full { Detail::Full } else { Detail::Changes };
+            render(&plan, forecast.as_ref(), detail)
+        }
+        Format::Json => json()?,
+        Format::Markdown => {
+            let subject = session.global.file.display().to_string();
+            plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject)
+        }
+    };
+    session.tell(&text)?;
     if let Some(refusal) = refusal {
-        session.ui.stderr_line(render_refusal(&refusal).trim_end());
+        session.ui.sentence(render_refusal(&refusal).trim_end());
         return Err(reconcile::refused(&refusal));
     }
     if plan.is_empty() || !args.detailed_exitcode {

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Format;
 use super::apply::{self, ConsentArgs};
+use super::delivering;
 use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
 use super::outputs;
@@ -33,6 +34,7 @@ pub struct RotateArgs {
 /// Rotates.
 pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error> {
     outputs::check(session, &args.consent.outputs(), None)?;
+    delivering::check_secrets_out(&args.consent)?;
     let client_id = ClientId::new(args.client_id.as_str());
     let mut file = session.load_without_secrets()?;
     outputs::check_referred(&file, &args.consent.outputs())?;
@@ -46,17 +48,18 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     inventory::check_all_found(&connected, &file, wanted, &found).await?;
     let application =
         Application { client_secret: Some(SecretDeclaration::Rotate), ..Application::default() };
+    let in_file = file.desired.applications.len();
     let config = reconcile::with_only(file, &client_id, application);
     let interrupted = session.interrupted.clone();
     let plan = tokio::select! {
-        plan = plan(session, &connected, &config, &client_id) => plan?,
+        plan = plan(session, &connected, &config, &client_id) => Plan { declared: in_file, ..plan? },
         exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
     };
     writable::require(&connected).await?;
-    apply::check_delivery(session, &args.consent, &plan)?;
+    delivering::check_delivery(session, &args.consent, &plan)?;
     let is_json = session.global.format == Format::Json;
     if !is_json {
-        session.answer_if_read(&render(&plan, None, Detail::Changes))?;
+        session.tell(&render(&plan, None, Detail::Changes))?;
     }
     if returns {
         session.ui.warning(format_args!(
@@ -86,7 +89,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
         let report = plan_json::Report { applied: done.as_ref(), cleaned: None };
         let text = plan_json::render(&prepared.plan, None, None, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
-        session.answer_if_read(&text)?;
+        session.tell(&text)?;
     }
     session.ui.status(format_args!("Rotated the secret of {name}; the old one is no longer valid."));
     Ok(Exit::Done)

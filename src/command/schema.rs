@@ -5,6 +5,7 @@ use clap::Args;
 use super::session::Session;
 use crate::config;
 use crate::error::{Error, Exit};
+use crate::ui::json;
 
 /// The flags of `schema`: none of its own.
 #[derive(Args, Debug)]
@@ -15,7 +16,7 @@ pub struct SchemaArgs {}
 /// # Errors
 /// When the answer cannot be written.
 pub fn run(session: &mut Session, _args: &SchemaArgs) -> Result<Exit, Error> {
-    // `Display` of a JSON value with `#` is indented.
-    session.answer(&format!("{:#}\n", config::json_schema()))?;
+    let text = json::document(&config::json_schema());
+    session.answer(&text.map_err(|error| Error::from_source(Exit::Failed, &error))?)?;
     Ok(Exit::Done)
 }

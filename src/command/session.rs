@@ -6,17 +6,18 @@ pub(super) mod files;
 mod reaching;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use deadpool_postgres::{Object, Transaction};
+use nix::errno::Errno;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::GlobalArgs;
 use super::findings;
 use super::interrupted::Interrupted;
+use super::{Format, GlobalArgs};
 use crate::config::{self, Config, Presence, Problems, Source};
 use crate::db::connect::Database;
 use crate::db::error::DbError;
@@ -24,15 +25,19 @@ use crate::db::layout::Layout;
 use crate::db::patience::{Patience, Readables, Reading};
 use crate::embedded::Cluster;
 use crate::error::{Error, Exit};
-use crate::model::Policy;
+use crate::model::{ClientId, Policy};
 use crate::plan::seal::{Known, Recipe};
 use crate::plan::{Finding, Plan};
 use crate::secret::{Entropy, EntropyError, Secret};
 use crate::ui::counter::Counter;
-use crate::ui::{Chatter, Ui, diagnostics};
+use crate::ui::plan::visible;
+use crate::ui::{Chatter, Reader, Ui, diagnostics};
 
 /// The file that is read when `--file` names none.
 pub const DEFAULT_FILE: &str = "oauth.toml";
+
+/// How a run ends that a signal has stopped before its first change.
+const NOTHING_CHANGED: &str = "interrupted; nothing was changed";
 
 /// See the module.
 pub struct Session {
@@ -40,7 +45,7 @@ pub struct Session {
     pub ui: Ui,
     /// `--file`, `--format` and so on.
     pub global: GlobalArgs,
-    /// Set by SIGINT or SIGTERM.
+    /// Set by SIGHUP, SIGINT or SIGTERM.
     pub interrupted: Interrupted,
     /// What has been found of declared secrets.
     pub known: Known,
@@ -142,20 +147,23 @@ impl Session {
         })
     }
 
-    /// The answer, on stdout.
+    /// The answer, on stdout. A reader that has gone away changes nothing: neither what follows nor the exit code.
     ///
     /// # Errors
-    /// A broken pipe ends quietly: [`Error::is_quiet`].
+    /// Any other reason why stdout cannot be written.
     pub fn answer(&mut self, text: &str) -> Result<(), Error> {
-        self.ui.answer(text).map_err(|error| Error::output(&error))
+        self.ui.answer(text).map(|_| ()).map_err(|error| unwritable(&error))
     }
 
-    /// The answer of a verb whose job is another one: a reader that has gone away does not stop it.
+    /// The same for people: broken between words on a terminal. With another format than text, exactly as it is.
     ///
     /// # Errors
-    /// As [`Session::answer`], but for a broken pipe.
-    pub fn answer_if_read(&mut self, text: &str) -> Result<(), Error> {
-        self.answer(text).or_else(|error| if error.is_quiet() { Ok(()) } else { Err(error) })
+    /// As [`Session::answer`].
+    pub fn tell(&mut self, text: &str) -> Result<(), Error> {
+        match self.global.format {
+            Format::Text => self.ui.tell(text).map(|_| ()).map_err(|error| unwritable(&error)),
+            Format::Json | Format::Markdown | Format::Sarif | Format::Github => self.answer(text),
+        }
     }
 
     /// Asks for "yes". A signal is no.
@@ -169,24 +177,45 @@ impl Session {
         // A thread of its own: reading a terminal cannot be interrupted, and nobody waits for this one.
         std::thread::spawn(move || {
             let mut line = String::new();
-            let read = io::stdin().read_line(&mut line).map(|_| matches!(line.trim(), "yes" | "y"));
+            let read = io::stdin().read_line(&mut line).map(|_| line.trim() == "yes");
             // Nobody listens any more after a signal.
             let _ = sender.send(read);
         });
         let interrupted = self.interrupted.clone();
-        tokio::select! {
-            read = answer => read.unwrap_or(Ok(false)).map_err(|error| failed(&error)),
-            exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+        let read = tokio::select! {
+            biased;
+            exit = interrupted.wait() => return Err(Error::new(exit, NOTHING_CHANGED)),
+            read = answer => read.unwrap_or(Ok(false)),
+        };
+        // The end of a terminal that hangs up may be read before its SIGHUP arrives.
+        let unreadable = |error: &io::Error| error.raw_os_error() == Some(Errno::EIO as i32);
+        if read.as_ref().is_err_and(unreadable) || !io::stdin().is_terminal() {
+            return Err(Error::new(Exit::HungUp, NOTHING_CHANGED));
         }
+        read.map_err(|error| failed(&error))
     }
 
-    /// Shows a secret, once, on stdout.
+    /// Shows a secret, once, on stdout. Where nobody has read it, says so: it cannot be shown again.
     ///
     /// # Errors
     /// As [`Session::answer`].
-    pub fn reveal(&mut self, label: &str, secret: &Secret) -> Result<(), Error> {
+    pub fn reveal(&mut self, label: &str, client_id: &ClientId, secret: &Secret) -> Result<(), Error> {
         let line = zeroize::Zeroizing::new(format!("{label}: {}\n", secret.expose()));
-        self.ui.answer(&line).map_err(|error| Error::output(&error))
+        self.reveal_text(&line, client_id)
+    }
+
+    /// The same for a text that has the secret of an application in it.
+    ///
+    /// # Errors
+    /// As [`Session::answer`].
+    pub fn reveal_text(&mut self, text: &str, client_id: &ClientId) -> Result<(), Error> {
+        let reader = self.ui.answer(text).map_err(|error| unwritable(&error))?;
+        if reader == Reader::Gone {
+            let name = visible(client_id.as_str());
+            self.ui.warning(format_args!("nobody has read the secret of {name}: stdout was closed."));
+            self.ui.hint(format_args!("`oauthctl rotate-secret {name}` makes a new one"));
+        }
+        Ok(())
     }
 
     /// Reads the file with its secrets.
@@ -317,7 +346,7 @@ impl Session {
     #[must_use]
     pub fn stopped(&self) -> Error {
         let exit = self.interrupted.exit().unwrap_or(Exit::Interrupted);
-        Error::new(exit, "interrupted; nothing was changed")
+        Error::new(exit, NOTHING_CHANGED)
     }
 
     /// The operating system's randomness.
@@ -333,7 +362,8 @@ impl Session {
         policy.owner.clone().unwrap_or_else(path)
     }
 
-    /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does.
+    /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does. A request may
+    /// then still be on its way: see [`Session::give_back`].
     #[must_use]
     pub fn cancel_on_signal(&self, connected: &Connected, client: &tokio_postgres::Client) -> DropGuard {
         let canceller = connected.database.canceller(client);
@@ -341,14 +371,25 @@ impl Session {
         let guard = done.clone().drop_guard();
         tokio::spawn(async move {
             tokio::select! {
-                () = signalled.cancelled() => {
-                    canceller.cancel_or_warn().await;
-                }
+                biased;
                 () = done.cancelled() => {}
+                () = signalled.cancelled() => canceller.cancel_or_warn().await,
             }
         });
         guard
     }
+
+    /// Gives a session back after [`Session::cancel_on_signal`] was dropped, or closes it if a signal came: a late cancel
+    /// request would meet the next statement on it, such as the one that notes the end of the run.
+    pub fn give_back(&self, client: deadpool_postgres::Object) {
+        if self.interrupted.token.is_cancelled() {
+            drop(deadpool_postgres::Object::take(client));
+        }
+    }
+}
+
+fn unwritable(error: &io::Error) -> Error {
+    Error::from_source(Exit::Failed, error).context("cannot write the answer")
 }
 
 fn invalid(path: &Path, errors: u64) -> Error {

@@ -53,6 +53,6 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
             inventory_json::show(&portrait).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
     };
-    session.answer(&text)?;
+    session.tell(&text)?;
     Ok(Exit::Done)
 }

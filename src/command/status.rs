@@ -63,7 +63,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
             status_json::render(&status).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
     };
-    session.answer(&text)?;
+    session.tell(&text)?;
     Ok(Exit::Done)
 }
 

@@ -23,7 +23,7 @@ pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
     match load(session) {
         Ok(config) if format == Format::Text => {
             session.show_problems(&config.source, &config.problems);
-            session.answer(&summary(&config))?;
+            session.tell(&summary(&config))?;
             Ok(Exit::Done)
         }
         Err(rejected) if format == Format::Text => {
@@ -53,15 +53,14 @@ fn load(session: &Session) -> Result<Config, Box<Rejected>> {
 
 /// The problems for programs.
 fn report(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
+    let failed = |error: &serde_json::Error| Error::from_source(Exit::Failed, error);
     let text = match session.global.format {
         Format::Text | Format::Markdown => diagnostics::render(source, problems),
-        Format::Json => {
-            diagnostics::json(source, problems).map_err(|error| Error::from_source(Exit::Failed, &error))?
-        }
-        Format::Sarif => sarif::render(source, problems),
+        Format::Json => diagnostics::json(source, problems).map_err(|error| failed(&error))?,
+        Format::Sarif => sarif::render(source, problems).map_err(|error| failed(&error))?,
         Format::Github => annotations::render(source, problems),
     };
-    session.answer(&text)
+    session.tell(&text)
 }
 
 /// `oauth.toml is valid: 6 applications, 1 removed, cleanup configured.`

@@ -19,13 +19,17 @@ use tokio_postgres::tls::{NoTlsStream, TlsConnect};
 use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{DbError, tidy};
+use super::error::{DbError, Meaning, tidy};
 use crate::conninfo::Settings;
 use attempt::Connector;
 pub use failure::{Cause, ConnectError, Failure};
 
 /// How long a cancel request may take where connecting has no limit either.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often, and at what interval, [`Database::get_when_free`] tries again: for up to 2 s.
+const FREE_ATTEMPTS: u32 = 20;
+const FREE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What every session has in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +97,20 @@ impl Database {
     /// A session out of the pool; it goes back when it is dropped. Waits while all are in use.
     pub async fn get(&self) -> Result<Object, DbError> {
         Ok(self.pool.get().await?)
+    }
+
+    /// The same after sessions were closed instead of being given back. Where the role may have only a few, there is room
+    /// once the server has seen that they ended, which takes a moment.
+    pub async fn get_when_free(&self) -> Result<Object, DbError> {
+        for _ in 0..FREE_ATTEMPTS {
+            match self.get().await {
+                Err(error) if *error.meaning() == Meaning::Unreachable => {
+                    tokio::time::sleep(FREE_INTERVAL).await;
+                }
+                got => return got,
+            }
+        }
+        self.get().await
     }
 
     /// The pool itself, for work that takes sessions by itself.

@@ -30,6 +30,31 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Whether a file of this name could be delivered to: its extension and its directory. For before anything is done.
+    ///
+    /// # Errors
+    /// When the extension is unknown, or there is no such directory.
+    pub fn check_path(path: &Path) -> Result<(), DeliveryError> {
+        Format::of(path).ok_or_else(|| DeliveryError::Extension { path: path.to_owned() })?;
+        let directory = directory_of(path);
+        if directory.is_dir() {
+            return Ok(());
+        }
+        Err(DeliveryError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() })
+    }
+
+    /// Whether the name is free. For once it is known that there are secrets, and before anybody is asked.
+    ///
+    /// # Errors
+    /// When anything has that name already.
+    pub fn check_free(path: &Path) -> Result<(), DeliveryError> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Err(creation_error(path, io::ErrorKind::AlreadyExists.into())),
+            // What is wrong otherwise is said when the file is made.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Makes the file, empty and with mode 0600 from the start. The extension decides the [`Format`].
     ///
     /// # Errors
@@ -97,14 +122,17 @@ impl Drop for Delivery {
     }
 }
 
-/// Makes the file's name survive a crash, where the system can.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = match path.parent() {
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Makes the file's name survive a crash, where the system can.
+fn sync_directory(path: &Path) -> io::Result<()> {
     // A directory that can be written but not read cannot be synced either.
-    let Ok(directory) = File::open(parent) else { return Ok(()) };
+    let Ok(directory) = File::open(directory_of(path)) else { return Ok(()) };
     match directory.sync_all() {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
             Ok(())
@@ -155,6 +183,14 @@ pub enum DeliveryError {
     Extension {
         /// The file asked for.
         path: PathBuf,
+    },
+    /// There is nowhere to make it.
+    #[error("cannot create {}: there is no directory {}", path.display(), directory.display())]
+    NoDirectory {
+        /// The file asked for.
+        path: PathBuf,
+        /// Where it would be.
+        directory: PathBuf,
     },
     /// The name is taken.
     #[error("cannot create {}: {what}", path.display())]

@@ -27,15 +27,25 @@ pub fn describe(
     loop {
         let found = violations(client_id, &application(&lines), provider);
         let Some(violation) = found.first() else { return Ok(lines) };
-        let Problem { message: why, hint, .. } = rule_problem(violation, provider);
+        let Problem { message, hint, .. } = rule_problem(violation, provider);
+        let why = clause(&message, violation.field);
         let position = lines
             .iter()
             .position(|line| matches!(line, Line::Field(field, _) if field.key() == violation.field));
-        let Some(line) = position.and_then(|position| lines.get_mut(position)) else { return Err(why) };
+        let Some(line) = position.and_then(|position| lines.get_mut(position)) else {
+            return Err(message.trim_end_matches('.').to_owned());
+        };
         if let Line::Field(field, value) = line {
             *line = Line::Omitted { field: field.clone(), value: Some(value.clone()), why, hint };
         }
     }
+}
+
+/// A sentence of DOT's as a part of another one, which names the field and ends with a full stop itself.
+fn clause(sentence: &str, field: &str) -> String {
+    let named = format!("`{field}`: ");
+    let clause = sentence.strip_prefix(&named).unwrap_or(sentence);
+    clause.strip_suffix('.').unwrap_or(clause).to_owned()
 }
 
 /// What the file would say of one field; `None`: nothing.

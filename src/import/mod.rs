@@ -135,7 +135,10 @@ impl Importer<'_> {
                 self.remark(client_id, Reason::Renamed(to.clone()));
             }
             Some(Drift::Impossible(findings)) => {
-                let causes: Vec<String> = findings.iter().map(|finding| finding.cause.to_string()).collect();
+                let causes: Vec<String> = findings
+                    .iter()
+                    .map(|finding| finding.cause.to_string().trim_end_matches('.').to_owned())
+                    .collect();
                 self.remark(client_id, Reason::Impossible(causes.join("; ")));
             }
             Some(Drift::Changed { changes, .. }) => {

@@ -70,14 +70,18 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
     }
     let is_public = application.client_type.as_deref() == Some("public");
     match &application.client_secret {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_)) if is_public => advice.push(
-            Advice::of(
-                &PUBLIC_SECRET,
-                Field::ClientSecret,
-                "a public client cannot keep a secret: whoever has the program has it",
-            )
-            .hint("leave `client_secret` out"),
-        ),
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Generate)
+            if is_public =>
+        {
+            advice.push(
+                Advice::of(
+                    &PUBLIC_SECRET,
+                    Field::ClientSecret,
+                    "a public client cannot keep a secret: whoever has the program has it",
+                )
+                .hint("leave `client_secret` out: DOT's column then holds a secret that nobody knows"),
+            );
+        }
         _ => {}
     }
     match &application.client_secret {

@@ -140,7 +140,7 @@ fn declared_secrets() {
     assert_eq!(of("confidential", plain(22)), [""; 0]);
     assert_eq!(of("confidential", plain(21)), ["client_secret weak-secret"]);
     assert_eq!(of("public", plain(22)), ["client_secret public-secret"]);
-    assert_eq!(of("public", SecretDeclaration::Generate), [""; 0]);
+    assert_eq!(of("public", SecretDeclaration::Generate), ["client_secret public-secret"]);
     let digest = "fUeF88U6jACxTcz+0g4E0LA6RKHP32pua2Q3m+bnf2s=";
     assert_eq!(of("confidential", hash(&format!("pbkdf2_sha256$600000$salt${digest}"))), [""; 0]);
     assert_eq!(

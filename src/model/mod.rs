@@ -16,6 +16,7 @@ mod policy;
 mod provider;
 mod sweep;
 mod tables;
+pub mod visible;
 pub mod words;
 
 pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};

@@ -83,6 +83,7 @@ pub(super) fn creation(
                     source: match client_secret {
                         Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
                         Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
+                        None if client_type.as_deref() == Some("public") => SecretWrite::Unneeded,
                         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {
                             SecretWrite::Generated
                         }

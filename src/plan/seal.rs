@@ -3,7 +3,7 @@
 //! A [`Plan`] says where each secret comes from and how it is stored; here the values are made, before any
 //! transaction is open, because a hash takes a tenth of a second. Pure: randomness and the threads are arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use super::{Plan, SecretVerdict, SecretWrite, Step, Value};
@@ -54,10 +54,14 @@ pub fn seal(
     progress: OnHash<'_>,
 ) -> Result<Sealed, SealError> {
     let mut generated: BTreeMap<&ClientId, Secret> = BTreeMap::new();
+    let mut unneeded: BTreeSet<&ClientId> = BTreeSet::new();
     let mut wanted = Vec::new();
     for (client_id, source, hashed) in secret_writes(plan) {
-        if source == SecretWrite::Generated {
+        if source.is_made() {
             generated.insert(client_id, Secret::generate(recipe.length, entropy)?);
+        }
+        if source == SecretWrite::Unneeded {
+            unneeded.insert(client_id);
         }
         wanted.push((client_id, hashed));
     }
@@ -86,6 +90,7 @@ pub fn seal(
     for ((client_id, _), hash) in to_hash.iter().zip(hashes) {
         stored.insert((*client_id).clone(), StoredSecret::new(hash.as_str().to_owned()));
     }
+    generated.retain(|client_id, _| !unneeded.contains(client_id));
     let generated = generated.into_iter().map(|(client_id, secret)| (client_id.clone(), secret)).collect();
     Ok(Sealed { stored, generated })
 }

@@ -12,12 +12,33 @@ use crate::model::{Attribute, ClientId, Dependents, Field, ForeignRows, Key};
 pub enum SecretWrite {
     /// Made at apply and delivered once.
     Generated,
+    /// Made at apply, because DOT stores one all the same, and not delivered: a public client needs none.
+    Unneeded,
+    /// Made at once in the place of another one, and delivered once.
+    Rotated,
     /// The declared plain text.
     Declared,
     /// The declared hash, as text.
     Hash,
     /// The same secret, stored the other way: hashed instead of plain, or plain instead of hashed.
     Restored,
+}
+
+impl SecretWrite {
+    /// Whether the secret is made here.
+    #[must_use]
+    pub const fn is_made(self) -> bool {
+        match self {
+            Self::Generated | Self::Unneeded | Self::Rotated => true,
+            Self::Declared | Self::Hash | Self::Restored => false,
+        }
+    }
+
+    /// Whether somebody is to receive it.
+    #[must_use]
+    pub const fn is_delivered(self) -> bool {
+        self.is_made() && !matches!(self, Self::Unneeded)
+    }
 }
 
 /// A value of a field, as people and scripts may see it.

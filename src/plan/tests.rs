@@ -171,7 +171,7 @@ fn a_missing_application_is_created_with_dots_defaults() {
     let of = |field| fields.iter().find(|setting| setting.field == field).expect("field");
     assert_eq!(of(Field::HashClientSecret).value, Value::Flag(true));
     assert!(!of(Field::HashClientSecret).declared);
-    assert_eq!(of(Field::ClientSecret).value, Value::Secret { source: SecretWrite::Generated, hashed: true });
+    assert_eq!(of(Field::ClientSecret).value, Value::Secret { source: SecretWrite::Unneeded, hashed: true });
     assert_eq!(of(Field::User).value, Value::Absent);
 }
 

@@ -126,11 +126,18 @@ impl<'a> Connection<'a> {
         Ok(self.client.insert(client))
     }
 
-    /// Cancels what still runs on the connection.
-    pub(super) async fn cancel(&self, account: &Account<'_>) {
+    /// Cancels what still runs on the connection, and closes it.
+    pub(super) async fn cancel(&mut self, account: &Account<'_>) {
         if let Some(client) = self.client.as_ref().filter(|client| !client.is_closed()) {
             (account.cancel)(client)().await;
         }
+        self.close();
+    }
+
+    /// Closes the connection instead of giving it back. A cancel request that is still on its way finds nothing then; on
+    /// a connection that is used again it would cancel the next statement.
+    pub(super) fn close(&mut self) {
+        drop(self.client.take().map(Object::take));
     }
 
     /// Cuts a window off the front of what is left.

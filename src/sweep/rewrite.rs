@@ -101,22 +101,23 @@ async fn attempt(
     let before = rewrite.size(&*transaction).await.map_err(fault)?;
     let mut rewritten = Rewritten::default();
     for step in 0..rewrite.steps() {
-        if let Some(stop) = account.must_stop() {
-            transaction.rollback().await.map_err(|source| database("giving a rewrite up", source))?;
-            return Ok(End::Stopped(stop));
+        if account.must_stop().is_some() {
+            break;
         }
         let (phase, table) = rewrite.describe(step);
         let work = rewrite.step(&*transaction, step, &mut rewritten);
         let shown = Shown { phase, table, number: step + 1, of: rewrite.steps() + 1 };
         match (watched(account, &canceller, shown, work).await, account.must_stop()) {
             (Ok(()), _) => {}
-            // The cancelled statement has aborted the transaction; dropped, it is rolled back.
-            (Err(TokensError::Database(_)), Some(stop)) => {
-                transaction.rollback().await.map_err(|source| database("giving a rewrite up", source))?;
-                return Ok(End::Stopped(stop));
-            }
+            (Err(TokensError::Database(_)), Some(_)) => break,
             (Err(error), _) => return Err(fault(error)),
         }
+    }
+    if let Some(stop) = account.must_stop() {
+        // With the connection the transaction ends too: it is rolled back.
+        drop(transaction);
+        connection.close();
+        return Ok(End::Stopped(stop));
     }
     let files = rewrite.files(&*transaction).await.map_err(fault)?;
     let xid = transaction.query_typed_one("SELECT txid_current()", &[]).await;
@@ -245,6 +246,10 @@ async fn tidy(
         }
         Err(error) => account.tell(Event::Unvacuumed { reason: &SweepError::from(error).detail() }),
     }
+    if account.must_stop().is_some() {
+        connection.close();
+    }
+    let Ok(client) = connection.client().await else { return disk };
     let after = rewrite.size(&***client).await.unwrap_or(disk.after);
     Disk { after, ..disk }
 }

@@ -301,7 +301,7 @@ pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         #[serde(flatten)]
         run: Run<'a>,
     }
-    serde_json::to_string(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
+    super::json::line(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
 }
 
 /// A dry run, as JSON.
@@ -321,7 +321,7 @@ pub fn count_json(as_of: &str, to_delete: &Tally) -> Result<String, serde_json::
 }
 
 fn object(object: &Object<'_>) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(object).map(|text| text + "\n")
+    super::json::document(object)
 }
 
 fn seconds(duration: Duration) -> f64 {

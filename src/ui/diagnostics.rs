@@ -12,6 +12,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::config::{Mark, Problem, Problems, Severity, Source, Span};
+use crate::model::visible::is_hidden;
 
 /// What stands in the place of a secret.
 const CONCEALED: &str = "***";
@@ -91,7 +92,7 @@ pub fn summary(source: &Source, problems: &Problems) -> String {
 
 /// A path in a message; what is not UTF-8 is replaced.
 pub(super) fn shown_path(path: &Path) -> String {
-    path.display().to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    path.display().to_string().chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The line of a problem, as far as it may and needs to be seen.
@@ -137,7 +138,7 @@ impl Excerpt {
         let text = source.text().get(part.clone()).unwrap_or_default();
         for (offset, c) in text.char_indices() {
             self.mark(part.start + offset, wrong);
-            self.text.push(if c.is_control() && !c.is_ascii() { char::REPLACEMENT_CHARACTER } else { c });
+            self.text.push(if is_hidden(c) && !c.is_ascii() { char::REPLACEMENT_CHARACTER } else { c });
         }
         self.mark(part.end, wrong);
     }
@@ -201,9 +202,7 @@ pub fn json(source: &Source, problems: &Problems) -> serde_json::Result<String> 
         warning_count: problems.warning_count(),
         diagnostics,
     };
-    let mut text = serde_json::to_string_pretty(&report)?;
-    text.push('\n');
-    Ok(text)
+    super::json::document(&report)
 }
 
 #[derive(Serialize)]

@@ -120,5 +120,5 @@ pub fn json(
         }),
         findings: &report.findings,
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }

@@ -162,7 +162,7 @@ pub fn json(written: &Written) -> Result<String, serde_json::Error> {
         unchanged: &written.unchanged,
         remarks: written.remarks.iter().map(remark).collect(),
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }
 
 fn remark(remark: &Remark) -> RemarkView<'_> {

@@ -172,7 +172,7 @@ pub fn list(
         missing: entries.iter().filter(|(_, entry)| entry.row.is_none()).map(|(id, _)| *id).collect(),
         dynamic,
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }
 
 /// The document of `show`.
@@ -207,5 +207,5 @@ pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
         findings,
         secret_compared: *secret_compared,
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }

@@ -14,20 +14,25 @@ mod grid;
 pub mod import;
 pub mod inventory;
 pub mod inventory_json;
+pub mod json;
 pub mod metrics;
 pub mod plan;
 pub mod plan_json;
 pub mod plan_markdown;
 pub mod progress;
+pub mod report_json;
 pub mod sarif;
 pub mod status;
 pub mod status_json;
 pub mod waiting;
+pub mod wrap;
 
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+
+use crate::model::visible::defused;
 
 /// The width of an answer that goes to no terminal.
 const WIDTH: usize = 80;
@@ -56,6 +61,12 @@ fn shown(text: impl std::fmt::Display) -> String {
     text.to_string().lines().map(plan::visible).collect::<Vec<_>>().join("\n")
 }
 
+/// Lines of which none is a command to a CI runner. Names are escaped where they are written; this is for all the rest,
+/// such as lines of the file.
+fn harmless(text: &str) -> String {
+    text.split('\n').map(defused).collect::<Vec<_>>().join("\n")
+}
+
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
@@ -78,6 +89,15 @@ pub enum Chatter {
     Quiet,
 }
 
+/// Who was there to read an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The stream took all of it.
+    There,
+    /// The other end of the pipe is closed, as after `| head`, or the terminal has hung up.
+    Gone,
+}
+
 /// What the terminal is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terminal {
@@ -96,6 +116,8 @@ pub struct Ui {
     chatter: Chatter,
     terminal: Terminal,
     colored_stderr: bool,
+    /// Whether stdout was a terminal at the start; one that hangs up is none any more.
+    on_terminal: bool,
 }
 
 impl Ui {
@@ -115,12 +137,14 @@ impl Ui {
             animated: stderr.is_terminal() && !dumb,
             unicode,
         };
+        let on_terminal = stdout.is_terminal();
         Self {
             stdout: AutoStream::new(Box::new(stdout), stdout_choice),
             stderr: AutoStream::new(Box::new(stderr), stderr_choice),
             chatter,
             terminal,
             colored_stderr: stderr_choice != ColorChoice::Never,
+            on_terminal,
         }
     }
 
@@ -161,37 +185,66 @@ impl Ui {
     /// The answer, on stdout; text as it is, so it ends with a newline.
     ///
     /// # Errors
-    /// The stream's, a broken pipe included.
-    pub fn answer(&mut self, text: &str) -> io::Result<()> {
-        self.stdout.write_all(text.as_bytes())?;
-        self.stdout.flush()
+    /// The stream's. A reader that has gone away is no error: who reads the answer decides nothing.
+    pub fn answer(&mut self, text: &str) -> io::Result<Reader> {
+        let written = self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush());
+        match written {
+            Ok(()) => Ok(Reader::There),
+            Err(error) if self.has_gone(&error) => Ok(Reader::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the error means that nobody reads stdout any more: a closed pipe, or a terminal that has hung up.
+    fn has_gone(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::BrokenPipe
+            || (self.on_terminal && error.raw_os_error() == Some(nix::errno::Errno::EIO as i32))
+    }
+
+    /// An answer for people: broken between words where stdout is a terminal, and without commands for a CI runner.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn tell(&mut self, text: &str) -> io::Result<Reader> {
+        let text = match self.width() {
+            Some(width) => wrap::wrap(text, width),
+            None => text.to_owned(),
+        };
+        self.answer(&harmless(&text))
     }
 
     /// A status line.
     pub fn status(&mut self, text: impl std::fmt::Display) {
         if self.chatter == Chatter::Normal {
-            self.stderr_line(text);
+            self.sentence(text);
         }
     }
 
     /// Something that may surprise.
     pub fn warning(&mut self, text: impl std::fmt::Display) {
-        self.stderr_line(format_args!("{} {}", paint(YELLOW.bold(), "warning:"), shown(text)));
+        self.sentence(format_args!("{} {}", paint(YELLOW.bold(), "warning:"), shown(text)));
     }
 
     /// What to type next.
     pub fn hint(&mut self, text: impl std::fmt::Display) {
-        self.stderr_line(format_args!("{} {}", paint(CYAN.bold(), "hint:"), shown(text)));
+        self.sentence(format_args!("{} {}", paint(CYAN.bold(), "hint:"), shown(text)));
+    }
+
+    /// Sentences on stderr whatever the chatter, broken between words where it is a terminal.
+    pub fn sentence(&mut self, text: impl std::fmt::Display) {
+        let stderr = io::stderr();
+        let size = stderr.is_terminal().then(|| terminal_size::terminal_size_of(&stderr)).flatten();
+        match size {
+            Some((width, _)) => self.stderr_line(wrap::wrap(&text.to_string(), usize::from(width.0))),
+            None => self.stderr_line(text),
+        }
     }
 
     /// Why it failed, with causes; once, at the end.
     pub fn error(&mut self, error: &crate::error::Error) {
-        if error.is_quiet() {
-            return;
-        }
-        self.stderr_line(format_args!("{} {}", paint(RED.bold(), "error:"), shown(error)));
+        self.sentence(format_args!("{} {}", paint(RED.bold(), "error:"), shown(error)));
         for cause in error.causes() {
-            self.stderr_line(format_args!("  caused by: {}", shown(cause)));
+            self.sentence(format_args!("  caused by: {}", shown(cause)));
         }
         for hint in error.hints() {
             self.hint(hint);
@@ -200,6 +253,7 @@ impl Ui {
 
     /// A line on stderr whatever the chatter. A stderr that is gone is no reason to fail.
     pub fn stderr_line(&mut self, text: impl std::fmt::Display) {
+        let text = harmless(&text.to_string());
         let _ = writeln!(self.stderr, "{text}").and_then(|()| self.stderr.flush());
     }
 

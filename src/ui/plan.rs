@@ -16,6 +16,7 @@ pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
+pub use crate::model::visible::visible;
 pub use crate::model::words::{grouped, plural};
 use crate::model::{Attribute, Category, Field};
 use crate::plan::guard::Refusal;
@@ -23,6 +24,9 @@ use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, St
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
+
+const GENERATED: &str = "generated at apply, shown once";
+const ROTATED: &str = "replaced by a generated one, shown once";
 
 /// What cleanup would delete, counted at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,24 +45,6 @@ pub enum Detail {
     Changes,
     /// Defaults of new applications and unchanged applications too.
     Full,
-}
-
-/// Text with control characters escaped.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    if text.chars().any(is_hidden) {
-        text.chars()
-            .map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
-            .collect()
-    } else {
-        text.to_owned()
-    }
-}
-
-/// Control characters, and those that reorder or hide the text around them.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The whole plan.
@@ -199,7 +185,9 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
             }
             Value::Secret { source, hashed } => {
                 let how = match source {
-                    SecretWrite::Generated => "generated at apply, shown once",
+                    SecretWrite::Generated => GENERATED,
+                    SecretWrite::Unneeded => "unneeded: the client is public",
+                    SecretWrite::Rotated => ROTATED,
                     SecretWrite::Declared | SecretWrite::Restored => "as declared",
                     SecretWrite::Hash => "as the declared hash",
                 };
@@ -291,7 +279,8 @@ fn shown_value(value: &Value) -> String {
         Value::StoredSecret => "(secret)".to_owned(),
         Value::Secret { source, hashed } => {
             let how = match source {
-                SecretWrite::Generated => "generated at apply, shown once",
+                SecretWrite::Generated | SecretWrite::Unneeded => GENERATED,
+                SecretWrite::Rotated => ROTATED,
                 SecretWrite::Declared => "replaced: the declared value is another one",
                 SecretWrite::Hash => "replaced: the declared hash is another one",
                 SecretWrite::Restored => "unchanged, but stored anew",

@@ -137,5 +137,5 @@ pub fn render(
             run: cleaned.map(Run::from),
         }),
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }

@@ -6,8 +6,11 @@
 //! markup, a mention or a link: in fenced blocks it never begins a line, and elsewhere it is written in character
 //! references.
 
+mod inert;
+
 use std::fmt::Write as _;
 
+use self::inert::{code, inert};
 use super::plan::{
     CleanupForecast, Detail, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
 };
@@ -228,40 +231,6 @@ fn added() -> String {
 
 fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()
-}
-
-/// Text that stays text.
-fn inert(text: &str) -> String {
-    referenced(text, true)
-}
-
-/// The same in a `code` element, where forges look for no names of theirs; good for copying.
-fn code(text: &str) -> String {
-    format!("<code>{}</code>", referenced(text, false))
-}
-
-/// What could be markup is written as a character reference, and what could begin a mention of somebody or a reference to
-/// an issue is parted from what follows.
-fn referenced(text: &str, parted: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let visible = super::plan::visible(text);
-    let mut characters = visible.chars().peekable();
-    while let Some(character) = characters.next() {
-        let harmless = character.is_alphanumeric()
-            || " .,-/();='\"".contains(character)
-            || (character == ':' && characters.peek() == Some(&' '));
-        // Two dashes would end the marker, and some forges make links of what begins with www.
-        let ends = (character == '-' && out.ends_with('-')) || (character == '.' && out.ends_with("www"));
-        if harmless && !ends {
-            out.push(character);
-            continue;
-        }
-        let _ = write!(out, "&#{};", u32::from(character));
-        if parted && "@#!~$%&".contains(character) {
-            out += "&#8288;";
-        }
-    }
-    out
 }
 
 #[cfg(test)]

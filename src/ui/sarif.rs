@@ -7,8 +7,10 @@ use crate::config::{Problem, Problems, Severity, Source, Span};
 use crate::lint::RULES;
 
 /// One run of `validate`. Ends with a newline.
-#[must_use]
-pub fn render(source: &Source, problems: &Problems) -> String {
+///
+/// # Errors
+/// Serde's, which do not occur.
+pub fn render(source: &Source, problems: &Problems) -> serde_json::Result<String> {
     let results: Vec<Value> = problems.shown().into_iter().map(|problem| result(source, problem)).collect();
     let rules: Vec<Value> = RULES
         .iter()
@@ -31,7 +33,7 @@ pub fn render(source: &Source, problems: &Problems) -> String {
         "version": "2.1.0",
         "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
     });
-    format!("{log:#}\n")
+    super::json::document(&log)
 }
 
 fn result(source: &Source, problem: &Problem) -> Value {

@@ -104,7 +104,7 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
         runs: runs.as_ref().map(|runs| runs.iter().map(run_view).collect()),
         unseen,
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    super::json::document(&document)
 }
 
 fn table_view(table: &TableStatus, as_of: OffsetDateTime) -> TableView<'_> {

@@ -255,7 +255,7 @@ fn the_rows_change_while_the_plan_waits() {
 
 #[test]
 fn signals_end_an_apply_that_waits() {
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let (database, sandbox) = world();
         let before = everything(&database, "public");
         // A lock that the first UPDATE waits for, and the plan does not.
@@ -273,13 +273,13 @@ fn signals_end_an_apply_that_waits() {
 }
 
 /// A transaction of another session, open until it is dropped.
-struct Holder {
+pub struct Holder {
     release: std::sync::mpsc::Sender<()>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Holder {
-    fn new(database: &Database, sql: &str) -> Self {
+    pub fn new(database: &Database, sql: &str) -> Self {
         let (release, released) = std::sync::mpsc::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (mut config, sql) = (database.config(), sql.to_owned());
@@ -325,7 +325,7 @@ fn wait_for_waiter(database: &Database) {
 }
 
 /// Polls until a count is not zero.
-fn wait_for(database: &Database, count: &str) {
+pub fn wait_for(database: &Database, count: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while database.value(count) == "0" {
         assert!(Instant::now() < deadline, "{count} stays 0");

@@ -189,7 +189,7 @@ fn limits_end_a_run_and_the_next_one_goes_on() {
 /// The running batch is committed, the summary is printed, and the exit code says which signal it was.
 #[test]
 fn signals_end_a_run_after_the_running_batch() {
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let world = World::new();
         let before = world.rows();
         let arguments = ["--refresh-token-expire", "1h", "--batch-size", "4", "--batch-interval", "1h"];

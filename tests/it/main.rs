@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod apply_failures;
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod benches;
@@ -14,6 +16,8 @@ mod cleanup;
 #[cfg(test)]
 mod cleartokens;
 #[cfg(test)]
+mod closed_readers;
+#[cfg(test)]
 mod columns;
 #[cfg(test)]
 mod conformance;
@@ -21,6 +25,8 @@ mod conformance;
 mod connect;
 #[cfg(test)]
 mod conninfo;
+#[cfg(test)]
+mod content;
 #[cfg(test)]
 mod createapplication;
 #[cfg(test)]
@@ -71,6 +77,7 @@ mod rotate_secret;
 mod saved_plans;
 #[cfg(test)]
 mod session;
+mod signals;
 #[cfg(test)]
 mod sqlstates;
 #[cfg(test)]

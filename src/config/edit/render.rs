@@ -4,6 +4,7 @@
 //! characters that cannot be seen are escaped, so that a reviewer reads what is there.
 
 use super::{COLUMNS, Written};
+use crate::model::visible::is_hidden;
 use crate::model::{Attribute, ColumnValue};
 
 /// Lists that make a line longer than this are written one item a line.
@@ -146,11 +147,4 @@ pub(super) fn basic(text: &str) -> String {
 /// Text for a comment: on one line, and nothing hidden in it.
 pub(super) fn comment(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
-}
-
-/// Control characters, and those that reorder or hide the text around them.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        || matches!(c, '\u{e0000}'..='\u{e0fff}')
 }

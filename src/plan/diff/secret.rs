@@ -33,7 +33,7 @@ impl SecretState<'_> {
             (Some(SecretDeclaration::Hash(hash)), _) => {
                 (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)
             }
-            (Some(SecretDeclaration::Rotate), _) => Some(SecretWrite::Generated),
+            (Some(SecretDeclaration::Rotate), _) => Some(SecretWrite::Rotated),
             // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
             (Some(SecretDeclaration::Generate), _)
             | (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::CannotVerify)) => None,

@@ -321,7 +321,7 @@ impl View {
                 "seconds": seconds(elapsed),
             }),
         };
-        Some(object.to_string())
+        crate::ui::json::line(&object).ok()
     }
 }
 

@@ -314,7 +314,7 @@ async fn every_step_is_told() {
 /// A signal cancels a statement that would take an hour; nothing has happened.
 #[test]
 fn a_signal_cancels_the_running_statement() {
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+    for (signal, code) in [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let database = filled(DOT);
         let before = Graph::read(&database, DOT);
         database.execute(

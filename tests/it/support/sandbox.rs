@@ -136,11 +136,16 @@ impl<'a> Invocation<'a> {
     }
 
     /// Starts it.
-    pub fn spawn(mut self) -> Running<'a> {
+    pub fn spawn(self) -> Running<'a> {
+        self.spawn_with_stdout(Stdio::piped())
+    }
+
+    /// Starts it with another stdout than a pipe that is read to its end.
+    pub fn spawn_with_stdout(mut self, stdout: Stdio) -> Running<'a> {
         let mut child = self
             .command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");

@@ -1,0 +1,86 @@
+//! Text of others, written so that neither a terminal nor a CI runner obeys it.
+
+/// Control characters, and those that reorder or hide the text around them.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text with hidden characters escaped, and with what a runner would take for a command.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect();
+    defused(&shown)
+}
+
+/// One line without the commands of CI runners: `##[…]` (GitHub) and `##vso[…]` (Azure) anywhere in it, and `::…` at its
+/// beginning, after blanks (GitHub). Escape sequences of a terminal count as nothing: they may be stripped.
+#[must_use]
+pub fn defused(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    if let Some(colons) = leading_colons(line) {
+        out.push_str(&line[..colons]);
+        out.push_str("\\u{3a}");
+        rest = &line[colons + 1..];
+    }
+    while let Some(bracket) = bracket(rest) {
+        out.push_str(&rest[..bracket]);
+        out.push_str("\\u{5b}");
+        rest = &rest[bracket + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where `::` begins the line.
+fn leading_colons(line: &str) -> Option<usize> {
+    let mut rest = line.trim_start();
+    while let Some(sequence) = rest.strip_prefix("\u{1b}[") {
+        rest = sequence.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').get(1..)?.trim_start();
+    }
+    rest.starts_with("::").then(|| line.len() - rest.len())
+}
+
+/// Where the first bracket of a command is, behind `##` and the letters of a name.
+pub(crate) fn bracket(text: &str) -> Option<usize> {
+    text.match_indices('#').find_map(|(at, _)| {
+        let name = text[at + 1..].strip_prefix('#')?;
+        let bracket = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        bracket.starts_with('[').then(|| text.len() - bracket.len())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hides_or_reorders_is_escaped() {
+        assert_eq!(visible("a\u{7f}\u{9b}31m\u{202e}b\u{61c}\u{ad}\u{200b}é日"), {
+            r"a\u{7f}\u{9b}31m\u{202e}b\u{61c}\u{ad}\u{200b}é日"
+        });
+    }
+
+    #[test]
+    fn commands_of_runners_are_broken() {
+        for (text, shown) in [
+            ("##[group]x ##[endgroup]", r"##\u{5b}group]x ##\u{5b}endgroup]"),
+            ("a ###[b", r"a ###\u{5b}b"),
+            ("##vso[task.x]", r"##vso\u{5b}task.x]"),
+            ("  ::error::pwn", r"  \u{3a}:error::pwn"),
+            ("\u{1b}[1;31m ::error", "\u{1b}[1;31m \\u{3a}:error"),
+            ("\u{1b}[", "\u{1b}["),
+            ("a::b # [c] ## [d] #[e]", "a::b # [c] ## [d] #[e]"),
+            ("::1", r"\u{3a}:1"),
+            ("", ""),
+        ] {
+            assert_eq!(defused(text), shown);
+        }
+    }
+}
