@@ -72,6 +72,8 @@ mod references;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod rotate_secret;
 #[cfg(test)]
 mod saved_plans;
