@@ -175,7 +175,7 @@ fn look_alike() -> impl Strategy<Value = String> {
 }
 
 fn ask(cases: &[(String, String)]) -> Vec<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/stored_secrets.py");
+    let script = "tests/conformance/stored_secrets.py";
     let mut peer = Command::new(dot::dot_python())
         .args(["-X", "utf8", script])
         .stdin(Stdio::piped())

@@ -98,7 +98,7 @@ fn rows_and_messages_are_those_of_dot() {
 
 /// What DOT's own command does with each of the command lines, one after the other.
 fn ask_dot(database: &Database, lines: &[Vec<String>]) -> Vec<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/createapplication.py");
+    let script = "tests/conformance/createapplication.py";
     let mut command = Command::new(dot::dot_python());
     command.args(["-X", "utf8", script, &json!(lines).to_string()]);
     let output = command.envs(database.variables()).output().unwrap();

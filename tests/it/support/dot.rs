@@ -5,13 +5,13 @@
 //! `OAUTHCTL_TEST_PYTHON_OLDEST` name interpreters that have the packages already, for machines without a network.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{Database, Template};
+use super::{Database, Template, environment};
 
 /// Which Django OAuth Toolkit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Release {
         let mut command = Command::new(self.python());
         command
             .args(["-X", "utf8", script])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance"))
+            .current_dir("tests/conformance")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs(database.variables());
         command
@@ -110,17 +110,15 @@ impl Release {
 
     fn find_or_make(self) -> PathBuf {
         let (variable, name) = self.names();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the only way to tell a test something is its environment"
-        )]
-        if let Some(python) = std::env::var_os(variable) {
+        if let Some(python) = environment(variable) {
             let python = PathBuf::from(python);
             run(Command::new(&python).args(["-c", self.imports()]));
             return python;
         }
-        // `CARGO_TARGET_TMPDIR` is `<target directory>/tmp`.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        // `CARGO_TARGET_TMPDIR` is `<target directory>/tmp`, where this was built.
+        let built = || Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
+        let target =
+            environment("CARGO_TARGET_DIR").map_or_else(built, |target| path::absolute(target).unwrap());
         let directory = target.join(name);
         let lock_file = File::create(target.join(format!("{name}.lock"))).unwrap();
         let _lock = Flock::lock(lock_file, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();

@@ -20,9 +20,13 @@ pub fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The built binary.
+/// The built binary, or the one that `OAUTHCTL_TEST_BINARY` names.
 pub fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_oauthctl"))
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        environment("OAUTHCTL_TEST_BINARY")
+            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_oauthctl")), PathBuf::from)
+    });
+    &BINARY
 }
 
 /// The PostgreSQL programs. Fails the test where there are none.
