@@ -88,10 +88,12 @@ async fn conflicts_are_worth_another_try() {
         .batch_execute("BEGIN; SET LOCAL deadlock_timeout = '1h'; UPDATE t SET n = 1 WHERE id = 2")
         .await
         .unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
+                   WHERE NOT granted AND datname = current_database()";
     let (first, _) = tokio::join!(
         async {
             // Only the one that waits with the short time-out looks for deadlocks; it has to be the second one to wait.
-            while test.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
+            while test.value(waiting) == "0" {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let result = one.batch_execute("UPDATE t SET n = 1 WHERE id = 2").await;

@@ -73,7 +73,8 @@ fn a_killed_server_is_recovered_from() {
     let socket_dir = holder.socket_dir();
     query(&socket_dir, "INSERT INTO kept VALUES (43)").unwrap();
     for (pid, _) in processes(directory.path()) {
-        kill(pid, Signal::SIGKILL).unwrap();
+        // One takes others with it.
+        let _ = kill(pid, Signal::SIGKILL);
     }
     holder.kill();
     assert!(directory.path().join("data/postmaster.pid").exists());

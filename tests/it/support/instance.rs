@@ -26,7 +26,7 @@ const PORT: u16 = 5432;
 /// Stops the server when nobody holds the other end of the pipe any more.
 const PARENT: &str = "\"$@\" </dev/null & pid=$!; read -r _; kill -QUIT $pid 2>/dev/null; wait $pid";
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// See the module.
 #[derive(Debug)]

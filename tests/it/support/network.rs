@@ -115,7 +115,7 @@ impl NetworkServer {
     }
 
     fn wait_until_ready(&self) {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             let state = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             if state.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
                 return;
@@ -171,7 +171,7 @@ impl NetworkServer {
 
     fn reload(&self, setting: &str, value: &str) {
         self.psql("SELECT pg_reload_conf()");
-        for _ in 0..200 {
+        for _ in 0..6_000 {
             if self.psql(&format!("SHOW {setting}")) == value {
                 return;
             }
