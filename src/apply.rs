@@ -21,6 +21,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 use tokio_util::sync::CancellationToken;
 
+use crate::db::UNIFORM;
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
@@ -184,10 +185,21 @@ fn list(client_ids: &[ClientId]) -> String {
     client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// Executes the plan on `writer`. `drainer` is a second connection, for the batches that commit by themselves.
+/// Whether the plan deletes applications that lose their tokens in batches of their own. These commit while the rest of the
+/// plan does not, which takes a second connection.
+#[must_use]
+pub fn drains(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match step {
+        Step::Delete { dependents, .. } => drain::is_large(dependents.rows()),
+        Step::Create { .. } | Step::Update { .. } | Step::Adopt { .. } => false,
+    })
+}
+
+/// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains](drains); without it the same
+/// rows go in the one transaction.
 pub async fn apply(
     writer: &mut Client,
-    drainer: &mut Client,
+    drainer: Option<&mut Client>,
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, ApplyError> {
@@ -196,14 +208,14 @@ pub async fn apply(
 
 async fn execute(
     writer: &mut Client,
-    drainer: &mut Client,
+    drainer: Option<&mut Client>,
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, ApplyError> {
     let layout = request.layout;
     let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
     transaction
-        .batch_execute(timeouts::OF_AN_APPLY)
+        .batch_execute(&format!("{UNIFORM}; {}", timeouts::OF_AN_APPLY))
         .await
         .map_err(DbError::during("starting the transaction"))?;
     take_lock(&transaction, request, on).await?;

@@ -237,16 +237,24 @@ impl From<SavedError> for Error {
     }
 }
 
+/// What is said of PgBouncer's `pool_mode = statement`, beside its own words.
+const NEEDS_TRANSACTIONS: &str = "the pooler in front of this database is in statement mode, which has no transactions; nothing was changed";
+const POOL_MODE: &str = "connect to the server itself, or give this database pool_mode = transaction in pgbouncer.ini: \
+                         `app = host=… pool_mode=transaction`";
+
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         let exit = match error.meaning() {
             Meaning::Unreachable | Meaning::LoginRefused => Exit::Unreachable,
             Meaning::LockNotAvailable => Exit::Locked,
+            Meaning::StatementPooling => Exit::Refused,
             _ => Exit::Failed,
         };
         let told = Self::from_source(exit, &error);
-        if *error.meaning() == Meaning::LockNotAvailable {
-            return told.hint(locked(&error));
+        match error.meaning() {
+            Meaning::LockNotAvailable => return told.hint(locked(&error)),
+            Meaning::StatementPooling => return told.context(NEEDS_TRANSACTIONS).hint(POOL_MODE),
+            _ => {}
         }
         match advice::of(&error) {
             Some(hint) => told.hint(hint),
@@ -317,6 +325,10 @@ impl From<EmbeddedError> for Error {
 
 impl From<MigrateError> for Error {
     fn from(error: MigrateError) -> Self {
+        let error = match error {
+            MigrateError::Database(error) => return error.into(),
+            other => other,
+        };
         match &error {
             MigrateError::Occupied { .. } => Self::from_source(Exit::Refused, &error).hint(
                 "Django owns this schema: run `python manage.py migrate` there, and never `--provider`",

@@ -16,7 +16,7 @@ use crate::plan::{RowRef, Step};
 /// changed in other tables with them.
 pub(super) async fn delete(
     transaction: &Transaction<'_>,
-    drainer: &mut Client,
+    drainer: Option<&mut Client>,
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<(u64, Vec<ForeignRows>), ApplyError> {
@@ -32,9 +32,9 @@ pub(super) async fn delete(
     // Counted before the first of them goes. The applications are locked, so hardly a row can come after it.
     let others = others(transaction, request).await?;
     let mut gone = 0;
-    // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
-    for (_, row, total) in &doomed {
-        if *total > u64::from(DRAIN_ABOVE) {
+    if let Some(drainer) = drainer {
+        // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
+        for (_, row, total) in doomed.iter().filter(|(_, _, total)| is_large(*total)) {
             gone += drain_in_batches(drainer, request, row, *total, on).await?;
         }
     }
@@ -72,6 +72,11 @@ async fn others(
             .or_insert(rows);
     }
     Ok(by_key.into_values().collect())
+}
+
+/// Whether so many dependent rows go in batches of their own.
+pub(super) fn is_large(rows: u64) -> bool {
+    rows > u64::from(DRAIN_ABOVE)
 }
 
 async fn drain_in_batches(

@@ -12,10 +12,9 @@ use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
 pub use super::scope::ConsentArgs;
 use super::session::Session;
-use super::{unanswered, writable};
-use crate::apply::{ApplyError, Event, Outcome, Request};
-use crate::db::error::Meaning;
-use crate::db::ledger::Owner;
+use super::writable;
+use super::writing;
+use crate::apply::Outcome;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
@@ -23,7 +22,7 @@ use crate::plan::Plan;
 use crate::plan::seal::{Recipe, SealError, Sealed, seal};
 use crate::secret::Secret;
 use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal, visible};
-use crate::ui::{plan_json, waiting};
+use crate::ui::plan_json;
 
 /// The flags of `apply`.
 #[derive(Args, Debug)]
@@ -180,7 +179,7 @@ pub(super) async fn execute(
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
         _ => None,
     };
-    let outcome = write(session, prepared, &sealed, run).await;
+    let outcome = writing::write(session, prepared, &sealed, run).await;
     let outcome = outcome.map_err(|error| error.hint_if_unknown(unknown));
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }
@@ -208,73 +207,6 @@ fn deliver(path: &std::path::Path, generated: &[(ClientId, Secret)]) -> Result<D
     let secrets: Vec<(&str, &Secret)> = generated.iter().map(|(id, secret)| (id.as_str(), secret)).collect();
     delivery.write(&secrets).map_err(|error| failed(&error))?;
     Ok(delivery)
-}
-
-/// Runs the writer; shared with `createapplication`.
-pub async fn write(
-    session: &mut Session,
-    prepared: &Prepared,
-    sealed: &Sealed,
-    run: Option<i64>,
-) -> Result<Outcome, Error> {
-    let database = &prepared.connected.database;
-    let (mut writer, mut drainer) = (database.get().await?, database.get().await?);
-    let owner = session.owner(&prepared.config.policy);
-    let request = Request {
-        plan: &prepared.plan,
-        secrets: &sealed.stored,
-        layout: &prepared.connected.layout,
-        lock_timeout: session.global.lock_timeout,
-        owner: run.map(|run| Owner { name: &owner, run }),
-        stop: &session.interrupted.token,
-    };
-    let guards = [&writer, &drainer].map(|client| session.cancel_on_signal(&prepared.connected, client));
-    let ui = &mut session.ui;
-    let mut drained = 0;
-    let mut on = |event: Event<'_>| match event {
-        Event::Waiting(Some(holder)) => ui.status(format_args!(
-            "Waiting for another oauthctl: pid {} ({}), since {}.",
-            holder.pid,
-            visible(&holder.application_name),
-            holder.since
-        )),
-        Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
-        Event::Blocked(blocked) => ui.status(waiting::line(blocked)),
-        Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
-        Event::Drained { client_id, deleted, rows, total } => {
-            drained += deleted;
-            ui.status(format_args!(
-                "Deleting tokens of {}: {rows} of about {total}.",
-                visible(client_id.as_str())
-            ));
-        }
-    };
-    let outcome = crate::apply::apply(&mut writer, &mut drainer, &request, &mut on).await;
-    drop(guards);
-    session.give_back(writer);
-    session.give_back(drainer);
-    let outcome = unanswered::resolve(session, prepared, outcome).await;
-    outcome.map_err(|error| failure(session, error, drained))
-}
-
-/// What to say of a failure: a cancelled statement after a signal is an interruption, not an error.
-fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
-    let cancelled = match &error {
-        ApplyError::Interrupted => true,
-        ApplyError::Database(error) => *error.meaning() == Meaning::QueryCanceled,
-        _ => false,
-    };
-    let error = match session.interrupted.exit().filter(|_| cancelled) {
-        Some(exit) => Error::new(exit, "interrupted; the changes were rolled back"),
-        None => Error::from(error),
-    };
-    if drained == 0 {
-        return error;
-    }
-    let rows = plural(drained, "token");
-    error.hint(format!(
-        "{rows} of applications to be deleted are gone already; the next run goes on from there"
-    ))
 }
 
 /// Keeps or takes back the delivered secrets, and shows them where there is no file.

@@ -207,7 +207,7 @@ async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Sec
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
     let history = History::begin(session, &prepared.connected, &prepared.config, "createapplication").await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
-    let result = super::apply::write(session, prepared, &sealed, None).await;
+    let result = super::writing::write(session, prepared, &sealed, None).await;
     let result = result.map_err(|error| {
         let names: Vec<String> =
             prepared.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();

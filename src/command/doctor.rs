@@ -11,6 +11,7 @@ use super::Format;
 use super::look::{look, try_look};
 use super::session::{Session, variable};
 use crate::config::{Config, duration};
+use crate::db::UNIFORM;
 use crate::db::error::DbError;
 use crate::db::health::{beside, sequences, server, storage};
 use crate::db::layout::{Layout, LayoutError};
@@ -131,7 +132,7 @@ fn unreachable(session: &mut Session, error: &Error) -> Result<Exit, Error> {
 
 async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArgs) -> Result<Facts, Error> {
     let starting = "starting to look";
-    snapshot.batch_execute(PATIENCE).await.map_err(DbError::during(starting))?;
+    snapshot.batch_execute(&format!("{PATIENCE}; {UNIFORM}")).await.map_err(DbError::during(starting))?;
     let layout = layout(snapshot, config).await?;
     // Names are qualified by now; see `Patience::snapshot`.
     let path = "SET LOCAL search_path = pg_catalog, pg_temp";

@@ -40,6 +40,7 @@ pub mod status;
 mod unanswered;
 pub mod validate;
 mod writable;
+mod writing;
 
 use std::path::PathBuf;
 use std::time::Duration;

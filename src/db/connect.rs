@@ -1,10 +1,11 @@
 //! The way to the database: a pool, single connections, and the cancelling of what runs on them.
 //!
-//! Hosts are tried in order as libpq tries them (`attempt`); every session is prepared alike. The
+//! Hosts are tried in order as libpq tries them (`attempt`); no session has settings of its own. The
 //! first connection is made at once, so that a wrong address or password is found before any work is done. Knows no
 //! table and no environment: [`Settings`] are complete.
 
 mod attempt;
+mod cancel;
 mod failure;
 
 use std::pin::Pin;
@@ -16,12 +17,12 @@ use futures_util::future::{Ready, ready};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{NoTlsStream, TlsConnect};
-use tokio_postgres::{CancelToken, Client, Config};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Config};
 
 use super::error::{DbError, Meaning, tidy};
 use crate::conninfo::Settings;
 use attempt::Connector;
+pub use cancel::Canceller;
 pub use failure::{Cause, ConnectError, Failure};
 
 /// How long a cancel request may take where connecting has no limit either.
@@ -31,27 +32,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 const FREE_ATTEMPTS: u32 = 20;
 const FREE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What every session has in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionSetup {
-    /// `application_name`, unless the settings have one (libpq's `fallback_application_name`).
-    pub application_name: String,
-    /// The `search_path`, if it is not to be the role's own.
-    pub schema: Option<String>,
-}
-
-impl From<&str> for SessionSetup {
-    fn from(application_name: &str) -> Self {
-        Self { application_name: application_name.to_owned(), schema: None }
-    }
-}
-
-impl From<&String> for SessionSetup {
-    fn from(application_name: &String) -> Self {
-        Self::from(application_name.as_str())
-    }
-}
-
 /// A pool of sessions with one database.
 #[derive(Clone)]
 pub struct Database {
@@ -59,23 +39,16 @@ pub struct Database {
     connector: Arc<Connector>,
 }
 
-/// Cancels what runs on one connection.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    tls: MakeRustlsConnect,
-    timeout: Duration,
-}
-
 impl Database {
     /// Connects once and keeps that connection; `size` is how many may be open at a time, apart from
-    /// [`dedicated`](Self::dedicated) ones.
+    /// [`dedicated`](Self::dedicated) ones. `application_name` is for settings that have none (libpq's
+    /// `fallback_application_name`).
     pub async fn connect(
         settings: &Settings,
-        setup: impl Into<SessionSetup>,
+        application_name: &str,
         size: usize,
     ) -> Result<Self, ConnectError> {
-        let connector = Arc::new(Connector::new(settings, &setup.into())?);
+        let connector = Arc::new(Connector::new(settings, application_name)?);
         // The manager's own settings are not used: the connector has them.
         let manager = Manager::from_connect(
             Config::new(),
@@ -119,8 +92,7 @@ impl Database {
         &self.pool
     }
 
-    /// A session outside of the pool, for what must not leak into it: session locks and settings. It ends when the
-    /// client is dropped.
+    /// A session outside of the pool. It ends when the client is dropped.
     pub async fn dedicated(&self) -> Result<Client, ConnectError> {
         self.connector.open().await.map(|(client, _)| client)
     }
@@ -132,6 +104,7 @@ impl Database {
             token: client.cancel_token(),
             tls: self.connector.tls(),
             timeout: self.connector.timeout().unwrap_or(CANCEL_TIMEOUT),
+            places: self.connector.places(),
         }
     }
 
@@ -139,27 +112,6 @@ impl Database {
     #[must_use]
     pub fn target(&self) -> &str {
         self.connector.target()
-    }
-}
-
-impl Canceller {
-    /// Asks the server to cancel the running statement. Whether it did is not known: the statement then fails with
-    /// [`QueryCanceled`](super::error::Meaning::QueryCanceled).
-    pub async fn cancel(&self) -> Result<(), DbError> {
-        const ATTEMPTED: &str = "cancelling the running statement";
-        match tokio::time::timeout(self.timeout, self.token.cancel_query(self.tls.clone())).await {
-            Ok(done) => done.map_err(DbError::during(ATTEMPTED)),
-            Err(_) => Err(DbError::other(ATTEMPTED, format!("no answer in {} s", self.timeout.as_secs()))),
-        }
-    }
-}
-
-impl Canceller {
-    /// The same, where nobody waits for the answer.
-    pub async fn cancel_or_warn(self) {
-        if let Err(error) = self.cancel().await {
-            tracing::warn!(%error, "the running statement cannot be cancelled");
-        }
     }
 }
 

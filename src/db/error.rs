@@ -64,6 +64,8 @@ pub enum Meaning {
     AdminShutdown,
     /// The connection broke.
     ConnectionLost,
+    /// A pooler gives every statement a session of its own, so there are no transactions.
+    StatementPooling,
     /// Anything else.
     Other,
 }
@@ -275,6 +277,8 @@ fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
         table: server.table().unwrap_or_default().to_owned(),
     };
     match sqlstate {
+        // PgBouncer has this one code for all that it says.
+        "08P01" if server.message().contains("statement pooling mode") => Meaning::StatementPooling,
         "42P01" | "3F000" => Meaning::MissingTable,
         "42501" => Meaning::PermissionDenied,
         "25006" => Meaning::ReadOnly,

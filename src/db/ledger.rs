@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
+use super::ON_PRIMARY;
 use super::layout::Layout;
 use crate::model::health::PastRun;
 use crate::model::{ClientId, Key, Ownership};
@@ -66,8 +67,8 @@ impl Ending {
 
 /// Whether the ledger's tables are there.
 pub async fn installed(client: &impl GenericClient) -> Result<bool, Error> {
-    let row =
-        client.query_typed_one("SELECT to_regclass('oauthctl.managed_application') IS NOT NULL", &[]).await?;
+    let sql = format!("{ON_PRIMARY} SELECT to_regclass('oauthctl.managed_application') IS NOT NULL");
+    let row = client.query_typed_one(&sql, &[]).await?;
     Ok(row.get(0))
 }
 

@@ -29,5 +29,14 @@ pub mod tokens;
 pub mod transaction;
 pub mod writable;
 
+/// Begins a transaction that reads or writes dates and times as text: they must not depend on the role's or the
+/// database's settings.
+pub const UNIFORM: &str = "SET LOCAL DateStyle TO 'ISO, YMD'; SET LOCAL TimeZone TO 'UTC'";
+
+/// Begins a statement outside of a transaction that must not be answered by a standby, which may be behind: Pgpool-II
+/// balances the load of such a `SELECT` otherwise. A transaction that begins with [`UNIFORM`] or another `SET LOCAL` is the
+/// primary's throughout.
+pub const ON_PRIMARY: &str = "/*NO LOAD BALANCE*/";
+
 /// A value, and the type that it is sent as.
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);

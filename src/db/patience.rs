@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
+use super::UNIFORM;
 use super::error::{DbError, Meaning};
 use super::layout::{Layout, LayoutError, quote};
 use super::lock::{self, Blocked, Wanted};
@@ -249,7 +250,7 @@ impl Patience {
         // Table names are qualified by now. Functions and operators that somebody put into a schema of the search path
         // must not be taken for PostgreSQL's own.
         let (setting, lock) = (lock_timeout(self.limit), tables.lock(reading));
-        let begin = format!("SET LOCAL search_path = pg_catalog, pg_temp; {setting}{lock}");
+        let begin = format!("{UNIFORM}; SET LOCAL search_path = pg_catalog, pg_temp; {setting}{lock}");
         snapshot.batch_execute(&begin).await.map_err(DbError::during(ATTEMPTED))?;
         Ok(snapshot)
     }
@@ -269,7 +270,7 @@ impl Patience {
         loop {
             let during = || DbError::during(attempted.to_owned());
             let transaction = client.transaction().await.map_err(during())?;
-            transaction.batch_execute(&wait.setting()).await.map_err(during())?;
+            transaction.batch_execute(&format!("{UNIFORM}; {}", wait.setting())).await.map_err(during())?;
             match work(&transaction).await {
                 Ok(done) => {
                     transaction.commit().await.map_err(during())?;

@@ -5,6 +5,7 @@ use deadpool_postgres::Object;
 
 use super::connection::Fault;
 use super::{Pace, SweepError};
+use crate::db::UNIFORM;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, SILENCE, Silent};
@@ -75,7 +76,8 @@ pub(super) async fn admit<'a>(
     }
     let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
     // The tables have been waited for by whoever asks.
-    transaction.batch_execute("SET LOCAL lock_timeout = '10s'").await.map_err(reading)?;
+    let begin = format!("{UNIFORM}; SET LOCAL lock_timeout = '10s'");
+    transaction.batch_execute(&begin).await.map_err(reading)?;
     let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
     match pace.strategy {

@@ -13,6 +13,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use super::account::Account;
 use super::pace::Way;
 use super::{SweepError, Transient};
+use crate::db::ON_PRIMARY;
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
@@ -282,7 +283,8 @@ impl<'a> Connection<'a> {
     pub(super) async fn fate(&mut self, xid: i64) -> Result<Verdict, Fault> {
         for _ in 0..VERDICTS {
             let client = self.client().await?;
-            let status = client.query_typed_one("SELECT txid_status($1)", &[(&xid, Type::INT8)]).await;
+            let sql = format!("{ON_PRIMARY} SELECT txid_status($1)");
+            let status = client.query_typed_one(&sql, &[(&xid, Type::INT8)]).await;
             match status {
                 Ok(row) => match row.get::<_, Option<&str>>(0) {
                     Some("committed") => return Ok(Verdict::Committed),
@@ -342,6 +344,7 @@ const fn transient(error: &DbError) -> Option<Transient> {
         | Meaning::PermissionDenied
         | Meaning::ReadOnly
         | Meaning::UniqueViolation(_)
+        | Meaning::StatementPooling
         | Meaning::Other => None,
     }
 }

@@ -61,6 +61,7 @@ mod lost_answers;
 mod migrations;
 #[cfg(test)]
 mod names;
+mod poolers;
 #[cfg(test)]
 mod pull_requests;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! - Unix sockets are never encrypted.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::poll_fn;
@@ -15,14 +16,13 @@ use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::SessionSetup;
+use super::cancel::Place;
 use super::failure::{Cause, ConnectError, Failure};
 use crate::conninfo::{
     Address, ChannelBinding, Host, LoadBalanceHosts, PasswordOrigin, Settings, SslMode, TargetSessionAttrs,
     Tls,
 };
 use crate::db::error::{forget_old_words, hear, tidy};
-use crate::db::layout::quote;
 use crate::db::notices;
 use crate::db::tls;
 
@@ -37,8 +37,8 @@ pub struct Connector {
     wanted: TargetSessionAttrs,
     shuffle: bool,
     timeout: Option<Duration>,
-    /// Statements for every new session.
-    setup: String,
+    /// Where sessions have been opened, for cancel requests.
+    places: Mutex<Vec<Place>>,
 }
 
 /// An address to connect to: a socket directory has none.
@@ -46,7 +46,7 @@ type Reached = Option<IpAddr>;
 
 impl Connector {
     /// Reads the files that TLS needs.
-    pub fn new(settings: &Settings, setup: &SessionSetup) -> Result<Self, ConnectError> {
+    pub fn new(settings: &Settings, application_name: &str) -> Result<Self, ConnectError> {
         let target = settings.target();
         let encryptable = settings.hosts.iter().any(|host| !matches!(host.address, Address::Socket(_)));
         let mode = if encryptable { settings.tls.mode } else { SslMode::Disable };
@@ -55,13 +55,13 @@ impl Connector {
         Ok(Self {
             target,
             hosts: settings.hosts.clone(),
-            base: base(settings, setup),
+            base: base(settings, application_name),
             tls,
             mode,
             wanted: settings.target_session_attrs,
             shuffle: settings.load_balance_hosts == LoadBalanceHosts::Random,
             timeout: settings.connect_timeout,
-            setup: statements(setup),
+            places: Mutex::default(),
         })
     }
 
@@ -176,10 +176,22 @@ impl Connector {
         })?;
         let task = tokio::spawn(drive(connection));
         check(&client, wanted).await?;
-        client.batch_execute(&self.setup).await.map_err(|error| failed(&error))?;
+        self.note(place(host, address));
         forget_old_words();
         tracing::debug!(target = self.target, host = %host, "connected");
         Ok((client, task))
+    }
+
+    /// Where sessions have been opened.
+    pub fn places(&self) -> Vec<Place> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, place: Option<Place>) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = place.filter(|place| !places.contains(place)) {
+            places.push(place);
+        }
     }
 
     fn config(&self, host: &Host, address: Reached, encryption: driver::SslMode) -> Config {
@@ -221,6 +233,17 @@ impl Connector {
     }
 }
 
+fn place(host: &Host, address: Reached) -> Option<Place> {
+    let name = match &host.address {
+        Address::Socket(directory) => {
+            return Some(Place::Socket(directory.join(format!(".s.PGSQL.{}", host.port))));
+        }
+        Address::Name(name) | Address::Ip { name: Some(name), .. } => name.clone(),
+        Address::Ip { address, name: None } => address.to_string(),
+    };
+    Some(Place::Tcp((address?, host.port).into(), name))
+}
+
 fn failure(host: &Host, address: Reached, cause: Cause) -> Failure {
     let text = address.map(|address| address.to_string());
     // Where the host is an address already, that is said.
@@ -230,10 +253,10 @@ fn failure(host: &Host, address: Reached, cause: Cause) -> Failure {
 }
 
 /// Everything that does not differ from host to host.
-fn base(settings: &Settings, setup: &SessionSetup) -> Config {
+fn base(settings: &Settings, application_name: &str) -> Config {
     let mut config = Config::new();
     config.user(&settings.user).dbname(&settings.dbname);
-    config.application_name(settings.application_name.as_ref().unwrap_or(&setup.application_name));
+    config.application_name(settings.application_name.as_deref().unwrap_or(application_name));
     if let Some(options) = &settings.options {
         config.options(options);
     }
@@ -264,16 +287,6 @@ fn base(settings: &Settings, setup: &SessionSetup) -> Config {
         config.tcp_user_timeout(timeout);
     }
     config
-}
-
-/// Dates and times as text must not depend on the role's or the database's settings.
-fn statements(setup: &SessionSetup) -> String {
-    let mut statements = "SET DateStyle TO 'ISO, YMD'; SET TimeZone TO 'UTC'".to_owned();
-    if let Some(schema) = &setup.schema {
-        statements.push_str("; SET search_path TO ");
-        statements.push_str(&quote(schema));
-    }
-    statements
 }
 
 /// Where the host can be reached: one socket, one given address, or all that its name has.

@@ -8,6 +8,7 @@ use tokio_postgres::GenericClient;
 use super::excluded::Excluded;
 use super::statement::{Bind, Binds, Sql, Values};
 use super::{TokensError, attempt};
+use crate::db::ON_PRIMARY;
 use crate::db::layout::Table;
 use crate::model::Key;
 
@@ -73,7 +74,7 @@ impl Walk {
             ends: Sql::new(|_| {
                 // Qualified, or ORDER BY would mean the text that is selected.
                 format!(
-                    "SELECT (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} LIMIT 1), \
+                    "{ON_PRIMARY} SELECT (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} LIMIT 1), \
                             (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} DESC LIMIT 1)"
                 )
             }),
@@ -81,7 +82,7 @@ impl Walk {
                 let within = within("t", table, binds);
                 let rows = binds.get(Bind::Rows);
                 format!(
-                    "SELECT t.{key}::text FROM {name} t WHERE {within} ORDER BY t.{key} OFFSET {rows} LIMIT 2"
+                    "{ON_PRIMARY} SELECT t.{key}::text FROM {name} t WHERE {within} ORDER BY t.{key} OFFSET {rows} LIMIT 2"
                 )
             }),
             after: Sql::new(|binds| {

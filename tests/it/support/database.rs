@@ -179,6 +179,11 @@ impl Database {
         format!("postgresql://{}@{host}:{}/{}", self.home.user, self.home.port, self.name)
     }
 
+    /// The server that it is in.
+    pub fn home(&self) -> Home {
+        self.home.clone()
+    }
+
     /// What libpq would need in its environment to find it.
     pub fn variables(&self) -> [(&'static str, String); 4] {
         [

@@ -213,7 +213,7 @@ impl Drop for Instance {
 }
 
 /// PostgreSQL does not run as root.
-fn account() -> Option<User> {
+pub fn account() -> Option<User> {
     Uid::effective().is_root().then(|| {
         ["postgres", "nobody"]
             .into_iter()

@@ -19,9 +19,11 @@ pub mod instance;
 pub mod namespace;
 pub mod network;
 pub mod not_run;
+pub mod pooler;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
+pub mod tap;
 pub mod terminal;
 
 pub use database::{Database, Template};
