@@ -57,5 +57,8 @@ fn check(sent: &Sent, verb: &[&str]) {
         let allowed = what == ", false)" && !lower.contains("set_config");
         assert!(allowed || !lower.contains(what), "{verb:?} has `{what}`: {text}");
     }
-    assert!(!lower.contains("temporary table") || lower.contains("on commit drop"), "{verb:?}: {text}");
+    assert!(
+        !lower.contains("create temporary table") || lower.contains("on commit drop"),
+        "{verb:?}: {text}"
+    );
 }
