@@ -12,6 +12,8 @@ mod keys;
 mod managed;
 mod waiting;
 
+pub use drain::drains;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -183,16 +185,6 @@ fn holder_text(holder: Option<&Holder>) -> String {
 
 fn list(client_ids: &[ClientId]) -> String {
     client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether the plan deletes applications that lose their tokens in batches of their own. These commit while the rest of the
-/// plan does not, which takes a second connection.
-#[must_use]
-pub fn drains(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| match step {
-        Step::Delete { dependents, .. } => drain::is_large(dependents.rows()),
-        Step::Create { .. } | Step::Update { .. } | Step::Adopt { .. } => false,
-    })
 }
 
 /// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains](drains); without it the same

@@ -10,7 +10,7 @@ use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::model::{ForeignRows, Key};
-use crate::plan::{RowRef, Step};
+use crate::plan::{Plan, RowRef, Step};
 
 /// Deletes applications with what hangs on them; returns how many dependent rows went, and what PostgreSQL deleted or
 /// changed in other tables with them.
@@ -74,8 +74,18 @@ async fn others(
     Ok(by_key.into_values().collect())
 }
 
+/// Whether the plan deletes applications that lose their tokens in batches of their own. These commit while the rest of the
+/// plan does not, which takes a second connection.
+#[must_use]
+pub fn drains(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match step {
+        Step::Delete { dependents, .. } => is_large(dependents.rows()),
+        Step::Create { .. } | Step::Update { .. } | Step::Adopt { .. } => false,
+    })
+}
+
 /// Whether so many dependent rows go in batches of their own.
-pub(super) fn is_large(rows: u64) -> bool {
+fn is_large(rows: u64) -> bool {
     rows > u64::from(DRAIN_ABOVE)
 }
 
