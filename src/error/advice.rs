@@ -100,14 +100,13 @@ fn by_class(class: &str) -> Option<&'static str> {
         }
         "25" => "does a pooler stand in between? Name the server itself (docs/connection.md)",
         "28" | "3D" => "check user, password and database; `psql` with the same settings says more",
-        "40" => RUN_AGAIN,
+        "40" | "57" => RUN_AGAIN,
         "3F" | "42" => {
             "the tables are not as they were when the run began, or not DOT's: `oauthctl doctor` says what is there"
         }
         "53" => "the server has too little room or memory; its log says for what",
         "54" => "a limit of the server; its log says which",
         "55" => "the server is not in a state for it; its log says more",
-        "57" => RUN_AGAIN,
         "58" | "XX" => "the server itself failed; its log says more",
         _ => return None,
     })

@@ -1,5 +1,6 @@
 //! The order of a run: checks, sweep after sweep, second looks, and a last one.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
@@ -21,13 +22,8 @@ const LOOKS: u32 = 3;
 /// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
 
-/// What came of the looks before the first batch.
-enum Begun<'s> {
-    /// The run may begin.
-    Ready(Admission<'s>, Vec<Job<'s>>),
-    /// It ends before it has begun.
-    Ended(Stop),
-}
+/// Where the run may begin: what it goes by, and its jobs.
+type Begun<'s> = (Admission<'s>, Vec<Job<'s>>);
 
 /// A run.
 pub(super) struct Engine<'a> {
@@ -47,8 +43,8 @@ impl<'a> Engine<'a> {
 
     pub(super) async fn run(&mut self, layout: &Layout, sweeps: &[Sweep]) -> Result<Stop, SweepError> {
         let (admission, jobs) = match self.begin(layout, sweeps).await? {
-            Begun::Ready(admission, jobs) => (admission, jobs),
-            Begun::Ended(stop) => return Ok(stop),
+            ControlFlow::Continue(begun) => begun,
+            ControlFlow::Break(stop) => return Ok(stop),
         };
         if let Some(rewrite) = &admission.rewrite {
             let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
@@ -68,18 +64,22 @@ impl<'a> Engine<'a> {
 
     /// Looks whether the run may begin, and prepares it. A connection that is lost meanwhile is replaced: nothing has been
     /// changed yet.
-    async fn begin<'s>(&mut self, layout: &'s Layout, sweeps: &'s [Sweep]) -> Result<Begun<'s>, SweepError> {
+    async fn begin<'s>(
+        &mut self,
+        layout: &'s Layout,
+        sweeps: &'s [Sweep],
+    ) -> Result<ControlFlow<Stop, Begun<'s>>, SweepError> {
         let account = self.account;
         let (Some(worker), Some(first)) = (self.workers.first_mut(), sweeps.first()) else {
-            return Ok(Begun::Ended(Stop::Finished));
+            return Ok(ControlFlow::Break(Stop::Finished));
         };
         loop {
             match look(&mut worker.connection, account.pace, layout, sweeps).await {
-                Ok((admission, jobs)) => return Ok(Begun::Ready(admission, jobs)),
+                Ok(begun) => return Ok(ControlFlow::Continue(begun)),
                 Err(Fault::Transient(Transient::Disconnected, error)) => {
                     let remedy = account.remedy(first, Transient::Disconnected, error, false).await?;
                     if let Remedy::End(stop) = remedy {
-                        return Ok(Begun::Ended(stop));
+                        return Ok(ControlFlow::Break(stop));
                     }
                 }
                 Err(fault) => return Err(fault.into_error()),
@@ -177,7 +177,7 @@ async fn look<'s>(
     pace: &Pace,
     layout: &'s Layout,
     sweeps: &'s [Sweep],
-) -> Result<(Admission<'s>, Vec<Job<'s>>), Fault> {
+) -> Result<Begun<'s>, Fault> {
     let client = connection.client().await?;
     let admitted = admission::admit(client, layout, sweeps, pace).await?;
     let admission = admitted.map_err(|refused| Fault::Fatal(refused.first))?;
