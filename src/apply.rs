@@ -29,12 +29,11 @@ use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::lock::Blocked;
-use crate::db::patience::lock_timeout;
 use crate::db::{ledger, timeouts};
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, ForeignRows, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
-use waiting::patiently;
+use waiting::{bound_waiting, patiently};
 
 /// More dependent rows than this are deleted in batches of this size before the transaction commits.
 pub const DRAIN_ABOVE: u32 = 10_000;
@@ -299,15 +298,6 @@ async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option
         .await
         .map_err(DbError::during("finding out who holds the lock"))?;
     Ok(row.map(|row| Holder { pid: row.get(0), application_name: row.get(1), since: row.get(2) }))
-}
-
-/// Row locks are waited for as long as the advisory lock at most.
-async fn bound_waiting(transaction: &Transaction<'_>, request: &Request<'_>) -> Result<(), ApplyError> {
-    transaction
-        .batch_execute(&lock_timeout(request.lock_timeout))
-        .await
-        .map_err(DbError::during("limiting how long locks are waited for"))?;
-    Ok(())
 }
 
 /// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.

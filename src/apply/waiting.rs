@@ -39,6 +39,18 @@ pub(super) async fn patiently<T>(
     }
 }
 
+/// Row locks are waited for as long as the advisory lock at most.
+pub(super) async fn bound_waiting(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+) -> Result<(), ApplyError> {
+    transaction
+        .batch_execute(&lock_timeout(request.lock_timeout))
+        .await
+        .map_err(DbError::during("limiting how long locks are waited for"))?;
+    Ok(())
+}
+
 async fn run(transaction: &Transaction<'_>, sql: &str) -> Result<(), DbError> {
     transaction.batch_execute(sql).await.map_err(DbError::during(ATTEMPTED))
 }

@@ -10,8 +10,6 @@
 //! There are no skipped tests: without PostgreSQL programs, everything that needs them fails and says what to install.
 //! What the machine itself forbids is reported by name, see [`not_run`].
 
-#![expect(dead_code, reason = "a toolbox: not every helper is in use at every time")]
-
 pub mod certificates;
 pub mod database;
 pub mod dot;
