@@ -311,6 +311,8 @@ async fn dry_run(
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
+    // What comes next may take a connection too, and one is enough.
+    drop(client);
     let as_of = rfc3339(as_of);
     let text = match session.global.format {
         Format::Json => {
