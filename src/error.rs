@@ -368,11 +368,21 @@ impl From<TokensError> for Error {
 impl From<SweepError> for Error {
     fn from(error: SweepError) -> Self {
         let remedy = error.remedy().unwrap_or_default();
+        let selects: Vec<String> = match &error {
+            SweepError::Obstacles(all) => all.iter().map(|obstacle| obstacle.select.clone()).collect(),
+            SweepError::RowSecurity(_)
+            | SweepError::Engine(_)
+            | SweepError::FkChecks(_)
+            | SweepError::Rewrite(_)
+            | SweepError::Tokens(_) => Vec::new(),
+        };
         let instead = match error {
             SweepError::Tokens(error) => return error.into(),
             SweepError::Obstacles(_) => ", or leave the tokens out with --skip or --exclude-client",
             _ => "",
         };
-        Self::from_source(Exit::Refused, &error).hint(format!("{remedy}{instead}; nothing was deleted"))
+        let refused = Self::from_source(Exit::Refused, &error);
+        let refused = refused.hint(format!("{remedy}{instead}; nothing was deleted"));
+        selects.into_iter().fold(refused, Self::hint)
     }
 }

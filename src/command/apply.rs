@@ -68,7 +68,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.plan)?;
     confirm(session, &args.consent, "apply", &question(&prepared.plan, expired)).await?;
-    let history = History::begin(session, &prepared.connected, &prepared.config, "apply").await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, ("apply", true)).await?;
     let mut done = Done::default();
     let result =
         reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;

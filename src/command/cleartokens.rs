@@ -12,6 +12,7 @@ use super::cleanup;
 use super::history::History;
 use super::names::{self, not_empty};
 use super::reconcile::{available, database_now, parse_instant, refused, rfc3339};
+use super::rights;
 use super::scope::parse_cleanup_allow;
 use super::session::{Connected, Session};
 use super::{reading, writable};
@@ -211,6 +212,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let interrupted = session.interrupted.clone();
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
+    rights::check_cleanup(session, &connected, (&sweeps, policy.strategy), args.dry_run).await?;
     if args.dry_run {
         return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
     }
@@ -219,7 +221,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Manner::Bar => interrupted.or(count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
-    let history = History::begin(session, &connected, &config, "cleartokens").await?;
+    let history = History::begin(session, &connected, &config, ("cleartokens", false)).await?;
     let total = counted.map(|tally| tally.total());
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy, total).await;
     let counts = serde_json::json!({

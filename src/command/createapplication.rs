@@ -13,6 +13,7 @@ use super::Format;
 use super::history::History;
 use super::import;
 use super::reconcile::{self, Prepared, with_only};
+use super::rights;
 use super::session::files::sendable;
 use super::session::{Connected, Session};
 use super::writable;
@@ -20,8 +21,9 @@ use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
+use crate::db::rights::{Columns, Task};
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, SecretDeclaration};
+use crate::model::{Application, ClientId, Field, SecretDeclaration};
 use crate::plan::Plan;
 use crate::rules::split_list;
 use crate::secret::{Secret, random_text};
@@ -160,6 +162,7 @@ async fn prepare(
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
     let connected = session.connect(&file.database, "createapplication", 3).await?;
+    require(&connected, given(args.user.as_ref()).is_some()).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
@@ -173,6 +176,16 @@ async fn prepare(
             Ok(None)
         }
     }
+}
+
+/// Refuses before anything is read where the role cannot create it. A new row has every field that there is.
+async fn require(connected: &Connected, users: bool) -> Result<(), Error> {
+    rights::refuse_hidden(connected)?;
+    let fields = Field::ALL.iter().map(|field| field.column());
+    let columns = applications::inserted_columns(connected.layout.application(), fields);
+    let creates = Some(Columns::These(columns));
+    let task = Task { applications: true, users, creates, ..Task::default() };
+    rights::require(connected, &task, Exit::Refused).await
 }
 
 /// Reads the rows and plans the creation, or says all that speaks against it.
@@ -205,7 +218,8 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
 async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
     let recipe = session.recipe(&prepared.config);
     let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
-    let history = History::begin(session, &prepared.connected, &prepared.config, "createapplication").await?;
+    let history =
+        History::begin(session, &prepared.connected, &prepared.config, ("createapplication", false)).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
     let result = super::writing::write(session, prepared, &sealed, None).await;
     let result = result.map_err(|error| {

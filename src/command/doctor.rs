@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use deadpool_postgres::Transaction;
-use time::OffsetDateTime;
 
 use super::Format;
 use super::look::{look, try_look};
+use super::reconcile::mentioned;
 use super::session::{Session, variable};
 use crate::config::{Config, duration};
 use crate::db::UNIFORM;
+use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::health::{beside, sequences, server, storage};
 use crate::db::layout::{Layout, LayoutError};
+use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::health::{self, Facts, InTheWay, Look, NoSchema, Purpose, Report, Shape, Terms, Verdict};
-use crate::model::TableRole;
 use crate::model::health::{Encryption, Server};
+use crate::model::{CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 use crate::ui::doctor::{json, render};
 
@@ -45,19 +47,29 @@ pub struct DoctorArgs {
 enum Wanted {
     /// plan, status and whatever else only reads.
     Plan,
-    /// apply and createapplication.
+    /// apply.
     Apply,
+    /// createapplication.
+    Createapplication,
+    /// rotate-secret.
+    RotateSecret,
     /// cleartokens.
     Cleartokens,
 }
 
+impl Wanted {
+    const ALL: [Self; 5] =
+        [Self::Plan, Self::Apply, Self::Createapplication, Self::RotateSecret, Self::Cleartokens];
+}
+
 impl DoctorArgs {
     fn terms(&self) -> Terms {
-        let all = [Wanted::Plan, Wanted::Apply, Wanted::Cleartokens];
-        let wanted = if self.purposes.is_empty() { &all[..] } else { &self.purposes };
+        let wanted = if self.purposes.is_empty() { &Wanted::ALL[..] } else { &self.purposes };
         let purposes = wanted.iter().map(|wanted| match wanted {
             Wanted::Plan => Purpose::Plan,
             Wanted::Apply => Purpose::Apply,
+            Wanted::Createapplication => Purpose::Createapplication,
+            Wanted::RotateSecret => Purpose::RotateSecret,
             Wanted::Cleartokens => Purpose::Cleartokens,
         });
         Terms { purposes: purposes.collect(), long_transaction: self.long_transaction }
@@ -156,13 +168,15 @@ async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArg
         }
     }
     let asked = server.clone().unwrap_or_default();
+    let sweeps = sweeps(snapshot, &layout, config).await?;
+    let wanted = wanted(&layout, config, &sweeps);
     Ok(Facts {
         django: look(snapshot, "reading django_migrations", async |client| {
             server::django_hint(client, &layout).await
         })
         .await?,
         privileges: look(snapshot, "looking at the privileges", async |client| {
-            server::privileges(client, &layout, &asked, role).await
+            server::privileges(client, &layout, &asked, role, &wanted).await
         })
         .await?,
         sequences: look(snapshot, "looking at the sequences", async |client| {
@@ -183,7 +197,7 @@ async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArg
             storage::referrers(client, &layout).await
         })
         .await?,
-        in_the_way: in_the_way(snapshot, &layout, config).await?,
+        in_the_way: in_the_way(snapshot, &layout, &sweeps).await?,
         triggers: look(snapshot, "looking at the triggers", async |client| {
             storage::triggers(client, &layout).await
         })
@@ -246,25 +260,65 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
     }
 }
 
-/// Rows of other tables that refer to what a cleanup by the file's policy would delete now.
+/// What a cleanup by the file's policy would delete now.
+async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) -> Result<Vec<Sweep>, DbError> {
+    let policy = config.cleanup.clone().unwrap_or_default();
+    let policy = CleanupPolicy { declared: config.spared(), ..policy };
+    let available: BTreeSet<TableRole> =
+        TableRole::ALL.into_iter().filter(|role| layout.table(*role).is_some()).collect();
+    let now = applications::instant(&**snapshot).await?;
+    Ok(retention::sweeps(&policy, now, &available))
+}
+
+/// What each verb does by this file; without a file, whatever it can.
+fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::Wanted<'a> {
+    let no_file = config.source.text().is_empty();
+    let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();
+    let cleans = no_file || config.cleanup.is_some();
+    let users = !mentioned(&config.desired).users.is_empty();
+    let tokens = TableRole::ALL.into_iter().filter(|role| *role != TableRole::Application).collect();
+    let status = Task { applications: true, tokens, users, ..Task::default() };
+    let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
+    let table = layout.application();
+    let fields = || Field::ALL.iter().map(|field| field.column());
+    let creates = Some(Columns::These(applications::inserted_columns(table, fields())));
+    let secret = applications::updated_columns(table, [Field::ClientSecret.column()]);
+    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.strategy == Strategy::Rewrite);
+    let apply = Task {
+        creates: creates.clone(),
+        updates: Some(Columns::These(applications::updated_columns(table, fields()))),
+        locks: true,
+        deletes,
+        sweeps: if cleans { sweeps } else { &[] },
+        rewrites: rewrites && cleans,
+        ..reads.clone()
+    };
+    let rotate = Task { users: true, updates: Some(Columns::These(secret)), locks: true, ..reads.clone() };
+    let create = Task { applications: true, creates, ..Task::default() };
+    let clean = Task { sweeps, rewrites, ..Task::default() };
+    server::Wanted {
+        tasks: BTreeMap::from([
+            (Purpose::Plan, status),
+            (Purpose::Apply, apply),
+            (Purpose::Createapplication, create),
+            (Purpose::RotateSecret, rotate),
+            (Purpose::Cleartokens, clean),
+        ]),
+        rewrite: Task { sweeps, rewrites: true, ..Task::default() },
+        ledger: config.policy.prune == Prune::Owned,
+    }
+}
+
+/// Rows of other tables that refer to what cleanup would delete.
 async fn in_the_way(
     snapshot: &mut Transaction<'_>,
     layout: &Layout,
-    config: &Config,
+    sweeps: &[Sweep],
 ) -> Result<Look<Vec<InTheWay>>, DbError> {
-    let policy = config.cleanup.clone().unwrap_or_default();
-    let available: BTreeSet<TableRole> =
-        TableRole::ALL.into_iter().filter(|role| layout.table(*role).is_some()).collect();
     let attempted = "looking for rows of other tables in the way of cleanup";
     try_look(snapshot, attempted, async |client| {
-        let now: OffsetDateTime =
-            client.query_typed_one("SELECT now()", &[]).await.map_err(DbError::during(attempted))?.get(0);
-        let sweeps = retention::sweeps(&policy, now, &available);
-        match tokens::obstacles(client, layout, &sweeps).await {
-            Ok(obstacles) => Ok(obstacles
-                .into_iter()
-                .map(|obstacle| InTheWay { constraint: obstacle.reference.constraint, rows: obstacle.rows })
-                .collect()),
+        match tokens::obstacles(client, layout, sweeps).await {
+            Ok(obstacles) => Ok(obstacles.into_iter().map(in_the_way_of).collect()),
             Err(TokensError::Database(error)) => Err(error),
             // Nothing is deleted here.
             Err(
@@ -276,6 +330,11 @@ async fn in_the_way(
         }
     })
     .await
+}
+
+fn in_the_way_of(obstacle: tokens::Obstacle) -> InTheWay {
+    let tokens::Obstacle { reference, rows, select, .. } = obstacle;
+    InTheWay { constraint: reference.constraint, rows, select }
 }
 
 fn shapes(layout: &Layout) -> BTreeMap<TableRole, Shape> {

@@ -4,11 +4,12 @@ use deadpool_postgres::Transaction;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::rights;
 use super::session::{Connected, Session, variable};
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::measurement;
-use crate::db::ledger::{self, Ending, Run};
+use crate::db::ledger::{self, Ending, Ledger, Run, Use};
 use crate::db::lock::Wanted;
 use crate::error::Error;
 
@@ -21,21 +22,28 @@ const ENDING: &str = "noting the end of the run in the ledger";
 /// A run that is under way.
 #[derive(Debug)]
 pub struct History {
-    /// Its number in the ledger; `None`: there is no ledger.
+    /// Its number in the ledger; `None`: there is no ledger, or none that this role may write to.
     pub run: Option<i64>,
 }
 
 impl History {
-    /// Notes that a run begins.
+    /// Notes that a run begins. `manages`: whether it will also note what the file manages.
     pub async fn begin(
-        session: &Session,
+        session: &mut Session,
         connected: &Connected,
         config: &Config,
-        verb: &str,
+        (verb, manages): (&str, bool),
     ) -> Result<Self, Error> {
         let during = || DbError::during(NOTING);
         let mut client = connected.database.get().await?;
-        if !ledger::installed(&**client).await.map_err(during())? {
+        let Some(found) = Ledger::find(&**client).await.map_err(during())? else {
+            return Ok(Self { run: None });
+        };
+        let wanted = if manages { Use::Manage } else { Use::Note };
+        let lacks = found.lacks(&**client, None, wanted).await.map_err(during())?;
+        if !lacks.is_empty() {
+            drop(client);
+            rights::warn(session, "this run is not noted in the ledger: ", &lacks);
             return Ok(Self { run: None });
         }
         let text = config.source.text();

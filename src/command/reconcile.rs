@@ -8,14 +8,16 @@ use time::format_description::well_known::Rfc3339;
 use super::cleartokens::connections;
 use super::flawed;
 use super::names;
+use super::rights;
 pub use super::scope::{ScopeArgs, parse_instant};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::applications::{self, Mentioned};
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
-use crate::db::{dependents, ledger, tokens};
+use crate::db::{dependents, tokens};
 use crate::error::{Error, Exit};
+use crate::model::health::Lacks;
 use crate::model::{
     Actual, Application, CleanupPolicy, ClientId, Declared, Desired, ForeignRows, Key, Policy, Sweep,
     TableRole,
@@ -93,8 +95,13 @@ async fn read_and_plan(
     if let Some(saved) = saved {
         super::saved::check_database(session, saved, &connected).await?;
     }
+    rights::require_reading(&connected, &config, scope, verb).await?;
     let impossible = if saved.is_some() { Impossible::IsStale } else { Impossible::IsShown };
-    let Planned { plan, foreign } = plan_against(session, &connected, &config, scope, impossible).await?;
+    let planned = plan_against(session, &connected, &config, (scope, verb), impossible).await?;
+    let Planned { plan, foreign, unread } = planned;
+    if let Some(lacks) = unread.filter(|_| verb == "plan") {
+        rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
+    }
     if saved.is_none() {
         names::check_planned(&config, scope, &plan)?;
     }
@@ -116,7 +123,13 @@ async fn read_and_plan(
         violations.extend(other.violations);
     }
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
-    if let Some(policy) = &config.cleanup {
+    let (lacks, violations) =
+        rights::check_role(session, &connected, &config, (&plan, &sweeps), verb).await?;
+    if !violations.is_empty() {
+        refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
+    }
+    // Where rows of other tables may not be read, it is not known whether they are in the way.
+    if let Some(policy) = config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
         let violations = check_obstacles(session, &connected, policy, &sweeps, verb).await?;
         if !violations.is_empty() {
             refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
@@ -191,7 +204,8 @@ pub fn available(connected: &Connected) -> BTreeSet<TableRole> {
 /// Plans again on the same connection: after a commit there must be nothing left.
 pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<Plan, Error> {
     let (connected, config) = (&prepared.connected, &prepared.config);
-    let Planned { plan, .. } = plan_against(session, connected, config, scope, Impossible::IsShown).await?;
+    let Planned { plan, .. } =
+        plan_against(session, connected, config, (scope, "apply"), Impossible::IsShown).await?;
     Ok(plan)
 }
 
@@ -207,28 +221,24 @@ enum Impossible {
 struct Planned {
     plan: Plan,
     foreign: BTreeMap<Key, Vec<ForeignRows>>,
+    /// What the role lacks for the ledger that is there.
+    unread: Option<Lacks>,
 }
 
 async fn plan_against(
     session: &mut Session,
     connected: &Connected,
     config: &Config,
-    scope: &ScopeArgs,
+    (scope, verb): (&ScopeArgs, &str),
     impossible: Impossible,
 ) -> Result<Planned, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
-    let ledger = ledger::installed(&*snapshot).await.map_err(DbError::during("looking for the ledger"))?;
-    if ledger {
-        let owner = session.owner(&config.policy);
-        let ownership = ledger::ownership(&*snapshot, layout, &owner).await;
-        actual.ownership = Some(ownership.map_err(DbError::during("reading the ledger"))?);
-    } else if config.policy.prune == crate::model::Prune::Owned {
-        return Err(Error::usage("`prune = \"owned\"` needs the ledger, and this database has none")
-            .hint("run `oauthctl migrate --ledger` once"));
-    }
+    let known = rights::ownership(session, &*snapshot, layout, config, verb).await?;
+    let (ownership, unread) = known.map_or_else(|lacks| (None, Some(lacks)), |known| (known, None));
+    actual.ownership = ownership;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     let plan = match (try_to_decide(session, config, &actual, scope)?, impossible) {
         (Ok(plan), _) => plan,
@@ -241,8 +251,9 @@ async fn plan_against(
     };
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new() });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), unread });
     }
+    rights::require_tokens(&**client, layout, verb).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
     drop(at_risk);
@@ -252,7 +263,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign })
+    Ok(Planned { plan, foreign, unread })
 }
 
 /// Verifies the secrets and plans.

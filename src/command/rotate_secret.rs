@@ -9,12 +9,14 @@ use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
 use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
+use super::rights;
 use super::session::{Connected, Session};
 use super::writable;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
+use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::error::{Error, Exit};
 use crate::hasher::Cipher;
 use crate::model::{Application, ClientId, Field, Key, SecretDeclaration};
@@ -42,6 +44,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let returns = file.declares(&declared, &Field::ClientSecret.into()) && !is_generated(&file, &declared);
     inventory::forget_secrets(&mut file, None);
     let connected = session.connect(&file.database, "rotate-secret", 3).await?;
+    require(&connected).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
     let found = inventory::read(session, &connected, &file, &selection, Look::Rows).await?;
@@ -73,7 +76,8 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let began = reconcile::database_now(&connected.database.get().await?).await?;
     let (sweeps, forecast, refusal) = (Vec::new(), None, None);
     let prepared = Prepared { connected, config, plan, sweeps, forecast, refusal };
-    let history = History::begin(session, &prepared.connected, &prepared.config, "rotate-secret").await?;
+    let history =
+        History::begin(session, &prepared.connected, &prepared.config, ("rotate-secret", false)).await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
     let unknown = format!(
         "`oauthctl show {name}`: if `updated` is {} or later, the new secret is stored, else the old one is valid; `{{ file = … }}` \
@@ -93,6 +97,22 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     }
     session.ui.status(format_args!("Rotated the secret of {name}; the old one is no longer valid."));
     Ok(Exit::Done)
+}
+
+/// Refuses before anything is read where the role cannot do it.
+async fn require(connected: &Connected) -> Result<(), Error> {
+    rights::refuse_hidden(connected)?;
+    let secret = [Field::ClientSecret.column()];
+    let updates = Some(Columns::These(applications::updated_columns(connected.layout.application(), secret)));
+    let task = Task {
+        applications: true,
+        tokens: DEPENDENTS.to_vec(),
+        users: true,
+        updates,
+        locks: true,
+        ..Task::default()
+    };
+    rights::require(connected, &task, Exit::Refused).await
 }
 
 /// Whether the file says `{ generate = true }`, which is never compared.

@@ -15,10 +15,12 @@ use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::{census, measurement, storage};
+use crate::db::ledger::{self, Ledger, Use};
 use crate::db::patience::Reading;
-use crate::db::{ledger, tokens};
+use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::health::status::{Parts, Status};
+use crate::model::health::{Lacks, Measurement, PastRun};
 use crate::plan::retention;
 use crate::ui::status::{Canvas, render};
 use crate::ui::{metrics, status_json};
@@ -35,6 +37,16 @@ pub struct StatusArgs {
     /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
+}
+
+/// What the ledger says.
+enum Remembered {
+    /// There is none.
+    Nothing,
+    /// This role may not read it.
+    Hidden(Lacks),
+    /// The last runs, and what they measured.
+    Runs(Vec<PastRun>, Vec<Measurement>),
 }
 
 /// Counts and shows.
@@ -97,8 +109,10 @@ async fn read(
         Vec::new()
     });
     let remembered = look(&mut snapshot, "reading the ledger", async |client| {
-        if !ledger::installed(client).await? {
-            return Ok(None);
+        let Some(found) = Ledger::find(client).await? else { return Ok(Remembered::Nothing) };
+        let lacks = found.lacks(client, None, Use::History).await?;
+        if !lacks.is_empty() {
+            return Ok(Remembered::Hidden(lacks));
         }
         let runs = ledger::recent(client, RUNS).await?;
         let measured = if measurement::supported(client).await? {
@@ -106,14 +120,21 @@ async fn read(
         } else {
             Vec::new()
         };
-        Ok(Some((runs, measured)))
+        Ok(Remembered::Runs(runs, measured))
     });
-    let remembered = remembered.await?.unwrap_or_else(|reason| {
-        unseen.push(reason);
-        None
-    });
-    let (runs, measurements) =
-        remembered.map_or((None, Vec::new()), |(runs, measured)| (Some(runs), measured));
+    let (runs, measurements, ledger) = match remembered.await? {
+        Ok(Remembered::Nothing) => (None, Vec::new(), false),
+        Ok(Remembered::Runs(runs, measured)) => (Some(runs), measured, true),
+        Ok(Remembered::Hidden(lacks)) => {
+            unseen
+                .push(format!("the ledger, for {lacks}; {}", lacks.grants().join(" ").trim_end_matches(';')));
+            (None, Vec::new(), true)
+        }
+        Err(reason) => {
+            unseen.push(reason);
+            (None, Vec::new(), true)
+        }
+    };
     let policy_of_file = config.cleanup.is_some();
     Ok(Status::new(Parts {
         as_of,
@@ -124,6 +145,7 @@ async fn read(
         storage,
         measurements,
         runs,
+        ledger,
         unseen,
     }))
 }

@@ -101,7 +101,7 @@ pub async fn foreign_rows(
             continue;
         }
         for reference in layout.foreign_references(role) {
-            if !reference.blocks() && !readable(client, reference).await? {
+            if !readable(client, reference).await? {
                 for key in applications {
                     found.entry((*key).clone()).or_default().push(rows_of(reference, None));
                 }

@@ -2,14 +2,19 @@
 //!
 //! Optional; in schema `oauthctl`, which `migrate --ledger` makes (`migrations/ledger/`). Knows no plan and no file.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient};
 
-use super::ON_PRIMARY;
 use super::layout::Layout;
-use crate::model::health::PastRun;
+use super::rights::{Columns, check, table_of};
+use crate::model::health::{Lacks, PastRun, Privilege};
 use crate::model::{ClientId, Key, Ownership};
+
+/// Where it is.
+const SCHEMA: &str = "oauthctl";
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +70,66 @@ impl Ending {
     }
 }
 
-/// Whether the ledger's tables are there.
-pub async fn installed(client: &impl GenericClient) -> Result<bool, Error> {
-    let sql = format!("{ON_PRIMARY} SELECT to_regclass('oauthctl.managed_application') IS NOT NULL");
-    let row = client.query_typed_one(&sql, &[]).await?;
-    Ok(row.get(0))
+/// The ledger's tables, whether the role may use them or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger {
+    managed: Oid,
+    run: Oid,
+    /// `None`: an older oauthctl made the ledger.
+    measurement: Option<Oid>,
+}
+
+/// What the ledger is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// To read whose the applications are.
+    Ownership,
+    /// To read the history of runs.
+    History,
+    /// To note a run.
+    Note,
+    /// To note a run and what the file manages.
+    Manage,
+}
+
+impl Ledger {
+    /// Looks for it in the catalogue, which every role may read; `None`: there is none.
+    pub async fn find(client: &impl GenericClient) -> Result<Option<Self>, Error> {
+        let managed = table_of(client, SCHEMA, "managed_application").await?;
+        let run = table_of(client, SCHEMA, "run").await?;
+        let measurement = table_of(client, SCHEMA, "table_measurement").await?;
+        Ok(managed.zip(run).map(|(managed, run)| Self { managed, run, measurement }))
+    }
+
+    /// Whether an older oauthctl made it.
+    #[must_use]
+    pub const fn is_outdated(&self) -> bool {
+        self.measurement.is_none()
+    }
+
+    /// What a role lacks to use it; `role`: `None` is the one that asks.
+    pub async fn lacks(
+        &self,
+        client: &impl GenericClient,
+        role: Option<&str>,
+        wanted: Use,
+    ) -> Result<Lacks, Error> {
+        use Privilege::{Delete, Insert, Select, Update};
+        let Self { managed, run, measurement } = self;
+        let (of_managed, of_run, of_measurement): (&[Privilege], &[Privilege], &[Privilege]) = match wanted {
+            Use::Ownership => (&[Select], &[], &[]),
+            Use::History => (&[], &[Select], &[Select]),
+            Use::Note => (&[], &[Select, Insert, Update], &[Insert]),
+            Use::Manage => (&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert]),
+        };
+        let each = [(Some(*managed), of_managed), (Some(*run), of_run), (*measurement, of_measurement)];
+        let needs: BTreeMap<(Oid, Privilege), Columns> = each
+            .into_iter()
+            .filter_map(|(table, privileges)| Some((table?, privileges)))
+            .flat_map(|(table, privileges)| privileges.iter().map(move |one| ((table, *one), Columns::Whole)))
+            .collect();
+        check(client, role, &needs, &BTreeSet::new()).await
+    }
 }
 
 /// How the ledger names the application table: one database may hold several providers.

@@ -23,6 +23,7 @@ pub mod migrations;
 pub mod notices;
 pub mod patience;
 pub mod replication;
+pub mod rights;
 pub mod timeouts;
 pub mod tls;
 pub mod tokens;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::TableRole;
+pub use crate::model::health::Purpose;
 use crate::model::health::{
     Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
     Server, Slot, Standby, Storage, Trigger,
@@ -185,17 +186,8 @@ pub struct InTheWay {
     pub constraint: String,
     /// How many rows.
     pub rows: u64,
-}
-
-/// What the verbs are wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// `plan`, `status` and whatever else only reads.
-    Plan,
-    /// `apply`, `createapplication`.
-    Apply,
-    /// `cleartokens`.
-    Cleartokens,
+    /// What selects exactly these.
+    pub select: String,
 }
 
 /// Everything that was looked at.
@@ -302,7 +294,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         indexes::check(tables, facts.referrers.as_deref().unwrap_or_default())
     });
     look(all, Check::References, &facts.referrers, |referrers| {
-        references::check(referrers, facts.in_the_way.as_deref(), facts.schema.as_ref().ok())
+        references::check(referrers, facts.in_the_way.as_deref())
     });
     look(all, Check::Triggers, &facts.triggers, |triggers| references::triggers(triggers));
     if let Ok(tables) = &facts.storage {

@@ -3,27 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::indexes::noun;
-use super::{Check, Finding, InTheWay, Shape};
+use super::{Check, Finding, InTheWay};
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::words::{listed, plural};
 use crate::model::{OnDelete, TableRole};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that nobody has checked.
-pub(super) fn check(
-    referrers: &[Referrer],
-    in_the_way: Result<&[InTheWay], &String>,
-    shapes: Option<&BTreeMap<TableRole, Shape>>,
-) -> Vec<Finding> {
+pub(super) fn check(referrers: &[Referrer], in_the_way: Result<&[InTheWay], &String>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = referrers
         .iter()
         .filter(|referrer| !referrer.own)
         .map(|referrer| {
-            let rows = in_the_way.ok().and_then(|rows| {
-                rows.iter().find(|rows| rows.constraint == referrer.constraint).map(|rows| rows.rows)
-            });
-            let to =
-                shapes.and_then(|shapes| shapes.get(&referrer.to)).map_or("", |shape| shape.table.as_str());
-            foreign(referrer, rows, to)
+            let rows = in_the_way
+                .ok()
+                .and_then(|rows| rows.iter().find(|rows| rows.constraint == referrer.constraint));
+            foreign(referrer, rows)
         })
         .collect();
     if let Err(reason) = in_the_way
@@ -46,8 +40,8 @@ pub(super) fn check(
     findings
 }
 
-fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
-    let Referrer { constraint, table, column, to, to_column, on_delete, not_null, .. } = referrer;
+fn foreign(referrer: &Referrer, rows: Option<&InTheWay>) -> Finding {
+    let Referrer { constraint, table, column, to, on_delete, not_null, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
     let resolved = (!on_delete.blocks(*not_null)).then_some(*on_delete);
@@ -60,14 +54,14 @@ fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
             on_delete.effect(),
             on_delete.sql()
         )),
-        (None, Some(rows)) if rows > 0 => {
-            let (verb, they) = if rows == 1 { ("refers", "it") } else { ("refer", "them") };
+        (None, Some(InTheWay { rows, select, .. })) if *rows > 0 => {
+            let (verb, they) = if *rows == 1 { ("refers", "it") } else { ("refer", "them") };
             Finding::problem(
                 Check::References,
-                format!("{} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}.", plural(rows, "row")),
+                format!("{} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}.", plural(*rows, "row")),
             )
             .meaning(format!("PostgreSQL would refuse at COMMIT, so cleanup refuses before the first delete. Delete or detach {they}, or leave these tokens out."))
-            .sql(format!("SELECT * FROM {table} WHERE {column} IN (SELECT {to_column} FROM {to_table} WHERE {});", spent(*to)))
+            .sql(select.clone())
             .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
         }
         (None, rows) => {
@@ -78,13 +72,6 @@ fn foreign(referrer: &Referrer, rows: Option<u64>, to_table: &str) -> Finding {
                 "A row there keeps its {what} from being deleted.{now} {verb} looks for such rows first, and refuses by name."
             ))
         }
-    }
-}
-
-const fn spent(role: TableRole) -> &'static str {
-    match role {
-        TableRole::RefreshToken => "revoked <= now() OR access_token_id IS NULL",
-        _ => "expires < now()",
     }
 }
 
@@ -108,7 +95,7 @@ pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
             "DOT's tables have no triggers and no rules but PostgreSQL's own.",
         )];
     }
-    let mut unchecked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut unchecked: BTreeMap<&str, (Vec<&str>, Vec<&String>)> = BTreeMap::new();
     let mut findings = Vec::new();
     for trigger in triggers {
         match trigger {
@@ -119,25 +106,28 @@ pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
             Trigger::User { table, name, before_delete: true } => findings.push(
                 Finding::note(Check::Triggers, format!("{table} has a trigger, {name}, that runs before each DELETE."))
                     .meaning("If it keeps a row, cleanup fails by name rather than go round in circles.")
-                    .sql(format!("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = {}::regclass AND NOT tgisinternal;", super::literal(table))),
+                    .sql(format!("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = {}::regclass AND quote_ident(tgname) = {};", super::literal(table), super::literal(name))),
             ),
             Trigger::Rule { table, name } => findings.push(
                 Finding::note(Check::Triggers, format!("{table} has a rule, {name}."))
                     .meaning("It rewrites statements; if it keeps rows from being deleted, cleanup fails by name.")
-                    .sql(format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {}::regclass;", super::literal(table))),
+                    .sql(format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {}::regclass AND quote_ident(rulename) = {};", super::literal(table), super::literal(name))),
             ),
-            Trigger::Unchecked { table, constraint } => {
-                unchecked.entry(table).or_default().push(constraint);
+            Trigger::Unchecked { table, constraint, triggers } => {
+                let (constraints, names) = unchecked.entry(table).or_default();
+                constraints.push(constraint.as_str());
+                names.extend(triggers);
             }
         }
     }
-    findings.extend(unchecked.into_iter().map(|(table, constraints)| {
+    findings.extend(unchecked.into_iter().map(|(table, (constraints, names))| {
+        let enable: Vec<String> = names.iter().map(|name| format!("ENABLE TRIGGER {name}")).collect();
         Finding::problem(
             Check::Triggers,
             format!("The triggers of {table} that check foreign keys are off: {}.", listed(&constraints)),
         )
         .meaning("Rows can be deleted that others refer to, and nothing notices. Enabling them does not look at what has happened meanwhile.")
-        .sql(format!("ALTER TABLE {table} ENABLE TRIGGER ALL;"))
+        .sql(format!("ALTER TABLE {table} {};", enable.join(", ")))
     }));
     findings
 }
@@ -159,7 +149,7 @@ pub(super) fn row_security(tables: &[Storage], role: &str) -> Vec<Finding> {
     if !hidden.is_empty() {
         findings.push(
             Finding::problem(Check::RowSecurity, format!("Policies may hide rows of {} from {role}.", listed(&hidden)))
-                .meaning("Counts would be too low and rows would stay, so cleanup refuses to begin. The owner of the tables is not subject to it unless it is forced.")
+                .meaning("Counts would be too low and rows would stay, so what is about these tables is refused: cleanup, and, where they are applications, whatever writes. The owner of the tables is not subject to it unless it is forced.")
                 .sql(format!("ALTER ROLE {role} BYPASSRLS;")),
         );
     }

@@ -53,6 +53,8 @@ pub struct Status {
     pub reclaimable: Tally,
     /// The last runs, newest first; `None`: there is no ledger, or it cannot be read.
     pub runs: Option<Vec<PastRun>>,
+    /// Whether there is a ledger, readable or not.
+    pub ledger: bool,
     /// What could not be read, and why.
     pub unseen: Vec<String>,
 }
@@ -76,6 +78,8 @@ pub struct Parts {
     pub measurements: Vec<Measurement>,
     /// See [`Status::runs`].
     pub runs: Option<Vec<PastRun>>,
+    /// See [`Status::ledger`].
+    pub ledger: bool,
     /// See [`Status::unseen`].
     pub unseen: Vec<String>,
 }
@@ -93,6 +97,7 @@ impl Status {
             mut storage,
             measurements,
             runs,
+            ledger,
             unseen,
         } = parts;
         let tables = rows
@@ -110,7 +115,7 @@ impl Status {
                 TableStatus { reclaimable: reclaimable_of(&reclaimable, rows.role), rows, storage, growth }
             })
             .collect();
-        Self { as_of, database, policy_of_file, tables, reclaimable, runs, unseen }
+        Self { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen }
     }
 
     /// All rows of all tables.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::model::Engine;
-use crate::model::health::{Index, LedgerRights, Part, Privilege, ReadOnly, TableRights};
+use crate::model::health::{Index, Lack, Lacks, LedgerRights, Part, Privilege, ReadOnly};
 
 fn terms(purposes: &[Purpose]) -> Terms {
     Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_secs(300) }
@@ -81,54 +81,74 @@ fn another_engine_is_named() {
     assert_eq!(with(Engine::Rds, "", &EVERYTHING).len(), 1);
 }
 
-fn privileges(granted: &[Privilege]) -> Privileges {
-    let table = |role: TableRole| TableRights {
-        role,
-        table: role.default_table().to_owned(),
-        granted: granted.iter().copied().collect(),
-        locked_sequence: Some("seq".to_owned()),
-    };
+fn lacks(all: &[Lack]) -> Lacks {
+    Lacks { role: "app".to_owned(), all: all.to_vec() }
+}
+
+fn on_codes(privileges: &[Privilege]) -> Lack {
+    let tables = vec!["grants".to_owned()];
+    Lack::Tables { privileges: privileges.to_vec(), columns: Vec::new(), tables }
+}
+
+/// A role that lacks the same for every verb that writes.
+fn privileges(all: &[Lack]) -> Privileges {
+    let writing = [Purpose::Apply, Purpose::Createapplication, Purpose::RotateSecret, Purpose::Cleartokens];
     Privileges {
         role: "app".to_owned(),
         superuser: false,
-        locked_schemas: Vec::new(),
-        tables: [TableRole::Application, TableRole::Grant].map(table).to_vec(),
-        unreadable_users: None,
+        lacks: writing.map(|purpose| (purpose, lacks(all))).into(),
+        rewrite: lacks(&[]),
+        users: lacks(&[]),
         replication_role: Some(false),
-        temporary: true,
-        ledger: LedgerRights::Writable,
+        ledger: LedgerRights::There { outdated: false, reading: lacks(&[]), writing: lacks(&[]) },
+        ledger_needed: false,
     }
 }
 
 #[test]
 fn what_is_missing_is_asked_for_once() {
-    let reader = privileges(&[Privilege::Select]);
+    let reader = privileges(&[on_codes(&[Privilege::Delete]), Lack::Sequence("seq".to_owned())]);
     assert_eq!(
         told(&privileges::check(&reader, &terms(&[Purpose::Plan]))),
         ["Ok: app may run plan and status.", "Ok: The ledger is there."]
     );
     assert_eq!(
-        told(&privileges::check(&reader, &terms(&[Purpose::Apply]))),
+        told(&privileges::check(&reader, &terms(&[Purpose::Apply, Purpose::Createapplication]))),
         [
-            "Problem: For apply and createapplication, app lacks INSERT, UPDATE, DELETE on \
-             oauth2_provider_application; UPDATE, DELETE on oauth2_provider_grant; USAGE on sequence seq. \
-             GRANT INSERT, UPDATE, DELETE ON oauth2_provider_application TO app; \
-             GRANT UPDATE, DELETE ON oauth2_provider_grant TO app; GRANT USAGE ON SEQUENCE seq TO app;",
+            "Problem: For apply, app lacks DELETE on grants; USAGE on sequence seq. \
+             GRANT DELETE ON grants TO app; GRANT USAGE ON SEQUENCE seq TO app;",
+            "Problem: For createapplication, app lacks DELETE on grants; USAGE on sequence seq.",
             "Ok: The ledger is there."
         ]
     );
-    let both = privileges::check(&reader, &terms(&[Purpose::Apply, Purpose::Cleartokens]));
-    assert_eq!(both[1].remedies, [], "the first one has it already");
 }
 
 #[test]
-fn the_right_to_switch_triggers_off_can_be_granted_since_15() {
-    let all = Privileges { replication_role: Some(true), ..privileges(&Privilege::ALL) };
+fn a_ledger_that_is_locked_is_a_problem_only_to_who_needs_it() {
+    let locked = lacks(&[Lack::Schema("oauthctl".to_owned())]);
+    let ledger = LedgerRights::There { outdated: false, reading: locked.clone(), writing: locked };
+    let last = |purposes: &[Purpose], ledger_needed| {
+        let privileges = Privileges { ledger: ledger.clone(), ledger_needed, ..privileges(&[]) };
+        told(&privileges::check(&privileges, &terms(purposes))).pop().unwrap()
+    };
+    let grant = "GRANT USAGE ON SCHEMA oauthctl TO app;";
+    assert_eq!(last(&[Purpose::Plan], false), format!("Note: app may not read the ledger. {grant}"));
+    assert_eq!(last(&[Purpose::Apply], false), format!("Note: app may not write to the ledger. {grant}"));
+    assert_eq!(last(&[Purpose::Plan], true), format!("Problem: app may not read the ledger. {grant}"));
+}
+
+#[test]
+fn the_opt_in_ways_of_cleanup_are_notes() {
+    let all = Privileges { replication_role: Some(true), ..privileges(&[]) };
     let last = |privileges: &Privileges| {
         let findings = privileges::check(privileges, &terms(&[Purpose::Cleartokens]));
         told(&findings[1..findings.len() - 1])
     };
     assert_eq!(last(&all), [""; 0]);
+    assert_eq!(
+        last(&Privileges { rewrite: lacks(&[on_codes(&[Privilege::Truncate])]), ..all.clone() }),
+        ["Note: app may not use `strategy = \"rewrite\"`. GRANT TRUNCATE ON grants TO app;"]
+    );
     assert_eq!(
         last(&Privileges { replication_role: Some(false), ..all.clone() }),
         ["Note: app may not use `fk_checks = \"set\"`. \

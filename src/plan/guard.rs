@@ -73,6 +73,14 @@ pub enum Violation {
         /// What to do about it.
         remedy: String,
     },
+    /// The role lacks something.
+    #[error("{reason}")]
+    Role {
+        /// What.
+        reason: String,
+        /// What to type, or to do.
+        remedy: String,
+    },
 }
 
 /// A word as a POSIX shell takes it: quoted unless every character is harmless.
@@ -131,7 +139,7 @@ impl Violation {
             Self::TooManyUpdates { planned, .. } => Some(format!("--allow max-updates={planned}")),
             Self::FkChecksSet => Some("--allow fk-checks=set".to_owned()),
             Self::Rewrite => Some("--allow rewrite".to_owned()),
-            Self::Referenced { .. } | Self::Cleanup { .. } => None,
+            Self::Referenced { .. } | Self::Cleanup { .. } | Self::Role { .. } => None,
         }
     }
 
@@ -140,7 +148,7 @@ impl Violation {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Referenced { .. } => Some("delete or repoint those rows first"),
-            Self::Cleanup { remedy, .. } => Some(remedy),
+            Self::Cleanup { remedy, .. } | Self::Role { remedy, .. } => Some(remedy),
             _ => None,
         }
     }
@@ -201,8 +209,11 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                 }
                 let foreign = rails.foreign.get(&row.key).into_iter().flatten();
                 for rows in foreign.filter(|rows| rows.blocks) {
-                    let ForeignRows { table, constraint, rows, .. } = rows.clone();
-                    let (client_id, rows) = (row.client_id.clone(), rows.unwrap_or_default());
+                    // Those that this role may not count are a matter of its privileges.
+                    let ForeignRows { table, constraint, rows: Some(rows), .. } = rows.clone() else {
+                        continue;
+                    };
+                    let client_id = row.client_id.clone();
                     violations.push(Violation::Referenced { client_id, table, constraint, rows });
                 }
             }

@@ -62,7 +62,10 @@ pub(super) async fn admit<'a>(
     pace: &Pace,
 ) -> Result<Result<Admission<'a>, Refused>, SweepError> {
     let tables = tables(layout, sweeps);
-    let mut refusals: Vec<SweepError> = hidden(&tables).into_iter().collect();
+    // Applications that are to be left alone are looked up by their client ids.
+    let looked_up = sweeps.iter().any(|sweep| !sweep.excluded.is_empty()).then(|| layout.application());
+    let seen: Vec<&Table> = tables.iter().copied().chain(looked_up).collect();
+    let mut refusals: Vec<SweepError> = hidden(&seen).into_iter().collect();
     let reading = |error| Fault::reading(error).into_error();
     let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {

@@ -150,7 +150,7 @@ fn hindrances(all: &[Hindrance]) -> String {
 fn obstacles(all: &[Obstacle]) -> String {
     let each: Vec<String> = all
         .iter()
-        .map(|Obstacle { reference, table, rows }| {
+        .map(|Obstacle { reference, table, rows, select: _ }| {
             let (from, column) = (&reference.from_table, &reference.from_column);
             let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
             format!(

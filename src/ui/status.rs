@@ -236,6 +236,10 @@ fn signed(difference: i64) -> String {
 fn runs(out: &mut String, status: &Status, width: usize) {
     let Some(runs) = &status.runs else {
         out.push('\n');
+        if status.ledger {
+            // Why it is not shown comes with everything else that is not.
+            return;
+        }
         let none = "No ledger, so no growth and no history; oauthctl migrate --ledger makes one.";
         prose(out, DIM, none, width);
         return;

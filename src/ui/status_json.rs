@@ -24,6 +24,7 @@ struct Document<'a> {
     rows: u64,
     reclaimable: Reclaimable<'a>,
     tables: Vec<TableView<'a>>,
+    ledger: bool,
     runs: Option<Vec<RunView<'a>>>,
     unseen: &'a [String],
 }
@@ -91,7 +92,7 @@ struct RunView<'a> {
 /// # Errors
 /// Serde's, which do not occur.
 pub fn render(status: &Status) -> Result<String, serde_json::Error> {
-    let Status { as_of, database, policy_of_file, tables, reclaimable, runs, unseen } = status;
+    let Status { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen } = status;
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -101,6 +102,7 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
         rows: status.total(),
         reclaimable: Reclaimable { total: reclaimable.total(), rows: reclaimable },
         tables: tables.iter().map(|table| table_view(table, *as_of)).collect(),
+        ledger: *ledger,
         runs: runs.as_ref().map(|runs| runs.iter().map(run_view).collect()),
         unseen,
     };

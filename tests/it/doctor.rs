@@ -76,7 +76,9 @@ fn steady(output: &Output) -> String {
     for (pattern, with) in [
         (r#"(PostgreSQL |"version": ")[0-9][^"\n]*?(\.\n|")"#, "$1[number]$2"),
         (r"(pid = |pg_terminate_backend\()[0-9]+", "$1[pid]"),
-        (r"for [0-9]+ seconds?", "for [time]"),
+        (r"for\s+[0-9]+ seconds?", "for [time]"),
+        (r"'[0-9-]{10}T[0-9:.]+Z'::timestamptz", "'[instant]'::timestamptz"),
+        (r"(RI_ConstraintTrigger_[ac]_)[0-9]+", "$1[oid]"),
         (r"\([0-9]+(\.[0-9]+)? (B|kB)\)", "([size])"),
         (r"(?s)note     privileges    [^\n]*? may not use `fk_checks.*?\n(ok|note|problem)", "$1"),
     ] {

@@ -74,6 +74,7 @@ mod references;
 mod refusals;
 #[cfg(test)]
 mod reports;
+mod rights;
 #[cfg(test)]
 mod rotate_secret;
 #[cfg(test)]

@@ -150,3 +150,87 @@ fn the_fast_ways_refuse_them_all() {
         assert!(output.stderr.contains("public.site"), "{output}");
     }
 }
+
+/// What `doctor` and a refusal print selects exactly the rows that were counted, however the policy is.
+#[test]
+fn the_printed_statement_selects_what_was_counted() {
+    let policies = [
+        "refresh_token_expire = \"30d\"",
+        "refresh_token_expire = \"30d\"\nexclude_clients = [\"o'ld\"]",
+        "refresh_token_expire = \"30d\"\nskip = [\"access\"]",
+        "refresh_token_expire = \"1h\"\nrefresh_token_grace_period = \"1d\"\ndcr_applications = { min_age = \"7d\" }",
+    ];
+    for policy in policies {
+        let (database, sandbox) = world();
+        application(&database, 2, "o'ld", &json!({}));
+        application(&database, 3, "unused", &json!({ "registration_source": "dcr" }));
+        // Expired yesterday, but still to be refreshed; and of another application.
+        let yesterday = database.value("SELECT to_json(now() - interval '1 day') #>> '{}'");
+        for id in [4, 5, 6] {
+            session(&database, id, 1, &yesterday);
+        }
+        session(&database, 7, 2, "2024-01-02T00:00:00Z");
+        database.execute(
+            "UPDATE oauth2_provider_refreshtoken SET revoked = now() - interval '2 days' WHERE id = 6",
+        );
+        let tables = ["accesstoken", "refreshtoken", "idtoken", "grant", "application"];
+        for table in tables {
+            let to = format!("oauth2_provider_{table}");
+            let keys = database.value(format!("SELECT coalesce(string_agg(id::text, ','), '') FROM {to}"));
+            refers(&database, &format!("of_{table}"), &to, "DEFERRABLE INITIALLY DEFERRED", &keys);
+        }
+        sandbox.write("oauth.toml", format!("[cleanup]\n{policy}\n"));
+        let counted = |output: &str, table: &str| -> Option<String> {
+            let line = output.lines().find(|line| line.contains(&format!("of public.of_{table} ")))?;
+            let found = regex::Regex::new(&format!(r"(\d+) rows? of public\.of_{table} ")).unwrap();
+            Some(found.captures(line)?[1].to_owned())
+        };
+        let doctor = sandbox.oauthctl(&["doctor", "--format", "json"]).exits(1);
+        let doctor: Value = serde_json::from_slice(&doctor.raw_stdout).unwrap();
+        let refused = sandbox.oauthctl(&["cleartokens"]).exits(3);
+        let refused = String::from_utf8_lossy(&refused.raw_stderr).into_owned();
+        let mut printed = 0;
+        for finding in doctor["findings"].as_array().unwrap() {
+            let found = finding["found"].as_str().unwrap();
+            let Some(table) = tables.iter().find(|table| counted(found, table).is_some()) else { continue };
+            let select = finding["remedies"][0]["text"].as_str().unwrap();
+            let rows = database.rows(select).len().to_string();
+            assert_eq!(counted(found, table), Some(rows.clone()), "{policy}: {found}\n{select}");
+            assert_eq!(counted(&refused, table), Some(rows.clone()), "{policy}: {refused}");
+            let hint = refused.lines().find_map(|line| {
+                let statement = &line[line.find("SELECT f.*")?..];
+                statement.contains(&format!("FROM public.of_{table} f")).then_some(statement)
+            });
+            assert_eq!(database.rows(hint.unwrap()).len().to_string(), rows, "{policy}: {refused}");
+            printed += 1;
+        }
+        assert!(printed > 0, "{policy}");
+    }
+}
+
+/// The report that this comes from: ten expired tokens, six of which can still be refreshed.
+#[test]
+fn refreshable_tokens_are_not_selected() {
+    let database = Database::create(Template::Dot341);
+    user(&database, 1, "ada");
+    application(&database, 1, "web", &json!({}));
+    let yesterday = database.value("SELECT to_json(now() - interval '1 day') #>> '{}'");
+    (1..=10).for_each(|id| session(&database, id, 1, &yesterday));
+    database.execute("DELETE FROM oauth2_provider_refreshtoken WHERE id > 6");
+    refers(&database, "site", ACCESS, "DEFERRABLE INITIALLY DEFERRED", "1,2,3,4,5,6,7,8,9,10");
+    let sandbox = Sandbox::with(&database);
+    sandbox.write("oauth.toml", "[cleanup]\nrefresh_token_expire = \"30d\"\n");
+    let doctor = sandbox.oauthctl(&["doctor", "--for", "cleartokens", "--format", "json"]).exits(1);
+    let doctor: Value = serde_json::from_slice(&doctor.raw_stdout).unwrap();
+    let finding = doctor["findings"].as_array().unwrap().iter().find(|f| f["check"] == "references").unwrap();
+    assert!(finding["found"].as_str().unwrap().starts_with("4 rows of public.site"), "{finding}");
+    let select = finding["remedies"][0]["text"].as_str().unwrap();
+    let ids: Vec<String> =
+        database.rows(select).into_iter().map(|row| row[1].clone().unwrap_or_default()).collect();
+    assert_eq!(ids, ["7", "8", "9", "10"]);
+    // Followed, it is the way out.
+    let delete = select.replace("SELECT f.* FROM public.site f WHERE", "DELETE FROM public.site f WHERE");
+    database.execute(delete);
+    sandbox.oauthctl(&["cleartokens", "-q"]).exits(0);
+    assert_eq!(database.value("SELECT count(*) FROM site"), "6");
+}

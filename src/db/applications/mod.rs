@@ -15,7 +15,9 @@ mod write;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
-pub use write::{Cell, Locked, NewApplication, Seen, delete, insert, lock, seen, update};
+pub use write::{
+    Cell, Locked, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, update, updated_columns,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 

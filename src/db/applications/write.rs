@@ -1,6 +1,6 @@
 //! Writes rows: the only statements of the crate that change the application table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::{dot_default, fingerprint};
 use crate::db::Parameter;
 use crate::db::error::DbError;
-use crate::db::layout::{Layout, Table, quote};
+use crate::db::layout::{Column, Layout, Table, quote};
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, Key};
 
@@ -54,12 +54,37 @@ pub struct Locked {
     pub fingerprint: String,
 }
 
+/// The columns that an INSERT of these fields names.
+#[must_use]
+pub fn inserted_columns<'a>(table: &Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let own = table.columns.values().filter(|column| filled_here(table, column).is_some());
+    let fields = fields.into_iter().chain(["client_id"]).filter(|name| table.has(name));
+    fields.map(str::to_owned).chain(own.map(|column| column.name.clone())).collect()
+}
+
+/// The columns that an UPDATE of these fields names.
+#[must_use]
+pub fn updated_columns<'a>(table: &Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let fields = fields.into_iter().chain(["client_id", "updated"]);
+    fields.filter(|name| table.has(name)).map(str::to_owned).collect()
+}
+
+/// What a new row gets in a column that no file manages; `None`: PostgreSQL fills it.
+fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
+    let key = column.name == table.key && !column.filled && column.sql_type == "uuid";
+    dot_default(&column.name).or(key.then_some("gen_random_uuid()"))
+}
+
 /// Locks rows and reads what they are now, in key order.
 pub async fn lock(
     client: &impl GenericClient,
     layout: &Layout,
     keys: &[&Key],
 ) -> Result<Vec<Locked>, DbError> {
+    if keys.is_empty() {
+        // A lock needs UPDATE, which creating alone does not.
+        return Ok(Vec::new());
+    }
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let sql = format!(
@@ -148,12 +173,9 @@ async fn insert_chunk(
         );
     }
     for column in table.columns.values() {
-        if let Some(default) = dot_default(&column.name) {
+        if let Some(value) = filled_here(table, column) {
             columns.push(quote(&column.name));
-            values.push(default.to_owned());
-        } else if column.name == table.key && !column.filled && column.sql_type == "uuid" {
-            columns.push(quote(&column.name));
-            values.push("gen_random_uuid()".to_owned());
+            values.push(value.to_owned());
         }
     }
     let names: Vec<String> = (0..arrays.len()).map(|n| format!("c{n}")).collect();

@@ -183,18 +183,19 @@ pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Ve
     // tgtype: 1 row, 2 before, 8 delete.
     let rows = client
         .query_typed(
-            "SELECT 'trigger', format('%I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgtype & 11 = 11 \
+            "SELECT 'trigger', format('%I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgtype & 11 = 11, '{}'::text[] \
              FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE t.tgrelid = ANY($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
              UNION ALL \
-             SELECT 'rule', format('%I.%I', n.nspname, c.relname), quote_ident(r.rulename), false \
+             SELECT 'rule', format('%I.%I', n.nspname, c.relname), quote_ident(r.rulename), false, '{}' \
              FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE r.ev_class = ANY($1) AND r.ev_type <> '1' AND r.ev_enabled <> 'D' \
              UNION ALL \
-             SELECT DISTINCT 'unchecked', format('%I.%I', n.nspname, c.relname), quote_ident(k.conname), false \
+             SELECT 'unchecked', format('%I.%I', n.nspname, c.relname), quote_ident(k.conname), false, \
+                    array_agg(quote_ident(t.tgname) ORDER BY t.tgname) \
              FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' \
-             WHERE t.tgrelid = ANY($1) AND t.tgisinternal AND t.tgenabled = 'D' \
+             WHERE t.tgrelid = ANY($1) AND t.tgisinternal AND t.tgenabled = 'D' GROUP BY 2, 3 \
              ORDER BY 1, 2, 3",
             &[(&oids(layout), Type::OID_ARRAY)],
         )
@@ -206,7 +207,7 @@ pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Ve
             match row.get(0) {
                 "trigger" => Trigger::User { table, name, before_delete: row.get(3) },
                 "rule" => Trigger::Rule { table, name },
-                _ => Trigger::Unchecked { table, constraint: name },
+                _ => Trigger::Unchecked { table, constraint: name, triggers: row.get(4) },
             }
         })
         .collect())

@@ -26,6 +26,8 @@ pub struct Obstacle {
     pub table: String,
     /// The rows.
     pub rows: u64,
+    /// What selects exactly these, as people type it.
+    pub select: String,
 }
 
 /// Counts what the sweeps would delete. Run it in a transaction: it raises `work_mem` until its end.
@@ -80,17 +82,8 @@ pub async fn obstacles(
     for role in roles {
         let Some(table) = layout.table(role) else { continue };
         for reference in layout.foreign_references(role).filter(|reference| reference.blocks()) {
-            let sql = Sql::new(|binds| {
-                let (alias, from, doomed) = run.doomed(role, table, binds);
-                let (column, to) = (quote(&reference.from_column), quote(&reference.to_column));
-                let with_applications = run.with_applications(role, table, &to, binds);
-                let others =
-                    with_applications.map(|keys| format!(" OR f.{column} IN ({keys})")).unwrap_or_default();
-                format!(
-                    "SELECT count(*) FROM {} f WHERE f.{column} IN (SELECT {alias}.{to} FROM {from} WHERE {doomed}){others}",
-                    reference.from_table,
-                )
-            });
+            let sql =
+                Sql::new(|binds| format!("SELECT count(*) {}", run.referring(role, table, reference, binds)));
             let failed = || {
                 attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table))
             };
@@ -98,7 +91,11 @@ pub async fn obstacles(
             let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
             let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
             if rows > 0 {
-                found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows });
+                let write = |binds: &mut Binds| {
+                    format!("SELECT f.* {}", run.referring(role, table, reference, binds))
+                };
+                let select = Sql::typed(write, &excluded);
+                found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows, select });
             }
         }
     }
@@ -133,6 +130,18 @@ impl<'a> Run<'a> {
         let revoked = self.cutoffs.revoked(&self.tables, binds).unwrap_or_else(never);
         let orphaned = self.cutoffs.orphaned(&self.tables, binds).unwrap_or_else(never);
         (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
+    }
+
+    /// The rows `f` of another table that refer to rows that go.
+    fn referring(&self, role: TableRole, table: &Table, reference: &Reference, binds: &mut Binds) -> String {
+        let (alias, from, doomed) = self.doomed(role, table, binds);
+        let (column, to) = (quote(&reference.from_column), quote(&reference.to_column));
+        let with_applications = self.with_applications(role, table, &to, binds);
+        let others = with_applications.map(|keys| format!(" OR f.{column} IN ({keys})")).unwrap_or_default();
+        let from_table = &reference.from_table;
+        format!(
+            "FROM {from_table} f WHERE f.{column} IN (SELECT {alias}.{to} FROM {from} WHERE {doomed}){others}"
+        )
     }
 
     fn passes(&self, binds: &mut Binds) -> Vec<Pass> {

@@ -3,7 +3,8 @@
 //! Keys travel as PostgreSQL's text and are cast to the column's type on the server, so that bigint, UUID and varchar
 //! keys are one and the same here. Values are always parameters; identifiers come from the layout.
 
-use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient, Row};
 
@@ -35,16 +36,23 @@ pub(super) enum Bind {
     SparedClients,
 }
 
-/// Collects placeholders while a text is written.
+/// Collects placeholders while a text is written, or writes the values themselves.
 #[derive(Debug, Default)]
-pub(super) struct Binds(Vec<Bind>);
+pub(super) struct Binds {
+    known: Vec<Bind>,
+    /// Set: for people to type.
+    literals: Option<Excluded>,
+}
 
 impl Binds {
     /// The placeholder of a value, the same one for the same value.
     pub(super) fn get(&mut self, bind: Bind) -> String {
-        let position = self.0.iter().position(|known| *known == bind).unwrap_or_else(|| {
-            self.0.push(bind);
-            self.0.len() - 1
+        if let Some(literals) = &self.literals {
+            return literal(bind, literals);
+        }
+        let position = self.known.iter().position(|known| *known == bind).unwrap_or_else(|| {
+            self.known.push(bind);
+            self.known.len() - 1
         });
         format!("${}", position + 1)
     }
@@ -91,7 +99,13 @@ impl Sql {
     pub(super) fn new(write: impl FnOnce(&mut Binds) -> String) -> Self {
         let mut binds = Binds::default();
         let text = write(&mut binds);
-        Self { text, binds: binds.0 }
+        Self { text, binds: binds.known }
+    }
+
+    /// Writes a statement with its values in it, as people type it: the very text that runs, but for these. Of windows and
+    /// batches there are no values, so it has none.
+    pub(super) fn typed(write: impl FnOnce(&mut Binds) -> String, excluded: &Excluded) -> String {
+        write(&mut Binds { known: Vec::new(), literals: Some(excluded.clone()) }) + ";"
     }
 
     /// Runs it; it returns one row.
@@ -115,6 +129,26 @@ impl Sql {
         values: Values<'_>,
     ) -> Result<u64, Error> {
         client.execute_typed(&self.text, &parameters(&self.binds, &values)).await
+    }
+}
+
+/// A value as SQL writes it.
+fn literal(bind: Bind, excluded: &Excluded) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let array = |texts: &[String]| {
+        let each: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        format!("ARRAY[{}]", each.join(", "))
+    };
+    match bind {
+        Bind::Instant(instant) => {
+            let instant = instant.to_offset(UtcOffset::UTC);
+            let text = instant.format(&Rfc3339).unwrap_or_else(|_| instant.to_string());
+            format!("{}::timestamptz", quoted(&text))
+        }
+        Bind::ExcludedKeys => quoted(&excluded.keys),
+        Bind::ExcludedClients => array(&excluded.clients),
+        Bind::SparedClients => array(&excluded.spared),
+        Bind::Low | Bind::High | Bind::Rows | Bind::Keys | Bind::Flags | Bind::Blocked => "NULL".to_owned(),
     }
 }
 

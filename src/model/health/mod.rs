@@ -7,6 +7,7 @@
 mod beside;
 mod census;
 mod read_only;
+mod rights;
 mod sequence;
 mod server;
 mod storage;
@@ -14,6 +15,7 @@ mod storage;
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
 pub use read_only::{ReadOnly, SetBy};
+pub use rights::{Lack, Lacks, Purpose};
 pub use sequence::LaggingSequence;
-pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server, TableRights};
+pub use server::{DjangoHint, Encryption, LedgerRights, Privilege, Privileges, Server};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};

@@ -1,9 +1,9 @@
 //! The server, the connection to it, and what the role may do there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::ReadOnly;
-use crate::model::{Engine, TableRole};
+use super::{Lacks, Purpose, ReadOnly};
+use crate::model::Engine;
 
 /// Who answered, and whom it takes us for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,30 +73,20 @@ impl Privilege {
     }
 }
 
-/// What a role may do with one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableRights {
-    /// Which.
-    pub role: TableRole,
-    /// Its name.
-    pub table: String,
-    /// What is granted.
-    pub granted: BTreeSet<Privilege>,
-    /// The sequence that fills its key, where the role may not use it and has to. (Identity columns need no right.)
-    pub locked_sequence: Option<String>,
-}
-
 /// What a role may do with the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerRights {
     /// There is none.
     Absent,
-    /// Made by an older oauthctl, and writable.
-    Outdated,
-    /// Enough.
-    Writable,
-    /// Too little.
-    Locked,
+    /// There is one.
+    There {
+        /// Whether an older oauthctl made it.
+        outdated: bool,
+        /// What the role lacks for reading whose the applications are.
+        reading: Lacks,
+        /// What it lacks for noting runs, and what a file manages.
+        writing: Lacks,
+    },
 }
 
 /// What a role may do.
@@ -106,18 +96,18 @@ pub struct Privileges {
     pub role: String,
     /// Whether it may do everything anyway.
     pub superuser: bool,
-    /// Schemas of DOT tables that it may not use.
-    pub locked_schemas: Vec<String>,
-    /// The tables.
-    pub tables: Vec<TableRights>,
-    /// The user table, where the role may not read it.
-    pub unreadable_users: Option<String>,
+    /// What it lacks, by what it may be wanted for.
+    pub lacks: BTreeMap<Purpose, Lacks>,
+    /// What it lacks for `strategy = "rewrite"` besides.
+    pub rewrite: Lacks,
+    /// What it lacks for looking up users.
+    pub users: Lacks,
     /// Whether it may set `session_replication_role`; `None`: before PostgreSQL 15 only superusers may.
     pub replication_role: Option<bool>,
-    /// Whether it may make temporary tables.
-    pub temporary: bool,
     /// The ledger.
     pub ledger: LedgerRights,
+    /// Whether the file needs the ledger: `prune = "owned"`.
+    pub ledger_needed: bool,
 }
 
 /// What `django_migrations` says. A hint only: it lists migrations of swapped models too.

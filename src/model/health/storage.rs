@@ -92,6 +92,8 @@ pub enum Trigger {
         table: String,
         /// A foreign key that is not checked.
         constraint: String,
+        /// Its triggers that are off.
+        triggers: Vec<String>,
     },
 }
 

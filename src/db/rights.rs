@@ -1,0 +1,306 @@
+//! The one table of verb → privileges: what the statements of this crate need of the role, and what it lacks.
+//!
+//! `plan` warns by it, the verbs that write refuse by it before their first write, and `doctor` shows it. Foreign keys'
+//! own look-ups and actions run with the rights of the tables' owners, so nothing is needed for them. A lock on a row
+//! needs `UPDATE` on any of its columns. Reads the catalogue only.
+
+mod granted;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::types::Oid;
+use tokio_postgres::{Error, GenericClient};
+
+pub(super) use granted::{check, table_of};
+use granted::{sequences, temporary};
+
+use super::layout::Layout;
+use super::tokens;
+use crate::model::health::{Lacks, Privilege};
+use crate::model::{Doomed, Sweep, TableRole};
+
+/// The columns on which a privilege is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Any of them, as for a lock on a row.
+    Any,
+    /// All of these.
+    These(BTreeSet<String>),
+    /// The table as a whole.
+    Whole,
+}
+
+impl Columns {
+    /// These columns.
+    pub fn these<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::These(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Enough for both.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
+            (Self::Any, other) => other,
+            (mine, Self::Any) => mine,
+            (Self::These(mut mine), Self::These(theirs)) => {
+                mine.extend(theirs);
+                Self::These(mine)
+            }
+        }
+    }
+
+    /// As the query below takes them: NULL for the whole table, none for any.
+    fn argument(&self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Any => Some("{}".to_owned()),
+            Self::These(names) => {
+                let quoted: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
+                    .collect();
+                Some(format!("{{{}}}", quoted.join(",")))
+            }
+        }
+    }
+}
+
+/// What a verb is going to do.
+#[expect(clippy::struct_excessive_bools, reason = "kinds of statements, which do not depend on each other")]
+#[derive(Clone, Debug, Default)]
+pub struct Task<'a> {
+    /// Reads whole applications.
+    pub applications: bool,
+    /// Counts the rows of these tables, and reads whose and how old they are.
+    pub tokens: Vec<TableRole>,
+    /// Looks up users.
+    pub users: bool,
+    /// Inserts applications with these columns.
+    pub creates: Option<Columns>,
+    /// Updates these columns of applications.
+    pub updates: Option<Columns>,
+    /// Locks applications.
+    pub locks: bool,
+    /// Deletes applications with what depends on them.
+    pub deletes: bool,
+    /// Deletes rows by these.
+    pub sweeps: &'a [Sweep],
+    /// Writes the tables of the sweeps anew.
+    pub rewrites: bool,
+}
+
+/// What depends on applications.
+pub const DEPENDENTS: [TableRole; 4] =
+    [TableRole::AccessToken, TableRole::RefreshToken, TableRole::IdToken, TableRole::Grant];
+
+/// What the statements read of token tables: never a token, a code or a claim.
+const READ: [&str; 12] = [
+    "expires",
+    "application_id",
+    "user_id",
+    "client_id",
+    "created",
+    "updated",
+    "revoked",
+    "scope",
+    "status",
+    "access_token_id",
+    "source_refresh_token_id",
+    "id_token_id",
+];
+
+/// What sweeps read of applications.
+const READ_OF_APPLICATIONS: [&str; 6] =
+    ["client_id", "registration_source", "cimd_expires_at", "created", "updated", "skip_authorization"];
+
+/// What the role lacks for a task. `role`: `None` is the one that asks.
+pub async fn lacking(
+    client: &impl GenericClient,
+    layout: &Layout,
+    role: Option<&str>,
+    task: &Task<'_>,
+) -> Result<Lacks, Error> {
+    let mut needs = Needs { layout, all: BTreeMap::new(), narrow: BTreeSet::new() };
+    needs.of(task);
+    if task.applications && !layout.application().has("hash_client_secret") {
+        needs.migrations(client).await?;
+    }
+    let mut lacks = check(client, role, &needs.all, &needs.narrow).await?;
+    if let Some(columns) = &task.creates {
+        lacks.all.extend(sequences(client, layout.application(), role, columns).await?);
+    }
+    if task.rewrites {
+        lacks.all.extend(temporary(client, role).await?);
+    }
+    Ok(lacks)
+}
+
+/// Needs by table and privilege.
+struct Needs<'a> {
+    layout: &'a Layout,
+    all: BTreeMap<(Oid, Privilege), Columns>,
+    /// Tables that are not DOT's: no more is asked for than the columns.
+    narrow: BTreeSet<Oid>,
+}
+
+impl Needs<'_> {
+    fn of(&mut self, task: &Task<'_>) {
+        use Privilege::{Delete, Insert, Select, Update};
+        let Task { applications, tokens, users, creates, updates, locks, deletes, sweeps, rewrites } = task;
+        if *applications {
+            self.need(TableRole::Application, Select, Columns::Whole);
+        }
+        for role in tokens {
+            self.read(*role);
+        }
+        if *users && let Some(table) = &self.layout.users {
+            let names = [table.key.as_str(), "username"].into_iter().filter(|name| table.has(name));
+            self.add(table.oid, Select, Columns::these(names));
+            self.narrow.insert(table.oid);
+        }
+        if let Some(columns) = creates {
+            self.need(TableRole::Application, Insert, columns.clone());
+        }
+        if let Some(columns) = updates {
+            self.need(TableRole::Application, Update, columns.clone());
+        }
+        if *locks || *deletes {
+            self.need(TableRole::Application, Update, Columns::Any);
+        }
+        if *deletes {
+            self.need(TableRole::Application, Delete, Columns::Whole);
+            self.drain();
+            for role in TableRole::ALL {
+                self.read_foreign(role);
+            }
+        }
+        for sweep in sweeps.iter().filter(|sweep| tokens::supports(self.layout, sweep)) {
+            if *rewrites { self.rewrite(sweep) } else { self.sweep(sweep) }
+        }
+    }
+
+    /// The rows that go with an application, see `dependents::drain`.
+    fn drain(&mut self) {
+        for role in DEPENDENTS {
+            self.delete(role);
+        }
+        self.need(TableRole::RefreshToken, Privilege::Update, Columns::these(["access_token_id"]));
+        self.clear_sources();
+    }
+
+    fn sweep(&mut self, sweep: &Sweep) {
+        let roles = sweep.tables();
+        for role in [TableRole::AccessToken, TableRole::RefreshToken] {
+            if reads_sessions(sweep) {
+                self.read(role);
+            }
+        }
+        for role in roles {
+            match role {
+                TableRole::Application => {}
+                TableRole::AccessToken
+                | TableRole::RefreshToken
+                | TableRole::IdToken
+                | TableRole::Grant
+                | TableRole::DeviceGrant
+                | TableRole::ParRequest => self.delete(*role),
+            }
+            self.read_foreign(*role);
+        }
+        if roles.contains(&TableRole::RefreshToken) {
+            self.clear_sources();
+        }
+        self.look_up(sweep);
+        if roles.contains(&TableRole::Application) {
+            self.read_columns(TableRole::Application, &READ_OF_APPLICATIONS);
+            self.need(TableRole::Application, Privilege::Update, Columns::Any);
+            self.need(TableRole::Application, Privilege::Delete, Columns::Whole);
+            self.need(TableRole::RefreshToken, Privilege::Update, Columns::these(["access_token_id"]));
+            self.read(TableRole::DeviceGrant);
+            self.read(TableRole::ParRequest);
+        }
+    }
+
+    fn rewrite(&mut self, sweep: &Sweep) {
+        for role in sweep.tables() {
+            for privilege in [Privilege::Select, Privilege::Insert, Privilege::Truncate] {
+                self.need(*role, privilege, Columns::Whole);
+            }
+        }
+        self.read(TableRole::AccessToken);
+        self.read(TableRole::RefreshToken);
+        self.look_up(sweep);
+    }
+
+    fn delete(&mut self, role: TableRole) {
+        self.read(role);
+        self.need(role, Privilege::Update, Columns::Any);
+        self.need(role, Privilege::Delete, Columns::Whole);
+    }
+
+    /// Pointers to refresh tokens that go are cleared in the access tokens.
+    fn clear_sources(&mut self) {
+        self.need(TableRole::AccessToken, Privilege::Update, Columns::these(["source_refresh_token_id"]));
+    }
+
+    fn read(&mut self, role: TableRole) {
+        self.read_columns(role, &READ);
+    }
+
+    /// Applications that are left alone are found by their client ids.
+    fn look_up(&mut self, sweep: &Sweep) {
+        if !sweep.excluded.is_empty() {
+            self.read_columns(TableRole::Application, &["client_id"]);
+        }
+    }
+
+    fn read_columns(&mut self, role: TableRole, names: &[&str]) {
+        if let Some(table) = self.layout.table(role) {
+            let names = names.iter().copied().chain([table.key.as_str()]);
+            let there: BTreeSet<String> = names.filter(|name| table.has(name)).map(str::to_owned).collect();
+            self.add(table.oid, Privilege::Select, Columns::These(there));
+        }
+    }
+
+    /// Rows of other tables that may be in the way are looked for first.
+    fn read_foreign(&mut self, role: TableRole) {
+        let layout = self.layout;
+        for reference in layout.foreign_references(role).filter(|reference| reference.blocks()) {
+            self.add(reference.from, Privilege::Select, Columns::these([reference.from_column.as_str()]));
+            self.narrow.insert(reference.from);
+        }
+    }
+
+    fn need(&mut self, role: TableRole, privilege: Privilege, columns: Columns) {
+        if let Some(table) = self.layout.table(role) {
+            self.add(table.oid, privilege, columns);
+        }
+    }
+
+    fn add(&mut self, oid: Oid, privilege: Privilege, columns: Columns) {
+        let known = self.all.remove(&(oid, privilege)).unwrap_or(Columns::Any);
+        self.all.insert((oid, privilege), known.and(columns));
+    }
+
+    /// Before DOT 2.4 only `django_migrations` says whether secrets are hashed.
+    async fn migrations(&mut self, client: &impl GenericClient) -> Result<(), Error> {
+        let schema = &self.layout.application().schema;
+        if let Some(oid) = table_of(client, schema, "django_migrations").await? {
+            self.add(oid, Privilege::Select, Columns::these(["app", "name"]));
+            self.narrow.insert(oid);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a sweep's condition joins access and refresh tokens.
+const fn reads_sessions(sweep: &Sweep) -> bool {
+    match sweep.doomed {
+        Doomed::Sessions { .. }
+        | Doomed::RefreshTokens { .. }
+        | Doomed::IdTokens { .. }
+        | Doomed::CimdApplications { .. }
+        | Doomed::DcrApplications { .. } => true,
+        Doomed::Grants { .. } | Doomed::ParRequests { .. } | Doomed::DeviceGrants { .. } => false,
+    }
+}
