@@ -213,6 +213,9 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
     rights::check_cleanup(session, &connected, (&sweeps, policy.strategy), args.dry_run).await?;
+    // Both read the applications.
+    interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
+    interrupted.or(warn(session, &connected, &policy)).await?;
     if args.dry_run {
         return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
     }
@@ -235,7 +238,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     result.and(reported)
 }
 
-/// Connects, and says what may surprise. With the instant that everything is compared with.
+/// Connects. With the instant that everything is compared with.
 async fn reach(
     session: &mut Session,
     config: &Config,
@@ -243,12 +246,10 @@ async fn reach(
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
     let connected = session.connect(&config.database, "cleartokens", connections(policy)).await?;
-    names::check_excluded(&connected, &args.exclude_clients).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
     };
-    warn(session, &connected, policy).await?;
     Ok((connected, as_of))
 }
 
@@ -287,7 +288,8 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
             ));
         }
     }
-    if !policy.exclude_clients.is_empty() {
+    // What policies hide is not said to be missing; a run is refused for that.
+    if !policy.exclude_clients.is_empty() && !connected.layout.application().row_security {
         let mut client = connected.database.get().await?;
         let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
         for unknown in tokens::unknown_clients(&*snapshot, &connected.layout, &policy.exclude_clients).await?

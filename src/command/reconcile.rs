@@ -96,6 +96,8 @@ async fn read_and_plan(
         super::saved::check_database(session, saved, &connected).await?;
     }
     rights::require_reading(&connected, &config, scope, verb).await?;
+    // An application that is hidden looks as if it had to be created, and the file may not say enough for that.
+    rights::check_hidden(session, &connected, verb)?;
     let impossible = if saved.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, verb), impossible).await?;
     let Planned { plan, foreign, unread } = planned;

@@ -74,28 +74,38 @@ pub fn warn(session: &mut Session, what: &str, lacks: &Lacks) {
     }
 }
 
-/// Tables that the plan is about and of which row-level security may hide rows from this role. The token tables of a
-/// cleanup are looked at by the cleanup itself.
-pub fn hidden(layout: &Layout, task: &Task<'_>) -> Option<String> {
-    let tokens = DEPENDENTS.into_iter().filter(|_| task.deletes).filter_map(|role| layout.table(role));
-    let hidden: Vec<String> = std::iter::once(layout.application())
-        .chain(tokens)
-        .filter(|table| table.row_security)
-        .map(Table::sql)
-        .collect();
+/// Which of the tables may not show all rows to this role, because of row-level security.
+fn hidden<'a>(tables: impl IntoIterator<Item = &'a Table>) -> Option<String> {
+    let hidden: Vec<String> = tables.into_iter().filter(|table| table.row_security).map(Table::sql).collect();
     (!hidden.is_empty())
         .then(|| format!("row-level security may hide rows of {} from this role", hidden.join(", ")))
 }
 
 /// What to do about [`hidden`].
-pub const UNHIDE: &str = "run as the owner of the tables, or as a role with BYPASSRLS";
+const UNHIDE: &str = "run as the owner of the tables, or as a role with BYPASSRLS";
 
 /// Refuses to write applications where policies decide which rows this role sees.
 pub fn refuse_hidden(connected: &Connected) -> Result<(), Error> {
-    match hidden(&connected.layout, &Task::default()) {
+    match hidden([connected.layout.application()]) {
         None => Ok(()),
         Some(reason) => Err(Error::new(Exit::Refused, format!("{reason}; nothing was changed")).hint(UNHIDE)),
     }
+}
+
+/// The same for a plan, which only warns.
+pub fn check_hidden(session: &mut Session, connected: &Connected, verb: &str) -> Result<(), Error> {
+    if verb != "plan" {
+        return refuse_hidden(connected);
+    }
+    if let Some(reason) = hidden([connected.layout.application()]) {
+        warn_hidden(session, &reason);
+    }
+    Ok(())
+}
+
+fn warn_hidden(session: &mut Session, reason: &str) {
+    session.ui.warning(format_args!("as this role, apply would be refused: {}.", visible(reason)));
+    session.ui.hint(UNHIDE);
 }
 
 /// Whether the role may read what a plan looks at.
@@ -146,11 +156,12 @@ pub async fn check_role(
     let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.strategy == Strategy::Rewrite);
     let task = of_plan(&connected.layout, plan, sweeps, rewrites);
     let lacks = lacks(connected, &task).await?;
-    let hidden = hidden(&connected.layout, &task);
+    // The token tables of a cleanup are looked at by the cleanup itself.
+    let dependents = DEPENDENTS.into_iter().filter(|_| task.deletes);
+    let hidden = hidden(dependents.filter_map(|role| connected.layout.table(role)));
     if verb == "plan" {
         if let Some(reason) = hidden {
-            session.ui.warning(format_args!("as this role, apply would be refused: {}.", visible(&reason)));
-            session.ui.hint(UNHIDE);
+            warn_hidden(session, &reason);
         }
         if !lacks.is_empty() {
             warn(session, "as this role, apply would be refused: ", &lacks);

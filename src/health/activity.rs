@@ -37,7 +37,7 @@ pub(super) fn transactions(
         findings.push(Finding::ok(
             Check::Transactions,
             format!(
-                "None in this database is older than {}, and nobody waits for these tables.",
+                "None in this database is older than {}, none keeps others from these tables, and nobody waits for them.",
                 span(limit)
             ),
         ));
@@ -59,21 +59,43 @@ pub(super) fn transactions(
 }
 
 fn open(transaction: &Transaction, limit: Duration) -> Finding {
-    let Transaction { pid, user, application, state, age, locks } = transaction;
-    let who = if application.is_empty() { user.clone() } else { format!("{user}, {application}") };
-    let holding = if locks.is_empty() { String::new() } else { format!(", with locks on {}", listed(locks)) };
-    let idle = state.starts_with("idle in transaction");
-    let doing = if idle { "has been idle in a transaction" } else { "has been in a transaction" };
-    let found = format!("pid {pid} ({who}) {doing} for {}{holding}.", span(*age));
-    let finding = if idle || *age >= limit * FAR_TOO_LONG {
+    let Transaction { pid, age, blocks, .. } = transaction;
+    let long = age.is_some_and(|age| age >= limit);
+    let far_too_long = age.is_some_and(|age| age >= limit * FAR_TOO_LONG);
+    let found = described(transaction);
+    let finding = if *blocks || idle(transaction) || far_too_long {
         Finding::problem(Check::Transactions, found)
     } else {
         Finding::note(Check::Transactions, found)
     };
+    let blocking = blocks.then_some(
+        "Until it ends, sessions that write to these tables wait; where the lock is ACCESS EXCLUSIVE, those that read them wait too.",
+    );
+    let lasting = long.then_some(
+        "Until it ends, VACUUM removes no row that was deleted since it began, and rows that it has locked are skipped.",
+    );
+    let meaning: Vec<&str> = blocking.into_iter().chain(lasting).collect();
     finding
-        .meaning("Until it ends, VACUUM removes no row that was deleted since it began, and rows that it has locked are skipped.")
+        .meaning(meaning.join(" "))
         .sql(format!("SELECT state, query FROM pg_stat_activity WHERE pid = {pid};"))
         .sql(format!("SELECT pg_terminate_backend({pid});"))
+}
+
+/// Who it is, what it does, for how long, and what it has locked; as far as the role may see that.
+fn described(transaction: &Transaction) -> String {
+    let Transaction { pid, user, application, age, locks, .. } = transaction;
+    let who = if application.is_empty() { user.clone() } else { format!("{user}, {application}") };
+    let holding = if locks.is_empty() { String::new() } else { format!(", with locks on {}", listed(locks)) };
+    let doing = match age {
+        Some(age) if idle(transaction) => format!("has been idle in a transaction for {}", span(*age)),
+        Some(age) => format!("has been in a transaction for {}", span(*age)),
+        None => "is in a transaction".to_owned(),
+    };
+    format!("pid {pid} ({who}) {doing}{holding}.")
+}
+
+fn idle(transaction: &Transaction) -> bool {
+    transaction.state.starts_with("idle in transaction")
 }
 
 fn abandoned(prepared: &PreparedTransaction) -> Finding {

@@ -206,7 +206,9 @@ fn forgotten_prepared_transactions() {
     };
     assert_eq!(
         told(299),
-        ["Ok: None in this database is older than 5 minutes, and nobody waits for these tables."]
+        [
+            "Ok: None in this database is older than 5 minutes, none keeps others from these tables, and nobody waits for them."
+        ]
     );
     assert_eq!(
         told(7_200),

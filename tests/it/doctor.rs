@@ -71,7 +71,11 @@ fn sandbox(database: &Database, template: Template) -> Sandbox {
 
 /// Versions, pids, durations and sizes differ from run to run; the right to grant parameters came with PostgreSQL 15.
 fn steady(output: &Output) -> String {
-    let mut text = output.to_string().replace(env!("CARGO_PKG_VERSION"), "[version]");
+    normalised(output.to_string())
+}
+
+fn normalised(text: String) -> String {
+    let mut text = text.replace(env!("CARGO_PKG_VERSION"), "[version]");
     text = text.replace(server().user(), "[user]").replace("[user]://", "postgres://");
     for (pattern, with) in [
         (r#"(PostgreSQL |"version": ")[0-9][^"\n]*?(\.\n|")"#, "$1[number]$2"),
@@ -87,9 +91,9 @@ fn steady(output: &Output) -> String {
     text
 }
 
-/// A sentence with a pid in it is broken where the pid's length says.
+/// A sentence with a pid or a duration in it is broken where their lengths say.
 fn unwrapped(output: &Output) -> String {
-    Regex::new(r"\n {23}").unwrap().replace_all(&steady(output), " ").into_owned()
+    normalised(Regex::new(r"\n {23}").unwrap().replace_all(&output.to_string(), " ").into_owned())
 }
 
 fn findings(output: &Output) -> Vec<Value> {
@@ -242,15 +246,36 @@ fn a_role_that_does_not_exist_is_a_mistake() {
     assert!(output.stderr.contains("there is no role \"nobody-here\""), "{output}");
 }
 
-/// Somebody holds the table so that not even its size can be read: all else is told, and who that is.
+/// Somebody holds the table so that not even its size can be read: all else is told, and who that is, however young its
+/// transaction is and however little the role may see of it.
 #[test]
 fn a_table_that_is_locked_does_not_keep_it_waiting() {
     let database = Database::create(Template::Dot341);
     let sandbox = sandbox(&database, Template::Dot341);
-    let holder = holding(&database, "LOCK oauth2_provider_accesstoken IN ACCESS EXCLUSIVE MODE");
-    let output = sandbox.oauthctl(&["doctor", "--long-transaction", "0"]).exits(1);
+    let holder = holding(
+        &database,
+        "SET LOCAL application_name = 'manage.py'; LOCK oauth2_provider_accesstoken IN ACCESS EXCLUSIVE MODE",
+    );
+    let output = sandbox.oauthctl(&["doctor", "--long-transaction", "1h"]).exits(1);
     assert_snapshot!("locked", unwrapped(&output));
-    drop(holder);
+    let role = Role::new(&database, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE");
+    let doctor = ["doctor", "--for", "plan", "--format", "json"];
+    let of_others = sandbox.command(&doctor).env("PGUSER", &role.name).run().exits(1);
+    let found = findings(&of_others).into_iter().filter(|finding| finding["verdict"] == "problem");
+    let found = found.map(|finding| finding["found"].as_str().unwrap().to_owned());
+    let named: Vec<String> = found.filter(|found| found.contains("manage.py")).collect();
+    assert_eq!(named.len(), 1, "{of_others}");
+    assert!(
+        named[0]
+            .ends_with(", manage.py) is in a transaction, with locks on public.oauth2_provider_accesstoken."),
+        "{named:?}"
+    );
+    let json = sandbox.oauthctl(&["doctor", "--format", "json"]).exits(1);
+    let cures = cures(&json);
+    let cure = cures.iter().find(|cure| cure.contains("pg_terminate_backend")).unwrap();
+    type_in(&database, cure).unwrap();
+    assert!(block_on(async move { holder.simple_query("SELECT 1").await.is_err() }), "it was terminated");
+    assert_eq!(problems(&sandbox.oauthctl(&["doctor", "--format", "json"])), [""; 0]);
 }
 
 #[test]

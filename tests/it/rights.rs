@@ -196,6 +196,26 @@ fn grants_on_columns_are_enough() {
     assert_eq!(output.stderr, "", "{output}");
 }
 
+/// Who is to be left alone is looked up among the applications: not before it is known that they may be read.
+#[test]
+fn whoever_may_not_read_the_applications_is_told_what_to_grant() {
+    let world = World::new(Template::Dot341, false);
+    world.grant("ALL ON ALL TABLES IN SCHEMA public");
+    world.database.execute(format!("REVOKE ALL ON oauth2_provider_application FROM {}", world.role));
+    let file = |policy: &str| world.sandbox.write("oauth.toml", policy);
+    file("[cleanup]\nrefresh_token_expire = \"1h\"\n");
+    let lacks = "lacks SELECT";
+    let by_flag = world.run(&["cleartokens", "--exclude-client", "web"]).exits(3);
+    file("[cleanup]\nrefresh_token_expire = \"1h\"\nexclude_clients = [\"web\"]\n");
+    let by_file = world.run(&["cleartokens"]).exits(3);
+    for output in [by_flag, by_file] {
+        assert!(output.stderr.contains(lacks) && !output.stderr.contains("permission denied"), "{output}");
+        assert_eq!(world.type_grants(&output), 1, "{output}");
+        world.run(&["cleartokens", "-q", "--dry-run"]).exits(0);
+        world.database.execute(format!("REVOKE ALL ON oauth2_provider_application FROM {}", world.role));
+    }
+}
+
 /// Row-level security on the applications: rows that are not seen would be created again, or cleaned though excluded.
 #[test]
 fn policies_on_the_application_table_are_refused() {
@@ -207,8 +227,12 @@ fn policies_on_the_application_table_are_refused() {
     world.grant("ALL ON ALL TABLES IN SCHEMA public");
     let before = world.snapshot();
     let security = "row-level security";
-    let plan = world.run(&["plan"]).exits(0);
-    assert!(plan.stderr.contains(security), "{plan}");
+    // The file says enough to change the application that is hidden, not to create it.
+    let plan = world.run(&["plan"]).exits(64);
+    assert!(
+        plan.stderr.starts_with(&format!("warning: as this role, apply would be refused: {security}")),
+        "{plan}"
+    );
     let verbs: [&[&str]; 4] = [
         &["apply", "--yes"],
         &["createapplication", "confidential", "client-credentials"],

@@ -212,7 +212,11 @@ fn what_cannot_be_read_is_named() {
         .execute(format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"));
     let output =
         world.sandbox.command(&[&["status"], &AS_OF[..]].concat()).env("PGUSER", &role).run().exits(0);
-    assert!(output.stdout.contains("permission denied for schema oauthctl"), "{output}");
+    let said = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lacks = format!("Not shown: the ledger, for the role {role} lacks USAGE on schema oauthctl");
+    let grant = format!("GRANT USAGE ON SCHEMA oauthctl TO {role};");
+    assert!(said.contains(&lacks.replace(world.database.name(), "[database]")), "{output}");
+    assert!(said.contains(&grant.replace(world.database.name(), "[database]")), "{output}");
     assert!(output.stdout.contains("Reclaimable now:"), "{output}");
     world.database.execute(format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

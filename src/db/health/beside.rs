@@ -12,22 +12,31 @@ use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby,
 /// The most transactions and waiting sessions that are worth a line.
 const SHOWN: i64 = 10;
 
-/// Transactions of this database that are open for at least `long`, and sessions that wait for one of the tables.
+/// Locks that keep others from writing to a table, or even from reading it.
+const BLOCKING: &str = "'AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock'";
+
+/// Transactions of this database that are open for at least `long` or keep others from one of the tables, and sessions
+/// that wait for one. Who keeps others away is named even where the role may see no more of it than its lock.
 pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration) -> Result<Beside, Error> {
     let oids = oids(layout);
     let sql = format!(
-        "WITH RECURSIVE {PARTS} \
-         SELECT a.pid, coalesce(a.usename::text, ''), a.application_name, coalesce(a.state, ''), \
+        "WITH RECURSIVE {PARTS}, \
+         blocking AS (SELECT DISTINCT l.pid FROM pg_locks l \
+                      WHERE l.granted AND l.relation IN (SELECT oid FROM part) AND l.mode IN ({BLOCKING}) \
+                        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+         SELECT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), coalesce(a.state, ''), \
                 extract(epoch FROM clock_timestamp() - a.xact_start)::float8, \
                 ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname) FROM pg_locks l \
                       JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
                       WHERE l.pid = a.pid AND l.granted AND l.relation IN (SELECT oid FROM part) \
                         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                        AND l.mode <> 'AccessShareLock' ORDER BY 1) \
-         FROM pg_stat_activity a \
-         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' \
-           AND clock_timestamp() - a.xact_start >= make_interval(secs => $2) \
-         ORDER BY a.xact_start LIMIT $3"
+                        AND l.mode <> 'AccessShareLock' ORDER BY 1), \
+                b.pid IS NOT NULL \
+         FROM pg_stat_activity a LEFT JOIN blocking b USING (pid) \
+         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL \
+           AND coalesce(a.backend_type, 'client backend') = 'client backend' \
+           AND (clock_timestamp() - a.xact_start >= make_interval(secs => $2) OR b.pid IS NOT NULL) \
+         ORDER BY b.pid IS NULL, a.xact_start LIMIT $3"
     );
     let rows = client
         .query_typed(
@@ -42,8 +51,9 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
             user: row.get(1),
             application: row.get(2),
             state: row.get(3),
-            age: seconds(row.get(4)),
+            age: row.get::<_, Option<f64>>(4).map(seconds),
             locks: row.get(5),
+            blocks: row.get(6),
         })
         .collect();
     let hidden = "SELECT count(*) FROM pg_stat_activity \

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Everything that goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// Transactions that have been open for too long, oldest first.
+    /// Transactions that keep others from a DOT table, then those that have been open for too long; oldest first.
     pub transactions: Vec<Transaction>,
     /// Sessions of this database whose transactions this role may not see.
     pub hidden_sessions: u64,
@@ -22,12 +22,14 @@ pub struct Transaction {
     pub user: String,
     /// Its `application_name`.
     pub application: String,
-    /// `active`, `idle in transaction` and so on.
+    /// `active`, `idle in transaction` and so on; empty where the role may not see it.
     pub state: String,
-    /// Since when.
-    pub age: Duration,
+    /// For how long it has been open; `None`: the role may not see it.
+    pub age: Option<Duration>,
     /// The DOT tables that it holds more than a reader's lock on.
     pub locks: Vec<String>,
+    /// Whether one of these locks keeps others from writing or even from reading.
+    pub blocks: bool,
 }
 
 /// A session that waits.
