@@ -74,11 +74,12 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
                 None => problem,
             }
         }
-        FindingCause::OwnedByAnother { owner: other } => problem.hint(format!(
+        FindingCause::OwnedByAnother { owner: other, table } => problem.hint(format!(
             "if that is this file under another name, say so once: UPDATE oauthctl.managed_application SET owner = {} \
-             WHERE owner = {}",
+             WHERE owner = {} AND application_table = {}",
             literal(owner),
-            literal(other)
+            literal(other),
+            literal(table)
         )),
         FindingCause::UnfilledColumns { columns, key: None } => {
             let block = config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());

@@ -151,7 +151,7 @@ pub async fn ownership(
         table = table.sql(),
         key = table.key_sql(),
     );
-    let mut ownership = Ownership::default();
+    let mut ownership = Ownership { table: table_name(layout), ..Ownership::default() };
     for row in client.query_typed(&sql, &[(&table_name(layout), Type::TEXT)]).await? {
         let client_id = ClientId::new(row.get::<_, String>(0));
         match (row.get::<_, &str>(1) == owner, row.get::<_, &str>(2)) {

@@ -200,4 +200,6 @@ pub struct Ownership {
     pub adopted: BTreeSet<ClientId>,
     /// Those that another file answers for, and its name.
     pub others: BTreeMap<ClientId, String>,
+    /// What the ledger calls the table of the applications: `schema.table`. One ledger may serve several providers.
+    pub table: String,
 }

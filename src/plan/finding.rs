@@ -106,6 +106,8 @@ pub enum FindingCause {
     OwnedByAnother {
         /// Its name in the ledger.
         owner: String,
+        /// What the ledger calls the table of the applications.
+        table: String,
     },
     /// Both names of a `[[renamed]]` application exist.
     #[error("cannot be renamed to {to}: both applications exist")]

@@ -216,10 +216,10 @@ impl<'a> Planner<'a> {
 
     /// Whether no other file answers for the row; a finding if one does.
     fn answers_for(&mut self, client_id: &ClientId) -> bool {
-        let Some(owner) = self.actual.ownership.as_ref().and_then(|o| o.others.get(client_id)) else {
-            return true;
-        };
-        let cause = FindingCause::OwnedByAnother { owner: owner.clone() };
+        let Some(ownership) = &self.actual.ownership else { return true };
+        let Some(owner) = ownership.others.get(client_id) else { return true };
+        let (owner, table) = (owner.clone(), ownership.table.clone());
+        let cause = FindingCause::OwnedByAnother { owner, table };
         self.findings.push(Finding { client_id: client_id.clone(), field: None, cause });
         false
     }

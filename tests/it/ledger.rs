@@ -44,7 +44,8 @@ fn a_run_is_noted_and_only_what_a_file_created_is_pruned_as_owned() {
     let named = format!("[policy]\nowner = \"it's ours\"\n{BOTH}");
     sandbox.write("named.toml", &named);
     let renamed = sandbox.oauthctl(&["-f", "named.toml", "plan"]).exits(64);
-    let sql = "UPDATE oauthctl.managed_application SET owner = 'it''s ours' WHERE owner = 'oauth.toml'";
+    let sql = "UPDATE oauthctl.managed_application SET owner = 'it''s ours' WHERE owner = 'oauth.toml' \
+               AND application_table = 'public.oauth2_provider_application'";
     assert!(renamed.stderr.contains(sql), "{renamed}");
     database.execute(sql);
     sandbox.oauthctl(&["-f", "named.toml", "plan", "--detailed-exitcode"]).exits(0);
