@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Exit};
 
@@ -28,6 +29,8 @@ const SIGNALS: [(Signal, Exit); 3] = [
 pub struct Interrupted {
     /// Cancelled by the first.
     pub token: CancellationToken,
+    /// Cancel requests: see [`Interrupted::settled`].
+    pub requests: TaskTracker,
     first: Arc<OnceLock<Exit>>,
 }
 
@@ -42,6 +45,15 @@ impl Interrupted {
     pub async fn wait(&self) -> Exit {
         self.token.cancelled().await;
         self.exit().unwrap_or(Exit::Interrupted)
+    }
+
+    /// Does all the work, and waits for the answers to the cancel requests. Where the process ends before, PgBouncer 1.18
+    /// ends too.
+    pub async fn settled<T>(&self, work: impl Future<Output = T>) -> T {
+        let done = work.await;
+        self.requests.close();
+        self.requests.wait().await;
+        done
     }
 
     /// Does something that changes nothing, and gives it up when a signal comes.

@@ -143,7 +143,7 @@ impl Session {
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         runtime.block_on(async {
             self.interrupted.listen().map_err(|error| Error::from_source(Exit::Failed, &error))?;
-            verb(self, args).await
+            self.interrupted.clone().settled(verb(self, args)).await
         })
     }
 
@@ -369,7 +369,7 @@ impl Session {
         let canceller = connected.database.canceller(client);
         let (signalled, done) = (self.interrupted.token.clone(), CancellationToken::new());
         let guard = done.clone().drop_guard();
-        tokio::spawn(async move {
+        self.interrupted.requests.spawn(async move {
             tokio::select! {
                 biased;
                 () = done.cancelled() => {}
