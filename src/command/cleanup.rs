@@ -1,11 +1,15 @@
 //! Runs a cleanup with its progress: for `cleartokens`, and at the end of `apply`.
 
+use std::time::{Duration, Instant};
+
 use deadpool_postgres::Object;
 use tokio_postgres::Client;
+use tokio_util::task::TaskTracker;
 
 use super::Format;
 use super::session::{Connected, Session};
 use crate::db::connect::Canceller;
+use crate::db::lock::Blocked;
 use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{CleanupPolicy, Sweep};
@@ -22,16 +26,24 @@ pub async fn run(
     policy: &CleanupPolicy,
     total: Option<u64>,
 ) -> (Option<Outcome>, Result<(), Error>) {
+    let started = Instant::now();
     // Aloud: the run itself waits for batches only.
-    if let Err(error) = wait(session, connected).await {
-        return (None, Err(error));
-    }
+    let ended = match wait(session, connected, policy.max_duration).await {
+        Ok(ended) => ended,
+        Err(error) => return (None, Err(error)),
+    };
     let manner = Manner::of(&session.ui, session.global.format == Format::Json);
-    let (pace, stop) = (Pace::from(policy), session.interrupted.token.clone());
+    let (pace, stop) = (Pace::from(policy).after(started.elapsed()), session.interrupted.token.clone());
     let mut progress = Progress::new(&mut session.ui, manner, total);
+    if let Some(outcome) = ended {
+        progress.stopped(&outcome);
+        drop(progress);
+        hint(session, &outcome);
+        return (Some(outcome), Ok(()));
+    }
     let pool = connected.database.pool();
-    let (layout, cancel) =
-        (&connected.layout, |client: &Client| cancelling(connected.database.canceller(client)));
+    let (layout, requests) = (&connected.layout, session.interrupted.requests.clone());
+    let cancel = |client: &Client| cancelling(connected.database.canceller(client), requests.clone());
     let mut on = |event: sweep::Event<'_>| progress.on(&event);
     let ended = sweep::run(pool, layout, sweeps, &pace, &stop, &cancel, &mut on).await;
     let (outcome, result) = match ended {
@@ -43,25 +55,49 @@ pub async fn run(
     };
     if let Some(outcome) = &outcome {
         progress.stopped(outcome);
+        drop(progress);
+        hint(session, outcome);
     }
     (outcome, result)
 }
 
-async fn wait(session: &Session, connected: &Connected) -> Result<(), Error> {
+/// Waits until the tables can be read. `Some`: the run ends before its first batch.
+async fn wait(
+    session: &Session,
+    connected: &Connected,
+    max_duration: Option<Duration>,
+) -> Result<Option<Outcome>, Error> {
+    let (started, limit) = (Instant::now(), connected.patience.limit());
     let client = connected.database.get().await?;
-    let waited = session
-        .interrupted
-        .or(async { Ok(connected.patience.wait(&client, &connected.tables, Reading::Everything).await?) });
-    let waited = waited.await;
+    let patience = connected.patience.within(max_duration.unwrap_or(limit));
+    let waiting = patience.wait_or_name(&client, &connected.tables, Reading::Everything);
+    let waited = session.interrupted.or(async { Ok(waiting.await?) }).await;
     if session.interrupted.exit().is_some() {
         // It may be waiting still: nobody else is to have this connection.
         drop(Object::take(client));
+        return Ok(Some(Outcome::before_the_first_batch(Stop::Interrupted, None, started.elapsed())));
     }
-    waited
+    let stop = if patience.limit() < limit { Stop::MaxDuration } else { Stop::LockTimeout { limit } };
+    let end = |holder| Outcome::before_the_first_batch(stop, Some(holder), started.elapsed());
+    Ok(waited?.map(end))
 }
 
-fn cancelling(canceller: Canceller) -> sweep::Canceller {
-    Box::new(move || Box::pin(canceller.clone().cancel_or_warn()))
+/// How to end the session that prevented the run.
+fn hint(session: &mut Session, outcome: &Outcome) {
+    let pid = outcome.holder.as_ref().and_then(Blocked::pid).filter(|_| outcome.is_prevented());
+    if let Some(pid) = pid.filter(|_| session.global.format != Format::Json) {
+        session.ui.hint(format_args!(
+            "`oauthctl doctor` says more about the session in the way; SELECT pg_terminate_backend({pid}) ends it"
+        ));
+    }
+}
+
+/// A request whose answer is waited for at the end of the process, whoever waits for it here.
+fn cancelling(canceller: Canceller, requests: TaskTracker) -> sweep::Canceller {
+    Box::new(move || {
+        let request = requests.spawn(canceller.clone().cancel_or_warn());
+        Box::pin(async { drop(request.await) })
+    })
 }
 
 /// The exit code of a run that did not end well; `None`: it did.
@@ -71,6 +107,6 @@ pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
         Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
         _ if outcome.is_prevented() => Some(Exit::Locked),
         Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
-        Stop::NoProgress { .. } | Stop::Failed { .. } => Some(Exit::Failed),
+        Stop::NoProgress { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => Some(Exit::Failed),
     }
 }

@@ -18,7 +18,7 @@ use super::session::{Connected, Session};
 use super::{reading, writable};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
-use crate::db::patience::Reading;
+use crate::db::patience::{Reading, Waits as _};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
@@ -339,10 +339,14 @@ async fn dry_run(
     Ok(Exit::Done)
 }
 
-/// Counts, unless that takes too long.
+/// Counts, unless that takes too long. Locks are waited for by the run, not here.
 async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
     let mut client = connected.database.get().await?;
-    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
+    let at_once = connected.patience.within(Duration::ZERO);
+    let snapshot = match at_once.snapshot(&mut client, &connected.tables, Reading::Everything).await {
+        Err(error) if error.is_locked() => return Ok(None),
+        snapshot => snapshot?,
+    };
     snapshot.batch_execute(COUNTING).await.map_err(DbError::during("counting the rows to delete"))?;
     match tokens::count(&*snapshot, &connected.layout, sweeps).await {
         Ok(tally) => Ok(Some(tally)),

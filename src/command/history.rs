@@ -1,6 +1,8 @@
 //! The history of runs, where the database has a ledger: a row when a run begins to write, completed when it ends.
 
-use deadpool_postgres::Transaction;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Transaction};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -11,6 +13,7 @@ use crate::db::error::DbError;
 use crate::db::health::measurement;
 use crate::db::ledger::{self, Ending, Ledger, Run, Use};
 use crate::db::lock::Wanted;
+use crate::db::patience::Waits as _;
 use crate::error::Error;
 
 /// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
@@ -18,6 +21,10 @@ const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT
 
 const NOTING: &str = "noting the run in the ledger";
 const ENDING: &str = "noting the end of the run in the ledger";
+const MEASURING: &str = "noting the sizes of the tables in the ledger";
+
+/// How long the measurement waits for a lock.
+const MEASURING_WAITS: Duration = Duration::from_millis(500);
 
 /// A run that is under way.
 #[derive(Debug)]
@@ -81,20 +88,44 @@ impl History {
         };
         let finished = async {
             let mut client = connected.database.get_when_free().await?;
-            let during = || DbError::during(ENDING);
-            let note = async |transaction: &Transaction<'_>| {
-                ledger::finish(&**transaction, run, ending, &counts).await.map_err(during())?;
-                if measurement::supported(&**transaction).await.map_err(during())? {
-                    measurement::record(&**transaction, &connected.layout, run).await.map_err(during())?;
-                }
-                Ok(())
-            };
-            let noted = connected.patience.transact(&mut client, ENDING, Wanted::Write, note).await;
-            noted.map_err(|error: DbError| Error::from(error))
+            end(&mut client, connected, run, (ending, &counts)).await?;
+            measure(&mut client, connected, run).await
         };
         if let Err(error) = finished.await {
-            session.ui.warning(&error);
+            session.ui.warning(Error::from(error));
         }
+    }
+}
+
+async fn end(
+    client: &mut Object,
+    connected: &Connected,
+    run: i64,
+    (ending, counts): (Ending, &Value),
+) -> Result<(), DbError> {
+    let note = async |transaction: &Transaction<'_>| {
+        ledger::finish(&**transaction, run, ending, counts).await.map_err(DbError::during(ENDING))
+    };
+    connected.patience.transact(client, ENDING, Wanted::Write, note).await
+}
+
+/// Notes how large the tables are: apart from the end of the run, because it takes locks on them. Where one is not free,
+/// the next run measures.
+async fn measure(client: &mut Object, connected: &Connected, run: i64) -> Result<(), DbError> {
+    let during = || DbError::during(MEASURING);
+    let record = async |transaction: &Transaction<'_>| {
+        if measurement::supported(&**transaction).await.map_err(during())? {
+            measurement::record(&**transaction, &connected.layout, run).await.map_err(during())?;
+        }
+        Ok::<(), DbError>(())
+    };
+    let patience = connected.patience.within(MEASURING_WAITS);
+    match patience.transact(client, MEASURING, Wanted::Write, record).await {
+        Err(error) if error.is_locked() => {
+            tracing::debug!(%error, "the tables were not measured");
+            Ok(())
+        }
+        measured => measured,
     }
 }
 

@@ -21,6 +21,8 @@ use crate::model::{TableNames, TableRole};
 /// The longest time without a word.
 const SLICE: Duration = Duration::from_secs(2);
 
+const READING: &str = "reading the tables";
+
 /// Whoever says what is waited for.
 pub type Teller = Arc<dyn Fn(&Blocked) + Send + Sync>;
 
@@ -111,8 +113,13 @@ impl Wait {
         blocked: Blocked,
         tell: impl FnOnce(&Blocked),
     ) -> Result<(), DbError> {
+        self.go_on_or_name(blocked, tell).map_err(|blocked| DbError::locked(attempted, &blocked, self.limit))
+    }
+
+    /// The same; when the time is over, who holds the lock.
+    fn go_on_or_name(&mut self, blocked: Blocked, tell: impl FnOnce(&Blocked)) -> Result<(), Blocked> {
         if Instant::now() >= self.deadline {
-            return Err(DbError::locked(attempted, &blocked, self.limit));
+            return Err(blocked);
         }
         if self.told.as_ref() != Some(&blocked) {
             tell(&blocked);
@@ -203,28 +210,49 @@ impl Patience {
         self.limit
     }
 
+    /// The same, but for no longer than this.
+    #[must_use]
+    pub fn within(&self, most: Duration) -> Self {
+        Self { limit: self.limit.min(most), tell: Arc::clone(&self.tell) }
+    }
+
     /// Waits until the tables can be read.
     ///
     /// # Errors
     /// When the time is over, or the server's.
     pub async fn wait(&self, client: &Client, tables: &Readables, reading: Reading) -> Result<(), DbError> {
-        const ATTEMPTED: &str = "reading the tables";
+        let blocked = self.wait_or_name(client, tables, reading).await?;
+        blocked.map_or(Ok(()), |blocked| Err(DbError::locked(READING, &blocked, self.limit)))
+    }
+
+    /// Waits until the tables can be read; when the time is over, who holds the lock.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn wait_or_name(
+        &self,
+        client: &Client,
+        tables: &Readables,
+        reading: Reading,
+    ) -> Result<Option<Blocked>, DbError> {
         let mut wait = Wait::new(self.limit);
         loop {
             let (setting, lock, touch) = (wait.setting(), tables.lock(reading), tables.touch(reading));
             let sql = format!("BEGIN READ ONLY; {setting}{lock}{touch}; ROLLBACK");
-            let Err(error) = client.batch_execute(&sql).await.map_err(DbError::during(ATTEMPTED)) else {
-                return Ok(());
+            let Err(error) = client.batch_execute(&sql).await.map_err(DbError::during(READING)) else {
+                return Ok(None);
             };
             if error.is_connection_lost() {
                 return Err(error);
             }
-            client.batch_execute("ROLLBACK").await.map_err(DbError::during(ATTEMPTED))?;
+            client.batch_execute("ROLLBACK").await.map_err(DbError::during(READING))?;
             if !error.is_locked() {
                 return Err(error);
             }
             let blocked = who(client, Some(&tables.oids(reading)), Wanted::Read).await?;
-            wait.go_on(ATTEMPTED, blocked, |blocked| (self.tell)(blocked))?;
+            if let Err(blocked) = wait.go_on_or_name(blocked, |blocked| (self.tell)(blocked)) {
+                return Ok(Some(blocked));
+            }
         }
     }
 

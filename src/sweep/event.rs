@@ -138,6 +138,11 @@ pub enum Stop {
     MaxDuration,
     /// Somebody asked for it.
     Interrupted,
+    /// The tables could not be read in this time, because of locks: there was no batch.
+    LockTimeout {
+        /// How long the lock was waited for.
+        limit: Duration,
+    },
     /// So many batches in a row got nowhere.
     NoProgress {
         /// How many.
@@ -220,9 +225,15 @@ impl Outcome {
             Stop::Finished => self.locked > 0,
             Stop::NoProgress { reason, .. } => reason == Transient::Locked,
             Stop::MaxDuration | Stop::MaxRows | Stop::Interrupted => self.blocked > 0 && self.idle == 0,
+            Stop::LockTimeout { .. } => true,
             Stop::Failed { .. } => false,
         };
         prevented && self.batches == 0 && self.unseen == 0
+    }
+
+    /// A run that ended before its first batch. `holder`: who held the lock that it waited for.
+    pub fn before_the_first_batch(stop: Stop, holder: Option<Blocked>, elapsed: Duration) -> Self {
+        Self { blocked: u64::from(holder.is_some()), holder, elapsed, stop, ..Self::new() }
     }
 
     pub(super) fn new() -> Self {

@@ -74,6 +74,14 @@ impl From<&CleanupPolicy> for Pace {
     }
 }
 
+impl Pace {
+    /// The same for a run that has taken this long already.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        Self { max_duration: self.max_duration.map(|max| max.saturating_sub(elapsed)), ..self }
+    }
+}
+
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {

@@ -125,6 +125,10 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
         Stop::MaxRows => format!("Stopped: that is as many rows as allowed.{left}\n"),
         Stop::MaxDuration => format!("Stopped: the time is up.{left}\n"),
         Stop::Interrupted => format!("Stopped: interrupted.{left}\n"),
+        Stop::LockTimeout { limit } => {
+            let limit = humantime::format_duration(*limit);
+            format!("Stopped: the lock was not free within {limit} (--lock-timeout).{left}\n")
+        }
         Stop::NoProgress { batches, reason, detail } => {
             let batches = self::batches(u64::from(*batches));
             format!(
@@ -182,15 +186,15 @@ struct Object<'a> {
     dry_run: bool,
     deleted: Option<&'a Tally>,
     to_delete: Option<&'a Tally>,
-    run: Option<Run<'a>>,
+    run: Option<Run>,
 }
 
 /// The statistics of a run, for scripts.
 #[derive(Debug, Serialize)]
-pub struct Run<'a> {
+pub struct Run {
     stop: &'static str,
     stop_reason: Option<&'static str>,
-    stop_detail: Option<&'a str>,
+    stop_detail: Option<String>,
     locked: u64,
     dependents: u64,
     detached: u64,
@@ -212,8 +216,8 @@ pub struct Run<'a> {
     bytes_after: Option<u64>,
 }
 
-impl<'a> From<&'a Outcome> for Run<'a> {
-    fn from(outcome: &'a Outcome) -> Self {
+impl From<&Outcome> for Run {
+    fn from(outcome: &Outcome) -> Self {
         let Outcome {
             deleted: _,
             dependents,
@@ -235,10 +239,15 @@ impl<'a> From<&'a Outcome> for Run<'a> {
             stop,
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
-            Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.as_str())),
-            Stop::Failed { detail } => (None, Some(detail.as_str())),
-            Stop::Finished | Stop::MaxRows | Stop::MaxDuration | Stop::Interrupted => {
-                (outcome.is_prevented().then(|| key(Transient::Locked)), None)
+            Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.clone())),
+            Stop::Failed { detail } => (None, Some(detail.clone())),
+            Stop::Finished
+            | Stop::MaxRows
+            | Stop::MaxDuration
+            | Stop::Interrupted
+            | Stop::LockTimeout { .. } => {
+                let holder = outcome.holder.as_ref().filter(|_| outcome.is_prevented());
+                (outcome.is_prevented().then(|| key(Transient::Locked)), holder.map(ToString::to_string))
             }
         };
         let shares = Shares::of(outcome);
@@ -299,7 +308,7 @@ pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         event: &'static str,
         deleted: &'a Tally,
         #[serde(flatten)]
-        run: Run<'a>,
+        run: Run,
     }
     super::json::line(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
 }
@@ -340,7 +349,7 @@ pub const fn stop_key(stop: &Stop) -> &'static str {
         Stop::MaxRows => "max_rows",
         Stop::MaxDuration => "max_duration",
         Stop::Interrupted => "interrupted",
-        Stop::NoProgress { .. } => "no_progress",
+        Stop::NoProgress { .. } | Stop::LockTimeout { .. } => "no_progress",
         Stop::Failed { .. } => "failed",
     }
 }

@@ -50,7 +50,7 @@ pub struct Report<'a> {
 struct OutcomeView<'a> {
     applied: Option<AppliedView<'a>>,
     cleaned: Option<&'a Tally>,
-    run: Option<Run<'a>>,
+    run: Option<Run>,
 }
 
 #[derive(Serialize)]

@@ -78,7 +78,7 @@ const OF_APPLICATIONS: [&[&str]; 4] = [
     &["createapplication", "public", "implicit", "--redirect-uris", "https://x.example/"],
     &["plan", "--no-cleanup"],
 ];
-const OF_TOKENS: [&[&str]; 10] = [
+const OF_TOKENS: [&[&str]; 9] = [
     &["plan"],
     &["apply", "--yes"],
     &["list"],
@@ -88,7 +88,6 @@ const OF_TOKENS: [&[&str]; 10] = [
     &["rotate-secret", "web", "--yes", "--secrets-out", "secrets.json"],
     &["cleartokens"],
     &["cleartokens", "--dry-run"],
-    &["cleartokens", "--format", "json", "--max-duration", "1s"],
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +98,7 @@ async fn every_verb_ends_with_6_and_names_the_holder() {
         let (holder, pid) = world.locked(table).await;
         for verb in verbs {
             let output = world.run(&[&["--lock-timeout", "100ms"], *verb].concat());
-            let text = stderr(&output);
+            let text = String::from_utf8(output.raw_stdout.clone()).unwrap() + &stderr(&output);
             assert_eq!(output.code, Some(6), "{verb:?}\n{output}");
             let held =
                 format!("a lock on public.{table}, held by pid {pid} (deploy, idle in transaction since 20");
@@ -264,6 +263,76 @@ async fn apply_names_who_holds_the_row_and_goes_on_when_it_is_free() {
     assert!(stderr(&output).contains(&format!("held by pid {pid} (deploy, ")), "{output}");
     assert!(!world.sandbox.path().join("s.json").exists());
     drop(holder);
+}
+
+/// The tables cannot even be read: the run ends before its first batch, and says the same as one that ends later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cleanup_waits_for_its_first_batch_no_longer_than_it_may_take() {
+    for table in [TOKENS, "oauth2_provider_refreshtoken", "oauth2_provider_application"] {
+        let world = World::new();
+        world.run(&["migrate", "--ledger"]).exits(0);
+        let before = rows::everything(&world.database, "public");
+        let (holder, pid) = world.locked(table).await;
+        let held = format!("a lock on public.{table}, held by pid {pid} (deploy, idle in transaction since");
+        for (limits, stop) in [
+            (&["--max-duration", "1s", "--lock-timeout", "10m"], "max_duration"),
+            (&["--max-duration", "10m", "--lock-timeout", "100ms"], "no_progress"),
+        ] {
+            let text = world.run(&[&["cleartokens"], &limits[..]].concat()).exits(6);
+            let out = String::from_utf8(text.raw_stdout.clone()).unwrap();
+            assert!(
+                out.contains(&format!("Locks of other sessions prevented every batch: it waited for {held}")),
+                "{text}"
+            );
+            assert!(stderr(&text).contains(&format!("SELECT pg_terminate_backend({pid}) ends it")), "{text}");
+            let json = world.run(&[&["cleartokens", "--format", "json"], &limits[..]].concat()).exits(6);
+            let answer: Value = serde_json::from_slice(&json.raw_stdout).unwrap();
+            let stopped: Value =
+                serde_json::from_str(stderr(&json).lines().last().unwrap_or_default()).unwrap();
+            assert_eq!(stopped["event"], "stopped", "{json}");
+            for run in [&answer["run"], &stopped] {
+                assert_eq!((&run["stop"], &run["stop_reason"]), (&stop.into(), &"locked".into()), "{json}");
+                assert!(run["stop_detail"].as_str().unwrap().starts_with(&held), "{json}");
+                assert_eq!(run["blocked_batches"], 1, "{json}");
+            }
+        }
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(rows::everything(&world.database, "public"), before);
+        let ended =
+            "SELECT count(*) FROM oauthctl.run WHERE verb = 'cleartokens' AND finished_at IS NOT NULL";
+        assert_eq!(world.database.value(ended), "4");
+    }
+}
+
+/// The ledger also notes how large the tables are, which takes a lock on each.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_run_is_noted_though_the_tables_cannot_be_measured() {
+    let world = World::new();
+    world.run(&["migrate", "--ledger"]).exits(0);
+    world.database.execute("SELECT setval(pg_get_serial_sequence('oauth2_provider_application', 'id'), 100)");
+    let create = [
+        "createapplication",
+        "public",
+        "implicit",
+        "--redirect-uris",
+        "https://x.example/",
+        "--lock-timeout",
+        "10m",
+    ];
+    let noted = || {
+        world.database.table(
+            "SELECT r.outcome, r.finished_at IS NOT NULL, count(m) > 0 FROM oauthctl.run r \
+             LEFT JOIN oauthctl.table_measurement m ON m.run_id = r.id WHERE r.verb = 'createapplication' \
+             GROUP BY r.id ORDER BY r.id",
+        )
+    };
+    let (holder, _) = world.locked(TOKENS).await;
+    let output = world.run(&create).exits(0);
+    assert!(!stderr(&output).contains("warning"), "{output}");
+    let first = noted();
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    world.run(&create).exits(0);
+    insta::assert_snapshot!("runs_with_and_without_a_measurement", format!("{first}\n\n{}", noted()));
 }
 
 /// Reading is free, deleting is not: whatever ends the run, nothing was done because of the lock.
