@@ -26,11 +26,11 @@ use crate::sweep::SweepError;
 pub enum Exit {
     /// Done, or nothing to do.
     Done = 0,
-    /// Failed.
+    /// Failed: also where a server answers and DOT's tables are not there.
     Failed = 1,
     /// `plan --detailed-exitcode`: there are changes.
     Changes = 2,
-    /// Refused by a safety rail; nothing was changed.
+    /// Refused by a safety rail, or because the session may not write; nothing was changed.
     Refused = 3,
     /// The plan is stale or was edited.
     Stale = 4,

@@ -23,6 +23,7 @@ use crate::ui::plan::visible;
 const LOOKING: &str = "looking at the privileges";
 
 /// What executing a plan does, with the cleanup after it.
+#[must_use]
 pub fn of_plan<'a>(layout: &Layout, plan: &Plan, sweeps: &'a [Sweep], rewrites: bool) -> Task<'a> {
     let (mut created, mut updated): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
     let (mut creates, mut updates) = (false, false);
@@ -140,6 +141,7 @@ pub async fn require_tokens(client: &impl GenericClient, layout: &Layout, verb: 
 }
 
 /// A plan that cannot be made has failed; a verb that would write refuses.
+#[must_use]
 pub fn exit_of_reading(verb: &str) -> Exit {
     if verb == "plan" { Exit::Failed } else { Exit::Refused }
 }

@@ -20,10 +20,10 @@ pub async fn write(
 ) -> Result<Outcome, Error> {
     let database = &prepared.connected.database;
     let mut writer = database.get().await?;
-    let mut drainer = match crate::apply::drains(&prepared.plan) {
-        true => Some(database.get().await.map_err(no_second_connection)?),
-        false => None,
-    };
+    let mut drainer = None;
+    if crate::apply::drains(&prepared.plan) {
+        drainer = Some(database.get().await.map_err(no_second_connection)?);
+    }
     let owner = session.owner(&prepared.config.policy);
     let request = Request {
         plan: &prepared.plan,

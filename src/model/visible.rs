@@ -19,7 +19,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// One line without the commands of CI runners: `##[…]` (GitHub) and `##vso[…]` (Azure) anywhere in it, and `::…` at its
-/// beginning, after blanks (GitHub). Escape sequences of a terminal count as nothing: they may be stripped.
+/// beginning, after blanks (GitHub; `:::` begins none). Escape sequences of a terminal count as nothing: they may be stripped.
 #[must_use]
 pub fn defused(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
@@ -38,13 +38,13 @@ pub fn defused(line: &str) -> String {
     out
 }
 
-/// Where `::` begins the line.
+/// Where `::` begins the line. `:::` names no command, and the excerpts of a file have it before a second place.
 fn leading_colons(line: &str) -> Option<usize> {
     let mut rest = line.trim_start();
     while let Some(sequence) = rest.strip_prefix("\u{1b}[") {
         rest = sequence.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').get(1..)?.trim_start();
     }
-    rest.starts_with("::").then(|| line.len() - rest.len())
+    (rest.starts_with("::") && !rest.starts_with(":::")).then(|| line.len() - rest.len())
 }
 
 /// Where the first bracket of a command is, behind `##` and the letters of a name.
@@ -77,6 +77,7 @@ mod tests {
             ("\u{1b}[1;31m ::error", "\u{1b}[1;31m \\u{3a}:error"),
             ("\u{1b}[", "\u{1b}["),
             ("a::b # [c] ## [d] #[e]", "a::b # [c] ## [d] #[e]"),
+            ("  ::: oauth.toml:8:15", "  ::: oauth.toml:8:15"),
             ("::1", r"\u{3a}:1"),
             ("", ""),
         ] {

@@ -138,7 +138,7 @@ fn cutting_once(directory: &Path, needle: &'static str) {
             let cut = Arc::clone(&cut);
             thread::spawn(move || {
                 let (mut client, mut upstream) = (client, upstream);
-                let mut buffer = [0; 65_536];
+                let mut buffer = vec![0; 65_536];
                 while let Ok(length @ 1..) = client.read(&mut buffer) {
                     let sends_it =
                         buffer[..length].windows(needle.len()).any(|part| part == needle.as_bytes());

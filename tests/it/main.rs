@@ -61,6 +61,7 @@ mod lost_answers;
 mod migrations;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
 mod poolers;
 #[cfg(test)]
 mod pull_requests;
@@ -74,6 +75,7 @@ mod references;
 mod refusals;
 #[cfg(test)]
 mod reports;
+#[cfg(test)]
 mod rights;
 #[cfg(test)]
 mod rotate_secret;
@@ -81,6 +83,7 @@ mod rotate_secret;
 mod saved_plans;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod sqlstates;
@@ -93,7 +96,10 @@ mod support;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod tls_messages;
+#[cfg(test)]
 mod unfinished;
+#[cfg(test)]
 mod unsendable_secrets;
 #[cfg(test)]
 mod uri_fuzz;
@@ -103,4 +109,5 @@ mod validate;
 mod validate_rules;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
 mod ways_out;

@@ -71,7 +71,9 @@ impl World {
     /// Types every GRANT of an output.
     fn type_grants(&self, output: &Output) -> usize {
         let grants = grants(output);
-        grants.iter().for_each(|grant| self.database.execute(grant.as_str()));
+        for grant in &grants {
+            self.database.execute(grant.as_str());
+        }
         grants.len()
     }
 

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
 use oauthctl::conninfo::{Given, Machine, Sources, resolve};
 use oauthctl::db::connect::{ConnectError, Database};
-use rcgen::{BasicConstraints, IsCa, KeyPair, SerialNumber, date_time_ymd};
+use rcgen::{BasicConstraints, IsCa, SerialNumber, date_time_ymd};
 use tempfile::TempDir;
 
-use super::support::Sandbox;
 use super::support::certificates::{Authority, Identity, named, self_signed};
 use super::support::network::NetworkServer;
 use super::support::server::programs;
@@ -21,17 +19,17 @@ use super::support::server::programs;
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// Where a client runs: its home, with files in it.
-struct Client {
-    home: TempDir,
+pub struct Client {
+    pub home: TempDir,
 }
 
 impl Client {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { home: TempDir::new().unwrap() }
     }
 
     /// Writes a file that nobody else may read; answers with its path.
-    fn file(&self, name: &str, text: &str) -> String {
+    pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.home.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
@@ -39,7 +37,7 @@ impl Client {
         path.to_str().unwrap().to_owned()
     }
 
-    async fn ours(&self, conninfo: &str) -> Result<String, ConnectError> {
+    pub async fn ours(&self, conninfo: &str) -> Result<String, ConnectError> {
         let variables = BTreeMap::from([("HOME", self.home.path().to_str().unwrap().to_owned())]);
         let machine = Machine::new(|name: &str| variables.get(name).cloned());
         let command_line = Some(Given { label: "the test", text: conninfo });
@@ -109,7 +107,7 @@ fn assert_same(table: &str) {
     assert!(!table.contains('≠'), "psql says something else:\n{table}");
 }
 
-fn to(server: &NetworkServer, user: &str) -> String {
+pub fn to(server: &NetworkServer, user: &str) -> String {
     format!("host=localhost hostaddr=127.0.0.1 port={} user={user} dbname=postgres", server.port())
 }
 
@@ -315,93 +313,4 @@ async fn channel_binding_ends_as_with_psql() {
 /// The password of `scram`, as it is written between quotes in a connection string.
 fn oauthctl_password() -> String {
     super::support::network::SCRAM_PASSWORD.replace('\\', "\\\\").replace('\'', "\\'")
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_the_certificate_is_said() {
-    let server = NetworkServer::start();
-    let client = Client::new();
-    let authority = Authority::new("Test authority");
-    let root = client.file("authority.pem", &authority.pem);
-    let mut said = String::new();
-    let mut say = |title: &str, error: ConnectError| {
-        let text = error.to_string().replace(client.home.path().to_str().unwrap(), "[home]");
-        let text = text.replace(&server.port().to_string(), "[port]");
-        writeln!(said, "{title}\n  {text}").unwrap();
-    };
-    let full = |root: &str| format!("{} sslmode=verify-full sslrootcert={root}", to(&server, "anyone"));
-    say("no TLS", client.ours(&full(&root)).await.unwrap_err());
-    let other = authority.sign(&named("x", &["db.example.com", "10.0.0.1"]));
-    server.use_certificate(&other.chain, &other.key, &authority.pem);
-    say("wrong name", client.ours(&full(&root)).await.unwrap_err());
-    let stranger = client.file("stranger.pem", &Authority::new("Somebody else").pem);
-    say("wrong authority", client.ours(&full(&stranger)).await.unwrap_err());
-    say("no root certificate", client.ours(&full("/nowhere/root.crt")).await.unwrap_err());
-    let broken = client.file("broken.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
-    say("broken root certificate", client.ours(&full(&broken)).await.unwrap_err());
-    let empty = client.file("empty.pem", "nothing\n");
-    say("empty root certificate", client.ours(&full(&empty)).await.unwrap_err());
-    let mine = authority.sign(&named("cert", &[]));
-    let certificate = client.file("my.crt", &mine.chain);
-    let with_key = |key: &str| format!("{} sslcert={certificate} sslkey={key}", to(&server, "cert"));
-    say("no key", client.ours(&with_key("/nowhere/my.key")).await.unwrap_err());
-    let key = client.file("my.key", &mine.key);
-    fs::set_permissions(Path::new(&key), Permissions::from_mode(0o644)).unwrap();
-    say("open key", client.ours(&with_key(&key)).await.unwrap_err());
-    let foreign = client.file("foreign.key", &KeyPair::generate().unwrap().serialize_pem());
-    say("somebody else's key", client.ours(&with_key(&foreign)).await.unwrap_err());
-    let encrypted = client.file(
-        "encrypted.key",
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-    );
-    let old = client.file("old.crt", &authority.sign_version1(&named("cert", &[])).chain);
-    let with_old = format!("{} sslcert={old} sslkey={foreign}", to(&server, "cert"));
-    say("somebody else's key, version 1", client.ours(&with_old).await.unwrap_err());
-    say("encrypted key", client.ours(&with_key(&encrypted)).await.unwrap_err());
-    say("no certificate", client.ours(&to(&server, "cert")).await.unwrap_err());
-    insta::assert_snapshot!(said);
-}
-
-/// Servers before PostgreSQL 17 take a handshake without a question for nonsense, and hang up.
-#[tokio::test]
-async fn a_direct_handshake_says_what_it_needs() {
-    let server = NetworkServer::start();
-    let client = Client::new();
-    let authority = Authority::new("Test authority");
-    let root = client.file("authority.pem", &authority.pem);
-    let identity = authority.sign(&named("localhost", &["localhost"]));
-    server.use_certificate(&identity.chain, &identity.key, &authority.pem);
-    let url =
-        format!("{} sslmode=verify-full sslrootcert={root} sslnegotiation=direct", to(&server, "anyone"));
-    let knows_it = server.psql("SELECT current_setting('server_version_num')::int >= 170000").trim() == "t";
-    match client.ours(&url).await {
-        Ok(_) => assert!(knows_it),
-        Err(error) => {
-            assert!(!knows_it, "{error}");
-            assert!(
-                error.to_string().contains("sslnegotiation=direct needs PostgreSQL 17 or later"),
-                "{error}"
-            );
-        }
-    }
-}
-
-/// Which authorities the operating system has can only be told to another process (`SSL_CERT_FILE`).
-#[test]
-fn the_systems_authorities_are_trusted_when_asked() {
-    let server = NetworkServer::start();
-    let authority = Authority::new("Test authority");
-    let identity = authority.sign(&named("localhost", &["localhost"]));
-    server.use_certificate(&identity.chain, &identity.key, &authority.pem);
-    let mut sandbox = Sandbox::new();
-    sandbox.write("oauth.toml", "");
-    sandbox.set("DATABASE_URL", format!("{} sslrootcert=system", to(&server, "anyone")));
-    for (trusted, said) in [
-        (&authority, "do not exist"),
-        (&Authority::new("Somebody else"), "no trusted authority signed the server's certificate"),
-    ] {
-        sandbox.set("SSL_CERT_FILE", sandbox.write("system.pem", &trusted.pem));
-        let output = sandbox.oauthctl(&["plan"]).exits(5);
-        assert!(output.stderr.contains(said), "{output}");
-    }
 }

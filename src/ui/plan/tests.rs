@@ -37,6 +37,27 @@ fn foreign() -> [ForeignRows; 2] {
     [rows("public.consent", OnDelete::Cascade, Some(210)), rows("audit", OnDelete::SetNull, None)]
 }
 
+/// A generated secret, and no name.
+fn batch() -> Step {
+    Step::Create {
+        client_id: ClientId::new("batch"),
+        fields: vec![
+            FieldSetting { field: Field::Name.into(), value: text(""), declared: false },
+            FieldSetting { field: Field::ClientType.into(), value: text("confidential"), declared: true },
+            FieldSetting {
+                field: Field::RedirectUris.into(),
+                value: uris(&["https://a.example/1", "https://a.example/2"]),
+                declared: true,
+            },
+            FieldSetting {
+                field: Field::ClientSecret.into(),
+                value: Value::Secret { source: SecretWrite::Generated, hashed: true },
+                declared: false,
+            },
+        ],
+    }
+}
+
 /// A plan with every kind of step.
 pub(in crate::ui) fn everything() -> Plan {
     Plan {
@@ -83,27 +104,7 @@ pub(in crate::ui) fn everything() -> Plan {
                 unchanged: 1,
                 dependents: Some(Dependents::default()),
             },
-            Step::Create {
-                client_id: ClientId::new("batch"),
-                fields: vec![
-                    FieldSetting { field: Field::Name.into(), value: text(""), declared: false },
-                    FieldSetting {
-                        field: Field::ClientType.into(),
-                        value: text("confidential"),
-                        declared: true,
-                    },
-                    FieldSetting {
-                        field: Field::RedirectUris.into(),
-                        value: uris(&["https://a.example/1", "https://a.example/2"]),
-                        declared: true,
-                    },
-                    FieldSetting {
-                        field: Field::ClientSecret.into(),
-                        value: Value::Secret { source: SecretWrite::Generated, hashed: true },
-                        declared: false,
-                    },
-                ],
-            },
+            batch(),
             Step::Adopt { row: row("14", "known") },
             Step::Delete {
                 row: row("15", "legacy-cron"),
