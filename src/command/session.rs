@@ -171,7 +171,11 @@ impl Session {
     /// # Errors
     /// The interruption, or the terminal's.
     pub async fn confirm(&mut self, question: &str) -> Result<bool, Error> {
-        let failed = |error: &io::Error| Error::from_source(Exit::Failed, error).context("cannot ask");
+        // What hangs up may be seen at either side of the terminal before its SIGHUP arrives.
+        let failed = |error: &io::Error| match error.raw_os_error() {
+            Some(errno) if errno == Errno::EIO as i32 => Error::new(Exit::HungUp, NOTHING_CHANGED),
+            _ => Error::from_source(Exit::Failed, error).context("cannot ask"),
+        };
         self.ui.ask(question).map_err(|error| failed(&error))?;
         let (sender, answer) = tokio::sync::oneshot::channel();
         // A thread of its own: reading a terminal cannot be interrupted, and nobody waits for this one.
@@ -187,12 +191,12 @@ impl Session {
             exit = interrupted.wait() => return Err(Error::new(exit, NOTHING_CHANGED)),
             read = answer => read.unwrap_or(Ok(false)),
         };
-        // The end of a terminal that hangs up may be read before its SIGHUP arrives.
-        let unreadable = |error: &io::Error| error.raw_os_error() == Some(Errno::EIO as i32);
-        if read.as_ref().is_err_and(unreadable) || !io::stdin().is_terminal() {
+        let read = read.map_err(|error| failed(&error))?;
+        // The end of what is no terminal any more is no answer.
+        if !io::stdin().is_terminal() {
             return Err(Error::new(Exit::HungUp, NOTHING_CHANGED));
         }
-        read.map_err(|error| failed(&error))
+        Ok(read)
     }
 
     /// Shows a secret, once, on stdout. Where nobody has read it, says so: it cannot be shown again.

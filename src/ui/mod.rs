@@ -262,7 +262,7 @@ impl Ui {
     /// # Errors
     /// The stream's.
     pub fn ask(&mut self, question: &str) -> io::Result<()> {
-        write!(self.stderr, "{question} ")?;
+        self.stderr.write_all(format!("{question} ").as_bytes())?;
         self.stderr.flush()
     }
 }
