@@ -193,10 +193,7 @@ impl Session {
         };
         let read = read.map_err(|error| failed(&error))?;
         // The end of what is no terminal any more is no answer.
-        if !io::stdin().is_terminal() {
-            return Err(Error::new(Exit::HungUp, NOTHING_CHANGED));
-        }
-        Ok(read)
+        if io::stdin().is_terminal() { Ok(read) } else { Err(Error::new(Exit::HungUp, NOTHING_CHANGED)) }
     }
 
     /// Shows a secret, once, on stdout. Where nobody has read it, says so: it cannot be shown again.
