@@ -4,6 +4,8 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -167,8 +169,15 @@ pub(super) fn cutting_proxy(directory: &Path, forward_commit: bool) {
 fn relay(client: &UnixStream, upstream: &UnixStream, forward_commit: bool) {
     let (mut from_client, mut to_client) = (client.try_clone().unwrap(), client.try_clone().unwrap());
     let (mut to_server, mut from_server) = (upstream.try_clone().unwrap(), upstream.try_clone().unwrap());
-    thread::spawn(move || {
-        let _ = std::io::copy(&mut from_server, &mut to_client);
+    let muted = Arc::new(AtomicBool::new(false));
+    let unheard = Arc::clone(&muted);
+    let answers = thread::spawn(move || {
+        let mut buffer = [0; 8_192];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer) {
+            if !unheard.load(Ordering::SeqCst) && to_client.write_all(&buffer[..length]).is_err() {
+                return;
+            }
+        }
     });
     let mut buffer = [0; 8_192];
     // The read-only transactions before the plan commit as well; those that write are preceded by the lock.
@@ -179,10 +188,11 @@ fn relay(client: &UnixStream, upstream: &UnixStream, forward_commit: bool) {
         writes |= has(b"pg_try_advisory_xact_lock");
         if writes && has(b"COMMIT") {
             if forward_commit {
-                // The client must not see the answer.
-                let _ = client.shutdown(std::net::Shutdown::Both);
+                // The client must not see the answer, and not ask before the server has committed and hung up.
+                muted.store(true, Ordering::SeqCst);
                 let _ = to_server.write_all(bytes);
-                thread::sleep(Duration::from_millis(500));
+                let _ = to_server.shutdown(std::net::Shutdown::Write);
+                let _ = answers.join();
             }
             let _ = client.shutdown(std::net::Shutdown::Both);
             let _ = upstream.shutdown(std::net::Shutdown::Both);
