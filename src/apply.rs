@@ -4,8 +4,7 @@
 //! failure anywhere leaves every row as it was. The one exception is said out loud: applications with more than
 //! [`DRAIN_ABOVE`] dependent rows lose these in batches of their own, after everything else of the plan has been
 //! written and checked but before it commits, so that no cascade holds locks for long; the application row stays
-//! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file. Over
-//! 400 lines, because the order of the steps is the argument for their safety.
+//! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
 
 pub mod commit;
 mod drain;

@@ -71,10 +71,10 @@ fn sandbox(database: &Database, template: Template) -> Sandbox {
 
 /// Versions, pids, durations and sizes differ from run to run; the right to grant parameters came with PostgreSQL 15.
 fn steady(output: &Output) -> String {
-    normalised(output.to_string())
+    normalised(&output.to_string())
 }
 
-fn normalised(text: String) -> String {
+fn normalised(text: &str) -> String {
     let mut text = text.replace(env!("CARGO_PKG_VERSION"), "[version]");
     text = text.replace(server().user(), "[user]").replace("[user]://", "postgres://");
     for (pattern, with) in [
@@ -93,7 +93,7 @@ fn normalised(text: String) -> String {
 
 /// A sentence with a pid or a duration in it is broken where their lengths say.
 fn unwrapped(output: &Output) -> String {
-    normalised(Regex::new(r"\n {23}").unwrap().replace_all(&output.to_string(), " ").into_owned())
+    normalised(&Regex::new(r"\n {23}").unwrap().replace_all(&output.to_string(), " "))
 }
 
 fn findings(output: &Output) -> Vec<Value> {
