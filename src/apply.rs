@@ -186,7 +186,7 @@ fn list(client_ids: &[ClientId]) -> String {
     client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains](drains); without it the same
+/// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains]; without it the same
 /// rows go in the one transaction.
 pub async fn apply(
     writer: &mut Client,
