@@ -116,7 +116,7 @@ impl Error {
         self.unknown_outcome
     }
 
-    /// Adds what to type where nobody knows what became of a COMMIT.
+    /// Adds what to type where the outcome of a COMMIT is not known.
     #[must_use]
     pub fn hint_if_unknown(self, hint: &str) -> Self {
         if self.unknown_outcome { self.hint(hint) } else { self }
@@ -263,7 +263,7 @@ impl From<DbError> for Error {
     }
 }
 
-/// What to do about a lock of somebody else's.
+/// What to do about a lock of another session.
 fn locked(error: &DbError) -> String {
     let end = error.server_hint().filter(|_| error.sqlstate().is_none()).map_or_else(
         || "`oauthctl doctor` names the sessions that hold locks".to_owned(),

@@ -1,6 +1,6 @@
 //! A COMMIT without an answer: what was written, to be recognised over another connection.
 //!
-//! The server knows what became of the transaction. After a crash it may have given the same number to another one, so
+//! The server knows whether the transaction was committed. After a crash it may have given its number to another one, so
 //! "committed" is believed only if the rows are as this transaction left them.
 
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn names(step: &Step) -> Vec<&ClientId> {
     }
 }
 
-/// Asks over another connection what became of it.
+/// Asks over another connection whether it was committed.
 ///
 /// # Errors
 /// When the server cannot be asked.

@@ -1,4 +1,4 @@
-//! Deletes applications with what hangs on them: much of it in batches that commit before the rest.
+//! Deletes applications and the rows that refer to them. Many rows go in batches that commit before the rest.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::db::error::DbError;
 use crate::model::{ForeignRows, Key};
 use crate::plan::{Plan, RowRef, Step};
 
-/// Deletes applications with what hangs on them; returns how many dependent rows went, and what PostgreSQL deleted or
+/// Deletes applications and their dependent rows; returns how many of these went, and what PostgreSQL deleted or
 /// changed in other tables with them.
 pub(super) async fn delete(
     transaction: &Transaction<'_>,
@@ -84,7 +84,7 @@ pub fn drains(plan: &Plan) -> bool {
     })
 }
 
-/// Whether so many dependent rows go in batches of their own.
+/// Whether this number of dependent rows is deleted in batches of its own.
 fn is_large(rows: u64) -> bool {
     rows > u64::from(DRAIN_ABOVE)
 }

@@ -73,7 +73,7 @@ async fn wait(
     let waiting = patience.wait_or_name(&client, &connected.tables, Reading::Everything);
     let waited = session.interrupted.or(async { Ok(waiting.await?) }).await;
     if session.interrupted.exit().is_some() {
-        // It may be waiting still: nobody else is to have this connection.
+        // It may still be waiting, so this connection must not be used again.
         drop(Object::take(client));
         return Ok(Some(Outcome::before_the_first_batch(Stop::Interrupted, None, started.elapsed())));
     }

@@ -1,4 +1,4 @@
-//! Whether generated secrets can reach somebody: looked at before anything is done, and again before anybody is asked.
+//! Whether generated secrets can be delivered: checked before any work, and again before the question.
 
 use std::io::IsTerminal as _;
 

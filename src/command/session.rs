@@ -178,11 +178,11 @@ impl Session {
         };
         self.ui.ask(question).map_err(|error| failed(&error))?;
         let (sender, answer) = tokio::sync::oneshot::channel();
-        // A thread of its own: reading a terminal cannot be interrupted, and nobody waits for this one.
+        // A thread of its own: reading a terminal cannot be interrupted, and nothing joins this one.
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = io::stdin().read_line(&mut line).map(|_| line.trim() == "yes");
-            // Nobody listens any more after a signal.
+            // After a signal the receiver is gone.
             let _ = sender.send(read);
         });
         let interrupted = self.interrupted.clone();
@@ -196,7 +196,7 @@ impl Session {
         if io::stdin().is_terminal() { Ok(read) } else { Err(Error::new(Exit::HungUp, NOTHING_CHANGED)) }
     }
 
-    /// Shows a secret, once, on stdout. Where nobody has read it, says so: it cannot be shown again.
+    /// Shows a secret, once, on stdout. Warns if stdout was closed: the secret cannot be shown again.
     ///
     /// # Errors
     /// As [`Session::answer`].
@@ -213,7 +213,7 @@ impl Session {
         let reader = self.ui.answer(text).map_err(|error| unwritable(&error))?;
         if reader == Reader::Gone {
             let name = visible(client_id.as_str());
-            self.ui.warning(format_args!("nobody has read the secret of {name}: stdout was closed."));
+            self.ui.warning(format_args!("the secret of {name} was not read: stdout was closed."));
             self.ui.hint(format_args!("`oauthctl rotate-secret {name}` makes a new one"));
         }
         Ok(())

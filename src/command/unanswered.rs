@@ -1,4 +1,4 @@
-//! A COMMIT whose answer never came: asks over a new connection what became of it, as long as that is worth waiting for.
+//! A COMMIT whose answer never came: asks over a new connection, for a limited time, whether it was committed.
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ pub(super) async fn resolve(
         Err(ApplyError::Unknown { lost, written }) => (lost, written),
         known => return known,
     };
-    session
-        .ui
-        .status("The connection was lost at COMMIT. Asking the server over a new one what became of it.");
+    session.ui.status(
+        "The connection was lost at COMMIT. Asking the server over a new one whether the changes were made.",
+    );
     let interrupted = session.interrupted.clone();
     let verdict = tokio::select! {
         asked = tokio::time::timeout(PATIENCE, ask(prepared, &written)) => asked.unwrap_or(Verdict::Unknown),
@@ -44,7 +44,7 @@ pub(super) async fn resolve(
     }
 }
 
-/// Asks until somebody answers.
+/// Asks until the server answers.
 async fn ask(prepared: &Prepared, written: &commit::Written) -> Verdict {
     let connected = &prepared.connected;
     loop {

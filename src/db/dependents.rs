@@ -1,4 +1,4 @@
-//! What hangs on applications: counted elsewhere, deleted here, the way Django's ORM cascades.
+//! The rows that refer to applications: counted elsewhere, deleted here, as Django's ORM cascades.
 //!
 //! Django's constraints have no ON DELETE; the ORM deletes grants, tokens and ID tokens of an application, the access
 //! tokens bound to those ID tokens, and sets the two pointers between access and refresh tokens to NULL (dot-reference
@@ -12,7 +12,7 @@ use tokio_postgres::{Error, GenericClient};
 use super::layout::{Layout, Reference, Table, quote};
 use crate::model::{ForeignRows, Key, TableRole};
 
-/// Deletes up to `limit` rows that hang on one application; returns how many went. Fewer than `limit`: all are gone.
+/// Deletes up to `limit` dependent rows of one application; returns how many. Fewer than `limit`: none are left.
 pub async fn drain(
     client: &impl GenericClient,
     layout: &Layout,
@@ -85,7 +85,7 @@ fn clear_refresh(refresh: &Table, doomed: &str) -> String {
     )
 }
 
-/// Counts the rows of foreign tables that refer to the applications or to what hangs on them. PostgreSQL would refuse to
+/// Counts the rows of foreign tables that refer to the applications or to their dependent rows. PostgreSQL would refuse to
 /// delete what some of them refer to; others it deletes or changes by itself.
 pub async fn foreign_rows(
     client: &impl GenericClient,

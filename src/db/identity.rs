@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row};
 use super::error::{DbError, Meaning};
 use crate::model::Identity;
 
-/// `system_identifier` is made by `initdb`, and every role may read it unless somebody has revoked that.
+/// `system_identifier` is made by `initdb`, and every role may read it unless that was revoked.
 const SYSTEM: &str = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
 
 /// Made by `migrate --ledger`.

@@ -196,7 +196,7 @@ pub async fn blocked(
             holders.push(holder);
         }
     }
-    // Who queues is in the way only as long as nobody holds the lock.
+    // A queued session is in the way only if no session holds the lock.
     if holders.iter().any(|holder| holder.behind.is_empty()) {
         holders.retain(|holder| holder.behind.is_empty());
     }

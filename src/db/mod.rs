@@ -2,7 +2,7 @@
 //!
 //! Statements have no names: `query_typed`, `query_typed_one`, `query_typed_opt` and `execute_typed` send a text with the
 //! types of its parameters in one round trip. A prepared statement belongs to a session of the server, which a pooler may
-//! give to somebody else between two transactions; so do settings and session locks, of which there are none either
+//! give to another client between two transactions; so do settings and session locks, of which there are none either
 //! (`SET LOCAL`, `pg_advisory_xact_lock`). Columns of the result are of PostgreSQL's own types, by a cast where they could
 //! be others: the driver asks for the rest with a statement that has a name. docs/connection.md says what works behind
 //! which pooler; `clippy.toml` forbids the driver's functions that prepare.

@@ -275,7 +275,7 @@ impl Patience {
             .start()
             .await
             .map_err(DbError::during(ATTEMPTED))?;
-        // Table names are qualified by now. Functions and operators that somebody put into a schema of the search path
+        // Table names are qualified by now. Functions and operators that were put into a schema of the search path
         // must not be taken for PostgreSQL's own.
         let (setting, lock) = (lock_timeout(self.limit), tables.lock(reading));
         let begin = format!("{UNIFORM}; SET LOCAL search_path = pg_catalog, pg_temp; {setting}{lock}");

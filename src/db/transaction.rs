@@ -1,4 +1,4 @@
-//! The number of a transaction, and what became of it.
+//! The number of a transaction, and whether it was committed.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
@@ -14,7 +14,7 @@ pub enum Verdict {
     Aborted,
     /// The server is still busy with it.
     Running,
-    /// Nobody knows any more.
+    /// The server does not know any more.
     Unknown,
 }
 
@@ -38,7 +38,7 @@ pub async fn fate(client: &impl GenericClient, xid: i64) -> Result<Verdict, DbEr
             None => Verdict::Unknown,
         }),
         Err(source) => {
-            let error = DbError::new("asking what became of a transaction", source);
+            let error = DbError::new("asking whether a transaction was committed", source);
             if error.is_connection_lost() { Err(error) } else { Ok(Verdict::Unknown) }
         }
     }

@@ -80,7 +80,7 @@ fn exact(sqlstate: &str, error: &DbError) -> Option<&'static str> {
             "the role's statements end after a time; longer: `ALTER ROLE CURRENT_USER SET statement_timeout = '10min'` in psql"
         }
         "57P03" => "wait until the server has started, then run it again",
-        "57P04" => "somebody dropped the database: `psql -l` lists those that there are",
+        "57P04" => "the database was dropped: `psql -l` lists those that there are",
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use super::{Check, Finding, Terms};
 use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 use crate::model::words::{bytes, grouped, listed, plural, span};
 
-/// A transaction that works for so many times what is too long is a problem, not a report that takes its time.
+/// Multiples of the limit: beyond this a working transaction is a problem, below it may be a slow report.
 const FAR_TOO_LONG: u32 = 12;
 
 /// Rows of so many transactions ago are held back for somebody: more than a busy hour.
@@ -37,7 +37,7 @@ pub(super) fn transactions(
         findings.push(Finding::ok(
             Check::Transactions,
             format!(
-                "None in this database is older than {}, none keeps others from these tables, and nobody waits for them.",
+                "None in this database is older than {}, none blocks these tables, and no session waits for them.",
                 span(limit)
             ),
         ));
@@ -146,13 +146,13 @@ fn slot(slot: &Slot) -> Option<Finding> {
         (false, Some(age)) => Some(
             Finding::problem(
                 Check::Replication,
-                format!("Nobody uses slot {name}, and it keeps the dead rows of {}.", plural(*age, "transaction")),
+                format!("Slot {name} is not in use, and it keeps the dead rows of {}.", plural(*age, "transaction")),
             )
             .meaning(format!("VACUUM removes none of them; {} of WAL stay as well. Drop it if its replica is gone.", bytes(wal)))
             .sql(drop),
         ),
         (false, None) if wal > MUCH_WAL => Some(
-            Finding::note(Check::Replication, format!("Nobody uses slot {name}, and it keeps {} of WAL.", bytes(wal)))
+            Finding::note(Check::Replication, format!("Slot {name} is not in use, and it keeps {} of WAL.", bytes(wal)))
                 .meaning("A large cleanup writes much WAL. Drop the slot if its replica is gone, before the disk is full.")
                 .sql(drop),
         ),

@@ -176,9 +176,9 @@ fn slots_and_standbys_that_hold_something_back() {
     assert_eq!(
         told(&activity::replication(&slots, Ok(&standbys))),
         [
-            "Problem: Nobody uses slot gone, and it keeps the dead rows of 12 transactions. \
+            "Problem: Slot gone is not in use, and it keeps the dead rows of 12 transactions. \
              SELECT pg_drop_replication_slot('gone');",
-            "Note: Nobody uses slot it's, and it keeps 2.0 GB of WAL. SELECT pg_drop_replication_slot('it''s');",
+            "Note: Slot it's is not in use, and it keeps 2.0 GB of WAL. SELECT pg_drop_replication_slot('it''s');",
             "Note: The replica of slot slow keeps the dead rows of 20,000,000 transactions.",
             "Note: Standby replica keeps the dead rows of 10,000,001 transactions.",
         ]
@@ -207,7 +207,7 @@ fn forgotten_prepared_transactions() {
     assert_eq!(
         told(299),
         [
-            "Ok: None in this database is older than 5 minutes, none keeps others from these tables, and nobody waits for them."
+            "Ok: None in this database is older than 5 minutes, none blocks these tables, and no session waits for them."
         ]
     );
     assert_eq!(

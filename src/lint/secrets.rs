@@ -79,7 +79,7 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
                     Field::ClientSecret,
                     "a public client cannot keep a secret: whoever has the program has it",
                 )
-                .hint("leave `client_secret` out: DOT's column then holds a secret that nobody knows"),
+                .hint("leave `client_secret` out: DOT's column then holds a random secret that is not shown"),
             );
         }
         _ => {}

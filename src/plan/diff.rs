@@ -365,7 +365,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Why nobody is found. `nameless`: the table of the users, where it has no names.
+/// Why no user is found. `nameless`: the table of the users, where it has no names.
 fn no_such_user(user: &UserRef, nameless: Option<&String>) -> FindingCause {
     match (user, nameless) {
         (_, None) => FindingCause::NoSuchUser(user.clone()),

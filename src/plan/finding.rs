@@ -39,7 +39,7 @@ pub enum FindingCause {
     /// There is no such user.
     #[error("user {0} does not exist")]
     NoSuchUser(UserRef),
-    /// Users have no names here, so nobody can be found by one.
+    /// Users have no names here, so none can be found by name.
     #[error("{table} has no column `username`, so no user can be found by name")]
     NoUsernames {
         /// The table of the users.

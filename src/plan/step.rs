@@ -34,7 +34,7 @@ impl SecretWrite {
         }
     }
 
-    /// Whether somebody is to receive it.
+    /// Whether it is to be delivered.
     #[must_use]
     pub const fn is_delivered(self) -> bool {
         self.is_made() && !matches!(self, Self::Unneeded)

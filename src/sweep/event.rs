@@ -45,7 +45,7 @@ pub enum Event<'a> {
     Lagging {
         /// The one that is furthest behind.
         replica: &'a str,
-        /// By how much; `None`: by what was written before the run began, at least, and nobody knows when that was.
+        /// By how much; `None`: not known, but at least by what was written before the run began.
         lag: Option<Duration>,
         /// By how much it may be.
         most: Duration,
@@ -143,7 +143,7 @@ pub enum Stop {
         /// How long the lock was waited for.
         limit: Duration,
     },
-    /// So many batches in a row got nowhere.
+    /// This number of batches in a row made no progress.
     NoProgress {
         /// How many.
         batches: u32,

@@ -195,7 +195,7 @@ impl Ui {
         }
     }
 
-    /// Whether the error means that nobody reads stdout any more: a closed pipe, or a terminal that has hung up.
+    /// Whether the error means that stdout has no reader any more: a closed pipe, or a terminal that has hung up.
     fn has_gone(&self, error: &io::Error) -> bool {
         error.kind() == io::ErrorKind::BrokenPipe
             || (self.on_terminal && error.raw_os_error() == Some(nix::errno::Errno::EIO as i32))

@@ -1,4 +1,4 @@
-//! What is said while a lock of somebody else's is waited for.
+//! What is said while waiting for a lock of another session.
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Reads a secret from stdin, which is no terminal: nobody should see it typed.
+    /// Reads a secret from stdin. A terminal is refused, because it would show the secret while it is typed.
     ///
     /// # Errors
     /// As [`Session::read_secret`].

@@ -55,7 +55,7 @@ impl Canceller {
         }
     }
 
-    /// The same, where nobody waits for the answer.
+    /// The same, without waiting for the answer.
     pub async fn cancel_or_warn(self) {
         if let Err(error) = self.cancel().await {
             tracing::warn!(%error, "the running statement cannot be cancelled");

@@ -1,4 +1,4 @@
-//! refinery, inside a transaction that somebody else begins and ends, and without named statements. Its own driver
+//! refinery, inside a transaction that the caller begins and ends, and without named statements. Its own driver
 //! begins several and prepares what it asks.
 
 use refinery::Migration;

@@ -56,7 +56,7 @@ impl Lack {
         }
     }
 
-    /// What to type, as somebody who may grant it.
+    /// What to type, as a role that may grant it.
     #[must_use]
     pub fn grant(&self, role: &str) -> String {
         match self {

@@ -1,7 +1,7 @@
 //! Text that stays text in a comment: neither markup nor a mention, a reference or a link. Pure.
 //!
 //! Character references keep text from being markup. What a forge looks for in the finished page, it finds in spite of
-//! them; a word joiner, which nobody sees, parts that.
+//! them; a word joiner, which is invisible, parts that.
 
 use std::fmt::Write as _;
 
