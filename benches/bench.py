@@ -22,6 +22,7 @@ SET = ("--fk-checks", "set", "--allow", "fk-checks=set")
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/run")
     parser.add_argument("--oauthctl", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--older", metavar="PROGRAM", help="an older build of oauthctl, measured beside this one")
     parser.add_argument("--shared-buffers", default="2GB")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, sessions in [("cleanup", 100_000), ("nightly", 1_000_000), ("traffic", 100_000)]:
@@ -67,18 +68,27 @@ def make_template(cluster, sessions, dead):
     return name
 
 
-def field(cluster, program):
+WAYS = {
+    "oauthctl": (),
+    "oauthctl --batch-size 500": ("--batch-size", "500"),
+    "oauthctl --workers 2": ("--workers", "2"),
+    "oauthctl, set": SET,
+    "oauthctl, set, --workers 2": (*SET, "--workers", "2"),
+    "oauthctl, rewrite": ("--strategy", "rewrite", "--allow", "rewrite"),
+}
+
+
+def field(cluster, program, older):
     """The contenders by name, the peer first."""
-    ours = lambda *flags: contenders.oauthctl(program, *flags)  # noqa: E731
-    return {
+    contestants = {
         "manage.py cleartokens": contenders.dot(),
         "best SQL, one transaction": contenders.best_sql(cluster),
-        "oauthctl": ours(),
-        "oauthctl --workers 2": ours("--workers", "2"),
-        "oauthctl, set": ours(*SET),
-        "oauthctl, set, --workers 2": ours(*SET, "--workers", "2"),
-        "oauthctl, rewrite": ours("--strategy", "rewrite", "--allow", "rewrite"),
     }
+    for name, flags in WAYS.items():
+        if older:
+            contestants[f"older {name}"] = contenders.oauthctl(older, *flags)
+        contestants[name] = contenders.oauthctl(program, *flags)
+    return contestants
 
 
 def chosen(field, only):
@@ -128,7 +138,7 @@ def main():
         for sessions in given.sessions:
             dead = 0.02 if given.benchmark == "nightly" else 1
             template = make_template(cluster, sessions, dead)
-            runners = chosen(field(cluster, given.oauthctl), given.only)
+            runners = chosen(field(cluster, given.oauthctl, given.older), given.only)
             print(f"\n{given.benchmark}, {sessions:,} sessions\n")
             if given.benchmark == "traffic":
                 traffic.report(cluster, template, given, say)

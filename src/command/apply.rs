@@ -7,6 +7,7 @@ use clap::Args;
 use super::Format;
 use super::delivering::{UNDELIVERABLE, check_delivery, check_secrets_out};
 use super::history::History;
+use super::intent::Intent;
 use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
@@ -47,7 +48,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         Some(saved) => saved::scope(saved, &args.scope.allow)?,
         None => args.scope.clone(),
     };
-    let prepared = reconcile::prepare(session, &scope, "apply", saved.as_ref()).await?;
+    let prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
     if let Some(saved) = &saved {
         saved.check_steps(&prepared.plan)?;
     }

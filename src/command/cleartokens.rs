@@ -105,7 +105,7 @@ pub struct CleartokensArgs {
 
 fn parse_category(text: &str) -> Result<Category, String> {
     Category::parse(text).ok_or_else(|| {
-        let known: Vec<&str> = Category::ALL.into_iter().map(Category::key).collect();
+        let known: Vec<&str> = Category::ALL.iter().copied().map(Category::key).collect();
         format!("no such category; there are {}", known.join(", "))
     })
 }

@@ -57,14 +57,9 @@ enum Wanted {
     Cleartokens,
 }
 
-impl Wanted {
-    const ALL: [Self; 5] =
-        [Self::Plan, Self::Apply, Self::Createapplication, Self::RotateSecret, Self::Cleartokens];
-}
-
 impl DoctorArgs {
     fn terms(&self) -> Terms {
-        let wanted = if self.purposes.is_empty() { &Wanted::ALL[..] } else { &self.purposes };
+        let wanted = if self.purposes.is_empty() { Wanted::value_variants() } else { &self.purposes };
         let purposes = wanted.iter().map(|wanted| match wanted {
             Wanted::Plan => Purpose::Plan,
             Wanted::Apply => Purpose::Apply,
@@ -265,7 +260,7 @@ async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) ->
     let policy = config.cleanup.clone().unwrap_or_default();
     let policy = CleanupPolicy { declared: config.spared(), ..policy };
     let available: BTreeSet<TableRole> =
-        TableRole::ALL.into_iter().filter(|role| layout.table(*role).is_some()).collect();
+        TableRole::ALL.iter().copied().filter(|role| layout.table(*role).is_some()).collect();
     let now = applications::instant(&**snapshot).await?;
     Ok(retention::sweeps(&policy, now, &available))
 }
@@ -276,7 +271,7 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();
     let cleans = no_file || config.cleanup.is_some();
     let users = !mentioned(&config.desired).users.is_empty();
-    let tokens = TableRole::ALL.into_iter().filter(|role| *role != TableRole::Application).collect();
+    let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
     let status = Task { applications: true, tokens, users, ..Task::default() };
     let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
     let table = layout.application();
@@ -339,7 +334,8 @@ fn in_the_way_of(obstacle: tokens::Obstacle) -> InTheWay {
 
 fn shapes(layout: &Layout) -> BTreeMap<TableRole, Shape> {
     TableRole::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter_map(|role| {
             let table = layout.table(role)?;
             let shape = Shape {

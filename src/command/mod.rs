@@ -17,6 +17,7 @@ pub mod hash_secret;
 pub mod history;
 pub mod import;
 pub mod init;
+pub mod intent;
 pub mod interrupted;
 mod inventory;
 pub mod list;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
+use super::intent::Intent;
 use super::outputs::{self, Output};
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
@@ -40,7 +41,7 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
         [Output::given("--out", args.out.as_ref()), Output::given("--json-out", args.json_out.as_ref())];
     let outputs: Vec<Output<'_>> = outputs.into_iter().flatten().collect();
     outputs::check(session, &outputs, None)?;
-    let prepared = reconcile::prepare(session, &args.scope, "plan", None).await?;
+    let prepared = reconcile::prepare(session, &args.scope, Intent::Show, None).await?;
     outputs::check_referred(&prepared.config, &outputs)?;
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;

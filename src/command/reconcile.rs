@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::cleartokens::connections;
 use super::flawed;
+use super::intent::Intent;
 use super::names;
 use super::rights;
 pub use super::scope::{ScopeArgs, parse_instant};
@@ -59,13 +60,13 @@ impl Prepared {
 pub async fn prepare(
     session: &mut Session,
     scope: &ScopeArgs,
-    verb: &str,
+    intent: Intent,
     saved: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let config = match session.load() {
         Ok(config) => config,
         Err(error) => {
-            flawed::tell(session, verb).await;
+            flawed::tell(session, intent.verb()).await;
             return Err(error);
         }
     };
@@ -75,7 +76,7 @@ pub async fn prepare(
     names::check(&config, scope)?;
     let interrupted = session.interrupted.clone();
     tokio::select! {
-        prepared = read_and_plan(session, config, scope, verb, saved) => prepared,
+        prepared = read_and_plan(session, config, scope, intent, saved) => prepared,
         exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
     }
 }
@@ -84,24 +85,24 @@ async fn read_and_plan(
     session: &mut Session,
     config: Config,
     scope: &ScopeArgs,
-    verb: &str,
+    intent: Intent,
     saved: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(policy).max(3));
-    let connected = session.connect(&config.database, verb, connections).await?;
+    let connected = session.connect(&config.database, intent.verb(), connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
     if let Some(saved) = saved {
         super::saved::check_database(session, saved, &connected).await?;
     }
-    rights::require_reading(&connected, &config, scope, verb).await?;
+    rights::require_reading(&connected, &config, scope, intent).await?;
     // An application that is hidden looks as if it had to be created, and the file may not say enough for that.
-    rights::check_hidden(session, &connected, verb)?;
+    rights::check_hidden(session, &connected, intent)?;
     let impossible = if saved.is_some() { Impossible::IsStale } else { Impossible::IsShown };
-    let planned = plan_against(session, &connected, &config, (scope, verb), impossible).await?;
+    let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
     let Planned { plan, foreign, unread } = planned;
-    if let Some(lacks) = unread.filter(|_| verb == "plan") {
+    if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if saved.is_none() {
@@ -126,13 +127,13 @@ async fn read_and_plan(
     }
     let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
     let (lacks, violations) =
-        rights::check_role(session, &connected, &config, (&plan, &sweeps), verb).await?;
+        rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
     if !violations.is_empty() {
         refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
     }
     // Where rows of other tables may not be read, it is not known whether they are in the way.
     if let Some(policy) = config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
-        let violations = check_obstacles(session, &connected, policy, &sweeps, verb).await?;
+        let violations = check_obstacles(session, &connected, policy, &sweeps, intent).await?;
         if !violations.is_empty() {
             refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
         }
@@ -170,7 +171,7 @@ async fn check_obstacles(
     connected: &Connected,
     policy: &CleanupPolicy,
     sweeps: &[Sweep],
-    verb: &str,
+    intent: Intent,
 ) -> Result<Vec<Violation>, Error> {
     if sweeps.is_empty() {
         return Ok(Vec::new());
@@ -180,7 +181,7 @@ async fn check_obstacles(
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
     let mut violations = Vec::new();
     for refusal in refusals {
-        if verb == "plan" && refusal.concerns_role() {
+        if intent == Intent::Show && refusal.concerns_role() {
             session.ui.warning(format_args!(
                 "as this role, apply would be refused: {}.",
                 visible(&refusal.to_string())
@@ -200,14 +201,14 @@ async fn check_obstacles(
 /// The tables that this DOT has.
 #[must_use]
 pub fn available(connected: &Connected) -> BTreeSet<TableRole> {
-    TableRole::ALL.into_iter().filter(|role| connected.layout.table(*role).is_some()).collect()
+    TableRole::ALL.iter().copied().filter(|role| connected.layout.table(*role).is_some()).collect()
 }
 
 /// Plans again on the same connection: after a commit there must be nothing left.
 pub async fn replan(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<Plan, Error> {
     let (connected, config) = (&prepared.connected, &prepared.config);
     let Planned { plan, .. } =
-        plan_against(session, connected, config, (scope, "apply"), Impossible::IsShown).await?;
+        plan_against(session, connected, config, (scope, Intent::Execute), Impossible::IsShown).await?;
     Ok(plan)
 }
 
@@ -231,14 +232,14 @@ async fn plan_against(
     session: &mut Session,
     connected: &Connected,
     config: &Config,
-    (scope, verb): (&ScopeArgs, &str),
+    (scope, intent): (&ScopeArgs, Intent),
     impossible: Impossible,
 ) -> Result<Planned, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
-    let known = rights::ownership(session, &*snapshot, layout, config, verb).await?;
+    let known = rights::ownership(session, &*snapshot, layout, config, intent).await?;
     let (ownership, unread) = known.map_or_else(|lacks| (None, Some(lacks)), |known| (known, None));
     actual.ownership = ownership;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
@@ -255,7 +256,7 @@ async fn plan_against(
     if at_risk.is_empty() {
         return Ok(Planned { plan, foreign: BTreeMap::new(), unread });
     }
-    rights::require_tokens(&**client, layout, verb).await?;
+    rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let (counted_at, counts) = applications::dependents(&*snapshot, layout, &at_risk).await?;
     drop(at_risk);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::GenericClient;
 
+use super::intent::Intent;
 use super::reconcile::{ScopeArgs, mentioned};
 use super::session::{Connected, Session};
 use crate::config::Config;
@@ -94,8 +95,8 @@ pub fn refuse_hidden(connected: &Connected) -> Result<(), Error> {
 }
 
 /// The same for a plan, which only warns.
-pub fn check_hidden(session: &mut Session, connected: &Connected, verb: &str) -> Result<(), Error> {
-    if verb != "plan" {
+pub fn check_hidden(session: &mut Session, connected: &Connected, intent: Intent) -> Result<(), Error> {
+    if intent == Intent::Execute {
         return refuse_hidden(connected);
     }
     if let Some(reason) = hidden([connected.layout.application()]) {
@@ -114,7 +115,7 @@ pub async fn require_reading(
     connected: &Connected,
     config: &Config,
     scope: &ScopeArgs,
-    verb: &str,
+    intent: Intent,
 ) -> Result<(), Error> {
     let task = Task {
         applications: true,
@@ -122,7 +123,7 @@ pub async fn require_reading(
         users: !mentioned(&config.desired).users.is_empty(),
         ..Task::default()
     };
-    require(connected, &task, exit_of_reading(verb)).await
+    require(connected, &task, exit_of_reading(intent)).await
 }
 
 /// The tables that a count of what cleanup would delete looks at.
@@ -134,16 +135,20 @@ fn read_by(policy: Option<&CleanupPolicy>) -> Vec<TableRole> {
 }
 
 /// Whether the role may count the tokens of applications that are changed under their clients.
-pub async fn require_tokens(client: &impl GenericClient, layout: &Layout, verb: &str) -> Result<(), Error> {
+pub async fn require_tokens(
+    client: &impl GenericClient,
+    layout: &Layout,
+    intent: Intent,
+) -> Result<(), Error> {
     let task = Task { tokens: DEPENDENTS.to_vec(), ..Task::default() };
     let lacks = rights::lacking(client, layout, None, &task).await.map_err(DbError::during(LOOKING))?;
-    if lacks.is_empty() { Ok(()) } else { Err(refusal(exit_of_reading(verb), &lacks)) }
+    if lacks.is_empty() { Ok(()) } else { Err(refusal(exit_of_reading(intent), &lacks)) }
 }
 
 /// A plan that cannot be made has failed; a verb that would write refuses.
 #[must_use]
-pub fn exit_of_reading(verb: &str) -> Exit {
-    if verb == "plan" { Exit::Failed } else { Exit::Refused }
+pub fn exit_of_reading(intent: Intent) -> Exit {
+    if intent == Intent::Show { Exit::Failed } else { Exit::Refused }
 }
 
 /// What the role lacks for the plan and the cleanup after it is refused before anything is written. A plan only warns:
@@ -153,7 +158,7 @@ pub async fn check_role(
     connected: &Connected,
     config: &Config,
     (plan, sweeps): (&Plan, &[Sweep]),
-    verb: &str,
+    intent: Intent,
 ) -> Result<(Lacks, Vec<Violation>), Error> {
     let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.strategy == Strategy::Rewrite);
     let task = of_plan(&connected.layout, plan, sweeps, rewrites);
@@ -161,7 +166,7 @@ pub async fn check_role(
     // The token tables of a cleanup are looked at by the cleanup itself.
     let dependents = DEPENDENTS.into_iter().filter(|_| task.deletes);
     let hidden = hidden(dependents.filter_map(|role| connected.layout.table(role)));
-    if verb == "plan" {
+    if intent == Intent::Show {
         if let Some(reason) = hidden {
             warn_hidden(session, &reason);
         }
@@ -186,7 +191,7 @@ pub async fn ownership(
     client: &impl GenericClient,
     layout: &Layout,
     config: &Config,
-    verb: &str,
+    intent: Intent,
 ) -> Result<Result<Option<Ownership>, Lacks>, Error> {
     let looking = || DbError::during("looking for the ledger");
     let needed = config.policy.prune == Prune::Owned;
@@ -197,7 +202,7 @@ pub async fn ownership(
         }
         return Ok(Ok(None));
     };
-    let wanted = if verb == "plan" { Use::Ownership } else { Use::Manage };
+    let wanted = if intent == Intent::Show { Use::Ownership } else { Use::Manage };
     let lacks = found.lacks(client, None, wanted).await.map_err(looking())?;
     if lacks.is_empty() {
         let ownership = ledger::ownership(client, layout, &session.owner(&config.policy)).await;

@@ -15,6 +15,7 @@ use super::document::{
     Renamed, Secret, Tables, Username,
 };
 use super::problem::Problem;
+use crate::model::visible::is_hidden;
 
 /// The tables of the file as a message names them, and their keys.
 fn tables() -> [(&'static str, &'static [&'static str]); 10] {
@@ -143,9 +144,7 @@ pub(super) fn harmless(text: &str) -> String {
         }
         match c {
             // Direction marks could make the rest of the line read as something else.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(c.escape_unicode());
-            }
+            _ if is_hidden(c) && !c.is_control() => shown.extend(c.escape_unicode()),
             '\'' => shown.push(c),
             _ => shown.extend(c.escape_debug()),
         }
@@ -236,7 +235,7 @@ mod tests {
     fn text_in_messages_is_harmless() {
         assert_eq!(quoted("web-1"), "`web-1`");
         assert_eq!(quoted("a b\u{1b}[31m\n"), "`a b\\u{1b}[31m\\n`");
-        assert_eq!(quoted("a\u{202e}b"), "`a\\u{202e}b`");
+        assert_eq!(quoted("a\u{202e}b\u{ad}"), "`a\\u{202e}b\\u{ad}`");
         assert_eq!(bare("a.b"), "\"a.b\"");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }

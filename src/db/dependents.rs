@@ -94,7 +94,7 @@ pub async fn foreign_rows(
 ) -> Result<BTreeMap<Key, Vec<ForeignRows>>, Error> {
     let keys: Vec<&str> = applications.iter().map(|key| key.as_str()).collect();
     let mut found: BTreeMap<Key, Vec<ForeignRows>> = BTreeMap::new();
-    for role in TableRole::ALL {
+    for role in TableRole::ALL.iter().copied() {
         let Some(table) = layout.table(role) else { continue };
         let application = if role == TableRole::Application { table.key.as_str() } else { "application_id" };
         if !table.has(application) {

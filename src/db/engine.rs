@@ -48,7 +48,7 @@ pub async fn recognise(client: &impl GenericClient, layout: Option<&Layout>) -> 
 
 async fn distributed(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Vec<String>, Error> {
     let Some(layout) = layout else { return Ok(Vec::new()) };
-    let tables: Vec<_> = TableRole::ALL.into_iter().filter_map(|role| layout.table(role)).collect();
+    let tables: Vec<_> = TableRole::ALL.iter().copied().filter_map(|role| layout.table(role)).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let sql = "SELECT logicalrelid::oid FROM pg_dist_partition WHERE logicalrelid::oid = ANY($1)";
     let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await?;

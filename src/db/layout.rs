@@ -222,7 +222,7 @@ impl Layout {
         let oids = catalogue::find_tables(client, names).await?;
         let mut found: Vec<(TableRole, Oid)> = Vec::new();
         let mut missing = Vec::new();
-        for role in TableRole::ALL {
+        for role in TableRole::ALL.iter().copied() {
             match oids.get(&role) {
                 Some(oid) => found.push((role, *oid)),
                 None if role.is_required() || names.swapped.contains_key(&role) => {

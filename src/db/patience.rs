@@ -341,7 +341,7 @@ impl Layout {
     /// Every table that is read or written: DOT's, the users', and those that refer to DOT's.
     #[must_use]
     pub fn oids(&self) -> Vec<Oid> {
-        let tables = TableRole::ALL.into_iter().filter_map(|role| self.table(role));
+        let tables = TableRole::ALL.iter().copied().filter_map(|role| self.table(role));
         let tables = tables.chain(&self.users).map(|table| table.oid);
         let mut oids: Vec<Oid> =
             tables.chain(self.references.iter().map(|reference| reference.from)).collect();

@@ -170,7 +170,7 @@ impl Needs<'_> {
         if *deletes {
             self.need(TableRole::Application, Delete, Columns::Whole);
             self.drain();
-            for role in TableRole::ALL {
+            for role in TableRole::ALL.iter().copied() {
                 self.read_foreign(role);
             }
         }

@@ -1,9 +1,10 @@
 //! Which algorithm a text names: Django's `identify_hasher`, and the secrets that it mistakes for hashes.
 
 use std::fmt;
+use strum::VariantArray;
 
 /// A password hasher that some Django release ships.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Algorithm {
     /// PBKDF2-HMAC-SHA256, the default since Django 1.4.
     Pbkdf2Sha256,
@@ -57,19 +58,7 @@ impl Availability {
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Pbkdf2Sha256,
-        Self::Pbkdf2Sha1,
-        Self::Argon2,
-        Self::BcryptSha256,
-        Self::Bcrypt,
-        Self::Scrypt,
-        Self::Md5,
-        Self::Sha1,
-        Self::UnsaltedMd5,
-        Self::UnsaltedSha1,
-        Self::Crypt,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Django's name.
     #[must_use]
@@ -92,7 +81,7 @@ impl Algorithm {
     /// The inverse of [`Algorithm::name`].
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
     /// Which servers can verify it.
@@ -153,7 +142,7 @@ pub struct LooksHashed {
 /// [`LooksHashed`], whose message shows nothing of the secret.
 pub fn looks_hashed(secret: &str) -> Result<(), LooksHashed> {
     let prefix = before_dollar(secret);
-    let names = Algorithm::ALL.into_iter().map(Algorithm::name).chain(["default"]);
+    let names = Algorithm::ALL.iter().copied().map(Algorithm::name).chain(["default"]);
     names.into_iter().find(|name| *name == prefix).map_or(Ok(()), |prefix| Err(LooksHashed { prefix }))
 }
 
@@ -204,7 +193,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_back_to_its_algorithm() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::ALL.iter().copied() {
             assert_eq!(Algorithm::named(algorithm.name()), Some(algorithm));
         }
     }

@@ -41,7 +41,10 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
         findings.push(finding);
     }
     if !enough.is_empty() {
-        findings.insert(0, Finding::ok(Check::Privileges, format!("{role} may run {}.", listed(&enough))));
+        findings.insert(
+            0,
+            Finding::ok(Check::Privileges, format!("{role} has the privileges for {}.", listed(&enough))),
+        );
     }
     let Lacks { all: users, .. } = &privileges.users;
     for lack in users.iter().filter(|lack| !granted.contains(&lack.grant(role))) {

@@ -128,7 +128,7 @@ impl Status {
     #[must_use]
     pub fn ages(&self) -> Ages {
         let mut all = Ages::default();
-        for band in AgeBand::ALL {
+        for band in AgeBand::ALL.iter().copied() {
             all.add(band, self.tables.iter().map(|table| table.rows.ages.get(band)).sum());
         }
         all
@@ -148,7 +148,8 @@ impl Growth {
 /// The rows of a table that go, whatever the category.
 fn reclaimable_of(tally: &Tally, role: TableRole) -> u64 {
     Category::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|category| category.role() == role)
         .map(|category| tally.get(category))
         .sum()

@@ -110,7 +110,7 @@ fn what_is_missing_is_asked_for_once() {
     let reader = privileges(&[on_codes(&[Privilege::Delete]), Lack::Sequence("seq".to_owned())]);
     assert_eq!(
         told(&privileges::check(&reader, &terms(&[Purpose::Plan]))),
-        ["Ok: app may run plan and status.", "Ok: The ledger is there."]
+        ["Ok: app has the privileges for plan and status.", "Ok: The ledger is there."]
     );
     assert_eq!(
         told(&privileges::check(&reader, &terms(&[Purpose::Apply, Purpose::Createapplication]))),

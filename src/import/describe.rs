@@ -21,7 +21,8 @@ pub fn describe(
     wish: Wish,
 ) -> Result<Vec<Line>, String> {
     let client_id = &row.stored.client_id;
-    let mut lines: Vec<Line> = Field::ALL.into_iter().filter_map(|field| line(row, field, wish)).collect();
+    let mut lines: Vec<Line> =
+        Field::ALL.iter().copied().filter_map(|field| line(row, field, wish)).collect();
     lines.extend(custom.iter().filter_map(|(name, column)| self::column(row, name, column, wish)));
     // Fields that are left out take other rules with them, never bring new ones: this ends.
     loop {

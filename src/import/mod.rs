@@ -186,7 +186,7 @@ impl Importer<'_> {
         };
         let before = self.import.changes.set.len();
         let columns = self.custom.keys().cloned().map(Attribute::Column);
-        for attribute in Field::ALL.into_iter().map(Attribute::from).chain(columns) {
+        for attribute in Field::ALL.iter().copied().map(Attribute::from).chain(columns) {
             let is_wanted = differing.contains(&attribute) || self.is_to_be_added(client_id, &attribute);
             if is_wanted {
                 self.assign(client_id, &attribute, &lines);

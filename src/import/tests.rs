@@ -63,7 +63,10 @@ fn full_means_every_column_of_the_schema() {
         })
         .collect();
     let absent = [Field::AllowedOrigins, Field::ClientSecret, Field::User];
-    assert_eq!(fields, Field::ALL.into_iter().filter(|field| !absent.contains(field)).collect::<Vec<_>>());
+    assert_eq!(
+        fields,
+        Field::ALL.iter().copied().filter(|field| !absent.contains(field)).collect::<Vec<_>>()
+    );
 }
 
 #[test]

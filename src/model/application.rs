@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use strum::VariantArray;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,9 @@ impl fmt::Display for ClientId {
 }
 
 /// One column of DOT's application table that a file can manage, in the order in which plans list them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Display name; not unique.
@@ -67,19 +70,7 @@ pub enum Field {
 
 impl Field {
     /// All fields, in plan order.
-    pub const ALL: [Self; 11] = [
-        Self::Name,
-        Self::ClientType,
-        Self::AuthorizationGrantType,
-        Self::RedirectUris,
-        Self::PostLogoutRedirectUris,
-        Self::AllowedOrigins,
-        Self::Algorithm,
-        Self::SkipAuthorization,
-        Self::HashClientSecret,
-        Self::ClientSecret,
-        Self::User,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The key in `oauth.toml`: DOT's own name of the model field.
     #[must_use]
@@ -102,10 +93,7 @@ impl Field {
     /// The column in the database. Swapping the model renames tables, never these columns (dot-reference: swapped models).
     #[must_use]
     pub const fn column(self) -> &'static str {
-        match self {
-            Self::User => "user_id",
-            other => other.key(),
-        }
+        if matches!(self, Self::User) { "user_id" } else { self.key() }
     }
 
     /// The DOT release that introduced the column, for the message that says a database lacks it.
@@ -115,7 +103,13 @@ impl Field {
             Self::Algorithm => "1.5",
             Self::PostLogoutRedirectUris => "2.3",
             Self::HashClientSecret | Self::AllowedOrigins => "2.4",
-            _ => "1.0",
+            Self::Name
+            | Self::ClientType
+            | Self::AuthorizationGrantType
+            | Self::RedirectUris
+            | Self::SkipAuthorization
+            | Self::ClientSecret
+            | Self::User => "1.0",
         }
     }
 }

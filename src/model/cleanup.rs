@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use strum::VariantArray;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,9 @@ use super::application::ClientId;
 use super::tables::TableRole;
 
 /// A kind of rows that cleanup deletes, in the order in which DOT does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// Refresh tokens revoked at or before the cutoff.
@@ -43,18 +46,7 @@ pub enum Category {
 
 impl Category {
     /// All, in order.
-    pub const ALL: [Self; 10] = [
-        Self::Revoked,
-        Self::Orphaned,
-        Self::Expired,
-        Self::Access,
-        Self::Id,
-        Self::Grants,
-        Self::Par,
-        Self::Device,
-        Self::Cimd,
-        Self::Dcr,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// What users write in `only` and `--only`.
     #[must_use]
@@ -76,7 +68,7 @@ impl Category {
     /// The inverse of [`Category::key`].
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.key() == key)
+        Self::ALL.iter().copied().find(|category| category.key() == key)
     }
 
     /// The table that loses the rows.

@@ -93,7 +93,7 @@ pub fn column_owner(name: &str) -> ColumnOwner {
     if name == "client_id" {
         return ColumnOwner::Dot(Some("client_id"));
     }
-    match Field::ALL.into_iter().find(|field| field.column() == name || field.key() == name) {
+    match Field::ALL.iter().copied().find(|field| field.column() == name || field.key() == name) {
         Some(field) => ColumnOwner::Dot(Some(field.key())),
         None if OWN.contains(&name) => ColumnOwner::Dot(None),
         None => ColumnOwner::Project,
@@ -233,7 +233,9 @@ impl ColumnKind {
                 (Some(one), Some(other)) => one == other,
                 _ => one == other,
             },
-            _ => one == other,
+            Self::Text | Self::Integer(..) | Self::Float | Self::Flag | Self::Moment(_) | Self::Other => {
+                one == other
+            }
         }
     }
 
@@ -255,10 +257,9 @@ impl ColumnKind {
             Self::Json => from_json(parse(text)?)?,
         };
         // What cannot be written back as it was must not be written at all.
-        let is_faithful = self.accept(&value).is_ok_and(|given| match self {
-            Self::Float | Self::Moment(_) => true,
-            kind => kind.same(&given, text),
-        });
+        let is_faithful = self
+            .accept(&value)
+            .is_ok_and(|given| matches!(self, Self::Float | Self::Moment(_)) || self.same(&given, text));
         is_faithful.then_some(value)
     }
 }
@@ -319,16 +320,13 @@ fn from_json(value: serde_json::Value) -> Option<ColumnValue> {
     Some(match value {
         serde_json::Value::String(text) => ColumnValue::Text(text),
         serde_json::Value::Bool(flag) => ColumnValue::Flag(flag),
-        serde_json::Value::Number(number) => match number.as_i64() {
+        serde_json::Value::Number(ref number) => match number.as_i64() {
             Some(number) => ColumnValue::Integer(number),
             None if number.is_u64() => return None,
             None => ColumnValue::Float(number.as_f64()?),
         },
-        nested => {
-            if !is_toml(&nested) {
-                return None;
-            }
-            ColumnValue::Nested(nested)
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+            is_toml(&value).then_some(ColumnValue::Nested(value))?
         }
     })
 }

@@ -2,6 +2,9 @@
 //!
 //! Plain values without behaviour beyond parsing and naming. Knows no TOML, no SQL and no terminal.
 
+// A variant that is added has to be decided about: what is deleted depends on these enums.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod actual;
 mod application;
 mod cleanup;

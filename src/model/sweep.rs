@@ -204,7 +204,7 @@ impl Tally {
 
     /// Every category with its rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Category, u64)> + '_ {
-        Category::ALL.into_iter().map(|category| (category, self.get(category)))
+        Category::ALL.iter().copied().map(|category| (category, self.get(category)))
     }
 }
 

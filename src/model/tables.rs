@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use strum::VariantArray;
 
 /// A DOT model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum TableRole {
     /// `OAUTH2_PROVIDER_APPLICATION_MODEL`.
     Application,
@@ -24,15 +25,7 @@ pub enum TableRole {
 
 impl TableRole {
     /// All roles.
-    pub const ALL: [Self; 7] = [
-        Self::Application,
-        Self::AccessToken,
-        Self::RefreshToken,
-        Self::IdToken,
-        Self::Grant,
-        Self::DeviceGrant,
-        Self::ParRequest,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The key in `[database.tables]`.
     #[must_use]

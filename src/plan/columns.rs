@@ -107,6 +107,10 @@ fn shown(kind: ColumnKind, text: &str) -> Value {
     match kind {
         ColumnKind::Text | ColumnKind::Other => Value::Text(text.to_owned()),
         ColumnKind::Flag => Value::Flag(text == "true"),
-        _ => Value::Literal(text.to_owned()),
+        ColumnKind::Integer(..)
+        | ColumnKind::Decimal
+        | ColumnKind::Float
+        | ColumnKind::Moment(_)
+        | ColumnKind::Json => Value::Literal(text.to_owned()),
     }
 }

@@ -41,7 +41,11 @@ pub(super) fn check(
         .filter(|violation| !is_known(&known, violation) && !is_required(stored, declared, violation))
         .map(|violation| Finding {
             client_id: client_id.clone(),
-            field: Field::ALL.into_iter().find(|field| field.key() == violation.field).map(Attribute::from),
+            field: Field::ALL
+                .iter()
+                .copied()
+                .find(|field| field.key() == violation.field)
+                .map(Attribute::from),
             cause: FindingCause::Rule(violation),
         })
         .collect()

@@ -62,9 +62,11 @@ pub fn drift(
         Ok(plan) => plan,
         Err(findings) => {
             for finding in findings {
-                match drifts.entry(finding.client_id.clone()).or_insert(Drift::Impossible(Vec::new())) {
-                    Drift::Impossible(known) => known.push(finding),
-                    other => *other = Drift::Impossible(vec![finding]),
+                let drift = drifts.entry(finding.client_id.clone()).or_insert(Drift::Impossible(Vec::new()));
+                if let Drift::Impossible(known) = drift {
+                    known.push(finding);
+                } else {
+                    *drift = Drift::Impossible(vec![finding]);
                 }
             }
             let is_sound = |client_id: &&ClientId| {

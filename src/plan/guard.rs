@@ -149,7 +149,12 @@ impl Violation {
         match self {
             Self::Referenced { .. } => Some("delete or repoint those rows first"),
             Self::Cleanup { remedy, .. } | Self::Role { remedy, .. } => Some(remedy),
-            _ => None,
+            Self::Protected { .. }
+            | Self::ProtectedChange { .. }
+            | Self::TooManyDeletes { .. }
+            | Self::TooManyUpdates { .. }
+            | Self::FkChecksSet
+            | Self::Rewrite => None,
         }
     }
 }

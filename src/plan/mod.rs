@@ -3,6 +3,9 @@
 //! A [`Plan`] is a value: complete, ordered, serialisable and free of secrets. The executor makes no choices.
 //! Pure and synchronous: no clock, no randomness, no file, no database. Knows no flag and prints nothing.
 
+// A variant that is added has to be decided about: what is deleted depends on these enums.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod columns;
 mod conformity;
 pub mod diff;
@@ -102,9 +105,9 @@ impl Plan {
 
     /// The rows to delete.
     pub fn deletions(&self) -> impl Iterator<Item = &RowRef> {
-        self.steps.iter().filter_map(|step| match step {
-            Step::Delete { row, .. } => Some(row),
-            _ => None,
+        self.steps.iter().filter_map(|step| {
+            let Step::Delete { row, .. } = step else { return None };
+            Some(row)
         })
     }
 

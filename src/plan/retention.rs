@@ -67,14 +67,21 @@ pub fn sweeps(policy: &CleanupPolicy, as_of: OffsetDateTime, available: &BTreeSe
 #[must_use]
 pub fn categories(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> BTreeSet<Category> {
     Category::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|category| {
             let asked = if policy.only.is_empty() {
                 match category {
                     Category::Device => policy.device_grants,
                     Category::Cimd => policy.cimd_applications,
                     Category::Dcr => policy.dcr_min_age.is_some(),
-                    _ => true,
+                    Category::Revoked
+                    | Category::Orphaned
+                    | Category::Expired
+                    | Category::Access
+                    | Category::Id
+                    | Category::Grants
+                    | Category::Par => true,
                 }
             } else {
                 policy.only.contains(category)
@@ -154,7 +161,7 @@ mod tests {
     }
 
     fn everything() -> BTreeSet<TableRole> {
-        TableRole::ALL.into_iter().collect()
+        TableRole::ALL.iter().copied().collect()
     }
 
     fn doomed(policy: &CleanupPolicy) -> Vec<Doomed> {

@@ -103,9 +103,9 @@ fn secret_writes(plan: &Plan) -> impl Iterator<Item = (&ClientId, SecretWrite, b
             Step::Update { changes, .. } => changes.iter().map(|change| &change.after).collect(),
             Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
         };
-        values.into_iter().filter_map(|value| match value {
-            Value::Secret { source, hashed } => Some((step.client_id(), *source, *hashed)),
-            _ => None,
+        values.into_iter().filter_map(|value| {
+            let Value::Secret { source, hashed } = value else { return None };
+            Some((step.client_id(), *source, *hashed))
         })
     })
 }

@@ -88,13 +88,23 @@ impl FieldChange {
     fn may_break_clients(&self) -> bool {
         let Self { field, before, after } = self;
         let Attribute::Field(field) = field else { return false };
-        match (field, before, after) {
-            (Field::ClientSecret, _, Value::Secret { source, .. }) => *source != SecretWrite::Restored,
-            (Field::RedirectUris, Value::Uris(before), Value::Uris(after)) => {
-                before.iter().any(|uri| !after.contains(uri))
+        match field {
+            Field::ClientSecret => {
+                matches!(after, Value::Secret { source, .. } if *source != SecretWrite::Restored)
             }
-            (Field::AuthorizationGrantType, _, _) => true,
-            _ => false,
+            Field::RedirectUris => match (before, after) {
+                (Value::Uris(before), Value::Uris(after)) => before.iter().any(|uri| !after.contains(uri)),
+                _ => false,
+            },
+            Field::AuthorizationGrantType => true,
+            Field::Name
+            | Field::ClientType
+            | Field::PostLogoutRedirectUris
+            | Field::AllowedOrigins
+            | Field::Algorithm
+            | Field::SkipAuthorization
+            | Field::HashClientSecret
+            | Field::User => false,
         }
     }
 }

@@ -93,7 +93,7 @@ fn rows(status: &Status) -> [Family; 5] {
     for table in &status.tables {
         all.sample(labels(status, table), table.rows.total());
         live.sample(labels(status, table), table.rows.live);
-        for band in AgeBand::ALL {
+        for band in AgeBand::ALL.iter().copied() {
             let mut labels = labels(status, table);
             labels.push(("older_than", band.begins().to_string()));
             aged.sample(labels, table.rows.ages.at_least(band));

@@ -102,7 +102,8 @@ fn reclaimable(out: &mut String, status: &Status, width: usize) {
     let now = format!("Reclaimable now: {} ({share}% of {}), by {by}", plural(total, "row"), grouped(rows));
     prose(out, BOLD, &now, width);
     let digits =
-        grouped(Category::ALL.into_iter().map(|c| status.reclaimable.get(c)).max().unwrap_or_default()).len();
+        grouped(Category::ALL.iter().copied().map(|c| status.reclaimable.get(c)).max().unwrap_or_default())
+            .len();
     for (category, rows) in status.reclaimable.iter().filter(|(_, rows)| *rows > 0) {
         let _ = writeln!(out, "    {:>digits$}  {}", grouped(rows), category.title());
     }
@@ -116,8 +117,8 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
         return;
     }
     let _ = writeln!(out, "\n{}", paint(BOLD, "How long ago they expired or were revoked"));
-    let most = AgeBand::ALL.into_iter().map(|band| all.get(band)).max().unwrap_or_default();
-    let count = AgeBand::ALL.map(|band| grouped(all.get(band)).len()).into_iter().max().unwrap_or_default();
+    let most = AgeBand::ALL.iter().copied().map(|band| all.get(band)).max().unwrap_or_default();
+    let count = AgeBand::ALL.iter().map(|band| grouped(all.get(*band)).len()).max().unwrap_or_default();
     let left = canvas.width.saturating_sub("90 to 365 days".len() + count + 4);
     let longest = left.clamp(SHORTEST_BAR, LONGEST_BAR);
     let tables: Vec<&TableStatus> =
@@ -128,7 +129,7 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
         columns.extend(titles.map(|title| Column::number(title).spare(1)));
     }
     let mut grid = Grid::new(columns);
-    for band in AgeBand::ALL {
+    for band in AgeBand::ALL.iter().copied() {
         let mut cells = vec![
             band.title().to_owned(),
             grouped(all.get(band)),

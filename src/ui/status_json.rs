@@ -121,7 +121,8 @@ fn table_view(table: &TableStatus, as_of: OffsetDateTime) -> TableView<'_> {
         idle: rows.idle,
         reclaimable: *reclaimable,
         ages: AgeBand::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .map(|band| AgeView { from_seconds: band.begins(), rows: rows.ages.get(band) })
             .collect(),
         storage: storage.as_ref().map(storage_view),

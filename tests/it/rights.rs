@@ -134,7 +134,11 @@ fn each_verb_works_with_exactly_what_it_names() {
             };
             assert!(rounds > 0, "{verb} needs something");
             if verb != "plan" {
-                assert!(world.doctor(verb).contains("may run"), "{verb}: {}", world.doctor(verb));
+                assert!(
+                    world.doctor(verb).contains("has the privileges for"),
+                    "{verb}: {}",
+                    world.doctor(verb)
+                );
             }
             let unnoted = worked.stderr.contains("ledger");
             assert_eq!(unnoted, ledger, "{verb}: {worked}");

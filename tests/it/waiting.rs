@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod cleanups;
+#[cfg(test)]
+mod time_outs;
 
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};

@@ -22,7 +22,7 @@ pub(super) fn check(
     context: &Context<'_>,
 ) {
     for violation in violations(client_id, &declared.application, provider) {
-        let field = Field::ALL.into_iter().find(|field| field.key() == violation.field);
+        let field = Field::ALL.iter().copied().find(|field| field.key() == violation.field);
         let place = match (field, violation.index) {
             (Some(field), Some(index)) => PlaceOf::Item(client_id, field, index),
             (Some(field), None) => PlaceOf::Value(client_id, field),

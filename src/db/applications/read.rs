@@ -20,7 +20,8 @@ pub async fn read(
 ) -> Result<Actual, DbError> {
     let table = layout.application();
     let managed: BTreeMap<Field, Option<u32>> = Field::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter_map(|field| table.columns.get(field.column()).map(|column| (field, column.max_length)))
         .collect();
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();

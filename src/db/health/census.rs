@@ -23,13 +23,15 @@ pub async fn census(
     as_of: OffsetDateTime,
 ) -> Result<Vec<TableRows>, DbError> {
     let selects: Vec<String> = TableRole::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter_map(|role| layout.table(role).map(|table| (role, table)))
         .filter_map(|(role, table)| select(role, table))
         .collect();
     // `width_bucket` numbers from 0, below the first threshold, to 7, at or above the last: oldest first.
     let thresholds: Vec<OffsetDateTime> = AgeBand::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .rev()
         .map(|band| as_of - time::Duration::seconds(i64::from(band.begins())))
         .collect();
@@ -38,7 +40,8 @@ pub async fn census(
         .await
         .map_err(DbError::during("counting the rows of the token tables"))?;
     let mut counted: BTreeMap<TableRole, TableRows> = TableRole::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|role| *role != TableRole::Application && layout.table(*role).is_some())
         .map(|role| (role, TableRows { role, live: 0, idle: 0, orphaned: 0, ages: Ages::default() }))
         .collect();
@@ -69,6 +72,6 @@ fn select(role: TableRole, table: &Table) -> Option<String> {
         ),
         _ => "width_bucket(expires, $1::timestamptz[])".to_owned(),
     };
-    let position = TableRole::ALL.into_iter().position(|other| other == role)?;
+    let position = TableRole::ALL.iter().copied().position(|other| other == role)?;
     Some(format!("SELECT {position}::int, {bucket}, count(*) FROM {} GROUP BY 2", table.sql()))
 }

@@ -27,7 +27,7 @@ fn oids(layout: &Layout) -> Vec<Oid> {
 }
 
 fn tables(layout: &Layout) -> impl Iterator<Item = (TableRole, Oid)> + '_ {
-    TableRole::ALL.into_iter().filter_map(|role| layout.table(role).map(|table| (role, table.oid)))
+    TableRole::ALL.iter().copied().filter_map(|role| layout.table(role).map(|table| (role, table.oid)))
 }
 
 /// A count, which PostgreSQL has as a signed number.

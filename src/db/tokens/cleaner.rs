@@ -72,8 +72,9 @@ pub struct Cleaner {
     /// What the statements are about, for errors.
     subject: String,
     excluded: Excluded,
-    /// What a refresh token that goes without having been revoked counts as.
+    /// The category under which deleted refresh tokens that were not revoked are counted.
     live: Category,
+    pointers: Pointers,
     walk: Walk,
     candidates: Sql,
     search: Sql,
@@ -92,12 +93,20 @@ impl Cleaner {
         let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
+        let (live, pointers) = match sweep.doomed {
+            Doomed::RefreshTokens { .. } => (Category::Orphaned, Pointers::Clear),
+            Doomed::Sessions { .. }
+            | Doomed::IdTokens { .. }
+            | Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => (Category::Expired, Pointers::ExpectNone),
+        };
         Some(Self {
             subject: format!("{sweep} in {}", table.sql()),
-            live: match sweep.doomed {
-                Doomed::RefreshTokens { .. } => Category::Orphaned,
-                _ => Category::Expired,
-            },
+            live,
+            pointers,
             walk: Walk::new(table),
             candidates: writer.candidates(),
             search: writer.search(),
@@ -136,10 +145,7 @@ impl Cleaner {
     /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
     #[must_use]
     pub const fn expected_pointers(&self) -> Pointers {
-        match self.live {
-            Category::Expired => Pointers::ExpectNone,
-            _ => Pointers::Clear,
-        }
+        self.pointers
     }
 
     /// Whether [`Cleaner::delete_window`] and [`Cleaner::delete_few`] are there for this sweep.

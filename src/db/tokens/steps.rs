@@ -3,7 +3,10 @@
 //! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
 //! it is hashed even where hash joins are off, as they are while a sweep runs.
 
+mod careful;
 mod verified;
+
+pub(super) use careful::Locked;
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
@@ -48,19 +51,6 @@ pub enum Pointers {
     ExpectNone,
 }
 
-/// The refresh tokens of a batch, row locks first.
-#[derive(Debug)]
-pub(super) struct Locked {
-    /// Locks those that are still doomed: their keys, their number.
-    pub lock: Sql,
-    /// Locks the access tokens that have one of them as their source: the keys of those where that was not possible.
-    pub blocked: Sql,
-    /// Clears the pointers to the others.
-    pub detach: Sql,
-    /// Deletes the others: their number, and how many were revoked.
-    pub delete: Sql,
-}
-
 /// Writes statements.
 pub(super) struct Writer<'a> {
     tables: Tables<'a>,
@@ -97,7 +87,13 @@ impl<'a> Writer<'a> {
     fn from(&self) -> String {
         match self.doomed {
             Doomed::Sessions { .. } => self.tables.sessions(),
-            _ => format!("{} {}", self.table.sql(), self.alias()),
+            Doomed::RefreshTokens { .. }
+            | Doomed::IdTokens { .. }
+            | Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => format!("{} {}", self.table.sql(), self.alias()),
         }
     }
 
@@ -110,7 +106,12 @@ impl<'a> Writer<'a> {
                 format!("({refresh} OR (r.{} IS NULL AND {expired}))", self.tables.refresh.key_sql())
             }
             Doomed::RefreshTokens { .. } => self.cutoffs.refresh_alone(&self.tables, binds),
-            _ => self.row(Scope::Keys, binds),
+            Doomed::IdTokens { .. }
+            | Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => self.row(Scope::Keys, binds),
         }
     }
 
@@ -160,7 +161,12 @@ impl<'a> Writer<'a> {
         match self.doomed {
             Doomed::Sessions { revoked, idle, .. } => revoked.is_some() || idle.is_some(),
             Doomed::RefreshTokens { .. } => true,
-            _ => false,
+            Doomed::IdTokens { .. }
+            | Doomed::Grants { .. }
+            | Doomed::ParRequests { .. }
+            | Doomed::DeviceGrants { .. }
+            | Doomed::CimdApplications { .. }
+            | Doomed::DcrApplications { .. } => false,
         }
     }
 
@@ -268,7 +274,13 @@ impl<'a> Writer<'a> {
                         format!("r.access_token_id = a.{}{range} AND ", access.key_sql()),
                     )
                 }
-                _ => (String::new(), String::new()),
+                Doomed::RefreshTokens { .. }
+                | Doomed::IdTokens { .. }
+                | Doomed::Grants { .. }
+                | Doomed::ParRequests { .. }
+                | Doomed::DeviceGrants { .. }
+                | Doomed::CimdApplications { .. }
+                | Doomed::DcrApplications { .. } => (String::new(), String::new()),
             };
             let doomed = self.cutoffs.refresh(&self.tables, binds);
             let key = refresh.key_sql();
@@ -278,7 +290,13 @@ impl<'a> Writer<'a> {
                         Doomed::RefreshTokens { .. } => {
                             self.referring("x.source_refresh_token_id", scope, binds)
                         }
-                        _ => String::new(),
+                        Doomed::Sessions { .. }
+                        | Doomed::IdTokens { .. }
+                        | Doomed::Grants { .. }
+                        | Doomed::ParRequests { .. }
+                        | Doomed::DeviceGrants { .. }
+                        | Doomed::CimdApplications { .. }
+                        | Doomed::DcrApplications { .. } => String::new(),
                     };
                     (
                         format!(
@@ -297,76 +315,5 @@ impl<'a> Writer<'a> {
                 refresh.sql()
             )
         })
-    }
-
-    /// The rows of given keys, one lock at a time.
-    pub(super) fn careful(&self) -> Steps<Locked> {
-        let (key, table, alias) = (self.key(), self.table.sql(), self.alias());
-        let key_name = self.table.key_sql();
-        Steps {
-            refresh: self.takes_refresh_tokens().then(|| self.locked()),
-            rows: self.category().map(|category| {
-                let sql = Sql::new(|binds| {
-                    let keys = binds.keys(Bind::Keys, self.table.key_type());
-                    let row = self.row(Scope::Keys, binds);
-                    format!(
-                        "WITH c AS MATERIALIZED (SELECT {key} AS k FROM {table} {alias} WHERE {key} = ANY({keys}) \
-                         AND {row} FOR UPDATE OF {alias} SKIP LOCKED), d AS (DELETE FROM {table} x USING c \
-                         WHERE x.{key_name} = c.k RETURNING 1) \
-                         SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)"
-                    )
-                });
-                (category, sql)
-            }),
-        }
-    }
-
-    fn locked(&self) -> Locked {
-        let (refresh, access) = (self.tables.refresh, self.tables.access);
-        let (r, a) = (refresh.sql(), access.sql());
-        let (r_key, a_key, r_type) = (refresh.key_sql(), access.key_sql(), refresh.key_type());
-        Locked {
-            lock: Sql::new(|binds| {
-                let keys = binds.keys(Bind::Keys, self.table.key_type());
-                let (from, locks, at) = match self.doomed {
-                    Doomed::Sessions { .. } => (
-                        format!("{r} r JOIN {a} a ON a.{a_key} = r.access_token_id"),
-                        "r, a",
-                        format!("a.{a_key}"),
-                    ),
-                    _ => (format!("{r} r"), "r", format!("r.{r_key}")),
-                };
-                let doomed = self.cutoffs.refresh(&self.tables, binds);
-                format!(
-                    "WITH c AS MATERIALIZED (SELECT r.{r_key} AS k FROM {from} WHERE {at} = ANY({keys}) AND {doomed} \
-                     FOR UPDATE OF {locks} SKIP LOCKED) SELECT coalesce(array_agg(k), '{{}}')::text, count(*) FROM c"
-                )
-            }),
-            blocked: Sql::new(|binds| {
-                let keys = binds.keys(Bind::Keys, r_type);
-                format!(
-                    "WITH m AS MATERIALIZED (SELECT x.{a_key} AS k FROM {a} x \
-                     WHERE x.source_refresh_token_id = ANY({keys}) FOR UPDATE SKIP LOCKED) \
-                     SELECT coalesce(array_agg(x.source_refresh_token_id), '{{}}')::text, count(*) FROM {a} x \
-                     WHERE x.source_refresh_token_id = ANY({keys}) AND x.{a_key} NOT IN (SELECT k FROM m)"
-                )
-            }),
-            detach: Sql::new(|binds| {
-                let keys = binds.keys(Bind::Keys, r_type);
-                let blocked = binds.keys(Bind::Blocked, r_type);
-                format!(
-                    "UPDATE {a} x SET source_refresh_token_id = NULL \
-                     WHERE x.source_refresh_token_id = ANY({keys}) AND x.source_refresh_token_id <> ALL({blocked})"
-                )
-            }),
-            delete: Sql::new(|binds| {
-                let keys = binds.keys(Bind::Keys, r_type);
-                let blocked = binds.keys(Bind::Blocked, r_type);
-                format!(
-                    "WITH d AS (DELETE FROM {r} r WHERE r.{r_key} = ANY({keys}) AND r.{r_key} <> ALL({blocked}) \
-                     RETURNING r.revoked) SELECT count(*), count(revoked) FROM d"
-                )
-            }),
-        }
     }
 }

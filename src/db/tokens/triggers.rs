@@ -160,7 +160,8 @@ impl Silent {
 fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
     let loses = |role: TableRole| sweeps.iter().any(|sweep| sweep.tables().contains(&role));
     TableRole::ALL
-        .into_iter()
+        .iter()
+        .copied()
         // Pointers to refresh tokens are cleared in access tokens.
         .filter(|role| loses(*role) || *role == TableRole::AccessToken && loses(TableRole::RefreshToken))
         .filter_map(|role| layout.table(role))

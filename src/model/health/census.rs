@@ -1,11 +1,12 @@
 //! How many rows there are, how old those are that have expired, and what the ledger remembers.
 
+use strum::VariantArray;
 use time::OffsetDateTime;
 
 use crate::model::TableRole;
 
 /// How long ago a row expired or was revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum AgeBand {
     /// Less than an hour ago.
     Hour,
@@ -25,8 +26,7 @@ pub enum AgeBand {
 
 impl AgeBand {
     /// All, youngest first.
-    pub const ALL: [Self; 7] =
-        [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Older];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The age at which the band begins, in seconds.
     #[must_use]
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn bands_are_contiguous_and_counted_apart() {
         let mut ages = Ages::default();
-        for (rows, band) in (1..).zip(AgeBand::ALL) {
+        for (rows, band) in (1..).zip(AgeBand::ALL.iter().copied()) {
             ages.add(band, rows);
             assert_eq!(ages.get(band), rows);
         }

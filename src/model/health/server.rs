@@ -1,6 +1,7 @@
 //! The server, the connection to it, and what the role may do there.
 
 use std::collections::BTreeMap;
+use strum::VariantArray;
 
 use super::{Lacks, Purpose, ReadOnly};
 use crate::model::Engine;
@@ -42,7 +43,7 @@ pub struct Encryption {
 }
 
 /// What one may do with a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Privilege {
     /// `SELECT`.
     Select,
@@ -58,7 +59,7 @@ pub enum Privilege {
 
 impl Privilege {
     /// All.
-    pub const ALL: [Self; 5] = [Self::Select, Self::Insert, Self::Update, Self::Delete, Self::Truncate];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// As SQL has it.
     #[must_use]

@@ -168,7 +168,7 @@ fn what_is_ignored_is_written_once() {
     assert_eq!(changed(&updated), [Field::Name, Field::AuthorizationGrantType]);
     // Everything that differs is left to others.
     let declared =
-        Declared { ignore: Field::ALL.into_iter().map(Attribute::from).collect(), ..self::declared() };
+        Declared { ignore: Field::ALL.iter().copied().map(Attribute::from).collect(), ..self::declared() };
     let nothing = planned(&desired(vec![("web", declared)]), &database(&["web"]));
     assert_eq!((nothing.is_empty(), nothing.unchanged), (true, vec![id("web")]));
 }

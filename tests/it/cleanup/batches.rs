@@ -31,7 +31,7 @@ fn policy(batch_size: u32) -> CleanupPolicy {
 fn force_the_careful_way(database: &Database, template: Template) {
     let names = names(template);
     let tables: BTreeSet<&str> =
-        Category::ALL.into_iter().map(|category| names.name(category.role())).collect();
+        Category::ALL.iter().copied().map(|category| names.name(category.role())).collect();
     let mut sql =
         "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';".to_owned();
     for table in tables {

@@ -117,7 +117,8 @@ impl Draft {
             number.map_or_else(|| "NULL".to_owned(), |number| schema.key(role, number))
         };
         let tables: Vec<&str> = TableRole::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|role| schema.has(*role))
             .map(|role| schema.table(role))
             .chain([users(template)])

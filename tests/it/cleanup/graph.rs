@@ -85,7 +85,8 @@ impl Graph {
         };
         // One query: a snapshot, and one connection.
         let roles: Vec<TableRole> = TableRole::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|role| *role != TableRole::Application && schema.has(*role))
             .collect();
         let queries: Vec<String> = roles

@@ -64,7 +64,8 @@ const WATCH: &str = "\
 fn watch(database: &Database) {
     let schema = Schema::of(database, DOT);
     let triggers = TableRole::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|role| *role != TableRole::Application && schema.has(*role))
         .map(|role| {
             let table = schema.table(role);

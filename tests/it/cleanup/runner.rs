@@ -36,7 +36,7 @@ impl Runner {
 
     pub fn sweeps(&self, policy: &CleanupPolicy, now: OffsetDateTime) -> Vec<Sweep> {
         let available =
-            TableRole::ALL.into_iter().filter(|role| self.layout.table(*role).is_some()).collect();
+            TableRole::ALL.iter().copied().filter(|role| self.layout.table(*role).is_some()).collect();
         retention::sweeps(policy, now, &available)
     }
 

@@ -10,8 +10,8 @@ const REPORT: &str = "OAUTHCTL_TEST_NOT_RUN";
 
 /// Reports that a test cannot run on this machine. Return from the test afterwards.
 ///
-/// Only for what the machine forbids, such as user namespaces. A program that can be installed is no such thing: where
-/// it is missing, the test fails and says what to install.
+/// Only for what the machine forbids, such as user namespaces, or what its PostgreSQL is too old for. A program that can
+/// be installed is no such thing: where it is missing, the test fails and says what to install.
 pub fn not_run(test: &str, reason: &str) {
     let line = format!("{test} ({reason})\n");
     match environment(REPORT) {

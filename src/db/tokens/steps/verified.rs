@@ -49,7 +49,13 @@ impl Writer<'_> {
                     );
                     (format!("{expired} AND NOT EXISTS ({kept})"), flag)
                 }
-                _ => (self.row(scope, binds), "false".to_owned()),
+                Doomed::RefreshTokens { .. }
+                | Doomed::IdTokens { .. }
+                | Doomed::Grants { .. }
+                | Doomed::ParRequests { .. }
+                | Doomed::DeviceGrants { .. }
+                | Doomed::CimdApplications { .. }
+                | Doomed::DcrApplications { .. } => (self.row(scope, binds), "false".to_owned()),
             };
             let (table, alias) = (self.table.sql(), self.alias());
             format!(

@@ -1,0 +1,21 @@
+//! What a plan is made for.
+
+/// Decides whether what would prevent `apply` is a warning or a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// `plan`: it is shown. In a pull request the role is often one that may only read, so what it lacks is a warning.
+    Show,
+    /// `apply`: it is executed.
+    Execute,
+}
+
+impl Intent {
+    /// The verb, as users type it.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Show => "plan",
+            Self::Execute => "apply",
+        }
+    }
+}
