@@ -21,6 +21,7 @@ pub mod pooler;
 pub mod rows;
 pub mod sandbox;
 pub mod server;
+pub mod signals;
 pub mod tap;
 pub mod terminal;
 

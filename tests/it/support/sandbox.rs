@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::signals;
 use super::{Database, binary, environment};
 
 /// A temporary directory, which is also the home. Everything in it survives from one run to the next.
@@ -71,6 +72,7 @@ impl Sandbox {
 
     /// A run that can be refined before it starts.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Invocation<'_> {
+        signals::heed();
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env_clear();
         command.env("PATH", environment("PATH").unwrap_or_default());
