@@ -229,6 +229,7 @@ impl From<SavedError> for Error {
             SavedError::Edited
             | SavedError::OtherConfig
             | SavedError::NoServer
+            | SavedError::Ahead { .. }
             | SavedError::OtherDatabase { .. }
             | SavedError::Stale(_) => Exit::Stale,
         };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::reconcile::{Prepared, ScopeArgs, parse_instant};
+use super::reconcile::{Prepared, ScopeArgs, database_now, parse_instant, rfc3339};
 use super::session::{Connected, Session};
 use crate::config::Config;
 use crate::db::identity;
@@ -51,7 +51,13 @@ pub fn scope(saved: &Saved, allow: &[Allow]) -> Result<ScopeArgs, Error> {
 
 /// Refuses unless the file is the one that the plan was made from.
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
-    Ok(saved.check_config(&digest(config.source.text()))?)
+    saved.check_config(&digest(config.source.text()))?;
+    let Origin { cleanup, as_of, .. } = &saved.origin;
+    // Whoever takes the instant away would have the cleanup of another one.
+    if *cleanup && config.cleanup.is_some() && as_of.is_none() {
+        return Err(SavedError::Edited.into());
+    }
+    Ok(())
 }
 
 /// Refuses unless the database is the one that the plan was made for.
@@ -67,7 +73,14 @@ pub async fn check_database(
         ),
         Sameness::Same | Sameness::Different => {}
     }
-    Ok(())
+    let Some(as_of) = &saved.origin.as_of else { return Ok(()) };
+    let client = connected.database.get().await?;
+    let now = database_now(&client).await?;
+    match parse_instant(as_of) {
+        Ok(instant) if instant <= now => Ok(()),
+        Ok(_) => Err(SavedError::Ahead { as_of: as_of.clone(), now: rfc3339(now) }.into()),
+        Err(_) => Err(SavedError::Edited.into()),
+    }
 }
 
 async fn identity_of(connected: &Connected) -> Result<Identity, Error> {

@@ -57,6 +57,16 @@ pub enum SavedError {
     /// The digest is another one.
     #[error("the saved plan was edited, or is damaged: its digest is another one")]
     Edited,
+    /// Its cleanup is for an instant that has not come.
+    #[error(
+        "the saved plan would delete what expires before {as_of}, which has not come yet: {now} on the database's clock"
+    )]
+    Ahead {
+        /// The plan's instant.
+        as_of: String,
+        /// The database's.
+        now: String,
+    },
     /// The file has changed.
     #[error("the plan is stale: oauth.toml is not the one that it was made from")]
     OtherConfig,
@@ -127,6 +137,15 @@ pub fn save(plan: &Plan, origin: &Origin) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
+/// The document as [`save`] writes it; `None`: it has other keys.
+fn written(document: &Value) -> Option<String> {
+    let keys = document.as_object()?.keys();
+    if !keys.eq(["digest", "format", "origin", "steps"]) {
+        return None;
+    }
+    serde_json::to_string_pretty(document).ok()
+}
+
 impl Saved {
     /// Reads the text of the file.
     ///
@@ -142,12 +161,19 @@ impl Saved {
             }
             _ => return Err(SavedError::NotAPlan("; a JSON plan of --json-out is not one either")),
         }
+        // A key that is there twice, or that nobody reads, would show a reviewer something else than what is applied.
+        if written(&document).is_none_or(|written| !written.lines().eq(text.lines())) {
+            return Err(SavedError::Edited);
+        }
         let (origin, steps) = (document["origin"].take(), document["steps"].take());
         if document["digest"] != digest_of(&origin, &steps) {
             return Err(SavedError::Edited);
         }
         let origin = serde_json::from_value(origin).map_err(|_| SavedError::Edited)?;
         let Value::Array(steps) = steps else { return Err(SavedError::Edited) };
+        if !steps.iter().all(|step| client_id(step).is_some()) {
+            return Err(SavedError::Edited);
+        }
         Ok(Self { origin, steps })
     }
 
@@ -181,21 +207,22 @@ impl Saved {
         // A step that does not serialise differs from every other.
         let now: Vec<Value> = now.steps.iter().map(|step| step_of(step).unwrap_or_default()).collect();
         let only_in = |one: &[Value], other: &[Value]| {
-            one.iter().filter(|step| !other.contains(step)).map(client_id).collect::<BTreeSet<_>>()
+            one.iter().filter(|step| !other.contains(step)).filter_map(client_id).collect::<BTreeSet<_>>()
         };
         if now == self.steps {
             return Ok(());
         }
         let mut different = only_in(&now, &self.steps);
         different.extend(only_in(&self.steps, &now));
-        Err(SavedError::Stale(different))
+        // The same steps in another order.
+        Err(if different.is_empty() { SavedError::Edited } else { SavedError::Stale(different) })
     }
 }
 
 /// The application of a step, by the name that it has now.
-fn client_id(step: &Value) -> ClientId {
+fn client_id(step: &Value) -> Option<ClientId> {
     let now = step["row"]["client_id"].as_str().or_else(|| step["client_id"].as_str());
-    ClientId::new(now.unwrap_or_default())
+    now.map(ClientId::new)
 }
 
 #[cfg(test)]
@@ -301,6 +328,31 @@ mod tests {
     fn a_plan_that_names_no_server_is_refused() {
         let text = r#"{ "format": "oauthctl saved plan 1", "digest": "0", "origin": {}, "steps": [] }"#;
         assert_eq!(Saved::read(text), Err(SavedError::NoServer));
+    }
+
+    #[test]
+    fn a_file_that_shows_something_else_than_it_does_was_edited() {
+        let text = save(&plan("a", 1), &origin()).unwrap();
+        for (from, to) in [
+            ("\"steps\": [", "\"steps\": [], \"steps\": ["),
+            ("\"value\": \"Batch\"", "\"value\": \"Harmless\", \"value\": \"Batch\""),
+            ("\"cleanup\": true", "\"cleanup\": false, \"cleanup\": true"),
+            ("\"format\":", "\"note\": \"reviewed\",\n  \"format\":"),
+        ] {
+            let edited = text.replacen(from, to, 1);
+            assert_ne!(edited, text);
+            assert_eq!(Saved::read(&edited), Err(SavedError::Edited), "{from}");
+        }
+        // A checkout on Windows changes the ends of lines.
+        Saved::read(&text.replace('\n', "\r\n")).unwrap();
+    }
+
+    #[test]
+    fn the_same_steps_in_another_order_are_another_plan() {
+        let Plan { steps, .. } = plan("a", 1);
+        let reversed = Plan { steps: steps.into_iter().rev().collect(), ..Plan::default() };
+        let saved = Saved::read(&save(&reversed, &origin()).unwrap()).unwrap();
+        assert_eq!(saved.check_steps(&plan("a", 1)), Err(SavedError::Edited));
     }
 
     #[test]

@@ -251,3 +251,17 @@ fn a_plan_for_one_server_is_not_applied_to_another() {
         .exits(0);
     assert!(output.stderr.contains("knows its server by address, name and oids only"), "{output}");
 }
+
+/// Live tokens would go, and nobody reads an instant in a file of steps.
+#[test]
+fn an_instant_that_has_not_come_is_refused() {
+    let (database, sandbox) = world();
+    let before = everything(&database, "public");
+    sandbox.oauthctl(&["plan", "--as-of", "2999-06-01T00:00:00Z", "--out", "saved.plan"]).exits(0);
+    let output = sandbox.oauthctl(&APPLY).exits(4);
+    assert!(
+        output.stderr.contains("would delete what expires before 2999-06-01T00:00:00Z, which has not come"),
+        "{output}"
+    );
+    assert_eq!(before, everything(&database, "public"));
+}
