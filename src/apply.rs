@@ -12,6 +12,7 @@ mod keys;
 mod managed;
 mod waiting;
 
+pub use crate::db::advisory::Holder;
 pub use drain::drains;
 
 use std::collections::BTreeMap;
@@ -19,16 +20,14 @@ use std::time::Duration;
 
 use commit::Written;
 use tokio::time::Instant;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use crate::db::UNIFORM;
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::lock::Blocked;
-use crate::db::{ledger, timeouts};
+use crate::db::{advisory, ledger, session};
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, ForeignRows, Key};
 use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
@@ -36,9 +35,6 @@ use waiting::{bound_waiting, patiently};
 
 /// More dependent rows than this are deleted in batches of this size before the transaction commits.
 pub const DRAIN_ABOVE: u32 = 10_000;
-
-/// First half of the advisory lock's key, the same for every oauthctl; the second is the application table's oid.
-const LOCK_CLASS: i32 = 0x6f61_7574;
 
 const LOCKING: &str = "locking the applications";
 
@@ -60,17 +56,6 @@ pub struct Request<'a> {
     pub owner: Option<ledger::Owner<'a>>,
     /// Cancelled: stop before anything is committed.
     pub stop: &'a CancellationToken,
-}
-
-/// Who holds the lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The backend's process id.
-    pub pid: i32,
-    /// Its `application_name`.
-    pub application_name: String,
-    /// Since when its transaction runs, RFC 3339 in UTC.
-    pub since: String,
 }
 
 /// What happens meanwhile.
@@ -194,7 +179,25 @@ pub async fn apply(
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Outcome, ApplyError> {
-    execute(writer, drainer, request, on).await.map_err(|error| error.without(request.secrets))
+    match execute(writer, drainer, request, on).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(without_stored(error.without(request.secrets), writer, request).await),
+    }
+}
+
+/// The same without the secrets that the rows of the plan hold: a trigger of the project's may quote the row as it was.
+async fn without_stored(error: ApplyError, writer: &Client, request: &Request<'_>) -> ApplyError {
+    let ApplyError::Database(failed) = error else { return error };
+    // What ends a connection are PostgreSQL's own words.
+    if !failed.is_of_a_function() || failed.is_connection_lost() {
+        return ApplyError::Database(failed);
+    }
+    let keys: Vec<&Key> = request.plan.steps.iter().filter_map(Step::row).map(|row| &row.key).collect();
+    let stored = applications::stored_secrets(writer, request.layout, &keys).await;
+    ApplyError::Database(match stored {
+        Ok(stored) => stored.iter().fold(failed, |error, secret| error.without(secret.expose())),
+        Err(_) => failed.without_words(),
+    })
 }
 
 async fn execute(
@@ -205,17 +208,14 @@ async fn execute(
 ) -> Result<Outcome, ApplyError> {
     let layout = request.layout;
     let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
-    transaction
-        .batch_execute(&format!("{UNIFORM}; {}", timeouts::OF_AN_APPLY))
-        .await
-        .map_err(DbError::during("starting the transaction"))?;
+    session::begin_apply(&transaction).await.map_err(DbError::during("starting the transaction"))?;
     take_lock(&transaction, request, on).await?;
     bound_waiting(&transaction, request).await?;
     compare(&transaction, request, on).await?;
     for step in &request.plan.steps {
         if let Step::Update { .. } = step {
             go_on(request)?;
-            execute_update(&transaction, request, step).await?;
+            execute_update(&transaction, request, step, on).await?;
             on(Event::Executed(step));
         }
     }
@@ -227,10 +227,7 @@ async fn execute(
             .map_err(DbError::during("recording in the ledger what this file manages"))?;
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
-    transaction
-        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-        .await
-        .map_err(DbError::during("checking the foreign keys"))?;
+    session::check_constraints(&transaction).await.map_err(DbError::during("checking the foreign keys"))?;
     let (dependents, others) = drain::delete(&transaction, drainer, request, on).await?;
     go_on(request)?;
     let written = Box::new(commit::written(&transaction, request).await?);
@@ -251,24 +248,17 @@ async fn take_lock(
     request: &Request<'_>,
     on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<(), ApplyError> {
-    // The catalogue's oid as the same 32 bits.
-    let table = i32::from_ne_bytes(request.layout.application().oid.to_ne_bytes());
+    let table = request.layout.application().oid;
     let deadline = Instant::now() + request.lock_timeout;
     let mut announced = false;
     loop {
-        let row = transaction
-            .query_typed_one(
-                "SELECT pg_try_advisory_xact_lock($1, $2)",
-                &[(&LOCK_CLASS, Type::INT4), (&table, Type::INT4)],
-            )
-            .await
-            .map_err(DbError::during("taking the lock"))?;
-        if row.get(0) {
+        if advisory::take(transaction, table).await.map_err(DbError::during("taking the lock"))? {
             return Ok(());
         }
         let expired = Instant::now() >= deadline;
         if expired || !announced {
-            let holder = lock_holder(transaction, table).await?;
+            let holder = advisory::holder(transaction, table).await;
+            let holder = holder.map_err(DbError::during("finding out who holds the lock"))?;
             if expired {
                 return Err(ApplyError::Locked(holder));
             }
@@ -283,22 +273,6 @@ async fn take_lock(
     }
 }
 
-async fn lock_holder(transaction: &Transaction<'_>, table: i32) -> Result<Option<Holder>, ApplyError> {
-    let row = transaction
-        .query_typed_opt(
-            "SELECT l.pid, coalesce(a.application_name, ''), \
-                    coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?') \
-             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 \
-               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-               AND l.classid = $1::int::bit(32)::bigint::oid AND l.objid = $2::int::bit(32)::bigint::oid LIMIT 1",
-            &[(&LOCK_CLASS, Type::INT4), (&table, Type::INT4)],
-        )
-        .await
-        .map_err(DbError::during("finding out who holds the lock"))?;
-    Ok(row.map(|row| Holder { pid: row.get(0), application_name: row.get(1), since: row.get(2) }))
-}
-
 /// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.
 async fn compare(
     transaction: &Transaction<'_>,
@@ -310,16 +284,11 @@ async fn compare(
     // As in the snapshot that the plan was made in: only PostgreSQL's own functions. The writes need the session's
     // path back, because triggers of the project may rely on it.
     let during = || DbError::during(LOCKING);
-    let path = transaction
-        .query_typed_one("SELECT pg_catalog.current_setting('search_path')", &[])
-        .await
-        .map_err(during())?
-        .get::<_, String>(0);
-    let set_path = "SELECT pg_catalog.set_config('search_path', $1, true)";
-    transaction.execute_typed(set_path, &[(&"pg_catalog, pg_temp", Type::TEXT)]).await.map_err(during())?;
+    let path = session::search_path(transaction).await.map_err(during())?;
+    session::set_search_path(transaction, None).await.map_err(during())?;
     let lock = async || applications::lock(transaction, request.layout, &keys).await;
     let locked = patiently(transaction, request, LOCKING, on, lock).await?;
-    transaction.execute_typed(set_path, &[(&path, Type::TEXT)]).await.map_err(during())?;
+    session::set_search_path(transaction, Some(&path)).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows
         .into_iter()
@@ -347,14 +316,24 @@ async fn execute_update(
     transaction: &Transaction<'_>,
     request: &Request<'_>,
     step: &Step,
+    on: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<(), ApplyError> {
     let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { return Ok(()) };
     let cells = changes
         .iter()
         .map(|FieldChange { field, before: _, after }| Ok((field.clone(), cell(request, client_id, after)?)))
         .collect::<Result<Vec<_>, ApplyError>>()?;
-    let touched = applications::update(transaction, request.layout, &row.key, client_id, &cells).await?;
-    affected(|| format!("updating application \"{client_id}\""), 1, touched)
+    let attempted = format!("updating application \"{client_id}\"");
+    let update =
+        async || applications::update(transaction, request.layout, &row.key, client_id, &cells).await;
+    // The rows are locked by now, and the first statement gets the table's lock for all of them.
+    let is_first = request.plan.steps.iter().find(|step| matches!(step, Step::Update { .. })) == Some(step);
+    let touched = if is_first {
+        patiently(transaction, request, &attempted, on, update).await?
+    } else {
+        update().await?
+    };
+    affected(|| attempted, 1, touched)
 }
 
 async fn create(
@@ -371,8 +350,21 @@ async fn create(
             .collect::<Result<Vec<(Attribute, Cell<'_>)>, ApplyError>>()?;
         rows.push(NewApplication { client_id, cells });
     }
-    let inserted = applications::insert(transaction, request.layout, &rows).await;
-    let inserted = inserted.map_err(keys::insertion(request.layout.application()))?;
+    let insert = async || applications::insert(transaction, request.layout, &rows).await;
+    let inserted = match &rows[..] {
+        [] => Ok(0),
+        [first, ..] => {
+            let attempted = match rows.len() {
+                1 => format!("creating application \"{}\"", first.client_id),
+                _ => "creating applications".to_owned(),
+            };
+            patiently(transaction, request, &attempted, on, insert).await
+        }
+    };
+    let inserted = inserted.map_err(|error| match error {
+        ApplyError::Database(failed) => keys::insertion(request.layout.application())(failed),
+        other => other,
+    })?;
     affected(|| "creating applications".to_owned(), rows.len() as u64, inserted)?;
     for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
         on(Event::Executed(step));

@@ -6,7 +6,8 @@ use tokio_postgres::Transaction;
 use super::{ApplyError, Event, Request, go_on};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
-use crate::db::patience::{self, Wait, Waits, lock_timeout};
+use crate::db::patience::{self, Wait, Waits};
+use crate::db::session;
 
 const ATTEMPTED: &str = "waiting for a lock";
 
@@ -18,19 +19,19 @@ pub(super) async fn patiently<T>(
     on: &mut (dyn FnMut(Event<'_>) + Send),
     mut work: impl AsyncFnMut() -> Result<T, DbError>,
 ) -> Result<T, ApplyError> {
+    let during = || DbError::during(ATTEMPTED);
     let mut wait = Wait::new(request.lock_timeout);
     let tables = request.layout.oids();
     loop {
         go_on(request)?;
-        run(transaction, &format!("SAVEPOINT waiting; {}", wait.setting())).await?;
+        session::begin_attempt(transaction, &wait.setting()).await.map_err(during())?;
         match work().await {
             Ok(done) => {
-                let limit = lock_timeout(request.lock_timeout);
-                run(transaction, &format!("RELEASE SAVEPOINT waiting; {limit}")).await?;
+                session::keep_attempt(transaction, request.lock_timeout).await.map_err(during())?;
                 return Ok(done);
             }
             Err(error) if error.is_locked() => {
-                run(transaction, "ROLLBACK TO SAVEPOINT waiting; RELEASE SAVEPOINT waiting").await?;
+                session::undo_attempt(transaction).await.map_err(during())?;
                 let blocked = patience::who(transaction, Some(&tables), Wanted::Rows).await?;
                 wait.go_on(attempted, blocked, |blocked| on(Event::Blocked(blocked)))?;
             }
@@ -44,13 +45,7 @@ pub(super) async fn bound_waiting(
     transaction: &Transaction<'_>,
     request: &Request<'_>,
 ) -> Result<(), ApplyError> {
-    transaction
-        .batch_execute(&lock_timeout(request.lock_timeout))
-        .await
-        .map_err(DbError::during("limiting how long locks are waited for"))?;
+    let limited = session::limit_waiting(transaction, request.lock_timeout).await;
+    limited.map_err(DbError::during("limiting how long locks are waited for"))?;
     Ok(())
-}
-
-async fn run(transaction: &Transaction<'_>, sql: &str) -> Result<(), DbError> {
-    transaction.batch_execute(sql).await.map_err(DbError::during(ATTEMPTED))
 }

@@ -29,9 +29,6 @@ use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::Manner;
 
-/// The bar's total is worth so much waiting; larger tables go without.
-const COUNTING: &str = "SET LOCAL statement_timeout = '10s'";
-
 /// The flags of `cleartokens`; each overrides its key in the file's `[cleanup]`.
 #[derive(Args, Debug, Default)]
 pub struct CleartokensArgs {
@@ -347,7 +344,7 @@ async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option
         Err(error) if error.is_locked() => return Ok(None),
         snapshot => snapshot?,
     };
-    snapshot.batch_execute(COUNTING).await.map_err(DbError::during("counting the rows to delete"))?;
+    tokens::settings::of_a_count(&snapshot).await.map_err(DbError::during("counting the rows to delete"))?;
     match tokens::count(&*snapshot, &connected.layout, sweeps).await {
         Ok(tally) => Ok(Some(tally)),
         Err(TokensError::Database(error)) if *error.meaning() == Meaning::QueryCanceled => Ok(None),

@@ -11,12 +11,12 @@ use super::look::{look, try_look};
 use super::reconcile::mentioned;
 use super::session::{Session, variable};
 use crate::config::{Config, duration};
-use crate::db::UNIFORM;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::health::{beside, sequences, server, storage};
 use crate::db::layout::{Layout, LayoutError};
 use crate::db::rights::{Columns, DEPENDENTS, Task};
+use crate::db::session;
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::health::{self, Facts, InTheWay, Look, NoSchema, Purpose, Report, Shape, Terms, Verdict};
@@ -24,9 +24,6 @@ use crate::model::health::{Encryption, Server};
 use crate::model::{CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 use crate::ui::doctor::{json, render};
-
-/// A look at the rows themselves is worth so much waiting; one at a table that somebody has locked, less.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '2s'";
 
 /// The flags of `doctor`.
 #[derive(Args, Debug)]
@@ -139,11 +136,10 @@ fn unreachable(session: &mut Session, error: &Error) -> Result<Exit, Error> {
 
 async fn facts(snapshot: &mut Transaction<'_>, config: &Config, args: &DoctorArgs) -> Result<Facts, Error> {
     let starting = "starting to look";
-    snapshot.batch_execute(&format!("{PATIENCE}; {UNIFORM}")).await.map_err(DbError::during(starting))?;
+    session::begin_doctor(snapshot).await.map_err(DbError::during(starting))?;
     let layout = layout(snapshot, config).await?;
     // Names are qualified by now; see `Patience::snapshot`.
-    let path = "SET LOCAL search_path = pg_catalog, pg_temp";
-    snapshot.batch_execute(path).await.map_err(DbError::during(starting))?;
+    session::set_search_path(snapshot, None).await.map_err(DbError::during(starting))?;
     let server = look(snapshot, "asking who answers", async |client| {
         server::server(client, layout.as_ref().ok()).await
     })

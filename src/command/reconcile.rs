@@ -323,11 +323,7 @@ pub fn with_only(mut file: Config, client_id: &ClientId, application: Applicatio
 
 /// The instant of the database's clock.
 pub async fn database_now(client: &deadpool_postgres::Object) -> Result<OffsetDateTime, DbError> {
-    let row = client
-        .query_typed_one("SELECT clock_timestamp()", &[])
-        .await
-        .map_err(DbError::during("reading the database's clock"))?;
-    Ok(row.get(0))
+    crate::db::session::now(&***client).await.map_err(DbError::during("reading the database's clock"))
 }
 
 /// RFC 3339 in UTC.

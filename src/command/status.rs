@@ -95,11 +95,8 @@ async fn read(
     let sweeps = retention::sweeps(&policy, as_of, &available(connected));
     let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
     let rows = census::census(&*snapshot, layout, as_of).await?;
-    let database = snapshot
-        .query_typed_one("SELECT current_database()::text", &[])
-        .await
-        .map_err(DbError::during("asking for the name of the database"))?
-        .get(0);
+    let database = crate::db::session::database(&*snapshot).await;
+    let database = database.map_err(DbError::during("asking for the name of the database"))?;
     let mut unseen = Vec::new();
     let storage = look(&mut snapshot, "looking at the sizes of the tables", async |client| {
         storage::storage(client, layout, None).await

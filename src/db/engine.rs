@@ -1,7 +1,7 @@
 //! Finds out what answers: PostgreSQL itself, or something that speaks its protocol and differs underneath.
 //!
 //! The cleaner's safety rests on row locks, snapshots and deferred foreign keys that behave as PostgreSQL's do;
-//! docs/engines.md goes through them statement by statement. Recognises by name only; decides nothing.
+//! docs/design/engines.md goes through them statement by statement. Recognises by name only; decides nothing.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};

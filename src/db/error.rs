@@ -32,6 +32,8 @@ struct Inner {
     detail: Option<String>,
     hint: Option<String>,
     transient: bool,
+    /// A function was running: what it says may quote rows.
+    in_function: bool,
 }
 
 /// What happened.
@@ -116,6 +118,7 @@ impl DbError {
             detail: None,
             hint: None,
             transient: lost,
+            in_function: false,
         }))
     }
 
@@ -135,6 +138,7 @@ impl DbError {
             detail: None,
             hint: None,
             transient: false,
+            in_function: false,
         }))
     }
 
@@ -160,6 +164,7 @@ impl DbError {
         Self(Box::new(Inner {
             attempted,
             transient: is_transient(&meaning),
+            in_function: server.where_().is_some(),
             message: message(server),
             detail: detail(server).map(str::to_owned),
             hint: server.hint().map(hashes_left_out),
@@ -171,13 +176,27 @@ impl DbError {
     /// The same with every occurrence of a secret left out.
     #[must_use]
     pub fn without(mut self, secret: &str) -> Self {
-        let Inner { message, detail, hint, attempted: _, meaning: _, sqlstate: _, transient: _ } =
-            &mut *self.0;
+        let Inner { message, detail, hint, .. } = &mut *self.0;
         for text in [Some(message), detail.as_mut(), hint.as_mut()].into_iter().flatten() {
             if !secret.is_empty() && text.contains(secret) {
                 *text = text.replace(secret, "…");
             }
         }
+        self
+    }
+
+    /// Whether a function of the database was running, so that the message may quote rows.
+    #[must_use]
+    pub const fn is_of_a_function(&self) -> bool {
+        self.0.in_function
+    }
+
+    /// The same without the server's words.
+    #[must_use]
+    pub fn without_words(mut self) -> Self {
+        "a function of the database refused, in words that may quote a secret"
+            .clone_into(&mut self.0.message);
+        (self.0.detail, self.0.hint) = (None, None);
         self
     }
 
@@ -228,6 +247,7 @@ impl From<&ConnectError> for DbError {
             detail: None,
             hint: None,
             transient: error.is_transient(),
+            in_function: false,
         }))
     }
 }

@@ -9,6 +9,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
+pub mod advisory;
 pub mod applications;
 pub mod connect;
 pub mod dependents;
@@ -24,6 +25,7 @@ pub mod notices;
 pub mod patience;
 pub mod replication;
 pub mod rights;
+pub mod session;
 pub mod timeouts;
 pub mod tls;
 pub mod tokens;

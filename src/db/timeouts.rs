@@ -27,3 +27,6 @@ pub const OF_AN_APPLY: &str =
 
 /// A search is given up by its own `statement_timeout`.
 pub const OF_A_SEARCH: &str = no_transaction_timeout!();
+
+/// `doctor` reports what it could not look at.
+pub const OF_A_DOCTOR: &str = "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '2s'";

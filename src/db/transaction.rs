@@ -3,9 +3,10 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
+use super::ON_PRIMARY;
 use super::error::DbError;
 
-/// What became of a transaction.
+/// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It was committed.
@@ -23,13 +24,19 @@ pub async fn assigned(client: &impl GenericClient) -> Result<Option<i64>, Error>
     Ok(client.query_typed_one("SELECT pg_catalog.txid_current_if_assigned()", &[]).await?.get(0))
 }
 
-/// What became of it.
+/// The number of this transaction, which has one from now on.
+pub async fn current(client: &impl GenericClient) -> Result<i64, Error> {
+    Ok(client.query_typed_one("SELECT pg_catalog.txid_current()", &[]).await?.get(0))
+}
+
+/// How it ended.
 ///
 /// # Errors
 /// When the connection is lost. Another server may answer, which has not come as far as the one that was lost: it knows
 /// nothing.
 pub async fn fate(client: &impl GenericClient, xid: i64) -> Result<Verdict, DbError> {
-    let asked = client.query_typed_one("SELECT pg_catalog.txid_status($1)", &[(&xid, Type::INT8)]).await;
+    let sql = format!("{ON_PRIMARY} SELECT pg_catalog.txid_status($1)");
+    let asked = client.query_typed_one(&sql, &[(&xid, Type::INT8)]).await;
     match asked {
         Ok(row) => Ok(match row.get::<_, Option<&str>>(0) {
             Some("committed") => Verdict::Committed,

@@ -72,10 +72,10 @@ fn engine(server: &Server, terms: &Terms) -> Finding {
             .meaning(format!("`docs/engines.md` says why. It says of itself: {banner}."))
             .shell("python manage.py cleartokens"),
         _ => Finding::note(Check::Server, format!("This is {engine}: {banner}.")).meaning(if engine.shows_replicas() {
-            "oauthctl is tested with PostgreSQL; `docs/engines.md` goes through what differs here."
+            "oauthctl is tested with PostgreSQL; `docs/design/engines.md` goes through what differs here."
         } else {
             "oauthctl is tested with PostgreSQL. Its readers are not in pg_stat_replication, so `max_replica_lag` is refused; \
-             see `docs/engines.md`."
+             see `docs/design/engines.md`."
         }),
     }
 }

@@ -5,10 +5,9 @@ use deadpool_postgres::Object;
 
 use super::connection::Fault;
 use super::{Pace, SweepError};
-use crate::db::UNIFORM;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, SILENCE, Silent};
+use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, Silent};
 use crate::model::{FkChecks, Strategy, Sweep, TableRole};
 
 /// What a run goes by that may begin.
@@ -79,8 +78,7 @@ pub(super) async fn admit<'a>(
     }
     let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
     // The tables have been waited for by whoever asks.
-    let begin = format!("{UNIFORM}; SET LOCAL lock_timeout = '10s'");
-    transaction.batch_execute(&begin).await.map_err(reading)?;
+    tokens::settings::of_an_admission(&transaction).await.map_err(reading)?;
     let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
     match pace.strategy {
@@ -110,7 +108,7 @@ pub(super) async fn admit<'a>(
                 refusals.push(SweepError::Rewrite(hindrances));
             }
             // Without the triggers it is faster. They would find nothing: every row was there before.
-            if transaction.batch_execute(SILENCE).await.is_err()
+            if tokens::settings::silence(&transaction).await.is_err()
                 && let Some(rewrite) = &mut admission.rewrite
             {
                 rewrite.keep_triggers();

@@ -7,44 +7,21 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Oid;
-use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::account::Account;
 use super::pace::Way;
 use super::{SweepError, Transient};
-use crate::db::ON_PRIMARY;
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
 use crate::db::replication::{self, Replication};
-use crate::db::timeouts;
-use crate::db::tokens::{Cleaner, Deleted, SILENCE, Taken, TokensError, Window};
+use crate::db::tokens::settings::{self, Joins};
+use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
+use crate::db::transaction::{Verdict, assigned, fate};
 use crate::model::Key;
 
-/// Indexes whatever the statistics say: they are stale after the first batches, and a hash join reads whole tables. With
-/// generic plans the plan of the last batch is that of the first.
-const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_seqscan = off; \
-    SET LOCAL plan_cache_mode = force_generic_plan";
-
-/// Keys here and there: a look-up each.
-const LOOK_UP: &str = "SET LOCAL enable_mergejoin = off";
-
-/// Two ranges of keys: side by side.
-const MERGE: &str = "SET LOCAL enable_nestloop = off";
-
-/// Worth so much waiting, of which the saved look-ups are to be earned back; longer, and the walk goes on.
-const SEARCHING: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
-    SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'; \
-    SET LOCAL lock_timeout = '500ms'";
-
-/// Well under PostgreSQL's `deadlock_timeout`: if this run is part of a cycle, it is the one that gives way.
-const BULK_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
-
-/// Row locks are skipped, so this is for locks on tables.
-const CAREFUL_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
-
-/// How often the server is asked what became of a transaction that it is still busy with.
+/// How often the server is asked about a transaction that it is still busy with.
 const VERDICTS: u32 = 20;
 
 /// A committed batch.
@@ -57,7 +34,7 @@ pub(super) struct Done {
 /// Why a batch was not committed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Worth another try.
+    /// The batch can be retried.
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
     Unseen(Box<Unseen>, SweepError),
@@ -93,17 +70,6 @@ impl From<SweepError> for Fault {
             refused => Self::Fatal(refused),
         }
     }
-}
-
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was committed.
-    Committed,
-    /// It was rolled back.
-    Aborted,
-    /// Nobody knows any more.
-    Unknown,
 }
 
 /// A connection that comes back.
@@ -166,7 +132,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let began = client.build_transaction().read_only(true).start().await;
         let transaction = began.map_err(|source| database(ATTEMPTED, source))?;
-        let begun = transaction.batch_execute(CAREFUL_LOCK_TIMEOUT).await;
+        let begun = settings::of_a_look(&transaction).await;
         begun.map_err(|source| database(ATTEMPTED, source))?;
         let found = read(&transaction).await;
         let ended = transaction.rollback().await;
@@ -190,7 +156,7 @@ impl<'a> Connection<'a> {
         let client = self.client().await?;
         let began = client.build_transaction().read_only(true).start().await;
         let transaction = began.map_err(|source| database("beginning a search", source))?;
-        let begun = transaction.batch_execute(&format!("{SEARCHING}; {}", timeouts::OF_A_SEARCH)).await;
+        let begun = settings::of_a_search(&transaction).await;
         begun.map_err(|source| database("beginning a search", source))?;
         let found = cleaner.search(&*transaction, window, most).await;
         // Not left to the drop, which would keep the table's lock until somebody uses the connection again.
@@ -224,25 +190,18 @@ impl<'a> Connection<'a> {
     ) -> Result<Done, Fault> {
         let client = self.client().await?;
         let started = Instant::now();
-        let silence = if cleaner.is_silent() && !matches!(way, Way::Careful(_)) { SILENCE } else { "" };
-        let (isolation, lock_timeout) = match way {
-            _ if !silence.is_empty() => (IsolationLevel::ReadCommitted, BULK_LOCK_TIMEOUT),
-            Way::Bulk(_) | Way::Few(..) => (IsolationLevel::RepeatableRead, BULK_LOCK_TIMEOUT),
-            Way::Careful(_) => (IsolationLevel::ReadCommitted, CAREFUL_LOCK_TIMEOUT),
-        };
+        let careful = matches!(way, Way::Careful(_));
+        let silent = cleaner.is_silent() && !careful;
+        let isolation =
+            if silent || careful { IsolationLevel::ReadCommitted } else { IsolationLevel::RepeatableRead };
         let joins = match way {
-            Way::Bulk(pointers) if cleaner.joins_ranges(pointers) => MERGE,
-            Way::Bulk(_) | Way::Few(..) | Way::Careful(_) => LOOK_UP,
+            Way::Bulk(pointers) if cleaner.joins_ranges(pointers) => Joins::Ranges,
+            Way::Bulk(_) | Way::Few(..) | Way::Careful(_) => Joins::Keys,
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
         let transaction = began.map_err(|source| database("beginning a batch", source))?;
-        transaction
-            .batch_execute(&format!(
-                "{PLANNING}; {joins}; {}; {lock_timeout}; {silence}",
-                timeouts::OF_A_BATCH
-            ))
-            .await
-            .map_err(|source| database("beginning a batch", source))?;
+        let begun = settings::of_a_batch(&transaction, joins, careful, silent).await;
+        begun.map_err(|source| database("beginning a batch", source))?;
         let taken = match way {
             Way::Bulk(pointers) => {
                 let deleted = cleaner.delete_window(&*transaction, window, pointers).await.map_err(fault)?;
@@ -253,11 +212,8 @@ impl<'a> Connection<'a> {
             }
             Way::Careful(keys) => cleaner.delete_some(&*transaction, window, keys).await.map_err(fault)?,
         };
-        let xid = transaction
-            .query_typed_one("SELECT txid_current_if_assigned()", &[])
-            .await
-            .map_err(|source| database("finishing a batch", source))?
-            .get::<_, Option<i64>>(0);
+        let xid = assigned(&*transaction).await;
+        let xid = xid.map_err(|source| database("finishing a batch", source))?;
         let committed = transaction.commit().await;
         let done = Done { taken, elapsed: started.elapsed() };
         match (committed, xid) {
@@ -283,23 +239,9 @@ impl<'a> Connection<'a> {
     pub(super) async fn fate(&mut self, xid: i64) -> Result<Verdict, Fault> {
         for _ in 0..VERDICTS {
             let client = self.client().await?;
-            let sql = format!("{ON_PRIMARY} SELECT txid_status($1)");
-            let status = client.query_typed_one(&sql, &[(&xid, Type::INT8)]).await;
-            match status {
-                Ok(row) => match row.get::<_, Option<&str>>(0) {
-                    Some("committed") => return Ok(Verdict::Committed),
-                    Some("aborted") => return Ok(Verdict::Aborted),
-                    Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-                    None => return Ok(Verdict::Unknown),
-                },
-                Err(source) => {
-                    let error = DbError::new("asking what became of a batch", source);
-                    if error.is_connection_lost() {
-                        return Err(fault(error.into()));
-                    }
-                    // Another server answers, which has not come as far as the one that was lost.
-                    return Ok(Verdict::Unknown);
-                }
+            match fate(&***client, xid).await.map_err(|error| fault(error.into()))? {
+                Verdict::Running => tokio::time::sleep(Duration::from_millis(100)).await,
+                known @ (Verdict::Committed | Verdict::Aborted | Verdict::Unknown) => return Ok(known),
             }
         }
         Ok(Verdict::Unknown)

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::Oid;
 
 use super::account::{Account, Remedy};
-use super::connection::{Connection, Fault, Verdict, database, fault};
+use super::connection::{Connection, Fault, database, fault};
 use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
-use crate::db::timeouts;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
+use crate::db::transaction::{Verdict, current};
 use crate::model::{Sweep, TableRole, Tally};
 
 /// How often a step is told again while it lasts.
@@ -94,8 +94,7 @@ async fn attempt(
     let canceller = (account.cancel)(client);
     let began = client.build_transaction().start().await;
     let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    let lock = format!("{}; {}", timeouts::OF_A_REWRITE, rewrite.lock());
-    let locked = transaction.batch_execute(&lock).await;
+    let locked = rewrite.lock(&transaction).await;
     locked.map_err(|source| database("locking the token tables", source))?;
     rewrite.assert_same(&*transaction).await.map_err(fault)?;
     let before = rewrite.size(&*transaction).await.map_err(fault)?;
@@ -120,8 +119,8 @@ async fn attempt(
         return Ok(End::Stopped(stop));
     }
     let files = rewrite.files(&*transaction).await.map_err(fault)?;
-    let xid = transaction.query_typed_one("SELECT txid_current()", &[]).await;
-    let xid = xid.map_err(|source| database("finishing a rewrite", source))?.get(0);
+    let xid = current(&*transaction).await;
+    let xid = xid.map_err(|source| database("finishing a rewrite", source))?;
     match transaction.commit().await {
         Ok(()) => Ok(End::Committed(rewritten, Disk { before, after: before })),
         Err(source) => {
@@ -159,12 +158,12 @@ async fn resolve(
             Err(fault) => Err(fault),
         };
         match found {
-            Ok((Verdict::Committed | Verdict::Unknown, true)) => {
+            Ok((Verdict::Committed | Verdict::Unknown | Verdict::Running, true)) => {
                 let Unseen { rewritten, before, .. } = unseen;
                 return Ok(Some(End::Committed(rewritten, Disk { before, after: before })));
             }
             Ok((Verdict::Aborted | Verdict::Committed, _)) => return Ok(None),
-            Ok((Verdict::Unknown, false)) => {
+            Ok((Verdict::Unknown | Verdict::Running, false)) => {
                 account.book_unseen();
                 return Err(TokensError::Lost.into());
             }

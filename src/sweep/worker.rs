@@ -8,13 +8,14 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 
 use super::account::{Account, Remedy};
-use super::connection::{Connection, Done, Fault, Verdict};
+use super::connection::{Connection, Done, Fault};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::throttle::Behind;
 use super::{Event, Stop, SweepError, Transient, Wait};
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
+use crate::db::transaction::Verdict;
 
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
@@ -228,7 +229,7 @@ impl<'a> Worker<'a> {
                             other => return Ok(other),
                         },
                         Ok(Verdict::Aborted) => return Ok(remedy.into()),
-                        Ok(Verdict::Unknown) => {
+                        Ok(Verdict::Unknown | Verdict::Running) => {
                             self.account.book_unseen();
                             return Ok(remedy.into());
                         }

@@ -56,9 +56,10 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Text that may quote a file, a database or a server: escape sequences in it are shown, not obeyed.
+/// Text that may quote a file, a database or a server: escape sequences in it are shown, not obeyed, and its later lines
+/// are indented, so that none looks like an error, a warning or a hint of ours.
 fn shown(text: impl std::fmt::Display) -> String {
-    text.to_string().lines().map(plan::visible).collect::<Vec<_>>().join("\n")
+    text.to_string().lines().map(plan::visible).collect::<Vec<_>>().join("\n  ")
 }
 
 /// Lines of which none is a command to a CI runner. Names are escaped where they are written; this is for all the rest,

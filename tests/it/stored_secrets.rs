@@ -11,7 +11,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use crate::support::dot;
+use crate::support::{Database, Sandbox, Template, dot, rows};
 
 const CASES: usize = 5_000;
 
@@ -198,4 +198,39 @@ fn ask(cases: &[(String, String)]) -> Vec<Value> {
         .collect();
     assert_eq!(answers.len(), cases.len());
     answers
+}
+
+/// A trigger of the project's may quote the row as it was, and the new one, in an error and in a notice.
+#[test]
+fn what_a_trigger_quotes_is_not_shown_at_any_verbosity() {
+    const SECRET: &str = "the-plain-one-that-is-stored";
+    for says in ["EXCEPTION", "NOTICE", "WARNING"] {
+        let database = Database::create(Template::Dot341);
+        let stored = json!({ "name": "Web", "client_secret": SECRET, "hash_client_secret": false });
+        rows::application(&database, 1, "web", &stored);
+        database.execute(format!(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \
+             $$BEGIN RAISE {says} 'was %, is %', OLD, NEW; RETURN NEW; END$$; \
+             CREATE TRIGGER note BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION note()",
+            rows::APPLICATIONS
+        ));
+        let sandbox = Sandbox::with(&database);
+        sandbox.write("oauth.toml", "[applications.web]\nname = \"Shop\"\n");
+        for verb in [&["apply", "--yes"][..], &["rotate-secret", "web", "--yes", "--secrets-out", "s.env"]] {
+            let output = sandbox.oauthctl(&[verb, &["-vvv"]].concat());
+            let code = i32::from(says == "EXCEPTION");
+            assert_eq!(output.code, Some(code), "{output}");
+            let shown = format!("{}{}", output.stdout, output.stderr);
+            assert!(!shown.contains(SECRET), "{says} {verb:?}: {output}");
+            if says == "EXCEPTION" {
+                assert!(
+                    shown.contains("was (1,") && shown.contains("everything was rolled back"),
+                    "{output}"
+                );
+            } else if let Ok(file) = std::fs::read_to_string(sandbox.path().join("s.env")) {
+                let new = file.lines().last().unwrap().split('=').nth(1).unwrap().trim_matches(['"', '\'']);
+                assert!(new.len() > 30 && !shown.contains(new), "{says} {verb:?}: {output}");
+            }
+        }
+    }
 }

@@ -270,6 +270,45 @@ async fn apply_names_who_holds_the_row_and_goes_on_when_it_is_free() {
     drop(holder);
 }
 
+/// What reads rows and locks them gets along with a `CREATE INDEX`; what writes them does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_may_not_be_written_names_its_holder() {
+    let verbs: [&[&str]; 3] = [
+        &["apply", "--yes", "--target", "web"],
+        &["rotate-secret", "web", "--yes", "--secrets-out", "s.json"],
+        &[
+            "createapplication",
+            "public",
+            "implicit",
+            "--redirect-uris",
+            "https://x.example/",
+            "--client-id",
+            "new",
+        ],
+    ];
+    let world = World::new();
+    world.database.execute(
+        "UPDATE oauth2_provider_application SET client_type = 'confidential'; \
+         SELECT setval(pg_get_serial_sequence('oauth2_provider_application', 'id'), 100)",
+    );
+    let before = rows::everything(&world.database, "public");
+    for mode in ["SHARE", "SHARE ROW EXCLUSIVE"] {
+        let (holder, pid) =
+            world.holder(&format!("LOCK TABLE oauth2_provider_application IN {mode} MODE")).await;
+        for verb in verbs {
+            let output = world.run(&[verb, &["--lock-timeout", "100ms"]].concat()).exits(6);
+            let held = format!("held by pid {pid} (deploy, ");
+            assert!(stderr(&output).contains(&held), "{mode} {verb:?}\n{output}");
+        }
+        let (running, said) = world.until_it_waits(&["apply", "--yes", "--lock-timeout", "10m"]);
+        assert!(said.contains(&format!("held by pid {pid}")), "{said}");
+        running.signal(Signal::SIGTERM);
+        running.wait().exits(143);
+        assert_eq!(rows::everything(&world.database, "public"), before);
+        holder.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
+
 /// The ledger also notes how large the tables are, which takes a lock on each.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_a_run_is_noted_though_the_tables_cannot_be_measured() {

@@ -16,7 +16,8 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
 pub use write::{
-    Cell, Locked, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, update, updated_columns,
+    Cell, Locked, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
+    updated_columns,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

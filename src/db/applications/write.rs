@@ -132,6 +132,22 @@ pub async fn seen(
     Ok(rows.into_iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }
 
+/// The `client_secret` of rows, so that it can be left out of a message.
+pub async fn stored_secrets(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<Vec<StoredSecret>, tokio_postgres::Error> {
+    let table = layout.application();
+    let (sql, keys) = (table.sql(), keys.iter().map(|key| key.as_str()).collect::<Vec<_>>());
+    let sql = format!(
+        "SELECT client_secret::text FROM {sql} WHERE {key}::text = ANY($1::text[]) AND client_secret IS NOT NULL",
+        key = table.key_sql(),
+    );
+    let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
+    Ok(rows.into_iter().map(|row| StoredSecret::new(row.get(0))).collect())
+}
+
 /// Inserts rows, a thousand a statement; returns how many.
 pub async fn insert(
     client: &impl GenericClient,

@@ -362,7 +362,11 @@ fn remark(notice: &tokio_postgres::error::DbError) {
     if warns {
         notices::warn(message, notice.detail());
     }
-    tracing::debug!(severity, sqlstate = notice.code().code(), "{message}");
+    let sqlstate = notice.code().code();
+    // What a function of the project's says may quote rows.
+    let shown =
+        if notice.where_().is_some() { "a notice of a function, which may quote rows" } else { message };
+    tracing::debug!(severity, sqlstate, "{shown}");
 }
 
 /// Whether the session is with the right kind of server.

@@ -154,7 +154,7 @@ impl Cleaner {
         self.bulk.is_some()
     }
 
-    /// Whether those two must run in `READ COMMITTED` with silent triggers, see [`SILENCE`](super::SILENCE), and not in
+    /// Whether those two must run in `READ COMMITTED` with silent triggers, see [`settings::silence`](super::settings::silence), and not in
     /// `REPEATABLE READ`.
     #[must_use]
     pub const fn is_silent(&self) -> bool {

@@ -16,6 +16,7 @@ mod excluded;
 mod predicate;
 mod rewritable;
 mod rewrite;
+pub mod settings;
 mod statement;
 mod steps;
 mod triggers;
@@ -30,7 +31,7 @@ pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
-pub use triggers::{Hindrance, SILENCE, Silent, has_vetoes};
+pub use triggers::{Hindrance, Silent, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;

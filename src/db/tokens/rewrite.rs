@@ -5,14 +5,15 @@
 
 use std::cmp::Ordering;
 
-use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
+use tokio_postgres::{GenericClient, Transaction};
 
 use super::count::Run;
 use super::excluded::Excluded;
 use super::rewritable::{columns, files, has_row_security, indexes, not_ours, others, size};
+use super::settings;
 use super::statement::{Binds, Sql, Values};
-use super::triggers::{Hindrance, SILENCE, custom, new_references};
+use super::triggers::{Hindrance, custom, new_references};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table, quote};
 use crate::model::{Category, Sweep, TableRole, Tally};
@@ -128,11 +129,12 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// The statements that lock everybody out.
-    #[must_use]
-    pub fn lock(&self) -> String {
-        let silence = if self.silent { SILENCE } else { "" };
-        format!("{silence}; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.names())
+    /// Locks the tables for this transaction alone.
+    ///
+    /// # Errors
+    /// The server's; the lock is waited for one second.
+    pub async fn lock(&self, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+        settings::of_a_rewrite(transaction, self.silent, &self.names()).await
     }
 
     /// Fails if the tables are not what [`Rewrite::find`] saw. To be called under the lock: whoever held it before may

@@ -10,7 +10,7 @@ use crate::db::layout::{Layout, Reference, Table};
 use crate::model::{OnDelete, Sweep, TableRole};
 
 /// Switches the triggers of the transaction's statements off, those of foreign keys too.
-pub const SILENCE: &str = "SET LOCAL session_replication_role = replica";
+pub(super) const SILENCE: &str = "SET LOCAL session_replication_role = replica";
 
 /// Changes with every trigger that comes, goes, or is switched on or off; a foreign key is a pair of triggers.
 const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' ORDER BY t.print)) FROM ( \

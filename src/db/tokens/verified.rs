@@ -3,7 +3,7 @@
 //! The transaction has `session_replication_role = replica`, so the triggers of foreign keys stay silent, and is
 //! `READ COMMITTED`, so every statement sees what was committed before it. The rows are deleted first; that locks them.
 //! Then, with a newer snapshot, every foreign key that points at them is asked for rows that refer to them. If there are
-//! any, the batch fails and is rolled back. `docs/cleanup.md` has the argument why nothing dangles. Begins and ends no
+//! any, the batch fails and is rolled back. `docs/design/cleanup.md` has the argument why nothing dangles. Begins and ends no
 //! transaction.
 
 use tokio_postgres::GenericClient;
