@@ -5,23 +5,20 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
-use super::delivering::{UNDELIVERABLE, check_delivery, check_secrets_out};
+use super::delivering::{check_delivery, check_secrets_out};
+use super::executing::{confirm, execute};
 use super::history::History;
 use super::intent::Intent;
 use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::saved;
-pub use super::scope::ConsentArgs;
+use super::scope::ConsentArgs;
 use super::session::Session;
-use super::{unanswered, writable, writing};
+use super::{unanswered, writable};
 use crate::apply::Outcome;
-use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
-use crate::model::ClientId;
 use crate::plan::Plan;
-use crate::plan::seal::{Recipe, SealError, Sealed, seal};
-use crate::secret::Secret;
-use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal, visible};
+use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal};
 use crate::ui::plan_json;
 
 /// The flags of `apply`.
@@ -138,118 +135,6 @@ fn question(plan: &Plan, expired: u64) -> String {
             format!("Make {} and delete {}?", plural(changes, "change"), plural(expired, "expired row"))
         }
     }
-}
-
-/// Goes on if the flag or a person says so.
-pub(super) async fn confirm(
-    session: &mut Session,
-    args: &ConsentArgs,
-    verb: &str,
-    question: &str,
-) -> Result<(), Error> {
-    if args.yes {
-        return Ok(());
-    }
-    if !session.ui.terminal().interactive {
-        let message = format!("{verb} needs --yes where nobody can be asked; nothing was changed");
-        return Err(Error::new(Exit::Refused, message));
-    }
-    if session.confirm(&format!("{question} Only \"yes\" goes on:")).await? {
-        Ok(())
-    } else {
-        Err(Error::new(Exit::Failed, "not confirmed; nothing was changed"))
-    }
-}
-
-/// Makes the secrets, delivers them, writes the rows. `None`: there was nothing to write. `unknown`: how to find out what
-/// became of a COMMIT without an answer.
-pub(super) async fn execute(
-    session: &mut Session,
-    args: &ConsentArgs,
-    prepared: &Prepared,
-    run: Option<i64>,
-    unknown: &str,
-) -> Result<Option<Outcome>, Error> {
-    if prepared.plan.is_empty() {
-        return Ok(None);
-    }
-    let recipe = session.recipe(&prepared.config);
-    let sealed = make_secrets(session, prepared, recipe)?;
-    let delivery = match &args.secrets_out {
-        Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
-        _ => None,
-    };
-    let outcome = writing::write(session, prepared, &sealed, run).await;
-    let outcome = outcome.map_err(|error| error.hint_if_unknown(unknown));
-    settle(session, args, delivery, &sealed, outcome).map(Some)
-}
-
-/// Makes the plan's secrets; shared with `createapplication`.
-pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
-    let mut entropy = session.entropy();
-    let mut watch = session.watch("Hashing secrets");
-    let sealed = seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut watch);
-    drop(watch);
-    let sealed = sealed.inspect(|sealed| session.known.note(sealed));
-    sealed.map_err(|error| match error {
-        SealError::Stopped(_) => session.stopped(),
-        SealError::Entropy(error) => Error::from_source(Exit::Failed, &error),
-    })
-}
-
-/// Writes the secrets to their file before anything is committed: a file too many can be deleted, a secret that nobody
-/// has seen cannot be brought back.
-fn deliver(path: &std::path::Path, generated: &[(ClientId, Secret)]) -> Result<Delivery, Error> {
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        Error::from_source(Exit::Failed, error).context(UNDELIVERABLE)
-    };
-    let mut delivery = Delivery::prepare(path).map_err(|error| failed(&error))?;
-    let secrets: Vec<(&str, &Secret)> = generated.iter().map(|(id, secret)| (id.as_str(), secret)).collect();
-    delivery.write(&secrets).map_err(|error| failed(&error))?;
-    Ok(delivery)
-}
-
-/// Keeps or takes back the delivered secrets, and shows them where there is no file.
-fn settle(
-    session: &mut Session,
-    args: &ConsentArgs,
-    delivery: Option<Delivery>,
-    sealed: &Sealed,
-    outcome: Result<Outcome, Error>,
-) -> Result<Outcome, Error> {
-    let count = sealed.generated.len() as u64;
-    match (outcome, delivery, &args.secrets_out) {
-        (Ok(outcome), Some(delivery), Some(path)) => {
-            delivery.keep();
-            session.ui.status(format_args!(
-                "Wrote {} to {}.",
-                plural(count, "generated secret"),
-                path.display()
-            ));
-            Ok(outcome)
-        }
-        (Ok(outcome), _, _) => {
-            show_secrets(session, sealed)?;
-            Ok(outcome)
-        }
-        (Err(error), Some(delivery), Some(path)) if error.outcome_is_unknown() => {
-            delivery.keep();
-            Err(error.hint(format!("the generated secrets are kept in {}", path.display())))
-        }
-        (Err(error), None, _) if error.outcome_is_unknown() && count > 0 => {
-            show_secrets(session, sealed)?;
-            Err(error.hint("the secrets above are valid only if the changes were made"))
-        }
-        (Err(error), _, _) => Err(error),
-    }
-}
-
-fn show_secrets(session: &mut Session, sealed: &Sealed) -> Result<(), Error> {
-    for (client_id, secret) in &sealed.generated {
-        let label = format!("client_secret of {}", visible(client_id.as_str()));
-        session.reveal(&label, client_id, secret)?;
-    }
-    Ok(())
 }
 
 /// After the commit the same file must plan nothing.

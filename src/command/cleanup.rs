@@ -7,13 +7,17 @@ use tokio_postgres::Client;
 use tokio_util::task::TaskTracker;
 
 use super::Format;
+use super::reconcile::available;
 use super::session::{Connected, Session};
 use crate::db::connect::Canceller;
 use crate::db::lock::Blocked;
 use crate::db::patience::Reading;
+use crate::db::tokens;
 use crate::error::{Error, Exit};
-use crate::model::{CleanupPolicy, Sweep};
+use crate::model::{Category, CleanupPolicy, Sweep};
+use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Pace, Stop};
+use crate::ui::plan::visible;
 use crate::ui::progress::{Manner, Progress};
 
 /// Runs the sweeps. `total`: how many rows were counted before.
@@ -109,4 +113,54 @@ pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
         Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
         Stop::NoProgress { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => Some(Exit::Failed),
     }
+}
+
+/// How many connections a run of the policy takes, with one more for the ledger.
+#[must_use]
+pub fn connections(policy: &CleanupPolicy) -> usize {
+    usize::try_from(policy.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
+}
+
+/// Warns of what a policy leaves behind, as DOT does where there is no lifetime.
+pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
+    let wanted = retention::categories(policy, &available(connected));
+    if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
+        let what = match kept {
+            NoLifetime::KeepsIdle => {
+                "only revoked and orphaned refresh tokens are deleted, and the access tokens of the others stay"
+            }
+            NoLifetime::KeepsIdleAndRevoked => {
+                "under reuse protection revoked refresh tokens are never deleted, and others only when they are orphaned"
+            }
+        };
+        session
+            .ui
+            .warning(format_args!("refresh tokens have no lifetime, so they never expire by age: {what}."));
+        session.ui.hint("set refresh_token_expire in [cleanup], or --refresh-token-expire, to REFRESH_TOKEN_EXPIRE_SECONDS");
+    }
+    for category in policy.only.iter().filter(|category| !wanted.contains(category)) {
+        session.ui.warning(format_args!("this database has no table of {}.", category.title()));
+    }
+    for category in &wanted {
+        let lacking = tokens::lacking(&connected.layout, *category);
+        if !lacking.is_empty() {
+            let (title, columns) = (category.title(), lacking.join(", "));
+            session.ui.warning(format_args!(
+                "this database has no {title}: its application table lacks {columns}, which came with DOT 3.4.0."
+            ));
+        }
+    }
+    // What policies hide is not said to be missing; a run is refused for that.
+    if !policy.exclude_clients.is_empty() && !connected.layout.application().row_security {
+        let mut client = connected.database.get().await?;
+        let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
+        for unknown in tokens::unknown_clients(&*snapshot, &connected.layout, &policy.exclude_clients).await?
+        {
+            let name = visible(unknown.as_str());
+            session
+                .ui
+                .warning(format_args!("no application has the client id {name}, which is to be left alone."));
+        }
+    }
+    Ok(())
 }

@@ -23,7 +23,7 @@ use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
-use crate::plan::retention::{self, NoLifetime};
+use crate::plan::retention;
 use crate::sweep::{self, Outcome, Pace};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
@@ -212,7 +212,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     rights::check_cleanup(session, &connected, (&sweeps, policy.strategy), args.dry_run).await?;
     // Both read the applications.
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
-    interrupted.or(warn(session, &connected, &policy)).await?;
+    interrupted.or(cleanup::warn(session, &connected, &policy)).await?;
     if args.dry_run {
         return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
     }
@@ -242,62 +242,12 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = session.connect(&config.database, "cleartokens", connections(policy)).await?;
+    let connected = session.connect(&config.database, "cleartokens", cleanup::connections(policy)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
     };
     Ok((connected, as_of))
-}
-
-/// How many connections a run of the policy takes, with one more for the ledger.
-#[must_use]
-pub fn connections(policy: &CleanupPolicy) -> usize {
-    usize::try_from(policy.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
-}
-
-/// Says what may surprise, as DOT does where there is no lifetime.
-pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
-    let wanted = retention::categories(policy, &available(connected));
-    if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
-        let what = match kept {
-            NoLifetime::KeepsIdle => {
-                "only revoked and orphaned refresh tokens are deleted, and the access tokens of the others stay"
-            }
-            NoLifetime::KeepsIdleAndRevoked => {
-                "under reuse protection revoked refresh tokens are never deleted, and others only when they are orphaned"
-            }
-        };
-        session
-            .ui
-            .warning(format_args!("refresh tokens have no lifetime, so they never expire by age: {what}."));
-        session.ui.hint("set refresh_token_expire in [cleanup], or --refresh-token-expire, to REFRESH_TOKEN_EXPIRE_SECONDS");
-    }
-    for category in policy.only.iter().filter(|category| !wanted.contains(category)) {
-        session.ui.warning(format_args!("this database has no table of {}.", category.title()));
-    }
-    for category in &wanted {
-        let lacking = tokens::lacking(&connected.layout, *category);
-        if !lacking.is_empty() {
-            let (title, columns) = (category.title(), lacking.join(", "));
-            session.ui.warning(format_args!(
-                "this database has no {title}: its application table lacks {columns}, which came with DOT 3.4.0."
-            ));
-        }
-    }
-    // What policies hide is not said to be missing; a run is refused for that.
-    if !policy.exclude_clients.is_empty() && !connected.layout.application().row_security {
-        let mut client = connected.database.get().await?;
-        let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
-        for unknown in tokens::unknown_clients(&*snapshot, &connected.layout, &policy.exclude_clients).await?
-        {
-            let name = visible(unknown.as_str());
-            session
-                .ui
-                .warning(format_args!("no application has the client id {name}, which is to be left alone."));
-        }
-    }
-    Ok(())
 }
 
 async fn dry_run(

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use self::verdict::{Complaint, verdict};
 use super::Format;
+use super::declaring;
 use super::history::History;
-use super::import;
 use super::reconcile::{self, Prepared, with_only};
 use super::rights;
 use super::session::files::sendable;
@@ -90,7 +90,7 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     };
     let client_id = ClientId::new(client_id);
     if args.write {
-        import::check_appendable(&file, &client_id)?;
+        declaring::check_appendable(&file, &client_id)?;
     }
     let application = application(session, args)?;
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
@@ -114,7 +114,7 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     // Whatever became of the lines: the row is there.
     let mut declared = Ok(());
     if args.write {
-        let appended = import::append(session, &prepared.connected, &client_id).await;
+        let appended = declaring::append(session, &prepared.connected, &client_id).await;
         declared = appended.map_err(|error| undeclared(session, &client_id, error));
     }
     told.and(declared).map(|()| Exit::Done)
@@ -217,7 +217,7 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
 
 async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
     let recipe = session.recipe(&prepared.config);
-    let mut sealed = super::apply::make_secrets(session, prepared, recipe)?;
+    let mut sealed = super::executing::make_secrets(session, prepared, recipe)?;
     let history =
         History::begin(session, &prepared.connected, &prepared.config, ("createapplication", false)).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use super::Format;
-use super::apply::ConsentArgs;
+use super::scope::ConsentArgs;
 use super::session::Session;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};

@@ -53,10 +53,7 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
         done.provider = Some(migrated.applied);
         match (&seed, is_new) {
             (Some(sql), true) => {
-                client
-                    .batch_execute(sql)
-                    .await
-                    .map_err(crate::db::error::DbError::during("running the seed file"))?;
+                migrations::seed(&client, sql).await?;
                 done.seeded = true;
                 session.ui.status("Ran the seed file.");
             }

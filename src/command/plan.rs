@@ -1,6 +1,5 @@
 //! `plan`: desired against actual, plus what cleanup would delete; changes nothing.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -77,10 +76,4 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
         return Ok(Exit::Done);
     }
     Ok(Exit::Changes)
-}
-
-/// The applications that `--target` names.
-#[must_use]
-pub fn targets(names: &[String]) -> Option<BTreeSet<crate::model::ClientId>> {
-    (!names.is_empty()).then(|| names.iter().map(crate::model::ClientId::new).collect())
 }

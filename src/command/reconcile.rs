@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::cleartokens::connections;
+use super::cleanup::connections;
 use super::flawed;
 use super::intent::Intent;
 use super::names;
@@ -292,7 +292,7 @@ fn try_to_decide(
     let verdicts = seal::verify(&config.desired, actual, &mut session.known, threads, &mut watch);
     drop(watch);
     let secrets = verdicts.map_err(|_| session.stopped())?;
-    let targets = super::plan::targets(&scope.targets);
+    let targets = scope.targets();
     let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     Ok(crate::plan::plan(&config.desired, actual, &config.policy, &facts))
 }

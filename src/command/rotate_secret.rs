@@ -3,13 +3,14 @@
 use clap::Args;
 
 use super::Format;
-use super::apply::{self, ConsentArgs};
 use super::delivering;
+use super::executing;
 use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
 use super::outputs;
 use super::reconcile::{self, Prepared, ScopeArgs};
 use super::rights;
+use super::scope::ConsentArgs;
 use super::session::{Connected, Session};
 use super::writable;
 use crate::config::Config;
@@ -72,7 +73,8 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
         ));
     }
     let name = visible(client_id.as_str());
-    apply::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?")).await?;
+    executing::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?"))
+        .await?;
     let began = reconcile::database_now(&connected.database.get().await?).await?;
     let (sweeps, forecast, refusal) = (Vec::new(), None, None);
     let prepared = Prepared { connected, config, plan, sweeps, forecast, refusal };
@@ -84,7 +86,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
          with the new secret in oauth.toml lets `oauthctl plan` compare the two",
         reconcile::rfc3339(began)
     );
-    let result = apply::execute(session, &args.consent, &prepared, None, &unknown).await;
+    let result = executing::execute(session, &args.consent, &prepared, None, &unknown).await;
     let done = result.as_ref().ok().cloned().flatten();
     let counts = serde_json::json!({ "applications": done.as_ref().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;

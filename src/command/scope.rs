@@ -1,5 +1,6 @@
 //! Flags that several verbs have: what is planned, what is let through, who is asked, and where secrets go.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -45,6 +46,14 @@ pub struct ScopeArgs {
     /// The instant for the cleanup, in RFC 3339; default: the database's clock.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub as_of: Option<OffsetDateTime>,
+}
+
+impl ScopeArgs {
+    /// The applications that `--target` names; `None`: all.
+    #[must_use]
+    pub fn targets(&self) -> Option<BTreeSet<ClientId>> {
+        (!self.targets.is_empty()).then(|| self.targets.iter().map(ClientId::new).collect())
+    }
 }
 
 /// Reads `--allow`.

@@ -7,7 +7,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::Format;
-use super::cleartokens::warn;
+use super::cleanup::warn;
 use super::look::look;
 use super::outputs::{self, Output};
 use super::reconcile::{available, database_now, parse_instant};

@@ -130,6 +130,11 @@ pub enum MigrateError {
     },
 }
 
+/// Runs the statements of a seed file.
+pub async fn seed(client: &Client, sql: &str) -> Result<(), DbError> {
+    client.batch_execute(sql).await.map_err(DbError::during("running the seed file"))
+}
+
 /// Makes the tables of DOT 3.4.1 and of Django's `auth` in this schema, which is created where it is missing.
 /// Refuses a schema where Django migrates, or where tables of those names exist that this did not make. Waits up to
 /// `lock_timeout` for other runners.

@@ -61,6 +61,51 @@ fn imports_of_the_crate_are_readable_line_by_line() {
     }
 }
 
+/// What the driver has to execute a statement with. Statements that are printed, for people to execute, may stand elsewhere.
+const EXECUTES: [&str; 6] =
+    [".query_", ".execute_typed(", ".batch_execute(", ".simple_query(", ".copy_in(", ".copy_out("];
+
+#[test]
+fn only_db_executes_statements() {
+    let mut violations = Vec::new();
+    for file in rust_files("src").into_iter().filter(|file| !file.starts_with("src/db")) {
+        let text = without_unit_tests(&fs::read_to_string(&file).unwrap());
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| line.contains("SET LOCAL")) {
+            violations.push(format!("{}:{number}: {}", file.display(), line.trim()));
+        }
+        // A call whose receiver is on the line above begins the line.
+        let is_call = |line: &&str| EXECUTES.iter().any(|call| strip_comment(line).contains(call));
+        for line in text.lines().filter(is_call) {
+            violations.push(format!("{}: {}", file.display(), line.trim()));
+        }
+    }
+    assert!(violations.is_empty(), "move these to src/db:\n{}", violations.join("\n"));
+}
+
+/// A verb is a file of `src/command` with a variant of `Verb`. What two verbs need stands in a file of its own.
+#[test]
+fn no_verb_imports_another() {
+    let source = fs::read_to_string("src/command/mod.rs").unwrap();
+    let verbs: BTreeSet<String> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix("Args),")?.split_once('(')?.1.split_once("::"))
+        .map(|(verb, _)| verb.to_owned())
+        .collect();
+    assert!(verbs.len() >= 15, "{verbs:?}");
+    let mut violations = Vec::new();
+    for file in rust_files("src/command").into_iter().filter(|file| !file.ends_with("command/mod.rs")) {
+        let text = without_unit_tests(&fs::read_to_string(&file).unwrap());
+        for verb in &verbs {
+            let own = file.components().any(|part| Path::new(&part).with_extension("") == Path::new(verb));
+            let imports = [format!("super::{verb}::"), format!("super::{verb};"), format!("command::{verb}")];
+            if !own && imports.iter().any(|import| text.contains(import)) {
+                violations.push(format!("{} imports the verb {verb}", file.display()));
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
 #[test]
 fn names_say_what_is_inside() {
     for file in rust_files("src").into_iter().chain(rust_files("tests")) {

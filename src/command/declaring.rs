@@ -1,0 +1,125 @@
+//! Rows of the database as declarations in the file: for `import`, and for `createapplication --write`.
+
+use super::inventory::{self, Look};
+use super::rewriting::rewrite;
+use super::session::{Connected, Session};
+use crate::config::edit::{Changes, edit};
+use crate::config::{self, Config};
+use crate::error::{Error, Exit};
+use crate::import::{Import, Reason, Remark, Wish, import};
+use crate::model::{ClientId, Selection};
+use crate::ui::import::Written;
+use crate::ui::plan::visible;
+
+/// What a file that `import` makes begins with.
+const HEADING: &str = "# Written by `oauthctl import`. A field that is not written here is not managed.\n";
+
+/// Appends one application that has just been created.
+pub async fn append(session: &mut Session, connected: &Connected, client_id: &ClientId) -> Result<(), Error> {
+    let (mut config, is_there) = session.load_if_there()?;
+    inventory::forget_secrets(&mut config, None);
+    let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
+    let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
+    let import = import(&inventory.rows, &inventory.custom, &config, &inventory.drift, Wish::default());
+    let written = take_in(session, &config, is_there, import, false)?;
+    remarks(session, &written);
+    if written.changes.add.is_empty() {
+        return Err(Error::new(Exit::Failed, "the file cannot declare it"));
+    }
+    session.ui.status(format_args!("Declared it in {}.", written.path.display()));
+    Ok(())
+}
+
+/// Refuses before anything is created what could not be appended afterwards.
+pub fn check_appendable(config: &Config, client_id: &ClientId) -> Result<(), Error> {
+    let desired = &config.desired;
+    let path = config.source.path().display();
+    let why = if desired.applications.contains_key(client_id) {
+        "declares it already"
+    } else if desired.removed.contains(client_id) {
+        "lists it under [[removed]]"
+    } else if desired.renamed.contains_key(client_id) {
+        "renames it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::usage(format!("{path} {why}: \"{}\"; nothing was created", visible(client_id.as_str())))
+        .hint("leave --write out, or change the file first"))
+}
+
+/// Changes the text, makes sure that the result is a valid file, and writes it.
+pub fn take_in(
+    session: &mut Session,
+    config: &Config,
+    is_there: bool,
+    import: Import,
+    dry_run: bool,
+) -> Result<Written, Error> {
+    let path = config.source.path().to_owned();
+    let before = config.source.text().to_owned();
+    let Import { changes, mut remarks, unchanged } = import;
+    let start = if is_there { before.clone() } else { HEADING.to_owned() };
+    let edited = edit(&start, &changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    for (client_id, field) in &edited.left {
+        let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
+        remarks.push(Remark {
+            client_id: client_id.clone(),
+            reason: Reason::Kept(field.clone(), why),
+            hint: None,
+        });
+    }
+    let mut written = Written {
+        path,
+        before: config.source.legible(),
+        after: config.source.legible(),
+        is_written: false,
+        changes,
+        left: edited.left,
+        remarks,
+        unchanged,
+    };
+    if edited.text != start {
+        let after = check(session, &edited.text, config, &written.changes)?;
+        written.after = after.source.legible();
+        if !dry_run {
+            rewrite(&written.path, is_there.then_some(before.as_str()), &edited.text)?;
+            written.is_written = true;
+        }
+    }
+    Ok(written)
+}
+
+/// A second look: what is about to be written declares what it should, and validates.
+fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) -> Result<Config, Error> {
+    let path = before.source.path();
+    let bytes = text.as_bytes().to_vec();
+    let failed =
+        || Error::new(Exit::Failed, format!("{} was not written: it would not be valid", path.display()));
+    match config::load(bytes, path, super::session::surroundings(), config::Presence::Optional) {
+        Ok(after) => {
+            let declared = |config: &Config| config.desired.applications.len();
+            let is_complete = declared(&after) == declared(before) + changes.add.len()
+                && changes.add.iter().all(|block| after.desired.applications.contains_key(&block.client_id));
+            if is_complete { Ok(after) } else { Err(failed()) }
+        }
+        Err(rejected) => {
+            session.show_problems(&rejected.source, &rejected.problems);
+            Err(failed())
+        }
+    }
+}
+
+/// Each remark, with what to do about it where that was not said before.
+pub fn remarks(session: &mut Session, written: &Written) {
+    let mut hints: Vec<&str> = Vec::new();
+    for Remark { client_id, reason, hint } in &written.remarks {
+        session.ui.warning(format_args!("{client_id}: {reason}."));
+        if let Some(hint) = hint.as_deref().filter(|hint| !hints.contains(hint)) {
+            session.ui.hint(hint);
+            hints.push(hint);
+        }
+    }
+    if written.remarks.iter().any(|remark| matches!(remark.reason, Reason::Differs(_))) {
+        session.ui.hint("--update lets declared applications follow the database");
+    }
+}
