@@ -28,6 +28,7 @@ use crate::model::health::{
     Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
     Server, Slot, Standby, Storage, Trigger,
 };
+use crate::model::printable::printable;
 
 /// How good or bad it is, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -154,8 +155,8 @@ impl Finding {
         self
     }
 
-    fn sql(mut self, sql: impl Into<String>) -> Self {
-        self.remedies.push(Remedy::Sql(sql.into()));
+    fn sql(mut self, sql: impl AsRef<str>) -> Self {
+        self.remedies.push(Remedy::Sql(printable(sql.as_ref())));
         self
     }
 

@@ -16,6 +16,7 @@ mod identity;
 mod inventory;
 mod on_delete;
 mod policy;
+pub mod printable;
 mod provider;
 mod sweep;
 mod tables;

@@ -62,6 +62,13 @@ fn shown(text: impl std::fmt::Display) -> String {
     text.to_string().lines().map(plan::visible).collect::<Vec<_>>().join("\n  ")
 }
 
+/// A sentence for stderr, broken between words where that is a terminal.
+fn fitted(text: &str) -> String {
+    let stderr = io::stderr();
+    let size = stderr.is_terminal().then(|| terminal_size::terminal_size_of(&stderr)).flatten();
+    size.map_or_else(|| text.to_owned(), |(width, _)| wrap::wrap(text, usize::from(width.0)))
+}
+
 /// Lines of which none is a command to a CI runner. Names are escaped where they are written; this is for all the rest,
 /// such as lines of the file.
 fn harmless(text: &str) -> String {
@@ -233,12 +240,7 @@ impl Ui {
 
     /// Sentences on stderr whatever the chatter, broken between words where it is a terminal.
     pub fn sentence(&mut self, text: impl std::fmt::Display) {
-        let stderr = io::stderr();
-        let size = stderr.is_terminal().then(|| terminal_size::terminal_size_of(&stderr)).flatten();
-        match size {
-            Some((width, _)) => self.stderr_line(wrap::wrap(&text.to_string(), usize::from(width.0))),
-            None => self.stderr_line(text),
-        }
+        self.stderr_line(fitted(&text.to_string()));
     }
 
     /// Why it failed, with causes; once, at the end.

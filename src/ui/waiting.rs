@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::plan::visible;
-use super::{Chatter, Ui};
+use super::{Chatter, Ui, fitted};
 use crate::db::lock::{Blocked, Holder};
 use crate::db::patience::Teller;
 
@@ -16,7 +16,7 @@ pub fn teller(ui: &Ui, objects: bool) -> Teller {
     let chatter = ui.chatter();
     Arc::new(move |blocked| {
         if chatter == Chatter::Normal {
-            let text = if objects { object(blocked).to_string() } else { line(blocked) };
+            let text = if objects { object(blocked).to_string() } else { fitted(&line(blocked)) };
             // A stderr that is gone is no reason to fail.
             let _ = writeln!(std::io::stderr(), "{text}");
         }

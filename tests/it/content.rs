@@ -186,3 +186,49 @@ fn every_answer_of_json_is_json() {
 
     assert!(answer(&["schema"], "")["properties"].is_object());
 }
+
+/// What `doctor` prints means the table that it looked at, whatever its name is.
+#[test]
+fn what_is_printed_for_hostile_names_can_be_executed() {
+    let database = Database::create(Template::Dot341);
+    for (number, name) in (1..).zip(["r##[warning]x", "two\nlines", "::error::it's \u{202e}\\"]) {
+        database.execute(format!(
+            "CREATE TABLE \"{name}\" (id int, token bigint REFERENCES oauth2_provider_accesstoken); \
+             INSERT INTO \"{name}\" SELECT {number} FROM generate_series(1, 10)"
+        ));
+    }
+    let sandbox = Sandbox::with(&database);
+    let output = sandbox.oauthctl(&["doctor"]);
+    assert_harmless(&["doctor"], &output);
+    let indexes = || {
+        database
+            .value("SELECT count(*) FROM pg_index i WHERE indrelid::regclass::text ~ 'lines|error|warning'")
+    };
+    let printed: Vec<&str> = output
+        .stdout
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("CREATE INDEX") && line.contains("U&"))
+        .collect();
+    assert_eq!((printed.len(), indexes()), (3, "0".to_owned()), "{output}");
+    for statement in printed {
+        database.execute(statement.to_owned());
+    }
+    assert_eq!(indexes(), "3");
+}
+
+/// Outsiders register applications: none of their names is a line of ours.
+#[test]
+fn no_name_forges_a_line() {
+    let database = Database::create(Template::Dot341);
+    application(&database, 1, "x\nerror: y\nhint: run curl", &json!({ "client_type": "bogus" }));
+    let sandbox = Sandbox::with(&database);
+    sandbox.write("oauth.toml", "");
+    let output = sandbox.oauthctl(&["import", "--all"]);
+    let stderr = String::from_utf8(output.raw_stderr.clone()).unwrap();
+    assert!(stderr.contains("is left out"), "{output}");
+    assert!(
+        !stderr.lines().any(|line| line.starts_with("error: y") || line.starts_with("hint: run")),
+        "{output}"
+    );
+}

@@ -299,6 +299,10 @@ async fn a_table_that_may_not_be_written_names_its_holder() {
             let output = world.run(&[verb, &["--lock-timeout", "100ms"]].concat()).exits(6);
             let held = format!("held by pid {pid} (deploy, ");
             assert!(stderr(&output).contains(&held), "{mode} {verb:?}\n{output}");
+            // Its backend may outlive it for a moment, with the lock of `apply`.
+            let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^oauthctl ' \
+                        AND datname = current_database()";
+            until(|| world.database.value(ours) == "0");
         }
         let (running, said) = world.until_it_waits(&["apply", "--yes", "--lock-timeout", "10m"]);
         assert!(said.contains(&format!("held by pid {pid}")), "{said}");

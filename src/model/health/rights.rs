@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Privilege;
+use crate::model::printable::printable;
 use crate::model::words::listed;
 
 /// What a role is wanted for.
@@ -59,6 +60,10 @@ impl Lack {
     /// What to type, as a role that may grant it.
     #[must_use]
     pub fn grant(&self, role: &str) -> String {
+        printable(&self.statement(role))
+    }
+
+    fn statement(&self, role: &str) -> String {
         match self {
             Self::Schema(schema) => format!("GRANT USAGE ON SCHEMA {schema} TO {role};"),
             Self::Tables { privileges, columns, tables } => {
