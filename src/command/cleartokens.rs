@@ -56,10 +56,10 @@ pub struct CleartokensArgs {
     /// Stop after the batch that is running by then; 0 is off.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_duration: Option<Duration>,
-    /// Stop after so many rows.
+    /// Stop when this number of rows is deleted.
     #[arg(long, value_name = "ROWS", value_parser = parse_rows, allow_negative_numbers = true)]
     max_rows: Option<u64>,
-    /// So many connections at the same time, each with batches of its own.
+    /// Number of connections that delete in parallel.
     #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
     workers: Option<NonZeroU32>,
     /// Wait while a replica is further behind than this; 0 is off.

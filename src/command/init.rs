@@ -11,7 +11,7 @@ use crate::config::json_schema;
 use crate::error::{Error, Exit};
 use crate::ui::json;
 
-/// What is written: everything is a comment, so that nothing happens before somebody has read it.
+/// What is written: everything is a comment, so that nothing happens before a person has read it.
 const STARTER: &str = include_str!("starter.toml");
 
 /// What its first line refers to.

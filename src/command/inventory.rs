@@ -23,7 +23,7 @@ use crate::plan::seal;
 /// More client ids than this are not searched for the one that was meant.
 pub const SEARCHED: i64 = 20_000;
 
-/// So many of the newest tokens are shown.
+/// The number of newest tokens that are shown.
 const RECENT: i64 = 5;
 
 /// Flags that say which applications are meant. Several conditions add up; a flag that is repeated means any of its

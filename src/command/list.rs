@@ -1,4 +1,4 @@
-//! `list`: the applications with their live tokens, and how they stand to the file.
+//! `list`: the applications with their live tokens, and how they differ from the file.
 
 use clap::Args;
 

@@ -16,7 +16,7 @@ use crate::ui::{inventory as view, inventory_json};
 pub enum Missing {
     /// They are.
     Shown,
-    /// They are not: nobody can say whether they would meet the conditions.
+    /// They are not: whether they would meet the conditions is not known.
     Hidden,
 }
 

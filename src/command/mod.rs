@@ -157,11 +157,11 @@ pub enum Verb {
     Validate(validate::ValidateArgs),
     /// Show what apply would do; changes nothing.
     Plan(plan::PlanArgs),
-    /// Show the plan, ask, bring the database there, then clean up.
+    /// Show the plan, ask, make the database match the file, then clean up.
     Apply(apply::ApplyArgs),
-    /// Write live applications into the file, and leave the rest of it alone.
+    /// Write applications of the database into the file. The rest of the file does not change.
     Import(import::ImportArgs),
-    /// List the applications with their live tokens, and how they stand to the file.
+    /// List the applications, their live tokens, and how they differ from the file.
     List(list::ListArgs),
     /// Show everything of one application but its secret.
     Show(show::ShowArgs),
@@ -173,9 +173,9 @@ pub enum Verb {
     RotateSecret(rotate_secret::RotateArgs),
     /// Read a secret from stdin and print its hash, for { hash = "…" } in the file.
     HashSecret(hash_secret::HashArgs),
-    /// Show how the token tables are: rows, ages, sizes, what cleanup would delete, the last runs.
+    /// Show the state of the token tables: rows, ages, sizes, what cleanup would delete, the last runs.
     Status(status::StatusArgs),
-    /// Look for what goes wrong, or will, and say what to type; changes nothing.
+    /// Find problems, present and coming, and print the commands that fix them; changes nothing.
     Doctor(doctor::DoctorArgs),
     /// Make oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),

@@ -25,7 +25,7 @@ use crate::plan::retention;
 use crate::ui::status::{Canvas, render};
 use crate::ui::{metrics, status_json};
 
-/// So many runs of the ledger.
+/// The number of runs of the ledger.
 const RUNS: u32 = 5;
 
 /// The flags of `status`.

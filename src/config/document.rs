@@ -263,10 +263,10 @@ pub(super) struct Cleanup {
     pub nice_ratio: Slot<Number>,
     /// Stop after this long; 0: no limit.
     pub max_duration: Slot<Duration>,
-    /// Stop after so many rows.
+    /// Stop when this number of rows is deleted.
     #[schemars(range(min = 1))]
     pub max_rows: Slot<i64>,
-    /// So many connections at the same time, each with batches of its own.
+    /// Number of connections that delete in parallel.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Slot<i64>,
     /// Wait while a replica is further behind than this; 0: do not look.

@@ -174,7 +174,7 @@ pub struct CleanupPolicy {
     pub nice_ratio: f64,
     /// Stop after this long; `None`: no limit.
     pub max_duration: Option<Duration>,
-    /// Stop after so many rows; `None`: no limit.
+    /// Stop when this number of rows is deleted; `None`: no limit.
     pub max_rows: Option<u64>,
     /// How many connections delete at the same time, each in batches of its own.
     pub workers: NonZeroU32,
