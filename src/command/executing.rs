@@ -15,7 +15,7 @@ use crate::plan::seal::{Recipe, SealError, Sealed, seal};
 use crate::secret::Secret;
 use crate::ui::plan::{plural, visible};
 
-/// Goes on if the flag or a person says so.
+/// Continues if the flag or a person says so.
 pub(super) async fn confirm(
     session: &mut Session,
     args: &ConsentArgs,
@@ -72,8 +72,8 @@ pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) 
     })
 }
 
-/// Writes the secrets to their file before anything is committed: a file too many can be deleted, a secret that nobody
-/// has seen cannot be brought back.
+/// Writes the secrets to their file before anything is committed: a file too many can be deleted, a lost secret
+/// cannot be brought back.
 fn deliver(path: &Path, generated: &[(ClientId, Secret)]) -> Result<Delivery, Error> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         Error::from_source(Exit::Failed, error).context(UNDELIVERABLE)

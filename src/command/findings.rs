@@ -4,6 +4,7 @@
 
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
+use crate::model::printable::literal;
 use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
@@ -159,9 +160,4 @@ fn other_column(attribute: Option<&Attribute>, known: &[String]) -> String {
         }
         None => format!("it has {}", known.join(", ")),
     }
-}
-
-/// A text as SQL writes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -28,7 +28,7 @@ use crate::model::health::{
     Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
     Server, Slot, Standby, Storage, Trigger,
 };
-use crate::model::printable::printable;
+use crate::model::printable::{literal, printable};
 
 /// How good or bad it is, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -336,11 +336,6 @@ fn sentences(hints: &[String]) -> String {
 /// A fact that could not be read.
 fn unseen(check: Check, reason: &str) -> Finding {
     Finding::note(check, format!("Could not look: {reason}."))
-}
-
-/// A text as SQL writes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A name as SQL takes it: quoted unless it is plain. For names that PostgreSQL has not quoted itself.

@@ -37,5 +37,5 @@ pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use on_delete::{ForeignRows, OnDelete};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
-pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally};
+pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};
 pub use tables::{TableNames, TableRole};

@@ -23,6 +23,12 @@ pub fn printable(sql: &str) -> String {
     out + rest
 }
 
+/// A text as SQL writes it.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// How long the quoted part at the beginning is, in bytes. A quote that stands twice is one of the text.
 fn length(text: &str) -> usize {
     let quote = &text[..1];

@@ -78,6 +78,39 @@ pub enum Doomed {
     },
 }
 
+/// What a sweep deletes as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// An access token and the refresh token that would keep it alive; the instants are those of [`Doomed::Sessions`].
+    Session {
+        /// For refresh tokens that were revoked.
+        revoked: Option<OffsetDateTime>,
+        /// For refresh tokens that were not.
+        idle: Option<OffsetDateTime>,
+    },
+    /// A refresh token.
+    RefreshToken,
+    /// A row of the walked table; no refresh token is looked for.
+    Row,
+}
+
+impl Doomed {
+    /// What is deleted as one.
+    #[must_use]
+    pub const fn unit(&self) -> Unit {
+        match *self {
+            Self::Sessions { revoked, idle, expired: _ } => Unit::Session { revoked, idle },
+            Self::RefreshTokens { .. } => Unit::RefreshToken,
+            Self::IdTokens { .. }
+            | Self::Grants { .. }
+            | Self::ParRequests { .. }
+            | Self::DeviceGrants { .. }
+            | Self::CimdApplications { .. }
+            | Self::DcrApplications { .. } => Unit::Row,
+        }
+    }
+}
+
 /// The scope of a registration access token (`DCR_REGISTRATION_SCOPE`): it comes with the registration, so it says
 /// nothing about whether anybody ever used the application.
 pub const REGISTRATION_SCOPE: &str = "oauth2_provider:registration";

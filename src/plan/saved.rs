@@ -161,7 +161,7 @@ impl Saved {
             }
             _ => return Err(SavedError::NotAPlan("; a JSON plan of --json-out is not one either")),
         }
-        // A key that is there twice, or that nobody reads, would show a reviewer something else than what is applied.
+        // A key that occurs twice, or that is not read, would show a reviewer another plan than the one that is applied.
         if written(&document).is_none_or(|written| !written.lines().eq(text.lines())) {
             return Err(SavedError::Edited);
         }

@@ -1,7 +1,7 @@
 //! JSON as every verb writes it: the same bytes on stdout, on a terminal and in a file.
 //!
 //! Serde leaves DEL, the C1 controls and the characters that reorder or hide text as they are, which JSON allows. A
-//! terminal obeys some of them, and a stream that strips colour removes others. Here they are `\uXXXX`, as is a bracket
+//! terminal obeys some of them, and a stream that strips colour removes others. Here they are `\u` escapes, as is a bracket
 //! that would make a command for a CI runner. Pure.
 
 use std::io::{self, Write};

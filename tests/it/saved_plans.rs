@@ -252,7 +252,7 @@ fn a_plan_for_one_server_is_not_applied_to_another() {
     assert!(output.stderr.contains("knows its server by address, name and oids only"), "{output}");
 }
 
-/// Live tokens would go, and nobody reads an instant in a file of steps.
+/// Live tokens would be deleted, and a reviewer does not look for an instant in a file of steps.
 #[test]
 fn an_instant_that_has_not_come_is_refused() {
     let (database, sandbox) = world();

@@ -16,7 +16,7 @@ use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Doomed, Key, Sweep, TableRole, Tally};
+use crate::model::{Category, Key, Sweep, TableRole, Tally, Unit};
 
 /// What a batch deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,15 +93,9 @@ impl Cleaner {
         let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
-        let (live, pointers) = match sweep.doomed {
-            Doomed::RefreshTokens { .. } => (Category::Orphaned, Pointers::Clear),
-            Doomed::Sessions { .. }
-            | Doomed::IdTokens { .. }
-            | Doomed::Grants { .. }
-            | Doomed::ParRequests { .. }
-            | Doomed::DeviceGrants { .. }
-            | Doomed::CimdApplications { .. }
-            | Doomed::DcrApplications { .. } => (Category::Expired, Pointers::ExpectNone),
+        let (live, pointers) = match sweep.doomed.unit() {
+            Unit::RefreshToken => (Category::Orphaned, Pointers::Clear),
+            Unit::Session { .. } | Unit::Row => (Category::Expired, Pointers::ExpectNone),
         };
         Some(Self {
             subject: format!("{sweep} in {}", table.sql()),

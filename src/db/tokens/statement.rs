@@ -10,6 +10,7 @@ use tokio_postgres::{Error, GenericClient, Row};
 
 use super::excluded::Excluded;
 use crate::db::Parameter;
+use crate::model::printable;
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,18 +135,17 @@ impl Sql {
 
 /// A value as SQL writes it.
 fn literal(bind: Bind, excluded: &Excluded) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let array = |texts: &[String]| {
-        let each: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        let each: Vec<String> = texts.iter().map(|text| printable::literal(text)).collect();
         format!("ARRAY[{}]", each.join(", "))
     };
     match bind {
         Bind::Instant(instant) => {
             let instant = instant.to_offset(UtcOffset::UTC);
             let text = instant.format(&Rfc3339).unwrap_or_else(|_| instant.to_string());
-            format!("{}::timestamptz", quoted(&text))
+            format!("{}::timestamptz", printable::literal(&text))
         }
-        Bind::ExcludedKeys => quoted(&excluded.keys),
+        Bind::ExcludedKeys => printable::literal(&excluded.keys),
         Bind::ExcludedClients => array(&excluded.clients),
         Bind::SparedClients => array(&excluded.spared),
         Bind::Low | Bind::High | Bind::Rows | Bind::Keys | Bind::Flags | Bind::Blocked => "NULL".to_owned(),

@@ -12,7 +12,7 @@ use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
 use super::walk::{between, within};
 use crate::db::layout::Table;
-use crate::model::{Category, Doomed, Sweep};
+use crate::model::{Category, Doomed, Sweep, Unit};
 
 /// What a batch does to refresh tokens, and then to the rows of one more table.
 #[derive(Debug)]
@@ -85,33 +85,22 @@ impl<'a> Writer<'a> {
 
     /// The walked table and what has to be joined to see whether a row is doomed.
     fn from(&self) -> String {
-        match self.doomed {
-            Doomed::Sessions { .. } => self.tables.sessions(),
-            Doomed::RefreshTokens { .. }
-            | Doomed::IdTokens { .. }
-            | Doomed::Grants { .. }
-            | Doomed::ParRequests { .. }
-            | Doomed::DeviceGrants { .. }
-            | Doomed::CimdApplications { .. }
-            | Doomed::DcrApplications { .. } => format!("{} {}", self.table.sql(), self.alias()),
+        match self.doomed.unit() {
+            Unit::Session { .. } => self.tables.sessions(),
+            Unit::RefreshToken | Unit::Row => format!("{} {}", self.table.sql(), self.alias()),
         }
     }
 
     /// A row of [`Writer::from`] is doomed, or keeps a doomed one.
     fn predicate(&self, binds: &mut Binds) -> String {
-        match self.doomed {
-            Doomed::Sessions { .. } => {
+        match self.doomed.unit() {
+            Unit::Session { .. } => {
                 let refresh = self.cutoffs.refresh(&self.tables, binds);
                 let expired = self.cutoffs.expired(&self.tables, binds);
                 format!("({refresh} OR (r.{} IS NULL AND {expired}))", self.tables.refresh.key_sql())
             }
-            Doomed::RefreshTokens { .. } => self.cutoffs.refresh_alone(&self.tables, binds),
-            Doomed::IdTokens { .. }
-            | Doomed::Grants { .. }
-            | Doomed::ParRequests { .. }
-            | Doomed::DeviceGrants { .. }
-            | Doomed::CimdApplications { .. }
-            | Doomed::DcrApplications { .. } => self.row(Scope::Keys, binds),
+            Unit::RefreshToken => self.cutoffs.refresh_alone(&self.tables, binds),
+            Unit::Row => self.row(Scope::Keys, binds),
         }
     }
 
@@ -158,15 +147,10 @@ impl<'a> Writer<'a> {
     }
 
     const fn takes_refresh_tokens(&self) -> bool {
-        match self.doomed {
-            Doomed::Sessions { revoked, idle, .. } => revoked.is_some() || idle.is_some(),
-            Doomed::RefreshTokens { .. } => true,
-            Doomed::IdTokens { .. }
-            | Doomed::Grants { .. }
-            | Doomed::ParRequests { .. }
-            | Doomed::DeviceGrants { .. }
-            | Doomed::CimdApplications { .. }
-            | Doomed::DcrApplications { .. } => false,
+        match self.doomed.unit() {
+            Unit::Session { revoked, idle } => revoked.is_some() || idle.is_some(),
+            Unit::RefreshToken => true,
+            Unit::Row => false,
         }
     }
 
@@ -266,37 +250,23 @@ impl<'a> Writer<'a> {
         let (refresh, access) = (self.tables.refresh, self.tables.access);
         Sql::new(|binds| {
             let within = self.within(scope, binds);
-            let (using, joined) = match self.doomed {
-                Doomed::Sessions { .. } => {
+            let (using, joined) = match self.doomed.unit() {
+                Unit::Session { .. } => {
                     let range = self.referring("r.access_token_id", scope, binds);
                     (
                         format!("USING {} a", access.sql()),
                         format!("r.access_token_id = a.{}{range} AND ", access.key_sql()),
                     )
                 }
-                Doomed::RefreshTokens { .. }
-                | Doomed::IdTokens { .. }
-                | Doomed::Grants { .. }
-                | Doomed::ParRequests { .. }
-                | Doomed::DeviceGrants { .. }
-                | Doomed::CimdApplications { .. }
-                | Doomed::DcrApplications { .. } => (String::new(), String::new()),
+                Unit::RefreshToken | Unit::Row => (String::new(), String::new()),
             };
             let doomed = self.cutoffs.refresh(&self.tables, binds);
             let key = refresh.key_sql();
             let (clear, cleared) = match pointers {
                 Pointers::Clear => {
-                    let range = match self.doomed {
-                        Doomed::RefreshTokens { .. } => {
-                            self.referring("x.source_refresh_token_id", scope, binds)
-                        }
-                        Doomed::Sessions { .. }
-                        | Doomed::IdTokens { .. }
-                        | Doomed::Grants { .. }
-                        | Doomed::ParRequests { .. }
-                        | Doomed::DeviceGrants { .. }
-                        | Doomed::CimdApplications { .. }
-                        | Doomed::DcrApplications { .. } => String::new(),
+                    let range = match self.doomed.unit() {
+                        Unit::RefreshToken => self.referring("x.source_refresh_token_id", scope, binds),
+                        Unit::Session { .. } | Unit::Row => String::new(),
                     };
                     (
                         format!(

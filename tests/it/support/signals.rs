@@ -8,8 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::server::block_on;
 
-/// Puts a handler in the place of each ignored signal: children begin with the default in its place. This process goes on
-/// ignoring it, because nothing waits for the handler.
+/// Puts a handler in the place of each ignored signal: children begin with the default in its place. This process still
+/// ignores it, because nothing waits for the handler.
 pub fn heed() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

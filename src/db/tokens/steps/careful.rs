@@ -2,7 +2,7 @@
 
 use super::{Scope, Steps, Writer};
 use crate::db::tokens::statement::{Bind, Sql};
-use crate::model::Doomed;
+use crate::model::Unit;
 
 /// The refresh tokens of a batch, row locks first.
 #[derive(Debug)]
@@ -47,19 +47,13 @@ impl Writer<'_> {
         Locked {
             lock: Sql::new(|binds| {
                 let keys = binds.keys(Bind::Keys, self.table.key_type());
-                let (from, locks, at) = match self.doomed {
-                    Doomed::Sessions { .. } => (
+                let (from, locks, at) = match self.doomed.unit() {
+                    Unit::Session { .. } => (
                         format!("{r} r JOIN {a} a ON a.{a_key} = r.access_token_id"),
                         "r, a",
                         format!("a.{a_key}"),
                     ),
-                    Doomed::RefreshTokens { .. }
-                    | Doomed::IdTokens { .. }
-                    | Doomed::Grants { .. }
-                    | Doomed::ParRequests { .. }
-                    | Doomed::DeviceGrants { .. }
-                    | Doomed::CimdApplications { .. }
-                    | Doomed::DcrApplications { .. } => (format!("{r} r"), "r", format!("r.{r_key}")),
+                    Unit::RefreshToken | Unit::Row => (format!("{r} r"), "r", format!("r.{r_key}")),
                 };
                 let doomed = self.cutoffs.refresh(&self.tables, binds);
                 format!(

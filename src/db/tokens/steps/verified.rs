@@ -5,7 +5,7 @@ use crate::db::layout::{Table, quote};
 use crate::db::tokens::predicate::{self, Cutoffs};
 use crate::db::tokens::statement::{Bind, Sql};
 use crate::db::tokens::verified::Verified;
-use crate::model::Doomed;
+use crate::model::Unit;
 
 impl Writer<'_> {
     /// The same where nothing but these statements looks at references. See [`Verified`].
@@ -34,8 +34,8 @@ impl Writer<'_> {
         let (refresh, key) = (self.tables.refresh, self.key());
         Sql::new(|binds| {
             let within = self.within(scope, binds);
-            let (goes, flag) = match self.doomed {
-                Doomed::Sessions { idle, .. } => {
+            let (goes, flag) = match self.doomed.unit() {
+                Unit::Session { idle, .. } => {
                     let expired = self.cutoffs.expired(&self.tables, binds);
                     let doomed = self.cutoffs.refresh(&self.tables, binds);
                     let flag = idle.map_or_else(
@@ -49,13 +49,7 @@ impl Writer<'_> {
                     );
                     (format!("{expired} AND NOT EXISTS ({kept})"), flag)
                 }
-                Doomed::RefreshTokens { .. }
-                | Doomed::IdTokens { .. }
-                | Doomed::Grants { .. }
-                | Doomed::ParRequests { .. }
-                | Doomed::DeviceGrants { .. }
-                | Doomed::CimdApplications { .. }
-                | Doomed::DcrApplications { .. } => (self.row(scope, binds), "false".to_owned()),
+                Unit::RefreshToken | Unit::Row => (self.row(scope, binds), "false".to_owned()),
             };
             let (table, alias) = (self.table.sql(), self.alias());
             format!(
@@ -68,7 +62,7 @@ impl Writer<'_> {
     fn verified_refresh(&self, scope: Scope) -> Sql {
         let (refresh, key) = (self.tables.refresh.sql(), self.tables.refresh.key_sql());
         Sql::new(|binds| {
-            let which = if let Doomed::Sessions { idle, .. } = self.doomed {
+            let which = if let Unit::Session { idle, .. } = self.doomed.unit() {
                 // The access tokens have just been deleted, and were expired.
                 let revoked = Cutoffs { revoked_with_expired: None, ..self.cutoffs };
                 let revoked = revoked.revoked(&self.tables, binds);
