@@ -110,8 +110,8 @@ async fn reconcile_and_clean(
     }
     if !prepared.sweeps.is_empty() {
         let (connected, sweeps, total) = (&prepared.connected, &prepared.sweeps, Some(prepared.expired()));
-        let policy = prepared.config.cleanup.clone().unwrap_or_default();
-        let (cleaned, result) = super::cleanup::run(session, connected, sweeps, &policy, total).await;
+        let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
+        let (cleaned, result) = super::cleanup::run(session, connected, sweeps, &pace, total).await;
         done.cleaned = cleaned;
         result?;
     }

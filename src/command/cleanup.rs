@@ -14,9 +14,9 @@ use crate::db::lock::Blocked;
 use crate::db::patience::Reading;
 use crate::db::tokens;
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, Sweep};
+use crate::model::{Category, CleanupPolicy, Pace, Sweep};
 use crate::plan::retention::{self, NoLifetime};
-use crate::sweep::{self, Outcome, Pace, Stop};
+use crate::sweep::{self, Outcome, Stop};
 use crate::ui::plan::visible;
 use crate::ui::progress::{Manner, Progress};
 
@@ -27,17 +27,17 @@ pub async fn run(
     session: &mut Session,
     connected: &Connected,
     sweeps: &[Sweep],
-    policy: &CleanupPolicy,
+    pace: &Pace,
     total: Option<u64>,
 ) -> (Option<Outcome>, Result<(), Error>) {
     let started = Instant::now();
     // Aloud: the run itself waits for batches only.
-    let ended = match wait(session, connected, policy.max_duration).await {
+    let ended = match wait(session, connected, pace.max_duration).await {
         Ok(ended) => ended,
         Err(error) => return (None, Err(error)),
     };
     let manner = Manner::of(&session.ui, session.global.format == Format::Json);
-    let (pace, stop) = (Pace::from(policy).after(started.elapsed()), session.interrupted.token.clone());
+    let (pace, stop) = (pace.clone().after(started.elapsed()), session.interrupted.token.clone());
     let mut progress = Progress::new(&mut session.ui, manner, total);
     if let Some(outcome) = ended {
         progress.stopped(&outcome);
@@ -117,8 +117,8 @@ pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
 
 /// How many connections a run of the policy takes, with one more for the ledger.
 #[must_use]
-pub fn connections(policy: &CleanupPolicy) -> usize {
-    usize::try_from(policy.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
+pub fn connections(pace: &Pace) -> usize {
+    usize::try_from(pace.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
 }
 
 /// Warns of what a policy leaves behind, as DOT does where there is no lifetime.

@@ -21,10 +21,10 @@ use crate::db::error::{DbError, Meaning};
 use crate::db::patience::{Reading, Waits as _};
 use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
+use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Pace, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
 use crate::plan::retention;
-use crate::sweep::{self, Outcome, Pace};
+use crate::sweep::{self, Outcome};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
 use crate::ui::progress::Manner;
@@ -123,16 +123,16 @@ fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
 fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
     text.parse()
         .ok()
-        .filter(|workers: &NonZeroU32| workers.get() <= CleanupPolicy::MOST_WORKERS)
-        .ok_or_else(|| format!("must be between 1 and {}", CleanupPolicy::MOST_WORKERS))
+        .filter(|workers: &NonZeroU32| workers.get() <= Pace::MOST_WORKERS)
+        .ok_or_else(|| format!("must be between 1 and {}", Pace::MOST_WORKERS))
 }
 
 fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
-    FkChecks::parse(text).ok_or_else(|| "write triggers or set".to_owned())
+    text.parse().map_err(|_| "write triggers or set".to_owned())
 }
 
 fn parse_strategy(text: &str) -> Result<Strategy, String> {
-    Strategy::parse(text).ok_or_else(|| "write batches or rewrite".to_owned())
+    text.parse().map_err(|_| "write batches or rewrite".to_owned())
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {
@@ -146,9 +146,6 @@ impl CleartokensArgs {
         let set = |flags: &[Category], file: BTreeSet<Category>| {
             if flags.is_empty() { file } else { flags.iter().copied().collect() }
         };
-        let zero_is_off = |flag: Option<Duration>, file: Option<Duration>| {
-            flag.or(file).filter(|duration| !duration.is_zero())
-        };
         let mut excluded = file.exclude_clients;
         excluded.extend(self.exclude_clients.iter().map(ClientId::new));
         CleanupPolicy {
@@ -159,25 +156,36 @@ impl CleartokensArgs {
             refresh_token_reuse_protection: self
                 .refresh_token_reuse_protection
                 .unwrap_or(file.refresh_token_reuse_protection),
+            only: set(&self.only, file.only),
+            skip: set(&self.skip, file.skip),
+            device_grants: self.device_grants.unwrap_or(file.device_grants),
+            cimd_applications: self.cimd_applications.unwrap_or(file.cimd_applications),
+            dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
+            declared: file.declared,
+            exclude_clients: excluded,
+            pace: self.pace_over(file.pace),
+        }
+    }
+
+    fn pace_over(&self, file: Pace) -> Pace {
+        Pace {
             batch_size: self.batch_size.unwrap_or(file.batch_size),
             batch_interval: self.batch_interval.unwrap_or(file.batch_interval),
             target_batch_time: zero_is_off(self.target_batch_time, file.target_batch_time),
             nice_ratio: self.nice_ratio.unwrap_or(file.nice_ratio),
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
+            max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
             workers: self.workers.unwrap_or(file.workers),
             fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
             strategy: self.strategy.unwrap_or(file.strategy),
-            only: set(&self.only, file.only),
-            skip: set(&self.skip, file.skip),
-            device_grants: self.device_grants.unwrap_or(file.device_grants),
-            cimd_applications: self.cimd_applications.unwrap_or(file.cimd_applications),
-            dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
-            max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
-            declared: file.declared,
-            exclude_clients: excluded,
         }
     }
+}
+
+/// As in DOT's settings.
+fn zero_is_off(flag: Option<Duration>, file: Option<Duration>) -> Option<Duration> {
+    flag.or(file).filter(|duration| !duration.is_zero())
 }
 
 /// Cleans up, or counts.
@@ -209,7 +217,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let interrupted = session.interrupted.clone();
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
     let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
-    rights::check_cleanup(session, &connected, (&sweeps, policy.strategy), args.dry_run).await?;
+    rights::check_cleanup(session, &connected, (&sweeps, policy.pace.strategy), args.dry_run).await?;
     // Both read the applications.
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
     interrupted.or(cleanup::warn(session, &connected, &policy)).await?;
@@ -223,7 +231,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     };
     let history = History::begin(session, &connected, &config, ("cleartokens", false)).await?;
     let total = counted.map(|tally| tally.total());
-    let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy, total).await;
+    let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
         "stop": outcome.as_ref().map(|outcome| stop_key(&outcome.stop)),
@@ -242,7 +250,8 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = session.connect(&config.database, "cleartokens", cleanup::connections(policy)).await?;
+    let connected =
+        session.connect(&config.database, "cleartokens", cleanup::connections(&policy.pace)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
@@ -261,7 +270,7 @@ async fn dry_run(
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
-    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
+    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     // What comes next may take a connection too, and one is enough.
     drop(client);
     let as_of = rfc3339(as_of);

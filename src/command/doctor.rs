@@ -274,7 +274,7 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let fields = || Field::ALL.iter().map(|field| field.column());
     let creates = Some(Columns::These(applications::inserted_columns(table, fields())));
     let secret = applications::updated_columns(table, [Field::ClientSecret.column()]);
-    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.strategy == Strategy::Rewrite);
+    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.pace.strategy == Strategy::Rewrite);
     let apply = Task {
         creates: creates.clone(),
         updates: Some(Columns::These(applications::updated_columns(table, fields()))),

@@ -125,8 +125,8 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
 
 /// The way from a stored hash to a key that can sign, where the file has everything else: the hash is in the row.
 fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) -> Option<String> {
-    let Violation { field, reason, index: _ } = violation;
-    if *reason != Reason::Hs256NeedsPlainSecret || *field != Field::ClientSecret.key() {
+    let Violation { subject, reason, index: _ } = violation;
+    if *reason != Reason::Hs256NeedsPlainSecret || subject.field() != Some(Field::ClientSecret) {
         return None;
     }
     let application = &config.desired.applications.get(client_id)?.application;

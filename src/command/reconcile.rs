@@ -26,7 +26,7 @@ use crate::model::{
 use crate::plan::guard::{Rails, Refusal, Violation, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
 use crate::plan::{Facts, Finding, Plan, retention, seal};
-use crate::sweep::{self, Pace};
+use crate::sweep;
 use crate::ui::plan::{CleanupForecast, visible};
 
 /// What the line says while declared secrets are verified.
@@ -88,7 +88,7 @@ async fn read_and_plan(
     intent: Intent,
     saved: Option<&Saved>,
 ) -> Result<Prepared, Error> {
-    let connections = config.cleanup.as_ref().map_or(3, |policy| connections(policy).max(3));
+    let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
     let connected = session.connect(&config.database, intent.verb(), connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
@@ -178,7 +178,7 @@ async fn check_obstacles(
     }
     let mut client = connected.database.get().await?;
     connected.patience.wait(&client, &connected.tables, Reading::Everything).await?;
-    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &Pace::from(policy)).await?;
+    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     let mut violations = Vec::new();
     for refusal in refusals {
         if intent == Intent::Show && refusal.concerns_role() {

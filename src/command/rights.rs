@@ -160,7 +160,7 @@ pub async fn check_role(
     (plan, sweeps): (&Plan, &[Sweep]),
     intent: Intent,
 ) -> Result<(Lacks, Vec<Violation>), Error> {
-    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.strategy == Strategy::Rewrite);
+    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.pace.strategy == Strategy::Rewrite);
     let task = of_plan(&connected.layout, plan, sweeps, rewrites);
     let lacks = lacks(connected, &task).await?;
     // The token tables of a cleanup are looked at by the cleanup itself.

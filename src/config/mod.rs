@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
-pub use resolve::{rule_problem, violations};
+pub use resolve::rule_problem;
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use suggest::closest;
@@ -84,8 +84,8 @@ pub struct Rejected {
     pub source: Source,
     /// Errors, and perhaps warnings.
     pub problems: Problems,
-    /// What the file wants, where secrets that no client can send are all that is wrong with it: to look which secrets were
-    /// meant, and for nothing else.
+    /// What the file wants, where secrets that no client can send are all that is wrong with it: to look which secrets
+    /// were meant, and for nothing else.
     pub flawed: Option<Config>,
 }
 

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use strum::IntoStaticStr;
+
 /// Bytes of the file's text.
 pub type Span = Range<usize>;
 
@@ -14,7 +16,8 @@ pub type Span = Range<usize>;
 pub const LIMIT: usize = 50;
 
 /// Whether the file can be used in spite of the problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Severity {
     /// It cannot.
     Error,
@@ -26,10 +29,7 @@ impl Severity {
     /// What people and scripts read.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
+        self.into_str()
     }
 }
 

@@ -99,10 +99,10 @@ fn the_whole_format_is_understood() {
     let cleanup = config.cleanup.as_ref().unwrap();
     assert_eq!(cleanup.refresh_token_expire, Some(Duration::from_secs(14 * 86_400)));
     assert_eq!(cleanup.refresh_token_grace_period, Duration::from_secs(120));
-    assert_eq!(cleanup.target_batch_time, Some(Duration::from_millis(500)));
-    assert_eq!(cleanup.max_duration, None, "0 is off");
-    assert_eq!((cleanup.batch_size.get(), cleanup.max_rows), (500, Some(5_000_000)));
-    assert_eq!(cleanup.workers.get(), 2);
+    assert_eq!(cleanup.pace.target_batch_time, Some(Duration::from_millis(500)));
+    assert_eq!(cleanup.pace.max_duration, None, "0 is off");
+    assert_eq!((cleanup.pace.batch_size.get(), cleanup.pace.max_rows), (500, Some(5_000_000)));
+    assert_eq!(cleanup.pace.workers.get(), 2);
     assert!(cleanup.skip.contains(&Category::Grants) && cleanup.only.is_empty());
 
     assert_eq!(config.database.url.as_ref().map(crate::secret::Secret::expose), Some("postgres:///app"));

@@ -12,13 +12,8 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
 use super::error::DbError;
+pub use crate::model::printable::quote;
 use crate::model::{OnDelete, TableNames, TableRole};
-
-/// Quotes an SQL identifier.
-#[must_use]
-pub fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
-}
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]

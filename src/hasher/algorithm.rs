@@ -1,10 +1,12 @@
 //! Which algorithm a text names: Django's `identify_hasher`, and the secrets that it mistakes for hashes.
 
 use std::fmt;
-use strum::VariantArray;
+
+use strum::{IntoStaticStr, VariantArray};
 
 /// A password hasher that some Django release ships.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Algorithm {
     /// PBKDF2-HMAC-SHA256, the default since Django 1.4.
     Pbkdf2Sha256,
@@ -63,19 +65,7 @@ impl Algorithm {
     /// Django's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pbkdf2Sha256 => "pbkdf2_sha256",
-            Self::Pbkdf2Sha1 => "pbkdf2_sha1",
-            Self::Argon2 => "argon2",
-            Self::BcryptSha256 => "bcrypt_sha256",
-            Self::Bcrypt => "bcrypt",
-            Self::Scrypt => "scrypt",
-            Self::Md5 => "md5",
-            Self::Sha1 => "sha1",
-            Self::UnsaltedMd5 => "unsalted_md5",
-            Self::UnsaltedSha1 => "unsalted_sha1",
-            Self::Crypt => "crypt",
-        }
+        self.into_str()
     }
 
     /// The inverse of [`Algorithm::name`].

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use strum::IntoStaticStr;
+
 use super::algorithm::Algorithm;
 use super::cipher::Cipher;
 use super::reading::{Hash, Reading, read};
@@ -9,7 +11,8 @@ use super::stored::StoredSecret;
 use crate::model::words::plural;
 
 /// How the `client_secret` column holds its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Storage {
     /// There is none.
     Empty,
@@ -32,13 +35,7 @@ impl Storage {
     /// One word for scripts.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Plain => "plain",
-            Self::Hashed { .. } => "hashed",
-            Self::Unknown => "unknown",
-            Self::Foreign(_) => "foreign",
-        }
+        self.into_str()
     }
 }
 

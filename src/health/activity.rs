@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{Check, Finding, Terms};
 use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
+use crate::model::printable::identifier;
 use crate::model::words::{bytes, grouped, listed, plural, span};
 
 /// Multiples of the limit: beyond this a working transaction is a problem, below it may be a slow report.
 const FAR_TOO_LONG: u32 = 12;
 
-/// Rows of so many transactions ago are held back for somebody: more than a busy hour.
+/// Dead rows are kept for a transaction that is this number of transactions old: more than a busy hour.
 const MANY_TRANSACTIONS: u64 = 10_000_000;
 
 /// An abandoned slot that keeps less does no harm yet.
@@ -52,7 +53,7 @@ pub(super) fn transactions(
                 ),
             )
             .meaning("One of them may have been idle in a transaction since yesterday.")
-            .sql(format!("GRANT pg_read_all_stats TO {};", super::identifier(role))),
+            .sql(format!("GRANT pg_read_all_stats TO {};", identifier(role))),
         );
     }
     findings

@@ -5,7 +5,7 @@ use crate::model::TableRole;
 use crate::model::health::{Index, Part, Referrer, Storage};
 use crate::model::words::{bytes, grouped, plural};
 
-/// Tables below this are read from end to end in no time, whatever they refer to: in bytes, and in rows.
+/// Tables below this are read from end to end quickly, so they need no index: in bytes, and in rows.
 const SMALL: (u64, u64) = (1 << 20, 10_000);
 
 /// From about here on a nightly run notices that it reads the whole table.
@@ -53,7 +53,7 @@ fn broken(index: &Index) -> Option<Finding> {
     } else {
         finding
             .sql(format!("REINDEX INDEX CONCURRENTLY {name};"))
-            .sql(format!("DROP INDEX CONCURRENTLY {name};   -- or this, where nobody needs it"))
+            .sql(format!("DROP INDEX CONCURRENTLY {name};   -- or this, if it is not needed"))
     })
 }
 
@@ -100,7 +100,7 @@ pub(super) const fn noun(role: TableRole) -> &'static str {
 }
 
 /// The column that cleanup compares with its cutoff. Codes, requests and device grants live for minutes: their tables
-/// matter only where nobody ever cleaned up.
+/// matter only if cleanup never ran.
 const fn cutoff(role: TableRole) -> Option<(&'static str, u64)> {
     match role {
         TableRole::Application => None,
@@ -110,7 +110,7 @@ const fn cutoff(role: TableRole) -> Option<(&'static str, u64)> {
     }
 }
 
-/// One note for all: no DOT has these indexes, and not everybody needs them.
+/// One note for all: no DOT has these indexes, and not every database needs them.
 fn cutoffs(tables: &[Storage]) -> Option<Finding> {
     let missing: Vec<(&str, &Part)> = parts(tables)
         .filter_map(|(role, part)| {

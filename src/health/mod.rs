@@ -180,7 +180,7 @@ pub struct Shape {
     pub columns: BTreeSet<String>,
 }
 
-/// Rows of a table that is none of DOT's, in the way of cleanup.
+/// Rows of a table that is not DOT's and that prevent cleanup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InTheWay {
     /// The foreign key.
@@ -212,11 +212,11 @@ pub struct Facts {
     pub autovacuum: Look<Autovacuum>,
     /// Foreign keys to the tables.
     pub referrers: Look<Vec<Referrer>>,
-    /// Rows of foreign tables in the way of cleanup.
+    /// Rows of other tables that prevent cleanup.
     pub in_the_way: Look<Vec<InTheWay>>,
     /// Triggers and rules.
     pub triggers: Look<Vec<Trigger>>,
-    /// What goes on beside us.
+    /// Activity of other sessions.
     pub beside: Look<Beside>,
     /// Prepared transactions.
     pub prepared: Look<Vec<PreparedTransaction>>,
@@ -252,7 +252,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What there is to say where no server answers: `reason` has every attempt. `retry` is a second opinion.
+    /// The findings if no server answers. `reason` names every attempt; `retry` is the result of a second one.
     #[must_use]
     pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
         let finding =
@@ -336,13 +336,4 @@ fn sentences(hints: &[String]) -> String {
 /// A fact that could not be read.
 fn unseen(check: Check, reason: &str) -> Finding {
     Finding::note(check, format!("Could not look: {reason}."))
-}
-
-/// A name as SQL takes it: quoted unless it is plain. For names that PostgreSQL has not quoted itself.
-fn identifier(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !["all", "user", "current_user", "session_user", "public", "none", "default", "group"]
-            .contains(&name);
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::indexes::noun;
 use super::{Check, Finding, InTheWay};
 use crate::model::health::{Referrer, Storage, Trigger};
+use crate::model::printable::identifier;
 use crate::model::words::{listed, plural};
 use crate::model::{OnDelete, TableRole};
 
-/// Foreign keys of tables that are none of DOT's, and foreign keys that nobody has checked.
+/// Foreign keys of tables that are none of DOT's, and foreign keys that were never validated.
 pub(super) fn check(referrers: &[Referrer], in_the_way: Result<&[InTheWay], &String>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = referrers
         .iter()
@@ -35,7 +36,7 @@ pub(super) fn check(referrers: &[Referrer], in_the_way: Result<&[InTheWay], &Str
             format!("{constraint} of {table} was never checked for the rows that were there before."),
         )
         .meaning("Pointers may dangle. Checking reads the table and lets others write meanwhile.")
-        .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", super::identifier(constraint)))
+        .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", identifier(constraint)))
     }));
     findings
 }
@@ -65,8 +66,11 @@ fn foreign(referrer: &Referrer, rows: Option<&InTheWay>) -> Finding {
             .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
         }
         (None, rows) => {
-            let now =
-                if rows.is_some() || *to == TableRole::Application { "" } else { " None is in the way now." };
+            let now = if rows.is_some() || *to == TableRole::Application {
+                ""
+            } else {
+                " None prevents cleanup now."
+            };
             let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };
             Finding::note(Check::References, found).meaning(format!(
                 "A row there keeps its {what} from being deleted.{now} {verb} looks for such rows first, and refuses by name."

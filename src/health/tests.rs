@@ -273,7 +273,7 @@ fn broken_indexes_and_those_that_are_being_built() {
         told(&indexes::check(&storage(part), &[])),
         [
             "Problem: i (0 B) is invalid. REINDEX INDEX CONCURRENTLY i; \
-             DROP INDEX CONCURRENTLY i;   -- or this, where nobody needs it",
+             DROP INDEX CONCURRENTLY i;   -- or this, if it is not needed",
             "Note: j is being built at this moment.",
             "Problem: i_ccnew (0 B) is invalid. DROP INDEX CONCURRENTLY i_ccnew;",
             "Problem: \"I_ccnew1\" (0 B) is invalid. DROP INDEX CONCURRENTLY \"I_ccnew1\";",

@@ -1,4 +1,4 @@
-//! Dead rows that nobody removes, and old ones that nobody freezes.
+//! Dead rows that are not removed, and old rows that are not frozen.
 
 use time::{Duration, OffsetDateTime};
 
@@ -9,9 +9,10 @@ use crate::model::words::{bytes, grouped};
 /// Below this, dead rows do not matter.
 const FEW_DEAD: u64 = 10_000;
 
-/// Autovacuum is late if there are so many times as many dead rows as bring it…
+/// Autovacuum is late if the dead rows are more than this multiple of its trigger…
 const LATE: u64 = 2;
-/// …and does not come if there are so many. With PostgreSQL's scale factor of 0.2 that is four fifths of the table.
+/// …and does not run if they are more than this multiple. With PostgreSQL's scale factor of 0.2 that is four fifths of
+/// the table.
 const ABSENT: u64 = 4;
 
 /// After a large cleanup autovacuum may take so long.
@@ -108,7 +109,7 @@ fn old(part: &Part, settings: &Autovacuum) -> Option<Finding> {
             .meaning("At about 2.1 billion PostgreSQL stops accepting writes. Autovacuum cannot freeze it: look for what holds it back.")
     } else {
         Finding::note(Check::Vacuum, found).meaning(format!(
-            "Above {} (autovacuum_freeze_max_age) PostgreSQL vacuums it whatever the settings say.",
+            "Above {} (autovacuum_freeze_max_age) PostgreSQL vacuums it even if autovacuum is off.",
             grouped(limit)
         ))
     };

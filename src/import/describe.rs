@@ -2,13 +2,12 @@
 
 use super::Wish;
 use crate::config::edit::{Line, Written};
-use crate::config::{Problem, rule_problem, violations};
-use crate::hasher::{Algorithm, EncodedHash};
+use crate::config::{Problem, rule_problem};
+use crate::hasher::{Algorithm, EncodedHash, StoredSecret};
 use crate::model::{
-    Application, Attribute, CustomColumn, CustomColumns, Field, Listed, Owner, Provider, SecretDeclaration,
-    StoredFields, UserRef,
+    Attribute, ClientId, CustomColumn, CustomColumns, Field, Held, Kind, Listed, Owner, Provider,
 };
-use crate::rules::split_list;
+use crate::rules::{Candidate, Fact, Schema, SecretFacts, Subject, full_clean, split_list};
 
 /// The lines of an application, in the order of [`Field::ALL`]. What the file may not hold is left out with a reason.
 ///
@@ -26,14 +25,16 @@ pub fn describe(
     lines.extend(custom.iter().filter_map(|(name, column)| self::column(row, name, column, wish)));
     // Fields that are left out take other rules with them, never bring new ones: this ends.
     loop {
-        let found = violations(client_id, &application(&lines), provider);
+        let found = full_clean(&candidate(client_id, &lines), provider, Schema::default());
         let Some(violation) = found.first() else { return Ok(lines) };
         let Problem { message, hint, .. } = rule_problem(violation, provider);
-        let why = clause(&message, violation.field);
-        let position = lines
-            .iter()
-            .position(|line| matches!(line, Line::Field(field, _) if field.key() == violation.field));
-        let Some(line) = position.and_then(|position| lines.get_mut(position)) else {
+        let subject = violation.subject;
+        let why = clause(&message, subject);
+        let is_about = |line: &&mut Line| match (line, subject) {
+            (Line::Field(Attribute::Field(field), _), Subject::Field(wrong)) => *field == wrong,
+            _ => false,
+        };
+        let Some(line) = lines.iter_mut().find(is_about) else {
             return Err(message.trim_end_matches('.').to_owned());
         };
         if let Line::Field(field, value) = line {
@@ -42,57 +43,27 @@ pub fn describe(
     }
 }
 
-/// A sentence of DOT's as a part of another one, which names the field and ends with a full stop itself.
-fn clause(sentence: &str, field: &str) -> String {
-    let named = format!("`{field}`: ");
+/// A sentence of DOT as part of a longer one, which names the field and ends with a full stop itself.
+fn clause(sentence: &str, subject: Subject) -> String {
+    let named = format!("`{subject}`: ");
     let clause = sentence.strip_prefix(&named).unwrap_or(sentence);
     clause.strip_suffix('.').unwrap_or(clause).to_owned()
 }
 
 /// What the file would say of one field; `None`: nothing.
 fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
-    let StoredFields {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        post_logout_redirect_uris,
-        allowed_origins,
-        algorithm,
-        skip_authorization,
-        hash_client_secret,
-        client_secret: _,
-        user: _,
-        columns: _,
-    } = &row.stored.fields;
-    let shown = |value: Written, is_default: bool| {
-        (wish.full || !is_default).then_some(Line::Field(field.into(), value))
-    };
-    let text = |text: &String| shown(Written::Text(text.clone()), text.is_empty());
-    let uris = |column: &String| {
-        let uris = distinct(column);
-        let is_default = uris.is_empty();
-        shown(Written::Uris(uris), is_default)
-    };
-    match field {
-        Field::Name => text(name),
-        // Without these two no application can be created, so they are always written.
-        Field::ClientType => Some(Line::Field(field.into(), Written::Text(client_type.clone()))),
-        Field::AuthorizationGrantType => {
-            Some(Line::Field(field.into(), Written::Text(authorization_grant_type.clone())))
+    let (value, is_default) = match row.stored.fields.held(field)? {
+        Held::Text(text) => (Written::Text(text.clone()), text.is_empty()),
+        Held::Uris(column) => {
+            let uris = distinct(column);
+            let is_default = uris.is_empty();
+            (Written::Uris(uris), is_default)
         }
-        Field::RedirectUris => uris(redirect_uris),
-        Field::PostLogoutRedirectUris => uris(post_logout_redirect_uris.as_ref()?),
-        Field::AllowedOrigins => uris(allowed_origins.as_ref()?),
-        Field::Algorithm => text(algorithm.as_ref()?),
-        Field::SkipAuthorization => shown(Written::Flag(*skip_authorization), !skip_authorization),
-        Field::HashClientSecret => {
-            let hash = (*hash_client_secret)?;
-            shown(Written::Flag(hash), hash)
-        }
-        Field::ClientSecret => wish.hashes.then(|| secret(row)).flatten(),
-        Field::User => row.owner.as_ref().map(owner),
-    }
+        Held::Flag(flag) => (Written::Flag(flag), field.kind() == Kind::Flag { default: flag }),
+        Held::Secret(stored) => return wish.hashes.then(|| secret(stored)).flatten(),
+        Held::Owner(_) => return row.owner.as_ref().map(owner),
+    };
+    (field.is_required() || wish.full || !is_default).then_some(Line::Field(field.into(), value))
 }
 
 /// What the file would say of a column of the project's own; `None`: nothing.
@@ -134,8 +105,7 @@ fn owner(owner: &Owner) -> Line {
 }
 
 /// A hash that is safe to keep in a repository; `None`: there is no secret at all.
-fn secret(row: &Listed) -> Option<Line> {
-    let stored = &row.stored.fields.client_secret;
+fn secret(stored: &StoredSecret) -> Option<Line> {
     if stored.expose().is_empty() {
         return None;
     }
@@ -159,32 +129,21 @@ fn secret(row: &Listed) -> Option<Line> {
     })
 }
 
-/// The lines as validation will read them.
-fn application(lines: &[Line]) -> Application {
-    let mut application = Application::default();
+/// The lines as validation will read them. Owners are not judged.
+fn candidate<'a>(client_id: &'a ClientId, lines: &'a [Line]) -> Candidate<'a> {
+    let mut candidate = Candidate::of(client_id);
     for line in lines {
         let Line::Field(Attribute::Field(field), value) = line else { continue };
-        match (field, value.clone()) {
-            (Field::Name, Written::Text(text)) => application.name = Some(text),
-            (Field::ClientType, Written::Text(text)) => application.client_type = Some(text),
-            (Field::AuthorizationGrantType, Written::Text(text)) => {
-                application.authorization_grant_type = Some(text);
+        let fact = match value {
+            Written::Text(text) => Fact::Text(text),
+            Written::Uris(uris) => Fact::Uris(uris),
+            Written::Flag(flag) => Fact::Flag(*flag),
+            Written::Hash(hash) => {
+                Fact::Secret(SecretFacts { length: hash.as_str().chars().count(), hashed: true })
             }
-            (Field::Algorithm, Written::Text(text)) => application.algorithm = Some(text),
-            (Field::RedirectUris, Written::Uris(uris)) => application.redirect_uris = Some(uris),
-            (Field::PostLogoutRedirectUris, Written::Uris(uris)) => {
-                application.post_logout_redirect_uris = Some(uris);
-            }
-            (Field::AllowedOrigins, Written::Uris(uris)) => application.allowed_origins = Some(uris),
-            (Field::SkipAuthorization, Written::Flag(flag)) => application.skip_authorization = Some(flag),
-            (Field::HashClientSecret, Written::Flag(flag)) => application.hash_client_secret = Some(flag),
-            (Field::ClientSecret, Written::Hash(hash)) => {
-                application.client_secret = Some(SecretDeclaration::Hash(hash));
-            }
-            (Field::User, Written::Username(name)) => application.user = Some(UserRef::Username(name)),
-            (Field::User, Written::UserKey(key)) => application.user = Some(UserRef::Key(key)),
-            _ => {}
-        }
+            Written::Username(_) | Written::UserKey(_) | Written::Column(_) => continue,
+        };
+        candidate.know(*field, fact);
     }
-    application
+    candidate
 }

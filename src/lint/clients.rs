@@ -27,7 +27,7 @@ pub(super) static PUBLIC_SKIP_AUTHORIZATION: Rule = recommended(
 );
 pub(super) static SKIP_AUTHORIZATION: Rule = strict(
     "skip-authorization",
-    "no consent screen, which suits nobody but the operator's own clients",
+    "no consent screen, which suits only the operator's own clients",
     "RFC 6749 section 10.2",
 );
 pub(super) static UNUSED_REDIRECT_URIS: Rule = strict(

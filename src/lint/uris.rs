@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Advice, Rule, recommended};
-use crate::model::{Application, Field};
+use crate::model::{Application, Declaration, Field};
 use crate::rules::{Split, split_uri};
 
 pub(super) static BAD_HOST: Rule = recommended(
@@ -56,14 +56,10 @@ pub(super) static WILDCARD: Rule = recommended(
 const OF_THE_WEB: [&str; 7] = ["data", "file", "ftp", "javascript", "urn", "ws", "wss"];
 
 pub(super) fn advise(application: &Application) -> Vec<Advice> {
-    let lists = [
-        (Field::RedirectUris, &application.redirect_uris),
-        (Field::PostLogoutRedirectUris, &application.post_logout_redirect_uris),
-        (Field::AllowedOrigins, &application.allowed_origins),
-    ];
     let mut advice = Vec::new();
-    for (field, list) in lists {
-        for (index, uri) in list.iter().flatten().enumerate() {
+    for field in Field::ALL.iter().copied() {
+        let Some(Declaration::Uris(uris)) = application.declared(field) else { continue };
+        for (index, uri) in uris.iter().enumerate() {
             advice.extend(of_uri(field, uri).into_iter().map(|advice| advice.at(index)));
         }
     }

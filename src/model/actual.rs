@@ -4,38 +4,13 @@
 //! text, because swapped models use bigint, UUID or varchar keys; SQL casts them back to the column's own type.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Serialize;
 
-use super::application::{ClientId, Field, UserRef};
+use super::application::{ClientId, StoredFields, UserRef};
 use super::column::CustomColumns;
-use crate::hasher::StoredSecret;
-
-/// A primary key in PostgreSQL's text form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Key(String);
-
-impl Key {
-    /// Wraps PostgreSQL's text form of a key.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The key as PostgreSQL prints it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+use super::field::Field;
+use super::key::Key;
 
 /// How an application came to be (DOT 3.4.0: `registration_source`). Rows of older schemas are all manual.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,35 +45,6 @@ impl Origin {
     }
 }
 
-/// The managed columns of one row; `None` where the schema lacks the column.
-#[derive(Debug)]
-pub struct StoredFields {
-    /// See [`Field::Name`].
-    pub name: String,
-    /// See [`Field::ClientType`].
-    pub client_type: String,
-    /// See [`Field::AuthorizationGrantType`].
-    pub authorization_grant_type: String,
-    /// See [`Field::RedirectUris`]; the column's raw text.
-    pub redirect_uris: String,
-    /// See [`Field::PostLogoutRedirectUris`]; the column's raw text.
-    pub post_logout_redirect_uris: Option<String>,
-    /// See [`Field::AllowedOrigins`]; the column's raw text.
-    pub allowed_origins: Option<String>,
-    /// See [`Field::Algorithm`].
-    pub algorithm: Option<String>,
-    /// See [`Field::SkipAuthorization`].
-    pub skip_authorization: bool,
-    /// See [`Field::HashClientSecret`].
-    pub hash_client_secret: Option<bool>,
-    /// See [`Field::ClientSecret`].
-    pub client_secret: StoredSecret,
-    /// See [`Field::User`].
-    pub user: Option<Key>,
-    /// Columns of a swapped model, in PostgreSQL's form; `None`: NULL. Without those that probably hold a secret.
-    pub columns: BTreeMap<String, Option<String>>,
-}
-
 /// One row of the application table.
 #[derive(Debug)]
 pub struct Stored {
@@ -127,7 +73,7 @@ pub struct Unmanaged {
     pub fingerprint: String,
 }
 
-/// What hangs on an application: rows that die with it, and of which the live ones are in use.
+/// The rows that are deleted with an application, and how many of them are in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dependents {
     /// Access tokens.
@@ -173,7 +119,7 @@ pub struct Actual {
     /// What PostgreSQL makes of the declared values of these: by column and given text, its own form of the text or why
     /// it refuses it.
     pub renderings: BTreeMap<(String, String), Result<String, String>>,
-    /// Whether nobody fills the primary key of a new row.
+    /// The primary key, if neither PostgreSQL nor we fill it for a new row.
     pub unfilled_key: Option<String>,
     /// The rows that the file mentions: declared, removed or renamed.
     pub applications: BTreeMap<ClientId, Stored>,

@@ -1,16 +1,16 @@
-//! Applications as the file declares them, and the columns that make one up.
+//! The fields of an application, as a file declares them and as a row holds them.
 //!
 //! Invariant: `None` means "not managed" everywhere here; an empty list means empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use strum::VariantArray;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::column::{Attribute, ColumnValue};
-use crate::hasher::EncodedHash;
+use super::field::Field;
+use super::key::Key;
+use crate::hasher::{EncodedHash, StoredSecret};
 use crate::secret::Secret;
 
 /// The public identifier of an application (RFC 6749 section 2.2), unique in DOT's table.
@@ -38,92 +38,10 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// One column of DOT's application table that a file can manage, in the order in which plans list them.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// Display name; not unique.
-    Name,
-    /// `confidential` or `public` (RFC 6749 section 2.1).
-    ClientType,
-    /// The one grant type of the application.
-    AuthorizationGrantType,
-    /// Redirect URIs, space separated in the column; a set.
-    RedirectUris,
-    /// OpenID Connect RP-initiated logout targets (DOT 2.3); a set.
-    PostLogoutRedirectUris,
-    /// CORS origins (DOT 2.4); a set.
-    AllowedOrigins,
-    /// Signing algorithm of ID tokens: empty, `RS256` or `HS256` (DOT 1.5).
-    Algorithm,
-    /// Whether users are asked for their consent.
-    SkipAuthorization,
-    /// Whether DOT hashes the secret when it saves the row (DOT 2.4).
-    HashClientSecret,
-    /// The client secret, hashed from DOT 2.0.
-    ClientSecret,
-    /// The owner, a foreign key to the project's user table.
-    User,
-}
-
-impl Field {
-    /// All fields, in plan order.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The key in `oauth.toml`: DOT's own name of the model field.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::ClientType => "client_type",
-            Self::AuthorizationGrantType => "authorization_grant_type",
-            Self::RedirectUris => "redirect_uris",
-            Self::PostLogoutRedirectUris => "post_logout_redirect_uris",
-            Self::AllowedOrigins => "allowed_origins",
-            Self::Algorithm => "algorithm",
-            Self::SkipAuthorization => "skip_authorization",
-            Self::HashClientSecret => "hash_client_secret",
-            Self::ClientSecret => "client_secret",
-            Self::User => "user",
-        }
-    }
-
-    /// The column in the database. Swapping the model renames tables, never these columns (dot-reference: swapped models).
-    #[must_use]
-    pub const fn column(self) -> &'static str {
-        if matches!(self, Self::User) { "user_id" } else { self.key() }
-    }
-
-    /// The DOT release that introduced the column, for the message that says a database lacks it.
-    #[must_use]
-    pub const fn since(self) -> &'static str {
-        match self {
-            Self::Algorithm => "1.5",
-            Self::PostLogoutRedirectUris => "2.3",
-            Self::HashClientSecret | Self::AllowedOrigins => "2.4",
-            Self::Name
-            | Self::ClientType
-            | Self::AuthorizationGrantType
-            | Self::RedirectUris
-            | Self::SkipAuthorization
-            | Self::ClientSecret
-            | Self::User => "1.0",
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.key())
-    }
-}
-
 /// How a file names the owner of an application.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserRef {
-    /// The primary key, as text whatever its type (integer, UUID, …).
+    /// The primary key as text; its type is the column's (integer, UUID, …).
     Key(String),
     /// The value of the user model's `username` column.
     Username(String),
@@ -178,6 +96,129 @@ pub struct Application {
     pub user: Option<UserRef>,
     /// Columns of a swapped model, by name. NULL cannot be written in TOML, so a value can be set but not cleared.
     pub columns: BTreeMap<String, ColumnValue>,
+}
+
+/// What a file says of one field.
+#[derive(Clone, Copy, Debug)]
+pub enum Declaration<'a> {
+    /// See [`Kind::Text`](super::Kind::Text).
+    Text(&'a str),
+    /// See [`Kind::Uris`](super::Kind::Uris); in the declared order.
+    Uris(&'a [String]),
+    /// See [`Kind::Flag`](super::Kind::Flag).
+    Flag(bool),
+    /// See [`Kind::Secret`](super::Kind::Secret).
+    Secret(&'a SecretDeclaration),
+    /// See [`Kind::Owner`](super::Kind::Owner).
+    Owner(&'a UserRef),
+}
+
+impl Application {
+    /// What is declared of a field; `None`: it is not managed. Code that compares, checks or shows an
+    /// application calls this for each of [`Field::ALL`], so that a new field is in all of them.
+    #[must_use]
+    pub fn declared(&self, field: Field) -> Option<Declaration<'_>> {
+        fn text(text: Option<&String>) -> Option<Declaration<'_>> {
+            text.map(|text| Declaration::Text(text))
+        }
+        match field {
+            Field::Name => text(self.name.as_ref()),
+            Field::ClientType => text(self.client_type.as_ref()),
+            Field::AuthorizationGrantType => text(self.authorization_grant_type.as_ref()),
+            Field::RedirectUris => self.redirect_uris.as_deref().map(Declaration::Uris),
+            Field::PostLogoutRedirectUris => self.post_logout_redirect_uris.as_deref().map(Declaration::Uris),
+            Field::AllowedOrigins => self.allowed_origins.as_deref().map(Declaration::Uris),
+            Field::Algorithm => text(self.algorithm.as_ref()),
+            Field::SkipAuthorization => self.skip_authorization.map(Declaration::Flag),
+            Field::HashClientSecret => self.hash_client_secret.map(Declaration::Flag),
+            Field::ClientSecret => self.client_secret.as_ref().map(Declaration::Secret),
+            Field::User => self.user.as_ref().map(Declaration::Owner),
+        }
+    }
+}
+
+/// The managed columns of one row; `None` where the schema lacks the column.
+#[derive(Debug)]
+pub struct StoredFields {
+    /// See [`Field::Name`].
+    pub name: String,
+    /// See [`Field::ClientType`].
+    pub client_type: String,
+    /// See [`Field::AuthorizationGrantType`].
+    pub authorization_grant_type: String,
+    /// See [`Field::RedirectUris`]; the column's raw text.
+    pub redirect_uris: String,
+    /// See [`Field::PostLogoutRedirectUris`]; the column's raw text.
+    pub post_logout_redirect_uris: Option<String>,
+    /// See [`Field::AllowedOrigins`]; the column's raw text.
+    pub allowed_origins: Option<String>,
+    /// See [`Field::Algorithm`].
+    pub algorithm: Option<String>,
+    /// See [`Field::SkipAuthorization`].
+    pub skip_authorization: bool,
+    /// See [`Field::HashClientSecret`].
+    pub hash_client_secret: Option<bool>,
+    /// See [`Field::ClientSecret`].
+    pub client_secret: StoredSecret,
+    /// See [`Field::User`].
+    pub user: Option<Key>,
+    /// Columns of a swapped model, in PostgreSQL's form; `None`: NULL. Without those that probably hold a secret.
+    pub columns: BTreeMap<String, Option<String>>,
+}
+
+/// What a row holds in one field.
+#[derive(Clone, Copy, Debug)]
+pub enum Held<'a> {
+    /// See [`Kind::Text`](super::Kind::Text).
+    Text(&'a String),
+    /// See [`Kind::Uris`](super::Kind::Uris); the column's raw text.
+    Uris(&'a String),
+    /// See [`Kind::Flag`](super::Kind::Flag).
+    Flag(bool),
+    /// See [`Kind::Secret`](super::Kind::Secret).
+    Secret(&'a StoredSecret),
+    /// See [`Kind::Owner`](super::Kind::Owner); `None`: no owner.
+    Owner(Option<&'a Key>),
+}
+
+impl StoredFields {
+    /// Reads a row. `column`: the text of a field's column; `None`: NULL, or the schema lacks it.
+    pub fn read(column: impl Fn(Field) -> Option<String>, columns: BTreeMap<String, Option<String>>) -> Self {
+        let text = |field| column(field).unwrap_or_default();
+        let flag = |field| column(field).map(|value| value == "true");
+        Self {
+            name: text(Field::Name),
+            client_type: text(Field::ClientType),
+            authorization_grant_type: text(Field::AuthorizationGrantType),
+            redirect_uris: text(Field::RedirectUris),
+            post_logout_redirect_uris: column(Field::PostLogoutRedirectUris),
+            allowed_origins: column(Field::AllowedOrigins),
+            algorithm: column(Field::Algorithm),
+            skip_authorization: flag(Field::SkipAuthorization).unwrap_or_default(),
+            hash_client_secret: flag(Field::HashClientSecret),
+            client_secret: StoredSecret::new(text(Field::ClientSecret)),
+            user: column(Field::User).map(Key::new),
+            columns,
+        }
+    }
+
+    /// What the row holds in a field; `None`: the schema lacks the column. See [`Application::declared`].
+    #[must_use]
+    pub fn held(&self, field: Field) -> Option<Held<'_>> {
+        match field {
+            Field::Name => Some(Held::Text(&self.name)),
+            Field::ClientType => Some(Held::Text(&self.client_type)),
+            Field::AuthorizationGrantType => Some(Held::Text(&self.authorization_grant_type)),
+            Field::RedirectUris => Some(Held::Uris(&self.redirect_uris)),
+            Field::PostLogoutRedirectUris => self.post_logout_redirect_uris.as_ref().map(Held::Uris),
+            Field::AllowedOrigins => self.allowed_origins.as_ref().map(Held::Uris),
+            Field::Algorithm => self.algorithm.as_ref().map(Held::Text),
+            Field::SkipAuthorization => Some(Held::Flag(self.skip_authorization)),
+            Field::HashClientSecret => self.hash_client_secret.map(Held::Flag),
+            Field::ClientSecret => Some(Held::Secret(&self.client_secret)),
+            Field::User => Some(Held::Owner(self.user.as_ref())),
+        }
+    }
 }
 
 /// One `[applications.KEY]` block.

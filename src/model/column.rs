@@ -1,15 +1,15 @@
 //! Columns that a project has added to a swapped Application model: what a file can say of them, and what fits.
 //!
 //! Values are text in PostgreSQL's own form as soon as their type is known, so that no type is left out. Invariant: a
-//! value that [`ColumnKind::accept`] lets through means one thing, whatever the settings of the session.
+//! value that [`ColumnKind::accept`] lets through has the same meaning under all settings of the session.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::application::Field;
 use super::confidential::announces_secret;
+use super::field::Field;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
 const OWN: [&str; 10] = [

@@ -2,12 +2,13 @@
 
 use time::OffsetDateTime;
 
-use super::actual::{Key, Stored};
+use super::actual::Stored;
+use super::key::Key;
 
 /// Which applications to look at. An empty list is no condition; conditions add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// These client ids, whatever their registration source.
+    /// These client ids, with any registration source.
     pub client_ids: Vec<String>,
     /// Client ids like one of these: `*` is any text, `?` any character.
     pub globs: Vec<String>,
@@ -30,7 +31,7 @@ pub struct Owner {
     pub exists: bool,
     /// The username, where the user model has one.
     pub username: Option<String>,
-    /// Whether the username is nobody else's, so that it names this user.
+    /// Whether no other user has the username, so that it names this one.
     pub is_unique: bool,
 }
 

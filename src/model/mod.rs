@@ -11,10 +11,13 @@ mod cleanup;
 mod column;
 mod confidential;
 mod engine;
+mod field;
 pub mod health;
 mod identity;
 mod inventory;
+mod key;
 mod on_delete;
+mod pace;
 mod policy;
 pub mod printable;
 mod provider;
@@ -23,18 +26,23 @@ mod tables;
 pub mod visible;
 pub mod words;
 
-pub use actual::{Actual, Dependents, Key, Origin, Ownership, Stored, StoredFields, Unmanaged};
-pub use application::{Application, ClientId, Declared, Desired, Field, SecretDeclaration, UserRef};
-pub use cleanup::{Category, CleanupPolicy, FkChecks, Strategy};
+pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged};
+pub use application::{
+    Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
+};
+pub use cleanup::{Category, CleanupPolicy};
 pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
     column_owner,
 };
 pub use confidential::announces_secret;
 pub use engine::Engine;
+pub use field::{Field, Kind};
 pub use identity::{Identity, Sameness};
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
+pub use key::Key;
 pub use on_delete::{ForeignRows, OnDelete};
+pub use pace::{FkChecks, Pace, Strategy};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::visible::is_hidden;
 
-/// The statement with hidden characters of quoted names and texts as Unicode escapes (`U&"…"`, `U&'…'`), and without what a
-/// runner would take for a command. It means the same; PostgreSQL reads it where `standard_conforming_strings` is on.
+/// The statement with hidden characters of quoted names and texts as Unicode escapes (`U&"…"`, `U&'…'`), and without
+/// what a runner would take for a command. It means the same; PostgreSQL reads it where `standard_conforming_strings`
+/// is on.
 #[must_use]
 pub fn printable(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
@@ -21,6 +22,22 @@ pub fn printable(sql: &str) -> String {
         rest = &rest[start + quoted.len()..];
     }
     out + rest
+}
+
+/// Quotes an SQL identifier.
+#[must_use]
+pub fn quote(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// A name as people write it in SQL: quoted unless it is plain. For names that PostgreSQL has not quoted itself.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !["all", "user", "current_user", "session_user", "public", "none", "default", "group"]
+            .contains(&name);
+    if plain { name.to_owned() } else { quote(name) }
 }
 
 /// A text as SQL writes it.

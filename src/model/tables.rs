@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use strum::VariantArray;
+
+use strum::{IntoStaticStr, VariantArray};
 
 /// A DOT model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub enum TableRole {
     /// `OAUTH2_PROVIDER_APPLICATION_MODEL`.
     Application,
@@ -30,15 +32,7 @@ impl TableRole {
     /// The key in `[database.tables]`.
     #[must_use]
     pub const fn key(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::AccessToken => "access_token",
-            Self::RefreshToken => "refresh_token",
-            Self::IdToken => "id_token",
-            Self::Grant => "grant",
-            Self::DeviceGrant => "device_grant",
-            Self::ParRequest => "par_request",
-        }
+        self.into_str()
     }
 
     /// The table of the model that is not swapped.

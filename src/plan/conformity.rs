@@ -1,16 +1,11 @@
 //! DOT's own rules for the row that a step would leave behind, where the file alone cannot tell.
 //!
 //! A row that is created has DOT's defaults where the file is silent; one that is updated keeps what it has. What is
-//! wrong with a row already, and not by the file, is nobody's news here. Widths, users and grant types are `diff`'s.
-
-use std::collections::BTreeSet;
+//! wrong with the row already is not reported. `diff` looks at widths, users and grant types.
 
 use super::{Finding, FindingCause};
-use crate::model::{
-    Actual, Application, Attribute, ClientId, Declared, Field, Provider, SecretDeclaration, Stored,
-    StoredFields,
-};
-use crate::rules::{Candidate, Schema, SecretFacts, Violation, full_clean, split_list};
+use crate::model::{Actual, Attribute, ClientId, Declared, Field, Provider, Stored, StoredFields};
+use crate::rules::{Candidate, Schema, Violation, full_clean};
 
 /// Rules of single fields that depend on the schema are left to `diff`, which names the column.
 const SCHEMA: Schema =
@@ -24,28 +19,17 @@ pub(super) fn check(
     actual: &Actual,
     provider: &Provider,
 ) -> Vec<Finding> {
-    let ignored = if stored.is_some() { &declared.ignore } else { &BTreeSet::new() };
-    let judge = |row: &Row, application: &Application| -> Vec<Violation> {
-        full_clean(&row.with(application, ignored, provider), provider, SCHEMA)
+    let row = match stored {
+        None => new_row(actual, provider),
+        Some(stored) => row(&stored.fields),
     };
-    let (row, known) = match stored {
-        None => (Row::new_in_dot(actual), Vec::new()),
-        Some(stored) => {
-            let row = Row::of(&stored.fields);
-            let known = judge(&row, &Application::default());
-            (row, known)
-        }
-    };
-    judge(&row, &declared.application)
+    let known = stored.map_or_else(Vec::new, |_| full_clean(&row, provider, SCHEMA));
+    full_clean(&with_declared(row, declared, stored, provider), provider, SCHEMA)
         .into_iter()
         .filter(|violation| !is_known(&known, violation) && !is_required(stored, declared, violation))
         .map(|violation| Finding {
             client_id: client_id.clone(),
-            field: Field::ALL
-                .iter()
-                .copied()
-                .find(|field| field.key() == violation.field)
-                .map(Attribute::from),
+            field: violation.subject.field().map(Attribute::from),
             cause: FindingCause::Rule(violation),
         })
         .collect()
@@ -53,126 +37,47 @@ pub(super) fn check(
 
 /// Whether the row breaks the rule as it is. Elements of lists have other positions there.
 fn is_known(known: &[Violation], violation: &Violation) -> bool {
-    known.iter().any(|known| known.field == violation.field && known.reason == violation.reason)
+    known.iter().any(|known| known.subject == violation.subject && known.reason == violation.reason)
 }
 
 /// A field without which an application cannot be created: said as such.
 fn is_required(stored: Option<&Stored>, declared: &Declared, violation: &Violation) -> bool {
-    let Declared { application, block: _, protect: _, ignore: _ } = declared;
-    stored.is_none()
-        && ((application.client_type.is_none() && violation.field == Field::ClientType.key())
-            || (application.authorization_grant_type.is_none()
-                && violation.field == Field::AuthorizationGrantType.key()))
+    let is_missing = |field: Field| field.is_required() && declared.application.declared(field).is_none();
+    stored.is_none() && violation.subject.field().is_some_and(is_missing)
 }
 
-/// What a row has before the declaration; `None`: the schema has no such column.
-struct Row {
-    redirect_uris: Vec<String>,
-    client_type: String,
-    authorization_grant_type: String,
-    client_secret: Option<SecretFacts>,
-    hash_client_secret: Option<bool>,
-    algorithm: Option<String>,
-    allowed_origins: Option<Vec<String>>,
+/// What a row is before the declaration, if DOT creates it. A column that the schema lacks is not known.
+fn new_row<'a>(actual: &Actual, provider: &Provider) -> Candidate<'a> {
+    let mut candidate = Candidate::new_in_dot(provider);
+    for field in Field::ALL.iter().copied().filter(|field| !actual.columns.contains_key(field)) {
+        candidate.forget(field);
+    }
+    candidate
 }
 
-impl Row {
-    fn new_in_dot(actual: &Actual) -> Self {
-        let has = |field| actual.columns.contains_key(&field);
-        Self {
-            redirect_uris: Vec::new(),
-            client_type: String::new(),
-            authorization_grant_type: String::new(),
-            client_secret: None,
-            hash_client_secret: has(Field::HashClientSecret).then_some(true),
-            algorithm: has(Field::Algorithm).then(String::new),
-            allowed_origins: has(Field::AllowedOrigins).then(Vec::new),
+/// What a row is before the declaration.
+fn row(stored: &StoredFields) -> Candidate<'_> {
+    let mut candidate = Candidate::default();
+    for field in Field::ALL.iter().copied() {
+        if let Some(held) = stored.held(field) {
+            candidate.hold(field, held);
         }
     }
+    candidate
+}
 
-    fn of(stored: &StoredFields) -> Self {
-        let StoredFields {
-            redirect_uris,
-            client_type,
-            authorization_grant_type,
-            client_secret,
-            hash_client_secret,
-            algorithm,
-            allowed_origins,
-            // No rule ties these to another field.
-            name: _,
-            post_logout_redirect_uris: _,
-            skip_authorization: _,
-            user: _,
-            columns: _,
-        } = stored;
-        let list = |column: &String| split_list(column).map(str::to_owned).collect::<Vec<_>>();
-        Self {
-            redirect_uris: list(redirect_uris),
-            client_type: client_type.clone(),
-            authorization_grant_type: authorization_grant_type.clone(),
-            client_secret: Some(SecretFacts {
-                length: client_secret.expose().chars().count(),
-                hashed: client_secret.is_hashed(),
-            }),
-            hash_client_secret: *hash_client_secret,
-            algorithm: algorithm.clone(),
-            allowed_origins: allowed_origins.as_ref().map(list),
+/// The row with what is declared, and not ignored, in place of what it had.
+fn with_declared<'a>(
+    mut row: Candidate<'a>,
+    declared: &'a Declared,
+    stored: Option<&Stored>,
+    provider: &Provider,
+) -> Candidate<'a> {
+    for field in Field::ALL.iter().copied() {
+        let counts = stored.is_none() || !declared.ignores(&field.into());
+        if let Some(declaration) = declared.application.declared(field).filter(|_| counts) {
+            row.declare(field, declaration, provider);
         }
     }
-
-    /// The row with what is declared, and not ignored, in place of what it had.
-    fn with<'a>(
-        &'a self,
-        declared: &'a Application,
-        ignored: &BTreeSet<Attribute>,
-        provider: &Provider,
-    ) -> Candidate<'a> {
-        let Application {
-            redirect_uris,
-            client_type,
-            authorization_grant_type,
-            client_secret,
-            hash_client_secret,
-            algorithm,
-            allowed_origins,
-            name: _,
-            post_logout_redirect_uris: _,
-            skip_authorization: _,
-            user: _,
-            columns: _,
-        } = declared;
-        let counts = |field: Field| !ignored.contains(&field.into());
-        let redirect_uris = redirect_uris.as_ref().filter(|_| counts(Field::RedirectUris));
-        let client_type = client_type.as_ref().filter(|_| counts(Field::ClientType));
-        let grant = authorization_grant_type.as_ref().filter(|_| counts(Field::AuthorizationGrantType));
-        let client_secret = client_secret.as_ref().filter(|_| counts(Field::ClientSecret));
-        let hash_client_secret = hash_client_secret.filter(|_| counts(Field::HashClientSecret));
-        let algorithm = algorithm.as_ref().filter(|_| counts(Field::Algorithm));
-        let allowed_origins = allowed_origins.as_deref().filter(|_| counts(Field::AllowedOrigins));
-        let generated =
-            SecretFacts { length: usize::from(provider.client_secret_generator_length.get()), hashed: false };
-        let secret = match client_secret {
-            Some(SecretDeclaration::Plain(secret)) => {
-                SecretFacts { length: secret.expose().chars().count(), hashed: false }
-            }
-            Some(SecretDeclaration::Hash(hash)) => {
-                SecretFacts { length: hash.as_str().chars().count(), hashed: true }
-            }
-            Some(SecretDeclaration::Rotate) => generated,
-            Some(SecretDeclaration::Generate) | None => self.client_secret.unwrap_or(generated),
-        };
-        Candidate {
-            client_id: None,
-            user: None,
-            name: None,
-            redirect_uris: Some(redirect_uris.unwrap_or(&self.redirect_uris)),
-            client_type: Some(client_type.unwrap_or(&self.client_type)),
-            authorization_grant_type: Some(grant.unwrap_or(&self.authorization_grant_type)),
-            client_secret: Some(secret),
-            hash_client_secret: hash_client_secret.or(self.hash_client_secret),
-            algorithm: algorithm.or(self.algorithm.as_ref()).map(String::as_str),
-            allowed_origins: allowed_origins.or(self.allowed_origins.as_deref()),
-        }
-    }
+    row
 }

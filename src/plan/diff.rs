@@ -1,7 +1,6 @@
 //! One application: the file against the row.
 //!
-//! Every managed field is compared exactly once; the structs are destructured, so that a new field does not compile
-//! until somebody decides how it is compared. Pure.
+//! Every field is compared once, by its [`Kind`]: a new field is compared like the others of its kind. Pure.
 
 mod secret;
 
@@ -10,13 +9,10 @@ use std::collections::BTreeSet;
 pub(super) use secret::leaves_foreign;
 
 use self::secret::SecretState;
-use super::{
-    FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, SecretWrite, Step, Value, columns,
-    row_ref,
-};
+use super::{FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, Step, Value, columns, row_ref};
 use crate::model::{
-    Actual, Application, Attribute, ClientId, Declared, Field, SecretDeclaration, Stored, StoredFields,
-    UserRef,
+    Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, SecretDeclaration,
+    Stored, StoredFields, UserRef,
 };
 use crate::rules::split_list;
 
@@ -33,73 +29,17 @@ pub(super) fn creation(
     let mut check = Check::new(client_id, actual);
     check.client_id();
     check.declared(&declared.application);
-    let Application {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        post_logout_redirect_uris,
-        allowed_origins,
-        algorithm,
-        skip_authorization,
-        hash_client_secret,
-        client_secret,
-        user,
-        columns: _,
-    } = &declared.application;
-    for (field, value) in
-        [(Field::ClientType, client_type), (Field::AuthorizationGrantType, authorization_grant_type)]
-    {
-        if value.is_none() {
-            check.report(None, FindingCause::Required(field));
-        }
+    let application = &declared.application;
+    let is_missing = |field: &Field| field.is_required() && application.declared(*field).is_none();
+    for field in Field::ALL.iter().copied().filter(is_missing) {
+        check.report(None, FindingCause::Required(field));
     }
     if let Some(cause) = columns::unfilled(declared, actual) {
         check.report(None, cause);
     }
-    let text = |value: &Option<String>| (Value::Text(value.clone().unwrap_or_default()), value.is_some());
-    let uris =
-        |value: &Option<Vec<String>>| (Value::Uris(value.clone().unwrap_or_default()), value.is_some());
-    let settings = [
-        (Field::Name, text(name)),
-        (Field::ClientType, text(client_type)),
-        (Field::AuthorizationGrantType, text(authorization_grant_type)),
-        (Field::RedirectUris, uris(redirect_uris)),
-        (Field::PostLogoutRedirectUris, uris(post_logout_redirect_uris)),
-        (Field::AllowedOrigins, uris(allowed_origins)),
-        (Field::Algorithm, text(algorithm)),
-        (
-            Field::SkipAuthorization,
-            (Value::Flag(skip_authorization.unwrap_or(false)), skip_authorization.is_some()),
-        ),
-        (
-            Field::HashClientSecret,
-            (Value::Flag(hash_client_secret.unwrap_or(true)), hash_client_secret.is_some()),
-        ),
-        (
-            Field::ClientSecret,
-            (
-                Value::Secret {
-                    source: match client_secret {
-                        Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
-                        Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
-                        None if client_type.as_deref() == Some("public") => SecretWrite::Unneeded,
-                        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {
-                            SecretWrite::Generated
-                        }
-                    },
-                    hashed: hash_client_secret.unwrap_or(actual.hashes_secrets)
-                        || matches!(client_secret, Some(SecretDeclaration::Hash(_))),
-                },
-                client_secret.is_some(),
-            ),
-        ),
-        (Field::User, (check.user(user.as_ref()), user.is_some())),
-    ];
-    let fields = settings
-        .into_iter()
-        .filter(|(field, _)| actual.columns.contains_key(field))
-        .map(|(field, (value, declared))| FieldSetting { field: field.into(), value, declared })
+    let here = Field::ALL.iter().copied().filter(|field| actual.columns.contains_key(field));
+    let fields = here
+        .map(|field| check.setting(field, application))
         .chain(columns::settings(declared, actual))
         .collect();
     check.finish(Some(Step::Create { client_id: client_id.clone(), fields }))
@@ -118,74 +58,36 @@ pub(super) fn update(
     if *client_id != stored.client_id {
         check.client_id();
     }
-    let Application {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        post_logout_redirect_uris,
-        allowed_origins,
-        algorithm,
-        skip_authorization,
-        hash_client_secret,
-        client_secret,
-        user,
-        columns: _,
-    } = &declared.application;
     let row: &StoredFields = &stored.fields;
-    let owner = check.user(user.as_ref());
-    // What the file ignores it does not manage, once the row is there.
-    let managed = |field: Field| !declared.ignores(&field.into());
-    let user = user.as_ref().filter(|_| managed(Field::User));
     // DOT hashes the column's text when the flag says so, a ciphertext too: with the secret the flag is left alone.
-    let is_foreign = row.client_secret.foreign().is_some();
-    let hash_client_secret = hash_client_secret.filter(|_| managed(Field::HashClientSecret) && !is_foreign);
-    let secret = SecretState {
-        declared: client_secret.as_ref().filter(|_| managed(Field::ClientSecret) && !is_foreign),
-        verdict,
-        hash: hash_client_secret.or(row.hash_client_secret).unwrap_or(actual.hashes_secrets),
-        stored: row,
+    let is_left = |field: Field| {
+        row.client_secret.foreign().is_some()
+            && matches!(field, Field::ClientSecret | Field::HashClientSecret)
     };
-    let texts = [
-        (Field::Name, name, Some(&row.name)),
-        (Field::ClientType, client_type, Some(&row.client_type)),
-        (Field::AuthorizationGrantType, authorization_grant_type, Some(&row.authorization_grant_type)),
-    ];
-    let lists = [
-        (Field::RedirectUris, redirect_uris, Some(&row.redirect_uris)),
-        (Field::PostLogoutRedirectUris, post_logout_redirect_uris, row.post_logout_redirect_uris.as_ref()),
-        (Field::AllowedOrigins, allowed_origins, row.allowed_origins.as_ref()),
-    ];
-    let rest = [
-        text(
-            Field::Algorithm,
-            algorithm.as_ref().filter(|_| managed(Field::Algorithm)),
-            row.algorithm.as_ref(),
-        ),
-        flag(
-            Field::SkipAuthorization,
-            skip_authorization.filter(|_| managed(Field::SkipAuthorization)),
-            Some(row.skip_authorization),
-        ),
-        flag(Field::HashClientSecret, hash_client_secret, row.hash_client_secret),
-        secret.compare(),
-        user_change(user, owner, row),
-    ];
-    let texts =
-        texts.map(|(field, wanted, stored)| text(field, wanted.as_ref().filter(|_| managed(field)), stored));
-    let lists =
-        lists.map(|(field, wanted, stored)| uris(field, wanted.as_ref().filter(|_| managed(field)), stored));
-    let compared: Vec<Compared> = texts.into_iter().chain(lists).chain(rest).collect();
-    let (custom, mut count) = columns::changes(declared, row, actual);
-    count += compared.iter().filter(|compared| !matches!(compared, Compared::Unmanaged)).count();
-    let changes: Vec<FieldChange> = compared
-        .into_iter()
-        .filter_map(|compared| match compared {
-            Compared::Change(change) => Some(change),
-            Compared::Same | Compared::Unmanaged => None,
-        })
-        .chain(custom)
-        .collect();
+    // What the file ignores it does not manage, once the row is there.
+    let managed = |field: Field| {
+        let declaration = declared.application.declared(field)?;
+        (!declared.ignores(&field.into()) && !is_left(field)).then_some(declaration)
+    };
+    let hash = if let Some(Declaration::Flag(hash)) = managed(Field::HashClientSecret) {
+        hash
+    } else {
+        row.hash_client_secret.unwrap_or(actual.hashes_secrets)
+    };
+    let (mut changes, mut count) = (Vec::new(), 0);
+    for field in Field::ALL.iter().copied() {
+        let Some(declaration) = managed(field) else { continue };
+        count += 1;
+        changes.extend(match declaration {
+            Declaration::Secret(declared) => SecretState { declared, verdict, hash, stored: row }.change(),
+            Declaration::Text(_) | Declaration::Uris(_) | Declaration::Flag(_) | Declaration::Owner(_) => {
+                change(field, held(row, field), check.value(declaration))
+            }
+        });
+    }
+    let (custom, custom_count) = columns::changes(declared, row, actual);
+    count += custom_count;
+    changes.extend(custom);
     if changes.is_empty() && *client_id == stored.client_id {
         return check.finish(None);
     }
@@ -199,65 +101,29 @@ pub(super) fn update(
     }))
 }
 
-/// The verdict on one field.
-enum Compared {
-    Unmanaged,
-    Same,
-    Change(FieldChange),
-}
-
-fn text(field: Field, wanted: Option<&String>, stored: Option<&String>) -> Compared {
-    match (wanted, stored) {
-        (None, _) => Compared::Unmanaged,
-        (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
-        (Some(wanted), stored) => Compared::Change(FieldChange {
-            field: field.into(),
-            before: stored.map_or(Value::Absent, |text| Value::Text(text.clone())),
-            after: Value::Text(wanted.clone()),
-        }),
+/// What a row holds, as plans show it.
+fn held(row: &StoredFields, field: Field) -> Value {
+    match row.held(field) {
+        Some(Held::Text(text)) => Value::Text(text.clone()),
+        Some(Held::Uris(column)) => Value::Uris(split_list(column).map(str::to_owned).collect()),
+        Some(Held::Flag(flag)) => Value::Flag(flag),
+        Some(Held::Secret(_)) => Value::StoredSecret,
+        Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None },
+        Some(Held::Owner(None)) | None => Value::Absent,
     }
 }
 
-fn flag(field: Field, wanted: Option<bool>, stored: Option<bool>) -> Compared {
-    match (wanted, stored) {
-        (None, _) => Compared::Unmanaged,
-        (Some(wanted), Some(stored)) if wanted == stored => Compared::Same,
-        (Some(wanted), stored) => Compared::Change(FieldChange {
-            field: field.into(),
-            before: stored.map_or(Value::Absent, Value::Flag),
-            after: Value::Flag(wanted),
-        }),
-    }
-}
-
-/// URI lists are sets: neither order nor repetition nor the kind of white space makes a difference.
-fn uris(field: Field, wanted: Option<&Vec<String>>, stored: Option<&String>) -> Compared {
-    let Some(wanted) = wanted else { return Compared::Unmanaged };
-    let stored: Vec<&str> = stored.map_or_else(Vec::new, |column| split_list(column).collect());
-    let wanted_set: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-    if wanted_set == stored.iter().copied().collect() {
-        return Compared::Same;
-    }
-    Compared::Change(FieldChange {
-        field: field.into(),
-        before: Value::Uris(stored.into_iter().map(str::to_owned).collect()),
-        after: Value::Uris(wanted.clone()),
-    })
-}
-
-fn user_change(wanted: Option<&UserRef>, owner: Value, row: &StoredFields) -> Compared {
-    match (wanted, &owner) {
-        (None, _) => Compared::Unmanaged,
-        (Some(_), Value::User { key, .. }) if row.user.as_ref() == Some(key) => Compared::Same,
-        (Some(_), _) => Compared::Change(FieldChange {
-            field: Field::User.into(),
-            before: row
-                .user
-                .as_ref()
-                .map_or(Value::Absent, |key| Value::User { key: key.clone(), username: None }),
-            after: owner,
-        }),
-    }
+/// Compares one field; `None`: it is as it should be.
+fn change(field: Field, before: Value, after: Value) -> Option<FieldChange> {
+    let is_same = match (&before, &after) {
+        // URI lists are sets: neither order nor repetition nor the kind of white space makes a difference.
+        (Value::Uris(before), Value::Uris(after)) => {
+            before.iter().collect::<BTreeSet<_>>() == after.iter().collect::<BTreeSet<_>>()
+        }
+        (Value::User { key: before, .. }, Value::User { key: after, .. }) => before == after,
+        _ => before == after,
+    };
+    (!is_same).then(|| FieldChange { field: field.into(), before, after })
 }
 
 /// Whether the database can hold what the file asks for.
@@ -288,75 +154,68 @@ impl<'a> Check<'a> {
     }
 
     fn declared(&mut self, application: &Application) {
-        let Application {
-            name,
-            client_type,
-            authorization_grant_type,
-            redirect_uris,
-            post_logout_redirect_uris,
-            allowed_origins,
-            algorithm,
-            skip_authorization,
-            hash_client_secret,
-            client_secret,
-            user,
-            columns,
-        } = application;
-        let written = [
-            (Field::Name, name.is_some()),
-            (Field::ClientType, client_type.is_some()),
-            (Field::AuthorizationGrantType, authorization_grant_type.is_some()),
-            (Field::RedirectUris, redirect_uris.is_some()),
-            (Field::PostLogoutRedirectUris, post_logout_redirect_uris.is_some()),
-            (Field::AllowedOrigins, allowed_origins.is_some()),
-            (Field::Algorithm, algorithm.is_some()),
-            (Field::SkipAuthorization, skip_authorization.is_some()),
-            (Field::HashClientSecret, hash_client_secret.is_some()),
-            (Field::ClientSecret, client_secret.is_some()),
-            (Field::User, user.is_some()),
-        ];
-        let columns_here = &self.actual.columns;
-        for (field, _) in written.into_iter().filter(|(field, is)| *is && !columns_here.contains_key(field)) {
-            self.report(Some(field), FindingCause::NoSuchColumn(field));
-        }
-        let texts = [
-            (Field::Name, name),
-            (Field::ClientType, client_type),
-            (Field::AuthorizationGrantType, authorization_grant_type),
-            (Field::Algorithm, algorithm),
-        ];
-        for (field, value) in texts {
-            let limit = self.actual.columns.get(&field).copied().flatten();
-            if let Some(cause) = value.as_ref().and_then(|text| too_long(text, limit)) {
-                let unknown_grant = field == Field::AuthorizationGrantType
-                    && value.as_deref() == Some(DEVICE_GRANT)
-                    && !self.actual.device_grants;
-                if !unknown_grant {
-                    self.report(Some(field), cause);
-                }
+        for field in Field::ALL.iter().copied() {
+            let Some(declaration) = application.declared(field) else { continue };
+            if !self.actual.columns.contains_key(&field) {
+                self.report(Some(field), FindingCause::NoSuchColumn(field));
+            }
+            if let Some(cause) = self.unfit(field, declaration) {
+                self.report(Some(field), cause);
             }
         }
-        if authorization_grant_type.as_deref() == Some(DEVICE_GRANT) && !self.actual.device_grants {
-            let cause = FindingCause::UnknownGrantType { since: DEVICE_GRANT_SINCE };
-            self.report(Some(Field::AuthorizationGrantType), cause);
-        }
-        if let Some(SecretDeclaration::Plain(secret)) = client_secret {
-            let limit = self.actual.columns.get(&Field::ClientSecret).copied().flatten();
-            if let Some(cause) = too_long(secret.expose(), limit) {
-                self.report(Some(Field::ClientSecret), cause);
-            }
-        }
-        if let Some(user) = user
-            && !self.actual.users.contains_key(user)
-        {
-            self.report(Some(Field::User), no_such_user(user, self.actual.nameless_users.as_ref()));
-        }
-        self.findings.extend(columns::check(self.client_id, columns, self.actual));
+        self.findings.extend(columns::check(self.client_id, &application.columns, self.actual));
     }
 
-    fn user(&self, user: Option<&UserRef>) -> Value {
-        let found = user.and_then(|user| Some((user, self.actual.users.get(user)?)));
-        let Some((user, key)) = found else { return Value::Absent };
+    /// Why the column cannot hold it.
+    fn unfit(&self, field: Field, declaration: Declaration<'_>) -> Option<FindingCause> {
+        let limit = self.actual.columns.get(&field).copied().flatten();
+        match declaration {
+            Declaration::Text(DEVICE_GRANT)
+                if field == Field::AuthorizationGrantType && !self.actual.device_grants =>
+            {
+                Some(FindingCause::UnknownGrantType { since: DEVICE_GRANT_SINCE })
+            }
+            Declaration::Text(text) => too_long(text, limit),
+            Declaration::Secret(SecretDeclaration::Plain(secret)) => too_long(secret.expose(), limit),
+            Declaration::Owner(user) if !self.actual.users.contains_key(user) => {
+                Some(no_such_user(user, self.actual.nameless_users.as_ref()))
+            }
+            Declaration::Secret(
+                SecretDeclaration::Hash(_) | SecretDeclaration::Generate | SecretDeclaration::Rotate,
+            )
+            | Declaration::Uris(_)
+            | Declaration::Flag(_)
+            | Declaration::Owner(_) => None,
+        }
+    }
+
+    /// What a new row holds: what the file says, else DOT's default.
+    fn setting(&self, field: Field, application: &Application) -> FieldSetting {
+        let declaration = application.declared(field);
+        let value = match (declaration, field.kind()) {
+            (_, Kind::Secret) => secret::of_a_new_row(application, self.actual),
+            (Some(declaration), _) => self.value(declaration),
+            (None, Kind::Text) => Value::Text(String::new()),
+            (None, Kind::Uris) => Value::Uris(Vec::new()),
+            (None, Kind::Flag { default }) => Value::Flag(default),
+            (None, Kind::Owner) => Value::Absent,
+        };
+        FieldSetting { field: field.into(), value, declared: declaration.is_some() }
+    }
+
+    /// What is declared, as plans show it.
+    fn value(&self, declaration: Declaration<'_>) -> Value {
+        match declaration {
+            Declaration::Text(text) => Value::Text(text.to_owned()),
+            Declaration::Uris(uris) => Value::Uris(uris.to_vec()),
+            Declaration::Flag(flag) => Value::Flag(flag),
+            Declaration::Secret(_) => Value::StoredSecret,
+            Declaration::Owner(user) => self.user(user),
+        }
+    }
+
+    fn user(&self, user: &UserRef) -> Value {
+        let Some(key) = self.actual.users.get(user) else { return Value::Absent };
         let username = match user {
             UserRef::Username(name) => Some(name.clone()),
             UserRef::Key(_) => None,

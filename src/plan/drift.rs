@@ -4,17 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use strum::IntoStaticStr;
+
 use super::{Facts, FieldChange, Finding, SecretVerdict, Step, plan};
 use crate::model::{Actual, ClientId, Desired, Policy, Provider};
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Drift {
     /// As declared.
     Unchanged,
     /// Declared otherwise.
     Changed {
-        /// The client id that the file gives it, where that is another one.
+        /// The client id that the file gives it, if it differs.
         renamed_to: Option<ClientId>,
         /// What `apply` would change.
         changes: Vec<FieldChange>,
@@ -35,14 +38,7 @@ impl Drift {
     /// One word for it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Changed { .. } => "changed",
-            Self::Missing => "missing",
-            Self::Removed => "removed",
-            Self::Impossible(_) => "impossible",
-            Self::Unmanaged => "unmanaged",
-        }
+        self.into_str()
     }
 }
 

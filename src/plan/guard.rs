@@ -241,11 +241,11 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
 pub fn check_cleanup(policy: &CleanupPolicy, allow: &BTreeSet<Allow>) -> Result<(), Refusal> {
     let mut violations = Vec::new();
     // A rewrite deletes no row, so no trigger is asked.
-    if policy.strategy == Strategy::Rewrite {
+    if policy.pace.strategy == Strategy::Rewrite {
         if !allow.contains(&Allow::Rewrite) {
             violations.push(Violation::Rewrite);
         }
-    } else if policy.fk_checks == FkChecks::Set && !allow.contains(&Allow::FkChecksSet) {
+    } else if policy.pace.fk_checks == FkChecks::Set && !allow.contains(&Allow::FkChecksSet) {
         violations.push(Violation::FkChecksSet);
     }
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }

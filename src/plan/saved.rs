@@ -1,8 +1,8 @@
-//! A plan in a file, to be reviewed by somebody and applied later, or not at all.
+//! A plan in a file, to be reviewed and then applied as it is, or not at all.
 //!
 //! The file holds the steps, with the digest of every row that they touch, what the plan was made from, and a digest of
-//! all that. It is never executed: apply plans again and demands that the same steps come out, so a file can only stop an
-//! apply, never make it do something else. Holds no secret. Pure.
+//! all that. It is never executed: apply plans again and demands that the same steps come out, so a file can only stop
+//! an apply, never make it do something else. Holds no secret. Pure.
 
 use std::collections::BTreeSet;
 
@@ -54,8 +54,8 @@ pub enum SavedError {
     /// It was saved by an oauthctl that did not note the server.
     #[error("the saved plan does not say for which server it was made: an older oauthctl saved it")]
     NoServer,
-    /// The digest is another one.
-    #[error("the saved plan was edited, or is damaged: its digest is another one")]
+    /// The digest differs.
+    #[error("the saved plan was edited, or is damaged: its digest differs")]
     Edited,
     /// Its cleanup is for an instant that has not come.
     #[error(
@@ -161,7 +161,8 @@ impl Saved {
             }
             _ => return Err(SavedError::NotAPlan("; a JSON plan of --json-out is not one either")),
         }
-        // A key that occurs twice, or that is not read, would show a reviewer another plan than the one that is applied.
+        // A key that occurs twice, or that is not read, would show a reviewer another plan than the one that is
+        // applied.
         if written(&document).is_none_or(|written| !written.lines().eq(text.lines())) {
             return Err(SavedError::Edited);
         }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Attribute, ClientId, Dependents, Field, ForeignRows, Key};
+use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key};
 
 /// How a secret gets its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub enum SecretWrite {
     Generated,
     /// Made at apply, because DOT stores one all the same, and not delivered: a public client needs none.
     Unneeded,
-    /// Made at once in the place of another one, and delivered once.
+    /// Made at once in place of the stored one, and delivered once.
     Rotated,
     /// The declared plain text.
     Declared,
@@ -45,7 +45,7 @@ impl SecretWrite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
 pub enum Value {
-    /// There is none: the row is new, or the owner is nobody.
+    /// There is none: the row is new, or it has no owner.
     Absent,
     /// Text.
     Text(String),
@@ -88,24 +88,12 @@ impl FieldChange {
     fn may_break_clients(&self) -> bool {
         let Self { field, before, after } = self;
         let Attribute::Field(field) = field else { return false };
-        match field {
-            Field::ClientSecret => {
-                matches!(after, Value::Secret { source, .. } if *source != SecretWrite::Restored)
-            }
-            Field::RedirectUris => match (before, after) {
+        field.is_relied_on()
+            && match (before, after) {
+                (_, Value::Secret { source, .. }) => *source != SecretWrite::Restored,
                 (Value::Uris(before), Value::Uris(after)) => before.iter().any(|uri| !after.contains(uri)),
-                _ => false,
-            },
-            Field::AuthorizationGrantType => true,
-            Field::Name
-            | Field::ClientType
-            | Field::PostLogoutRedirectUris
-            | Field::AllowedOrigins
-            | Field::Algorithm
-            | Field::SkipAuthorization
-            | Field::HashClientSecret
-            | Field::User => false,
-        }
+                _ => true,
+            }
     }
 }
 
@@ -155,7 +143,7 @@ pub enum Step {
         changes: Vec<FieldChange>,
         /// How many managed fields stay as they are.
         unchanged: usize,
-        /// Who depends on what changes; `None`: nobody can notice. Filled in by
+        /// How many tokens and users depend on what changes; `None`: clients cannot notice. Filled in by
         /// [`Plan::with_dependents`](super::Plan::with_dependents).
         dependents: Option<Dependents>,
     },
@@ -171,7 +159,7 @@ pub enum Step {
         /// Which row.
         row: RowRef,
     },
-    /// Delete a row and what hangs on it.
+    /// Delete a row and the rows that refer to it.
     Delete {
         /// Which row.
         row: RowRef,

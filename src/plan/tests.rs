@@ -199,9 +199,9 @@ fn what_the_database_cannot_hold_is_found_before_anything_is_planned() {
             "fresh.*: `client_type` is missing, and the application does not exist yet",
             "fresh.*: `authorization_grant_type` is missing, and the application does not exist yet",
             "fresh.*: cannot be created: NOT NULL columns without a value: tenant_id",
-            "old.allowed_origins: this database has no column `allowed_origins` (it came with DOT 2.4)",
             "old.name: has 8 characters; the column takes 5",
             "old.authorization_grant_type: this database does not know the grant type (it came with DOT 3.2)",
+            "old.allowed_origins: this database has no column `allowed_origins` (it came with DOT 2.4)",
             "old.user: user \"ops\" does not exist",
         ]
     );

@@ -2,9 +2,9 @@
 
 use super::allowed_uri::{Allowed, Purpose, check};
 use super::python::split;
-use super::violation::{Reason, Violation};
+use super::violation::{Reason, Subject, Violation};
 use super::{Candidate, Owner, Schema, SecretFacts};
-use crate::model::Provider;
+use crate::model::{Field, Provider};
 
 /// The client types that DOT knows.
 pub const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
@@ -25,40 +25,36 @@ const PUBLIC_GRANTS: [&str; 2] = ["implicit", "openid-hybrid"];
 
 /// Django's `clean_fields()`: the model's fields in their order.
 pub(super) fn clean_fields(candidate: &Candidate<'_>, schema: Schema) -> Vec<Violation> {
-    let &Candidate {
-        client_id,
-        user,
-        client_type,
-        authorization_grant_type,
-        client_secret,
-        name,
-        algorithm,
-        // Nothing but `clean()` looks at these.
-        redirect_uris: _,
-        hash_client_secret: _,
-        allowed_origins: _,
-    } = candidate;
     let is_grant =
         |grant: &str| GRANT_TYPES.contains(&grant) || (schema.device_grant && grant == DEVICE_CODE);
+    let text = |field, judge: &dyn Fn(&str) -> Option<Reason>| candidate.text(field).and_then(judge);
     let reasons = [
+        (Field::User, candidate.user.and_then(owner)),
         (
-            "client_id",
-            client_id.and_then(|id| required(id.text).or(too_long(id.text, schema.client_id_length))),
-        ),
-        ("user", user.and_then(owner)),
-        (
-            "client_type",
-            client_type.and_then(|text| required(text).or(choice(text, CLIENT_TYPES.contains(&text)))),
+            Field::ClientType,
+            text(Field::ClientType, &|text| required(text).or(choice(text, CLIENT_TYPES.contains(&text)))),
         ),
         (
-            "authorization_grant_type",
-            authorization_grant_type.and_then(|text| required(text).or(choice(text, is_grant(text)))),
+            Field::AuthorizationGrantType,
+            text(Field::AuthorizationGrantType, &|text| required(text).or(choice(text, is_grant(text)))),
         ),
-        ("client_secret", client_secret.and_then(|secret| over(secret.length, schema.client_secret_length))),
-        ("name", name.and_then(|text| too_long(text, schema.name_length))),
-        ("algorithm", algorithm.and_then(|text| choice(text, text.is_empty() || ALGORITHMS.contains(&text)))),
+        (
+            Field::ClientSecret,
+            candidate.secret().and_then(|secret| over(secret.length, schema.client_secret_length)),
+        ),
+        (Field::Name, text(Field::Name, &|text| too_long(text, schema.name_length))),
+        (
+            Field::Algorithm,
+            text(Field::Algorithm, &|text| choice(text, text.is_empty() || ALGORITHMS.contains(&text))),
+        ),
     ];
-    reasons.into_iter().filter_map(|(field, reason)| Some(Violation::of(field, reason?))).collect()
+    let client_id =
+        candidate.client_id.and_then(|id| required(id.text).or(too_long(id.text, schema.client_id_length)));
+    client_id
+        .map(|reason| Violation { subject: Subject::ClientId, index: None, reason })
+        .into_iter()
+        .chain(reasons.into_iter().filter_map(|(field, reason)| Some(Violation::of(field, reason?))))
+        .collect()
 }
 
 fn required(text: &str) -> Option<Reason> {
@@ -91,11 +87,11 @@ fn owner(owner: Owner<'_>) -> Option<Reason> {
 pub(super) fn clean(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Violation> {
     let mut violations = redirect_uris(candidate, provider);
     let schemes = &provider.allowed_schemes;
-    let origins = candidate.allowed_origins.unwrap_or_default();
-    violations.extend(uris("allowed_origins", origins, Purpose::AllowedOrigin, schemes, provider));
-    match candidate.algorithm {
+    let origins = candidate.uris(Field::AllowedOrigins).unwrap_or_default();
+    violations.extend(uris(Field::AllowedOrigins, origins, Purpose::AllowedOrigin, schemes, provider));
+    match candidate.text(Field::Algorithm) {
         Some("RS256") if !provider.oidc_rsa_private_key => {
-            violations.push(Violation::of("algorithm", Reason::NoRsaKey));
+            violations.push(Violation::of(Field::Algorithm, Reason::NoRsaKey));
         }
         Some("HS256") => violations.extend(hs256(candidate)),
         _ => {}
@@ -104,22 +100,22 @@ pub(super) fn clean(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Viola
 }
 
 fn redirect_uris(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Violation> {
-    let Some(list) = candidate.redirect_uris else { return Vec::new() };
+    let Some(list) = candidate.uris(Field::RedirectUris) else { return Vec::new() };
     let is_empty = list.iter().all(|text| split(text).next().is_none());
-    match candidate.authorization_grant_type {
+    match candidate.text(Field::AuthorizationGrantType) {
         Some(grant) if is_empty && REDIRECTING.contains(&grant) => {
             let reason = Reason::NoRedirectUris { grant_type: grant.to_owned() };
-            vec![Violation::of("redirect_uris", reason)]
+            vec![Violation::of(Field::RedirectUris, reason)]
         }
         _ => {
             let schemes = &provider.allowed_redirect_uri_schemes;
-            uris("redirect_uris", list, Purpose::RedirectUri, schemes, provider)
+            uris(Field::RedirectUris, list, Purpose::RedirectUri, schemes, provider)
         }
     }
 }
 
 fn uris(
-    field: &'static str,
+    field: Field,
     list: &[String],
     purpose: Purpose,
     schemes: &[String],
@@ -129,7 +125,7 @@ fn uris(
     let each = list.iter().enumerate().flat_map(|(index, text)| split(text).map(move |uri| (index, uri)));
     each.filter_map(|(index, uri)| {
         let error = check(purpose, uri, allowed).err()?;
-        Some(Violation { field, index: Some(index), reason: Reason::Uri(error) })
+        Some(Violation { subject: Subject::Field(field), index: Some(index), reason: Reason::Uri(error) })
     })
     .collect()
 }
@@ -138,19 +134,19 @@ fn uris(
 fn hs256(candidate: &Candidate<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let is_public_grant =
-        candidate.authorization_grant_type.is_some_and(|grant| PUBLIC_GRANTS.contains(&grant));
-    if is_public_grant || candidate.client_type == Some("public") {
-        violations.push(Violation::of("algorithm", Reason::Hs256IsNotForPublic));
+        candidate.text(Field::AuthorizationGrantType).is_some_and(|grant| PUBLIC_GRANTS.contains(&grant));
+    if is_public_grant || candidate.text(Field::ClientType) == Some("public") {
+        violations.push(Violation::of(Field::Algorithm, Reason::Hs256IsNotForPublic));
     }
-    match (candidate.client_secret, candidate.hash_client_secret) {
+    match (candidate.secret(), candidate.flag(Field::HashClientSecret)) {
         (Some(SecretFacts { length: 0, .. }), _) => {
-            violations.push(Violation::of("client_secret", Reason::Hs256NeedsSecret));
+            violations.push(Violation::of(Field::ClientSecret, Reason::Hs256NeedsSecret));
         }
         (_, Some(true)) => {
-            violations.push(Violation::of("hash_client_secret", Reason::Hs256NeedsPlainSecret));
+            violations.push(Violation::of(Field::HashClientSecret, Reason::Hs256NeedsPlainSecret));
         }
         (Some(SecretFacts { hashed: true, .. }), _) => {
-            violations.push(Violation::of("client_secret", Reason::Hs256NeedsPlainSecret));
+            violations.push(Violation::of(Field::ClientSecret, Reason::Hs256NeedsPlainSecret));
         }
         _ => {}
     }

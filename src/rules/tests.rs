@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
+use crate::model::Field;
 
 fn list(text: &str) -> Vec<String> {
     vec![text.to_owned()]
@@ -12,19 +13,29 @@ fn list(text: &str) -> Vec<String> {
 
 /// A confidential web application without faults.
 fn good(uris: &[String]) -> Candidate<'_> {
-    Candidate {
-        client_id: Some(ClientIdFacts { text: "web", taken: false }),
-        redirect_uris: Some(uris),
-        client_type: Some("confidential"),
-        authorization_grant_type: Some("authorization-code"),
-        ..Candidate::new_in_dot(&Provider::default())
+    let mut candidate = Candidate::new_in_dot(&Provider::default());
+    candidate.client_id = Some(ClientIdFacts { text: "web", taken: false });
+    with(
+        candidate,
+        &[
+            (Field::RedirectUris, Fact::Uris(uris)),
+            (Field::ClientType, Fact::Text("confidential")),
+            (Field::AuthorizationGrantType, Fact::Text("authorization-code")),
+        ],
+    )
+}
+
+fn with<'a>(mut candidate: Candidate<'a>, facts: &[(Field, Fact<'a>)]) -> Candidate<'a> {
+    for (field, fact) in facts {
+        candidate.know(*field, *fact);
     }
+    candidate
 }
 
 /// The messages, as `field: message`.
 fn messages(candidate: &Candidate<'_>, provider: &Provider) -> Vec<String> {
     let violations = full_clean(candidate, provider, Schema::default());
-    violations.iter().map(|violation| format!("{}: {violation}", violation.field)).collect()
+    violations.iter().map(|violation| format!("{}: {violation}", violation.subject)).collect()
 }
 
 #[test]
@@ -44,14 +55,16 @@ fn whole_fields_are_judged_as_by_dot() {
             }
             provider.allow_uri_wildcards = settings["ALLOW_URI_WILDCARDS"] == true;
             let (uris, origins) = (list(text("redirect_uris")), list(text("allowed_origins")));
-            let candidate = Candidate {
-                authorization_grant_type: Some(text("authorization_grant_type")),
-                allowed_origins: Some(&origins),
-                ..good(&uris)
-            };
+            let candidate = with(
+                good(&uris),
+                &[
+                    (Field::AuthorizationGrantType, Fact::Text(text("authorization_grant_type"))),
+                    (Field::AllowedOrigins, Fact::Uris(&origins)),
+                ],
+            );
             let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
             for violation in full_clean(&candidate, &provider, Schema::default()) {
-                found.entry(violation.field).or_default().push(violation.to_string());
+                found.entry(violation.subject.key()).or_default().push(violation.to_string());
             }
             let expected: Option<BTreeMap<&str, Vec<String>>> = case["errors"].as_object().map(|errors| {
                 errors
@@ -87,20 +100,23 @@ fn every_problem_is_reported_at_its_place() {
     let long = "é".repeat(256);
     let uris = [list("https://ok.example/cb"), list("ftp://a https://b/#c")].concat();
     let origins = list("https://o.example/");
-    let candidate = Candidate {
-        client_id: Some(ClientIdFacts { text: &long, taken: true }),
-        user: Some(Owner::NotAKey { key: KeyType::Integer, value: "u" }),
-        redirect_uris: Some(&uris),
-        client_type: Some("x'y"),
-        authorization_grant_type: Some("authorization_code"),
-        client_secret: Some(SecretFacts { length: 256, hashed: true }),
-        hash_client_secret: Some(false),
-        name: Some(&long),
-        algorithm: Some("HS256"),
-        allowed_origins: Some(&origins),
-    };
+    let mut candidate = with(
+        Candidate::default(),
+        &[
+            (Field::RedirectUris, Fact::Uris(&uris)),
+            (Field::ClientType, Fact::Text("x'y")),
+            (Field::AuthorizationGrantType, Fact::Text("authorization_code")),
+            (Field::ClientSecret, Fact::Secret(SecretFacts { length: 256, hashed: true })),
+            (Field::HashClientSecret, Fact::Flag(false)),
+            (Field::Name, Fact::Text(&long)),
+            (Field::Algorithm, Fact::Text("HS256")),
+            (Field::AllowedOrigins, Fact::Uris(&origins)),
+        ],
+    );
+    candidate.client_id = Some(ClientIdFacts { text: &long, taken: true });
+    candidate.user = Some(Owner::NotAKey { key: KeyType::Integer, value: "u" });
     let violations = full_clean(&candidate, &Provider::default(), Schema::default());
-    let shown: Vec<_> = violations.iter().map(|v| format!("{} {:?} {v}", v.field, v.index)).collect();
+    let shown: Vec<_> = violations.iter().map(|v| format!("{} {:?} {v}", v.subject, v.index)).collect();
     assert_eq!(
         shown,
         [
@@ -125,25 +141,32 @@ fn algorithms_have_conditions() {
     let uris = list("https://a.example/cb");
     let (off, mut on) = (Provider::default(), Provider::default());
     on.oidc_rsa_private_key = true;
-    let secret = |length, hashed| Some(SecretFacts { length, hashed });
-    let rs256 = Candidate { algorithm: Some("RS256"), ..good(&uris) };
+    let algorithm = |name| (Field::Algorithm, Fact::Text(name));
+    let rs256 = with(good(&uris), &[algorithm("RS256")]);
     assert_eq!(messages(&rs256, &off), ["algorithm: You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm"]);
     assert_eq!(messages(&rs256, &on), [""; 0]);
 
-    let hs256 = Candidate { algorithm: Some("HS256"), hash_client_secret: Some(false), ..good(&uris) };
+    let hs256 = with(good(&uris), &[algorithm("HS256"), (Field::HashClientSecret, Fact::Flag(false))]);
     assert_eq!(messages(&hs256, &off), [""; 0]);
-    let fields = |candidate: &Candidate<'_>| -> Vec<&str> {
-        full_clean(candidate, &off, Schema::default()).iter().map(|violation| violation.field).collect()
+    let wrong = |field, fact| -> Vec<&str> {
+        let candidate = with(hs256.clone(), &[(field, fact)]);
+        full_clean(&candidate, &off, Schema::default())
+            .iter()
+            .map(|violation| violation.subject.key())
+            .collect()
     };
-    assert_eq!(fields(&Candidate { client_type: Some("public"), ..hs256 }), ["algorithm"]);
-    assert_eq!(fields(&Candidate { authorization_grant_type: Some("implicit"), ..hs256 }), ["algorithm"]);
-    assert_eq!(fields(&Candidate { client_secret: secret(0, false), ..hs256 }), ["client_secret"]);
-    assert_eq!(fields(&Candidate { client_secret: secret(80, true), ..hs256 }), ["client_secret"]);
-    assert_eq!(fields(&Candidate { hash_client_secret: Some(true), ..hs256 }), ["hash_client_secret"]);
-    let unknown = Candidate { client_secret: None, hash_client_secret: None, ..hs256 };
-    assert_eq!(fields(&unknown), [""; 0]);
+    let secret = |length, hashed| Fact::Secret(SecretFacts { length, hashed });
+    assert_eq!(wrong(Field::ClientType, Fact::Text("public")), ["algorithm"]);
+    assert_eq!(wrong(Field::AuthorizationGrantType, Fact::Text("implicit")), ["algorithm"]);
+    assert_eq!(wrong(Field::ClientSecret, secret(0, false)), ["client_secret"]);
+    assert_eq!(wrong(Field::ClientSecret, secret(80, true)), ["client_secret"]);
+    assert_eq!(wrong(Field::HashClientSecret, Fact::Flag(true)), ["hash_client_secret"]);
+    let mut unknown = hs256.clone();
+    unknown.forget(Field::ClientSecret);
+    unknown.forget(Field::HashClientSecret);
+    assert_eq!(messages(&unknown, &off), [""; 0]);
     assert_eq!(
-        messages(&Candidate { algorithm: Some("ES256"), ..good(&uris) }, &off),
+        messages(&with(good(&uris), &[algorithm("ES256")]), &off),
         ["algorithm: Value 'ES256' is not a valid choice."]
     );
 }
@@ -152,9 +175,14 @@ fn algorithms_have_conditions() {
 fn the_database_has_its_say() {
     let uris = list("https://a.example/cb");
     let provider = Provider::default();
-    let taken = Candidate { client_id: Some(ClientIdFacts { text: "web", taken: true }), ..good(&uris) };
+    let mut taken = good(&uris);
+    taken.client_id = Some(ClientIdFacts { text: "web", taken: true });
     assert_eq!(messages(&taken, &provider), ["client_id: Application with this Client ID already exists."]);
-    let user = |owner| messages(&Candidate { user: Some(owner), ..good(&uris) }, &provider);
+    let user = |owner| {
+        let mut candidate = good(&uris);
+        candidate.user = Some(owner);
+        messages(&candidate, &provider)
+    };
     assert_eq!(user(Owner::Found), [""; 0]);
     let missing = |key, value| user(Owner::Missing { column: "id", key, value });
     assert_eq!(
@@ -174,11 +202,9 @@ fn older_schemas_know_less() {
     let uris = list("");
     let old = Schema { client_id_length: Some(100), device_grant: false, ..Schema::default() };
     let long = "c".repeat(101);
-    let candidate = Candidate {
-        client_id: Some(ClientIdFacts { text: &long, taken: false }),
-        authorization_grant_type: Some("urn:ietf:params:oauth:grant-type:device_code"),
-        ..good(&uris)
-    };
+    let grant = Fact::Text("urn:ietf:params:oauth:grant-type:device_code");
+    let mut candidate = with(good(&uris), &[(Field::AuthorizationGrantType, grant)]);
+    candidate.client_id = Some(ClientIdFacts { text: &long, taken: false });
     let provider = Provider::default();
     assert_eq!(full_clean(&candidate, &provider, Schema::default()), []);
     let shown: Vec<_> = full_clean(&candidate, &provider, old).iter().map(ToString::to_string).collect();

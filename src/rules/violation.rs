@@ -5,12 +5,48 @@ use std::fmt;
 use super::KeyType;
 use super::allowed_uri::UriError;
 use super::python::repr;
+use crate::model::Field;
+
+/// What a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The identifier.
+    ClientId,
+    /// Another field.
+    Field(Field),
+}
+
+impl Subject {
+    /// DOT's name of it, which is the key in a file too.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::ClientId => "client_id",
+            Self::Field(field) => field.key(),
+        }
+    }
+
+    /// The field, unless it is the identifier.
+    #[must_use]
+    pub const fn field(self) -> Option<Field> {
+        match self {
+            Self::ClientId => None,
+            Self::Field(field) => Some(field),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
 
 /// One problem of one field. Displays as DOT's message, without the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// DOT's name of the field: a key of the file, or `client_id`.
-    pub field: &'static str,
+    /// What it is about.
+    pub subject: Subject,
     /// Which element of a list; from 0.
     pub index: Option<usize>,
     /// What is wrong.
@@ -18,8 +54,8 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub(super) const fn of(field: &'static str, reason: Reason) -> Self {
-        Self { field, index: None, reason }
+    pub(super) const fn of(field: Field, reason: Reason) -> Self {
+        Self { subject: Subject::Field(field), index: None, reason }
     }
 }
 

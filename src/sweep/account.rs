@@ -12,10 +12,10 @@ use super::connection::Done;
 use super::job::Job;
 use super::pace::back_off;
 use super::throttle::Throttle;
-use super::{Batch, Cancel, Disk, Event, Outcome, Pace, Stop, SweepError, Transient, Wait};
+use super::{Batch, Cancel, Disk, Event, Outcome, Stop, SweepError, Transient, Wait};
 use crate::db::lock::Blocked;
 use crate::db::tokens::Rewritten;
-use crate::model::Sweep;
+use crate::model::{Pace, Sweep};
 
 /// So many batches in a row without progress end the run; as many times as there are workers.
 const STALLED: u32 = 10;

@@ -3,12 +3,12 @@
 
 use deadpool_postgres::Object;
 
+use super::SweepError;
 use super::connection::Fault;
-use super::{Pace, SweepError};
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, Silent};
-use crate::model::{FkChecks, Strategy, Sweep, TableRole};
+use crate::model::{FkChecks, Pace, Strategy, Sweep, TableRole};
 
 /// What a run goes by that may begin.
 #[derive(Debug)]

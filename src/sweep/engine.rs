@@ -11,10 +11,10 @@ use super::admission::{self, Admission};
 use super::connection::{Connection, Fault, fault};
 use super::job::Job;
 use super::worker::Worker;
-use super::{Event, Pace, Stop, SweepError, Transient, Wait, rewrite};
+use super::{Event, Stop, SweepError, Transient, Wait, rewrite};
 use crate::db::layout::Layout;
 use crate::db::tokens::{self, Cleaner, Window};
-use crate::model::{Category, Doomed, Sweep};
+use crate::model::{Category, Doomed, Pace, Sweep};
 
 /// So many looks at what was locked, after the sweep.
 const LOOKS: u32 = 3;
@@ -62,8 +62,8 @@ impl<'a> Engine<'a> {
         Ok(Stop::Finished)
     }
 
-    /// Looks whether the run may begin, and prepares it. A connection that is lost meanwhile is replaced: nothing has been
-    /// changed yet.
+    /// Looks whether the run may begin, and prepares it. A connection that is lost meanwhile is replaced: nothing has
+    /// been changed yet.
     async fn begin<'s>(
         &mut self,
         layout: &'s Layout,

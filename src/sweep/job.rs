@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Pace;
 use super::connection::{Connection, Fault};
 use super::pace::{Pacer, Way};
 use crate::db::tokens::{Cleaner, Window};
-use crate::model::{Sweep, Tally};
+use crate::model::{Pace, Sweep, Tally};
 
 /// No more windows than this are remembered for a second look; beyond it the whole table is looked at.
 const REMEMBERED: usize = 1_000;

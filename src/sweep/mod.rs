@@ -15,9 +15,6 @@ mod rewrite;
 mod throttle;
 mod worker;
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
 use deadpool_postgres::Pool;
 use futures_util::future::BoxFuture;
 use tokio_postgres::Client;
@@ -30,57 +27,7 @@ pub use event::{Batch, Disk, Event, Failure, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::db::tokens::{Hindrance, Obstacle, TokensError};
-use crate::model::{CleanupPolicy, FkChecks, Strategy, Sweep};
-
-/// How fast, how much and how long.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pace {
-    /// The most rows a transaction deletes. (A refresh token and its access token go together: two at least.)
-    pub batch_size: NonZeroU32,
-    /// Pause between batches.
-    pub batch_interval: Duration,
-    /// The batch duration to aim for; `None`: always `batch_size` rows.
-    pub target_batch_time: Option<Duration>,
-    /// Sleep this multiple of each batch's time.
-    pub nice_ratio: f64,
-    /// Stop after this long; `None`: no limit.
-    pub max_duration: Option<Duration>,
-    /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
-    pub max_rows: Option<u64>,
-    /// Wait while a replica is further behind; `None`: whatever the replicas do.
-    pub max_replica_lag: Option<Duration>,
-    /// How many connections work at the same time.
-    pub workers: NonZeroU32,
-    /// Who looks at references.
-    pub fk_checks: FkChecks,
-    /// Whether rows are deleted or tables rewritten.
-    pub strategy: Strategy,
-}
-
-impl From<&CleanupPolicy> for Pace {
-    fn from(policy: &CleanupPolicy) -> Self {
-        Self {
-            batch_size: policy.batch_size,
-            batch_interval: policy.batch_interval,
-            target_batch_time: policy.target_batch_time,
-            nice_ratio: policy.nice_ratio,
-            max_duration: policy.max_duration,
-            max_rows: policy.max_rows,
-            max_replica_lag: policy.max_replica_lag,
-            workers: policy.workers,
-            fk_checks: policy.fk_checks,
-            strategy: policy.strategy,
-        }
-    }
-}
-
-impl Pace {
-    /// The same for a run that has taken this long already.
-    #[must_use]
-    pub fn after(self, elapsed: Duration) -> Self {
-        Self { max_duration: self.max_duration.map(|max| max.saturating_sub(elapsed)), ..self }
-    }
-}
+use crate::model::{Pace, Sweep};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -178,8 +125,8 @@ pub type Canceller = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Runs the sweeps in order.
 ///
-/// Stops after the running batches once `stop` is cancelled; a rewrite is cancelled with `cancel` and rolled back. Takes as many connections from the pool as there are
-/// workers and gives them back; a lost one is replaced.
+/// Stops after the running batches once `stop` is cancelled; a rewrite is cancelled with `cancel` and rolled back.
+/// Takes as many connections from the pool as there are workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
 /// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`],

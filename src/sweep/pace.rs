@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Pace, Transient};
+use super::Transient;
 use crate::db::tokens::Pointers;
+use crate::model::Pace;
 
 /// Where fewer of the rows that a window could lose are doomed, they are picked from longer windows.
 const SPARSE: f64 = 0.15;
@@ -153,7 +154,6 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::model::CleanupPolicy;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -161,7 +161,7 @@ mod tests {
         Pace {
             batch_size: NonZeroU32::new(batch_size).unwrap(),
             target_batch_time: target,
-            ..Pace::from(&CleanupPolicy::default())
+            ..Pace::default()
         }
     }
 

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::inventory::{ago, source};
 use super::plan::{grouped, plural, render_changes, visible};
 use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Attribute, Dependents, Listed, Owner, RecentToken, StoredFields, Usage};
+use crate::model::{Attribute, Dependents, Field, Held, Listed, Owner, RecentToken, Usage};
 use crate::plan::drift::Drift;
 use crate::rules::split_list;
 
@@ -67,20 +67,6 @@ pub fn render(portrait: &Portrait<'_>) -> String {
 
 fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
     let Listed { stored, created, updated, owner } = row;
-    let StoredFields {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        post_logout_redirect_uris,
-        allowed_origins,
-        algorithm,
-        skip_authorization,
-        hash_client_secret,
-        client_secret,
-        user: _,
-        columns,
-    } = &stored.fields;
     let none = || paint(DIM, "(none)");
     let text = |text: &str| vec![if text.is_empty() { none() } else { visible(text) }];
     let list = |column: &str| {
@@ -90,26 +76,23 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
     let instant = |instant: &OffsetDateTime| {
         vec![format!("{}  {}", second(*instant), paint(DIM, ago(*instant, as_of)))]
     };
-    let mut fields = vec![
-        ("name", text(name)),
-        ("client_type", text(client_type)),
-        ("authorization_grant_type", text(authorization_grant_type)),
-        ("redirect_uris", list(redirect_uris)),
-    ];
-    // Columns that this schema lacks are not shown.
-    fields.extend(post_logout_redirect_uris.as_ref().map(|uris| ("post_logout_redirect_uris", list(uris))));
-    fields.extend(allowed_origins.as_ref().map(|origins| ("allowed_origins", list(origins))));
-    fields.extend(algorithm.as_ref().map(|algorithm| ("algorithm", text(algorithm))));
-    fields.push(("skip_authorization", vec![skip_authorization.to_string()]));
-    fields.extend(hash_client_secret.map(|hash| ("hash_client_secret", vec![hash.to_string()])));
-    fields.push(("client_secret", vec![client_secret.storage().to_string()]));
-    fields.push(("user", vec![owner.as_ref().map_or_else(none, self::owner)]));
-    fields.push(("registration_source", vec![visible(&source(row))]));
-    fields.extend(created.as_ref().map(|created| ("created", instant(created))));
-    fields.extend(updated.as_ref().map(|updated| ("updated", instant(updated))));
-    let mut fields: Vec<(String, Vec<String>)> =
-        fields.into_iter().map(|(label, values)| (label.to_owned(), values)).collect();
-    fields.extend(columns.iter().map(|(name, value)| {
+    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    for field in Field::ALL.iter().copied() {
+        // Columns that this schema lacks are not shown.
+        let Some(held) = stored.fields.held(field) else { continue };
+        let values = match held {
+            Held::Text(value) => text(value),
+            Held::Uris(column) => list(column),
+            Held::Flag(flag) => vec![flag.to_string()],
+            Held::Secret(secret) => vec![secret.storage().to_string()],
+            Held::Owner(_) => vec![owner.as_ref().map_or_else(none, self::owner)],
+        };
+        fields.push((field.key().to_owned(), values));
+    }
+    fields.push(("registration_source".to_owned(), vec![visible(&source(row))]));
+    fields.extend(created.as_ref().map(|created| ("created".to_owned(), instant(created))));
+    fields.extend(updated.as_ref().map(|updated| ("updated".to_owned(), instant(updated))));
+    fields.extend(stored.fields.columns.iter().map(|(name, value)| {
         let label = visible(&Attribute::Column(name.clone()).key());
         (label, vec![value.as_ref().map_or_else(none, |value| visible(value))])
     }));

@@ -1,16 +1,17 @@
-//! Applications as scripts read them, for `list` and `show`. The format is documented in docs/list-json.md and versioned
-//! as that of the plan. Pure; secrets cannot occur, only how they are stored.
+//! Applications as scripts read them, for `list` and `show`. The format is documented in docs/list-json.md and
+//! versioned as that of the plan. Pure; secrets cannot occur, only how they are stored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::application::Portrait;
 use super::inventory::{Entry, source};
-use crate::model::{ClientId, Dependents, Key, Listed, Owner, RecentToken, StoredFields, Tokens, Usage};
+use crate::model::{ClientId, Dependents, Field, Held, Key, Listed, Owner, RecentToken, Tokens, Usage};
 use crate::plan::FieldChange;
 use crate::plan::drift::Drift;
 use crate::rules::split_list;
@@ -48,17 +49,9 @@ struct Show<'a> {
 struct Application<'a> {
     client_id: &'a ClientId,
     key: &'a Key,
-    name: &'a str,
-    client_type: &'a str,
-    authorization_grant_type: &'a str,
-    redirect_uris: Vec<&'a str>,
-    post_logout_redirect_uris: Option<Vec<&'a str>>,
-    allowed_origins: Option<Vec<&'a str>>,
-    algorithm: Option<&'a str>,
-    skip_authorization: bool,
-    hash_client_secret: Option<bool>,
-    client_secret: SecretView,
-    user: Option<UserView<'a>>,
+    /// By key, in the order of [`Field::ALL`]; null where the schema lacks the column.
+    #[serde(flatten)]
+    fields: Fields<'a>,
     columns: &'a BTreeMap<String, Option<String>>,
     registration_source: String,
     created: Option<String>,
@@ -67,6 +60,36 @@ struct Application<'a> {
     refresh_tokens: Option<TokensView>,
     last_use: Option<String>,
     drift: Option<&'static str>,
+}
+
+/// The fields of a row, one key each.
+struct Fields<'a>(&'a Listed);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Listed { stored, owner, .. } = self.0;
+        let mut map = serializer.serialize_map(Some(Field::ALL.len()))?;
+        for field in Field::ALL.iter().copied() {
+            map.serialize_key(field.key())?;
+            match stored.fields.held(field) {
+                None => map.serialize_value(&())?,
+                Some(Held::Text(text)) => map.serialize_value(text)?,
+                Some(Held::Uris(column)) => map.serialize_value(&split_list(column).collect::<Vec<_>>())?,
+                Some(Held::Flag(flag)) => map.serialize_value(&flag)?,
+                Some(Held::Secret(secret)) => {
+                    let storage = secret.storage();
+                    let (storage, description) = (storage.name(), storage.to_string());
+                    map.serialize_value(&SecretView { storage, description })?;
+                }
+                Some(Held::Owner(_)) => map.serialize_value(
+                    &owner
+                        .as_ref()
+                        .map(|Owner { key, username, .. }| UserView { key, username: username.as_deref() }),
+                )?,
+            }
+        }
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -106,40 +129,12 @@ fn tokens(tokens: Tokens) -> TokensView {
 }
 
 fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>) -> Application<'a> {
-    let Listed { stored, created, updated, owner } = row;
-    let StoredFields {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        post_logout_redirect_uris,
-        allowed_origins,
-        algorithm,
-        skip_authorization,
-        hash_client_secret,
-        client_secret,
-        user: _,
-        columns,
-    } = &stored.fields;
-    let list = |column: &'a String| split_list(column).collect::<Vec<_>>();
-    let storage = client_secret.storage();
+    let Listed { stored, created, updated, owner: _ } = row;
     Application {
         client_id: &stored.client_id,
         key: &stored.key,
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris: list(redirect_uris),
-        post_logout_redirect_uris: post_logout_redirect_uris.as_ref().map(list),
-        allowed_origins: allowed_origins.as_ref().map(list),
-        algorithm: algorithm.as_deref(),
-        skip_authorization: *skip_authorization,
-        hash_client_secret: *hash_client_secret,
-        client_secret: SecretView { storage: storage.name(), description: storage.to_string() },
-        user: owner
-            .as_ref()
-            .map(|Owner { key, username, .. }| UserView { key, username: username.as_deref() }),
-        columns,
+        fields: Fields(row),
+        columns: &stored.fields.columns,
         registration_source: source(row),
         created: created.map(rfc3339),
         updated: updated.map(rfc3339),

@@ -68,6 +68,7 @@ mod pull_requests;
 #[cfg(test)]
 mod read_only;
 #[cfg(test)]
+mod recipes;
 mod reconcile;
 #[cfg(test)]
 mod references;

@@ -11,9 +11,7 @@ use crate::db::layout::{Layout, Table};
 use crate::hasher::looks_hashed;
 use crate::model::{Actual, Application, Attribute, ClientId, Field, SecretDeclaration, TableRole, UserRef};
 use crate::plan::{Facts, Finding, FindingCause, Plan, plan};
-use crate::rules::{
-    self, Candidate, Cause, ClientIdFacts, KeyType, Owner, Reason, Schema, SecretFacts, Violation,
-};
+use crate::rules::{self, Candidate, Cause, ClientIdFacts, Fact, KeyType, Owner, Reason, Schema, Violation};
 
 /// DOT's name of an error that is of no single field.
 const ALL: &str = "__all__";
@@ -67,44 +65,17 @@ pub(super) fn owner(layout: &Layout, text: &str) -> UserRef {
 
 fn full_clean(case: &Case<'_>) -> Vec<Violation> {
     let Case { config, client_id, application, layout, actual } = *case;
-    let Application {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        // DOT does not validate these.
-        post_logout_redirect_uris: _,
-        skip_authorization: _,
-        allowed_origins,
-        algorithm,
-        hash_client_secret: _,
-        client_secret,
-        user,
-        columns: _,
-    } = application;
-    let defaults = Candidate::new_in_dot(&config.provider);
-    let client_secret = match client_secret {
-        Some(SecretDeclaration::Plain(secret)) => Some(SecretFacts {
-            length: secret.expose().chars().count(),
-            hashed: looks_hashed(secret.expose()).is_err(),
-        }),
-        _ => defaults.client_secret,
-    };
-    let candidate = Candidate {
-        client_id: Some(ClientIdFacts {
-            text: client_id.as_str(),
-            taken: actual.applications.contains_key(client_id),
-        }),
-        user: user.as_ref().zip(layout.users.as_ref()).and_then(|(user, users)| facts(user, users, actual)),
-        redirect_uris: redirect_uris.as_deref().or(defaults.redirect_uris),
-        client_type: client_type.as_deref().or(defaults.client_type),
-        authorization_grant_type: authorization_grant_type.as_deref().or(defaults.authorization_grant_type),
-        client_secret,
-        hash_client_secret: Some(is_hashed(case)),
-        name: name.as_deref().or(defaults.name),
-        algorithm: algorithm.as_deref().or(defaults.algorithm),
-        allowed_origins: allowed_origins.as_deref().or(defaults.allowed_origins),
-    };
+    let mut candidate = Candidate::new_in_dot(&config.provider);
+    for field in Field::ALL.iter().copied() {
+        if let Some(declaration) = application.declared(field) {
+            candidate.declare(field, declaration, &config.provider);
+        }
+    }
+    let taken = actual.applications.contains_key(client_id);
+    candidate.client_id = Some(ClientIdFacts { text: client_id.as_str(), taken });
+    let owner = application.user.as_ref().zip(layout.users.as_ref());
+    candidate.user = owner.and_then(|(user, users)| facts(user, users, actual));
+    candidate.know(Field::HashClientSecret, Fact::Flag(is_hashed(case)));
     rules::full_clean(&candidate, &config.provider, schema(layout))
 }
 
@@ -181,13 +152,13 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
                 "if the server allows wildcards, write allow_uri_wildcards = true in [provider] of {path}"
             ))
         }
-        Reason::Hs256NeedsPlainSecret if violation.field == Field::HashClientSecret.key() => {
+        Reason::Hs256NeedsPlainSecret if violation.subject.field() == Some(Field::HashClientSecret) => {
             Some("add --no-hash-client-secret".to_owned())
         }
         _ => None,
     };
     // `full_clean()` says a secret's length and never its text.
-    Complaint { field: violation.field, message: violation.to_string(), hint }
+    Complaint { field: violation.subject.key(), message: violation.to_string(), hint }
 }
 
 /// What the planner has found, unless DOT has said as much of the field.

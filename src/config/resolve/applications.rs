@@ -6,7 +6,7 @@ use super::{Context, columns, secrets};
 use crate::config::document::Application as Section;
 use crate::config::document::Username;
 use crate::config::places::{ApplicationPlaces, Places};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::values::{Ignored, NumberOrText, OrTable, UserKey};
@@ -68,25 +68,12 @@ fn one(
         columns,
         ignore,
     } = section.value;
-    let is_named_by_block = client_id.is_absent();
-    let client_id = match context.text("client_id", client_id) {
-        Some(written) => {
-            places.client_id = Some(written.span);
-            Some(written.value)
-        }
-        None if !is_named_by_block => None,
-        None if block.is_empty() => {
-            context.push(Problem::error("empty", "the client id is empty").at(section.key));
-            None
-        }
-        None => Some(block.clone()),
-    };
+    let client_id = named(client_id, &block, &section.key, places, context);
     let application = Application {
-        name: name.present().map(|name| places.note(Field::Name, name)),
-        client_type: client_type.present().map(|kind| places.note(Field::ClientType, kind).name().to_owned()),
-        authorization_grant_type: authorization_grant_type
-            .present()
-            .map(|grant| places.note(Field::AuthorizationGrantType, grant).name().to_owned()),
+        name: noted(Field::Name, name, places),
+        client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.name().to_owned()),
+        authorization_grant_type: noted(Field::AuthorizationGrantType, authorization_grant_type, places)
+            .map(|grant| grant.name().to_owned()),
         redirect_uris: uris(Field::RedirectUris, redirect_uris, places, context),
         post_logout_redirect_uris: uris(
             Field::PostLogoutRedirectUris,
@@ -95,21 +82,15 @@ fn one(
             context,
         ),
         allowed_origins: uris(Field::AllowedOrigins, allowed_origins, places, context),
-        algorithm: algorithm.present().map(|name| places.note(Field::Algorithm, name).name().to_owned()),
-        skip_authorization: skip_authorization
-            .present()
-            .map(|skip| places.note(Field::SkipAuthorization, skip)),
-        hash_client_secret: hash_client_secret
-            .present()
-            .map(|hash| places.note(Field::HashClientSecret, hash)),
+        algorithm: noted(Field::Algorithm, algorithm, places).map(|name| name.name().to_owned()),
+        skip_authorization: noted(Field::SkipAuthorization, skip_authorization, places),
+        hash_client_secret: noted(Field::HashClientSecret, hash_client_secret, places),
         client_secret: client_secret.present().and_then(|secret| {
-            let place = secret.with(());
-            places.note(Field::ClientSecret, place);
+            places.note(Field::ClientSecret, secret.with(()));
             secrets::client_secret(secret, context)
         }),
         user: user.present().and_then(|user| {
-            let place = user.with(());
-            places.note(Field::User, place);
+            places.note(Field::User, user.with(()));
             owner(user, context)
         }),
         columns: columns::resolve(columns, places, context),
@@ -121,6 +102,34 @@ fn one(
         ignore: ignored(ignore, places, context),
     };
     Some((ClientId::new(client_id?), declared))
+}
+
+/// The value of a field, with its place noted.
+fn noted<T>(field: Field, slot: Slot<T>, places: &mut ApplicationPlaces) -> Option<T> {
+    slot.present().map(|value| places.note(field, value))
+}
+
+/// The client id: as written, else the name of the block.
+fn named(
+    client_id: Slot<String>,
+    block: &str,
+    header: &Span,
+    places: &mut ApplicationPlaces,
+    context: &Context<'_>,
+) -> Option<String> {
+    let is_named_by_block = client_id.is_absent();
+    if let Some(written) = context.text("client_id", client_id) {
+        places.client_id = Some(written.span);
+        return Some(written.value);
+    }
+    if !is_named_by_block {
+        return None;
+    }
+    if block.is_empty() {
+        context.push(Problem::error("empty", "the client id is empty").at(header.clone()));
+        return None;
+    }
+    Some(block.to_owned())
 }
 
 /// What is not declared is not managed anyway: then the line does nothing.

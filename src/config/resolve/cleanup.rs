@@ -11,7 +11,7 @@ use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::values::{self, Number};
-use crate::model::{Category, CleanupPolicy};
+use crate::model::{Category, CleanupPolicy, Pace};
 
 const TABLE: &str = "cleanup";
 
@@ -57,34 +57,39 @@ pub(super) fn resolve(
     let max_replica_lag = duration("max_replica_lag", max_replica_lag);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
-    let workers = context.number("workers", workers, 1, CleanupPolicy::MOST_WORKERS.into());
+    let workers = context.number("workers", workers, 1, Pace::MOST_WORKERS.into());
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
     let dcr_min_age = dcr_min_age(dcr_applications, &only, context);
+    let pace = Pace {
+        batch_size: batch_size
+            .and_then(|size| NonZeroU32::new(size.value))
+            .unwrap_or(default.pace.batch_size),
+        batch_interval: batch_interval.unwrap_or(default.pace.batch_interval),
+        target_batch_time: target_batch_time.filter(is_on),
+        nice_ratio: context.ratio(nice_ratio).unwrap_or(default.pace.nice_ratio),
+        max_duration: max_duration.filter(is_on),
+        max_rows: max_rows.map(|rows| rows.value),
+        max_replica_lag: max_replica_lag.filter(is_on),
+        workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.pace.workers),
+        fk_checks: fk_checks.value().unwrap_or_default(),
+        strategy: strategy.value().unwrap_or_default(),
+    };
     Some(CleanupPolicy {
         refresh_token_expire: refresh_token_expire.filter(is_on),
         refresh_token_grace_period: refresh_token_grace_period.unwrap_or(default.refresh_token_grace_period),
         refresh_token_reuse_protection: refresh_token_reuse_protection
             .value()
             .unwrap_or(default.refresh_token_reuse_protection),
-        batch_size: batch_size.and_then(|size| NonZeroU32::new(size.value)).unwrap_or(default.batch_size),
-        batch_interval: batch_interval.unwrap_or(default.batch_interval),
-        target_batch_time: target_batch_time.filter(is_on),
-        nice_ratio: context.ratio(nice_ratio).unwrap_or(default.nice_ratio),
-        max_duration: max_duration.filter(is_on),
-        max_rows: max_rows.map(|rows| rows.value),
-        workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.workers),
-        fk_checks: fk_checks.value().unwrap_or_default(),
-        strategy: strategy.value().unwrap_or_default(),
         only: only.into_keys().collect(),
         skip: skip.into_keys().collect(),
         device_grants: device_grants.value().unwrap_or(default.device_grants),
         cimd_applications: cimd_applications.value().unwrap_or(default.cimd_applications),
         dcr_min_age,
-        max_replica_lag: max_replica_lag.filter(is_on),
         declared: default.declared,
         exclude_clients: client_ids("exclude_clients", exclude_clients, context),
+        pace,
     })
 }
 

@@ -9,9 +9,7 @@ use crate::config::problem::Problem;
 use crate::config::suggest::harmless;
 use crate::hasher::looks_hashed;
 use crate::model::{Application, ClientId, Declared, Field, Provider, SecretDeclaration};
-use crate::rules::{
-    Candidate, Cause, ClientIdFacts, Purpose, Reason, Schema, SecretFacts, Violation, full_clean,
-};
+use crate::rules::{Candidate, Cause, Purpose, Reason, Schema, Subject, Violation, full_clean};
 
 /// Notes every violation of one application.
 pub(super) fn check(
@@ -21,12 +19,17 @@ pub(super) fn check(
     places: &Places,
     context: &Context<'_>,
 ) {
-    for violation in violations(client_id, &declared.application, provider) {
-        let field = Field::ALL.iter().copied().find(|field| field.key() == violation.field);
-        let place = match (field, violation.index) {
-            (Some(field), Some(index)) => PlaceOf::Item(client_id, field, index),
-            (Some(field), None) => PlaceOf::Value(client_id, field),
-            (None, _) => PlaceOf::ClientId(client_id),
+    let mut candidate = Candidate::of(client_id);
+    for field in Field::ALL.iter().copied() {
+        if let Some(declaration) = declared.application.declared(field) {
+            candidate.declare(field, declaration, provider);
+        }
+    }
+    for violation in full_clean(&candidate, provider, Schema::default()) {
+        let place = match (violation.subject, violation.index) {
+            (Subject::Field(field), Some(index)) => PlaceOf::Item(client_id, field, index),
+            (Subject::Field(field), None) => PlaceOf::Value(client_id, field),
+            (Subject::ClientId, _) => PlaceOf::ClientId(client_id),
         };
         let problem = rule_problem(&violation, provider);
         context.push(places.find(place).into_iter().fold(problem, Problem::at));
@@ -35,12 +38,6 @@ pub(super) fn check(
         let place = places.find(PlaceOf::Value(client_id, Field::ClientSecret));
         context.push(place.into_iter().fold(problem, Problem::at));
     }
-}
-
-/// What is wrong with an application if a file declares it so.
-#[must_use]
-pub fn violations(client_id: &ClientId, application: &Application, provider: &Provider) -> Vec<Violation> {
-    full_clean(&candidate(client_id, application, provider), provider, Schema::default())
 }
 
 /// No rule of DOT's: it stores such a secret in clear although hashing is on.
@@ -55,59 +52,10 @@ fn look_alike(application: &Application) -> Option<Problem> {
     })
 }
 
-fn candidate<'a>(
-    client_id: &'a ClientId,
-    application: &'a Application,
-    provider: &Provider,
-) -> Candidate<'a> {
-    let Application {
-        name,
-        client_type,
-        authorization_grant_type,
-        redirect_uris,
-        // DOT does not validate these.
-        post_logout_redirect_uris: _,
-        skip_authorization: _,
-        allowed_origins,
-        algorithm,
-        hash_client_secret,
-        client_secret,
-        // Only a database knows its users.
-        user: _,
-        columns: _,
-    } = application;
-    Candidate {
-        client_id: Some(ClientIdFacts { text: client_id.as_str(), taken: false }),
-        user: None,
-        redirect_uris: redirect_uris.as_deref(),
-        client_type: client_type.as_deref(),
-        authorization_grant_type: authorization_grant_type.as_deref(),
-        client_secret: client_secret.as_ref().map(|secret| facts(secret, provider)),
-        hash_client_secret: *hash_client_secret,
-        name: name.as_deref(),
-        algorithm: algorithm.as_deref(),
-        allowed_origins: allowed_origins.as_deref(),
-    }
-}
-
-fn facts(secret: &SecretDeclaration, provider: &Provider) -> SecretFacts {
-    match secret {
-        SecretDeclaration::Plain(secret) => SecretFacts {
-            length: secret.expose().chars().count(),
-            hashed: looks_hashed(secret.expose()).is_err(),
-        },
-        SecretDeclaration::Hash(hash) => SecretFacts { length: hash.as_str().chars().count(), hashed: true },
-        SecretDeclaration::Generate | SecretDeclaration::Rotate => {
-            let length = usize::from(provider.client_secret_generator_length.get());
-            SecretFacts { length, hashed: false }
-        }
-    }
-}
-
 /// A violation in the words of a file's problem, without a place.
 #[must_use]
 pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
-    let Violation { field, reason, index: _ } = violation;
+    let Violation { subject, reason, index: _ } = violation;
     match reason {
         Reason::Uri(error) => {
             let what = match error.purpose {
@@ -133,7 +81,7 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
         }
         // Not how much longer: it may be a secret.
         Reason::TooLong { limit, .. } => {
-            Problem::error("too-long", format!("`{field}` has more than {limit} characters"))
+            Problem::error("too-long", format!("`{subject}` has more than {limit} characters"))
                 .hint(format!("DOT's column holds {limit}: write a shorter value"))
         }
         Reason::NoRedirectUris { grant_type } => Problem::error(
@@ -152,7 +100,7 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
             "hs256",
             "HS256 needs a client secret that is stored in clear: it is the signing key",
         )
-        .hint(if *field == Field::HashClientSecret.key() {
+        .hint(if *subject == Subject::Field(Field::HashClientSecret) {
             "write hash_client_secret = false, with a secret that is no hash"
         } else {
             "declare the secret itself, with { env = \"NAME\" } or { file = \"PATH\" }: a hash cannot be turned back"
@@ -162,7 +110,7 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
         | Reason::NoSuchUser { .. }
         | Reason::NotAKey { .. }
         | Reason::Taken => {
-            Problem::error("invalid-value", format!("`{field}`: {}", harmless(&reason.to_string())))
+            Problem::error("invalid-value", format!("`{subject}`: {}", harmless(&reason.to_string())))
         }
     }
 }

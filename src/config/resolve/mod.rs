@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use conformity::{rule_problem, violations};
+pub use conformity::rule_problem;
 pub(super) use secrets::UNSENDABLE;
 
 use super::document::Document;

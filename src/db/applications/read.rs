@@ -1,4 +1,5 @@
-//! Reads what a plan needs: the rows that the file mentions, the others, and what hangs on them. Writes nothing.
+//! Reads what a plan needs: the rows that the file mentions, the others, and the rows that refer to them. Writes
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,6 @@ use super::users::read_users;
 use super::{Mentioned, columns, fingerprint, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table, quote};
-use crate::hasher::StoredSecret;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
 /// Reads all that a plan needs, in the snapshot of the caller's transaction. The ledger's part is the caller's.
@@ -93,27 +93,12 @@ pub(super) fn stored(row: &Row, table: &Table) -> Stored {
     let custom: Vec<Option<String>> =
         row.get::<_, Option<Vec<Option<String>>>>(4 + Field::ALL.len()).unwrap_or_default();
     let names = columns::readable(table).into_iter().map(|column| column.name.clone());
-    let text = |field| column(field).unwrap_or_default();
-    let flag = |field| column(field).map(|value| value == "true");
     Stored {
         key: Key::new(row.get::<_, String>(0)),
         client_id: ClientId::new(row.get::<_, String>(1)),
         origin: Origin::parse(row.get::<_, Option<&str>>(2).unwrap_or_default()),
         fingerprint: row.get(3),
-        fields: StoredFields {
-            name: text(Field::Name),
-            client_type: text(Field::ClientType),
-            authorization_grant_type: text(Field::AuthorizationGrantType),
-            redirect_uris: text(Field::RedirectUris),
-            post_logout_redirect_uris: column(Field::PostLogoutRedirectUris),
-            allowed_origins: column(Field::AllowedOrigins),
-            algorithm: column(Field::Algorithm),
-            skip_authorization: flag(Field::SkipAuthorization).unwrap_or_default(),
-            hash_client_secret: flag(Field::HashClientSecret),
-            client_secret: StoredSecret::new(text(Field::ClientSecret)),
-            user: column(Field::User).map(Key::new),
-            columns: names.zip(custom).collect(),
-        },
+        fields: StoredFields::read(column, names.zip(custom).collect()),
     }
 }
 

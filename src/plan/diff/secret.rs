@@ -1,7 +1,6 @@
 //! The client secret of one application: whether it is written, from where, and how it is stored. Pure.
 
-use super::Compared;
-use crate::model::{Declared, Field, SecretDeclaration, Stored, StoredFields};
+use crate::model::{Actual, Application, Declared, Field, SecretDeclaration, Stored, StoredFields};
 use crate::plan::{FieldChange, SecretVerdict, SecretWrite, Value};
 
 /// Whether the file says something of a secret that only the project can read or write.
@@ -18,8 +17,23 @@ pub(in crate::plan) fn leaves_foreign(declared: &Declared, stored: &Stored) -> b
     stored.fields.client_secret.foreign().is_some() && (is_declared || is_other_flag)
 }
 
+/// What a new row gets.
+pub(super) fn of_a_new_row(application: &Application, actual: &Actual) -> Value {
+    let (declared, is_public) =
+        (&application.client_secret, application.client_type.as_deref() == Some("public"));
+    let source = match declared {
+        Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
+        Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
+        None if is_public => SecretWrite::Unneeded,
+        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => SecretWrite::Generated,
+    };
+    let hashed = application.hash_client_secret.unwrap_or(actual.hashes_secrets);
+    Value::Secret { source, hashed: hashed || source == SecretWrite::Hash }
+}
+
+/// A declared secret and the row that holds one.
 pub(super) struct SecretState<'a> {
-    pub declared: Option<&'a SecretDeclaration>,
+    pub declared: &'a SecretDeclaration,
     pub verdict: Option<SecretVerdict>,
     /// Whether the row is to hold a hash.
     pub hash: bool,
@@ -27,29 +41,25 @@ pub(super) struct SecretState<'a> {
 }
 
 impl SecretState<'_> {
-    pub fn compare(&self) -> Compared {
-        let write = match (self.declared, self.verdict) {
-            (None, _) => return Compared::Unmanaged,
-            (Some(SecretDeclaration::Hash(hash)), _) => {
+    /// How it is written; `None`: it stays.
+    pub fn change(&self) -> Option<FieldChange> {
+        let source = match (self.declared, self.verdict) {
+            (SecretDeclaration::Hash(hash), _) => {
                 (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)
             }
-            (Some(SecretDeclaration::Rotate), _) => Some(SecretWrite::Rotated),
+            (SecretDeclaration::Rotate, _) => Some(SecretWrite::Rotated),
             // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
-            (Some(SecretDeclaration::Generate), _)
-            | (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::CannotVerify)) => None,
-            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Matches)) => {
+            (SecretDeclaration::Generate, _)
+            | (SecretDeclaration::Plain(_), Some(SecretVerdict::CannotVerify)) => None,
+            (SecretDeclaration::Plain(_), Some(SecretVerdict::Matches)) => {
                 (self.stored.client_secret.is_hashed() != self.hash).then_some(SecretWrite::Restored)
             }
-            (Some(SecretDeclaration::Plain(_)), Some(SecretVerdict::Differs) | None) => {
-                Some(SecretWrite::Declared)
-            }
-        };
-        write.map_or(Compared::Same, |write| {
-            Compared::Change(FieldChange {
-                field: Field::ClientSecret.into(),
-                before: Value::StoredSecret,
-                after: Value::Secret { source: write, hashed: self.hash || write == SecretWrite::Hash },
-            })
+            (SecretDeclaration::Plain(_), Some(SecretVerdict::Differs) | None) => Some(SecretWrite::Declared),
+        }?;
+        Some(FieldChange {
+            field: Field::ClientSecret.into(),
+            before: Value::StoredSecret,
+            after: Value::Secret { source, hashed: self.hash || source == SecretWrite::Hash },
         })
     }
 }

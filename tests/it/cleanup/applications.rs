@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::draft::Numbers;
 use super::graph::Graph;
-use super::runner::{Runner, now};
+use super::runner::{Runner, now, with_pace};
 use crate::support::rows::{everything, statement};
 use crate::support::{Database, Template};
 
@@ -258,7 +258,7 @@ async fn batches_of_any_size_end_in_the_same_state() {
     for batch_size in [1, 3, 1_000] {
         let database = Database::create(DOT);
         random(5, 120).insert(&database);
-        let policy = CleanupPolicy { batch_size: NonZeroU32::new(batch_size).unwrap(), ..policy() };
+        let policy = with_pace(policy(), |pace| pace.batch_size = NonZeroU32::new(batch_size).unwrap());
         let runner = Runner::new(&database, DOT).await;
         let counted = runner.count(&policy, now()).await;
         assert!(counted.get(Category::Cimd) > 5 && counted.get(Category::Dcr) > 2, "{counted:?}");
@@ -286,8 +286,9 @@ async fn an_application_with_many_rows_is_drained_in_batches() {
     }
     let database = Database::create(DOT);
     rows.insert(&database);
-    let policy =
-        CleanupPolicy { only: [Category::Cimd].into(), batch_size: NonZeroU32::new(10).unwrap(), ..policy() };
+    let policy = with_pace(CleanupPolicy { only: [Category::Cimd].into(), ..policy() }, |pace| {
+        pace.batch_size = NonZeroU32::new(10).unwrap()
+    });
     let outcome = Runner::new(&database, DOT).await.run(&policy, now()).await.unwrap();
     assert_eq!((outcome.deleted.get(Category::Cimd), outcome.dependents), (1, 50));
     assert!(outcome.batches > 5, "{outcome:?}");

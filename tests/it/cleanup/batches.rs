@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use oauthctl::model::{Category, CleanupPolicy, ClientId, FkChecks};
+use oauthctl::model::{Category, CleanupPolicy, ClientId, FkChecks, Pace};
 use oauthctl::sweep::{Event, Stop};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::draft::{APPLICATIONS, Draft, application_key};
 use super::graph::{Graph, names};
-use super::runner::{Runner, now};
+use super::runner::{Runner, now, with_pace};
 use crate::support::server::block_on;
 use crate::support::{Database, Template};
 
@@ -22,7 +22,7 @@ fn policy(batch_size: u32) -> CleanupPolicy {
         refresh_token_expire: Some(HOUR),
         refresh_token_grace_period: Duration::from_secs(120),
         device_grants: true,
-        batch_size: NonZeroU32::new(batch_size).unwrap(),
+        pace: Pace { batch_size: NonZeroU32::new(batch_size).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }
 }
@@ -104,7 +104,6 @@ fn policies() -> impl Strategy<Value = CleanupPolicy> {
         (prop_oneof![Just(1), Just(2), Just(5), Just(10_000)], prop_oneof![3 => Just(1), 1 => Just(2)]);
     (expire, grace, any::<bool>(), only, skip, any::<bool>(), excluded, sizes).prop_map(
         |(expire, grace, reuse, only, skip, device, excluded, (batch_size, workers))| CleanupPolicy {
-            workers: NonZeroU32::new(workers).unwrap(),
             refresh_token_expire: expire,
             refresh_token_grace_period: grace,
             refresh_token_reuse_protection: reuse,
@@ -115,7 +114,11 @@ fn policies() -> impl Strategy<Value = CleanupPolicy> {
                 .into_iter()
                 .map(|number: usize| ClientId::new(format!("client-{number}")))
                 .collect(),
-            batch_size: NonZeroU32::new(batch_size).unwrap(),
+            pace: Pace {
+                workers: NonZeroU32::new(workers).unwrap(),
+                batch_size: NonZeroU32::new(batch_size).unwrap(),
+                ..Pace::default()
+            },
             ..CleanupPolicy::default()
         },
     )
@@ -195,7 +198,7 @@ fn any_graph_of_swapped_models_ends_as_the_book_says() {
 /// Without the triggers of foreign keys the end is the same. (The audit table of the swapped models would be refused.)
 #[test]
 fn any_graph_ends_as_the_book_says_without_triggers() {
-    let silent = |policy| CleanupPolicy { fk_checks: FkChecks::Set, ..policy };
+    let silent = |policy| with_pace(policy, |pace| pace.fk_checks = FkChecks::Set);
     any_graph_with(Template::Main, &|_| (), 60, &silent);
     any_graph_with(Template::Dot341, &|_| (), 20, &silent);
 }
@@ -205,7 +208,7 @@ fn any_graph_ends_as_the_book_says_without_triggers() {
 async fn workers_and_other_runs_share_the_work() {
     for seed in 0..4 {
         let database = Database::create(Template::Main);
-        let policy = CleanupPolicy { workers: NonZeroU32::new(2).unwrap(), ..policy(3) };
+        let policy = with_pace(policy(3), |pace| pace.workers = NonZeroU32::new(2).unwrap());
         Draft::random(300 + seed, 120, &policy, now()).insert(&database, Template::Main);
         let before = Graph::read(&database, Template::Main);
         let after = before.cleared(&policy, now(), &BTreeSet::new());
@@ -224,13 +227,13 @@ async fn workers_and_other_runs_share_the_work() {
 #[tokio::test]
 async fn workers_keep_to_the_limit_together() {
     let database = Database::create(Template::Main);
-    let unlimited = CleanupPolicy { workers: NonZeroU32::new(2).unwrap(), ..policy(4) };
+    let unlimited = with_pace(policy(4), |pace| pace.workers = NonZeroU32::new(2).unwrap());
     Draft::random(400, 60, &unlimited, now()).insert(&database, Template::Main);
     let mut before = Graph::read(&database, Template::Main);
     let after = before.cleared(&unlimited, now(), &BTreeSet::new());
     let runner = Runner::new(&database, Template::Main).await;
     loop {
-        let policy = CleanupPolicy { max_rows: Some(9), ..unlimited.clone() };
+        let policy = with_pace(unlimited.clone(), |pace| pace.max_rows = Some(9));
         let outcome = runner.run(&policy, now()).await.unwrap();
         let left = Graph::read(&database, Template::Main);
         assert_eq!(u64::try_from(before.len() - left.len()).unwrap(), outcome.deleted.total());
@@ -297,7 +300,7 @@ async fn an_index_on_the_cutoff_spares_the_walk() {
     let policy = CleanupPolicy {
         // Half of them have no access token, and would all be looked at.
         refresh_token_expire: None,
-        batch_size: NonZeroU32::new(200).unwrap(),
+        pace: Pace { batch_size: NonZeroU32::new(200).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     };
     let read = "coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)";

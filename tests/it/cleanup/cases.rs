@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::draft::{Draft, uuid};
 use super::graph::Graph;
-use super::runner::{Runner, now};
+use super::runner::{Runner, now, with_pace};
 use crate::support::{Database, Template};
 
 fn cases() -> Value {
@@ -128,10 +128,9 @@ async fn the_end_state_is_that_of_dot_on_every_schema() {
             }
             for batch_size in [1, 10_000] {
                 draft.insert(&database, template);
-                let policy = CleanupPolicy {
-                    batch_size: NonZeroU32::new(batch_size).unwrap(),
-                    ..policy(&case["settings"])
-                };
+                let policy = with_pace(policy(&case["settings"]), |pace| {
+                    pace.batch_size = NonZeroU32::new(batch_size).unwrap();
+                });
                 let outcome = Runner::new(&database, template).await.run(&policy, now()).await.unwrap();
                 let what = format!("{template:?}, {}, batches of {batch_size}", case["settings"]);
                 assert_eq!(outcome.stop, Stop::Finished, "{what}");

@@ -8,7 +8,7 @@ use oauthctl::sweep::{Stop, SweepError};
 
 use super::draft::Draft;
 use super::graph::Graph;
-use super::runner::{Runner, now};
+use super::runner::{Runner, now, with_pace};
 use crate::support::{Database, Sandbox, Template};
 
 const DOT: Template = Template::Dot341;
@@ -29,7 +29,7 @@ async fn aurora_is_cleaned_but_its_readers_cannot_be_waited_for() {
     database.execute("CREATE FUNCTION aurora_version() RETURNS text LANGUAGE sql AS $$SELECT '15.4.1'$$");
     let before = Graph::read(&database, DOT);
     let runner = Runner::new(&database, DOT).await;
-    let waiting = CleanupPolicy { max_replica_lag: Some(Duration::from_secs(1)), ..policy() };
+    let waiting = with_pace(policy(), |pace| pace.max_replica_lag = Some(Duration::from_secs(1)));
     let refused = runner.run(&waiting, now()).await.unwrap_err();
     assert_eq!(
         refused.error.to_string(),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use oauthctl::db::tokens::TokensError;
-use oauthctl::model::CleanupPolicy;
+use oauthctl::model::{CleanupPolicy, Pace};
 use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -23,7 +23,7 @@ const DOT: Template = Template::Main;
 fn policy(batch_size: u32) -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        batch_size: NonZeroU32::new(batch_size).unwrap(),
+        pace: Pace { batch_size: NonZeroU32::new(batch_size).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }
 }

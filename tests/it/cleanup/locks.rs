@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use oauthctl::model::{Category, CleanupPolicy, TableRole};
+use oauthctl::model::{Category, CleanupPolicy, Pace, TableRole};
 use oauthctl::sweep::{Event, Outcome, Stop, SweepError, Transient, Wait};
 use time::Duration as Span;
 
@@ -18,7 +18,7 @@ const DOT: Template = Template::Dot341;
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        batch_size: NonZeroU32::new(20).unwrap(),
+        pace: Pace { batch_size: NonZeroU32::new(20).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use oauthctl::db::layout::{Layout, LayoutError};
-use oauthctl::model::{CleanupPolicy, TableNames};
+use oauthctl::model::{CleanupPolicy, Pace, TableNames};
 use oauthctl::sweep::{Stop, SweepError};
 
 use super::draft::Draft;
@@ -21,7 +21,7 @@ const TABLES: [&str; 3] =
 fn policy(batch_size: u32) -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        batch_size: NonZeroU32::new(batch_size).unwrap(),
+        pace: Pace { batch_size: NonZeroU32::new(batch_size).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }
 }

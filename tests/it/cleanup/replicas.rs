@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use oauthctl::model::CleanupPolicy;
+use oauthctl::model::{CleanupPolicy, Pace};
 use oauthctl::sweep::{Event, Stop};
 use serde_json::Value;
 use tokio_postgres::Config;
@@ -27,8 +27,11 @@ const LOOKS: usize = 4;
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        batch_size: NonZeroU32::new(2).unwrap(),
-        max_replica_lag: Some(MOST),
+        pace: Pace {
+            batch_size: NonZeroU32::new(2).unwrap(),
+            max_replica_lag: Some(MOST),
+            ..Pace::default()
+        },
         ..CleanupPolicy::default()
     }
 }
@@ -117,7 +120,7 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
             _ => {}
         };
         let sweeps = runner.sweeps(&policy(), now());
-        let pace = oauthctl::sweep::Pace::from(&policy());
+        let pace = policy().pace;
         let run = oauthctl::sweep::run(
             &runner.pool,
             &runner.layout,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use oauthctl::db::tokens::{Excluded, Phase, Rewrite, TokensError};
-use oauthctl::model::{Category, CleanupPolicy, Strategy, TableRole};
+use oauthctl::model::{Category, CleanupPolicy, Pace, Strategy, TableRole};
 use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 
 use super::batches::any_graph_with;
@@ -13,7 +13,7 @@ use super::cases::templates;
 use super::draft::Draft;
 use super::faults::{Lost, forgetful_proxy};
 use super::graph::Graph;
-use super::runner::{Runner, now};
+use super::runner::{Runner, now, with_pace};
 use crate::support::{Database, Sandbox, Template, server};
 
 const DOT: Template = Template::Dot341;
@@ -21,7 +21,7 @@ const DOT: Template = Template::Dot341;
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        strategy: Strategy::Rewrite,
+        pace: Pace { strategy: Strategy::Rewrite, ..Pace::default() },
         ..CleanupPolicy::default()
     }
 }
@@ -47,7 +47,7 @@ fn any_graph_ends_as_the_book_says() {
             // Applications are refused, see `tests/it/refusals.rs`.
             policy.only.retain(|category| category.role() != TableRole::Application);
             policy.skip.extend([Category::Cimd, Category::Dcr]);
-            CleanupPolicy { strategy: Strategy::Rewrite, max_rows: None, ..policy }
+            with_pace(policy, |pace| (pace.strategy, pace.max_rows) = (Strategy::Rewrite, None))
         });
     }
 }
@@ -70,7 +70,7 @@ async fn what_would_be_lost_is_refused_by_name() {
          CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
          CREATE TRIGGER audit AFTER INSERT ON oauth2_provider_refreshtoken FOR EACH ROW EXECUTE FUNCTION f()",
     );
-    let limited = CleanupPolicy { max_rows: Some(10), ..policy() };
+    let limited = with_pace(policy(), |pace| pace.max_rows = Some(10));
     let text = refusal(&database, DOT, &limited).await;
     let reasons: Vec<&str> =
         text.strip_prefix("the token tables cannot be rewritten: ").unwrap().split("; ").collect();

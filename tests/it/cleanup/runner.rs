@@ -3,9 +3,9 @@
 use deadpool_postgres::{Manager, Pool};
 use oauthctl::db::layout::Layout;
 use oauthctl::db::tokens;
-use oauthctl::model::{CleanupPolicy, Sweep, TableRole, Tally};
+use oauthctl::model::{CleanupPolicy, Pace, Sweep, TableRole, Tally};
 use oauthctl::plan::retention;
-use oauthctl::sweep::{self, Event, Failure, Outcome, Pace};
+use oauthctl::sweep::{self, Event, Failure, Outcome};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_postgres::{Client, NoTls};
@@ -53,9 +53,9 @@ impl Runner {
         mut on: impl FnMut(Event<'_>) + Send,
     ) -> Result<Outcome, Box<Failure>> {
         let sweeps = self.sweeps(policy, now);
-        let pace = Pace::from(policy);
         let result =
-            sweep::run(&self.pool, &self.layout, &sweeps, &pace, &self.stop, &cancelling, &mut on).await;
+            sweep::run(&self.pool, &self.layout, &sweeps, &policy.pace, &self.stop, &cancelling, &mut on)
+                .await;
         // The last transaction may have been dropped: its ROLLBACK goes out before the test blocks its only thread.
         tokio::task::yield_now().await;
         result
@@ -68,6 +68,12 @@ impl Runner {
         let transaction = client.build_transaction().read_only(true).start().await.unwrap();
         tokens::count(&*transaction, &self.layout, &sweeps).await.unwrap()
     }
+}
+
+/// The same policy at another pace.
+pub fn with_pace(mut policy: CleanupPolicy, change: impl FnOnce(&mut Pace)) -> CleanupPolicy {
+    change(&mut policy.pace);
+    policy
 }
 
 /// Cancels what runs on a connection.

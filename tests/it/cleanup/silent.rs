@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use oauthctl::model::{Category, CleanupPolicy, FkChecks, TableRole};
+use oauthctl::model::{Category, CleanupPolicy, FkChecks, Pace, TableRole};
 use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 use time::Duration as Span;
 use tokio_postgres::error::SqlState;
@@ -20,9 +20,12 @@ const DOT: Template = Template::Dot341;
 fn policy(batch_size: u32, workers: u32) -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        batch_size: NonZeroU32::new(batch_size).unwrap(),
-        workers: NonZeroU32::new(workers).unwrap(),
-        fk_checks: FkChecks::Set,
+        pace: Pace {
+            batch_size: NonZeroU32::new(batch_size).unwrap(),
+            workers: NonZeroU32::new(workers).unwrap(),
+            fk_checks: FkChecks::Set,
+            ..Pace::default()
+        },
         ..CleanupPolicy::default()
     }
 }

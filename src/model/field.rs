@@ -1,0 +1,144 @@
+//! The columns of DOT's application table that a file can manage.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
+
+/// One column of DOT's application table that a file can manage, in the order in which plans list them.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    VariantArray,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(const_into_str, serialize_all = "snake_case")]
+pub enum Field {
+    /// Display name; not unique.
+    Name,
+    /// `confidential` or `public` (RFC 6749 section 2.1).
+    ClientType,
+    /// The one grant type of the application.
+    AuthorizationGrantType,
+    /// Redirect URIs, space separated in the column; a set.
+    RedirectUris,
+    /// OpenID Connect RP-initiated logout targets (DOT 2.3); a set.
+    PostLogoutRedirectUris,
+    /// CORS origins (DOT 2.4); a set.
+    AllowedOrigins,
+    /// Signing algorithm of ID tokens: empty, `RS256` or `HS256` (DOT 1.5).
+    Algorithm,
+    /// Whether users are asked for their consent.
+    SkipAuthorization,
+    /// Whether DOT hashes the secret when it saves the row (DOT 2.4).
+    HashClientSecret,
+    /// The client secret, hashed from DOT 2.0.
+    ClientSecret,
+    /// The owner, a foreign key to the project's user table.
+    User,
+}
+
+/// What a field holds. Decides how it is compared, shown and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text; empty by default.
+    Text,
+    /// URIs, separated by white space in the column; none by default. A set when compared.
+    Uris,
+    /// A boolean.
+    Flag {
+        /// The default of DOT's model.
+        default: bool,
+    },
+    /// The client secret, of which only the length and the way of storage are ever shown.
+    Secret,
+    /// A user of the project; none by default.
+    Owner,
+}
+
+impl Field {
+    /// All fields, in plan order.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The key in `oauth.toml`: DOT's own name of the model field.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        self.into_str()
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Name | Self::ClientType | Self::AuthorizationGrantType | Self::Algorithm => Kind::Text,
+            Self::RedirectUris | Self::PostLogoutRedirectUris | Self::AllowedOrigins => Kind::Uris,
+            Self::SkipAuthorization => Kind::Flag { default: false },
+            Self::HashClientSecret => Kind::Flag { default: true },
+            Self::ClientSecret => Kind::Secret,
+            Self::User => Kind::Owner,
+        }
+    }
+
+    /// The column in the database. Swapping the model renames tables, never these columns (dot-reference: swapped models).
+    #[must_use]
+    pub const fn column(self) -> &'static str {
+        if matches!(self, Self::User) { "user_id" } else { self.key() }
+    }
+
+    /// The DOT release that introduced the column, for the message that says a database lacks it.
+    #[must_use]
+    pub const fn since(self) -> &'static str {
+        match self {
+            Self::Algorithm => "1.5",
+            Self::PostLogoutRedirectUris => "2.3",
+            Self::HashClientSecret | Self::AllowedOrigins => "2.4",
+            Self::Name
+            | Self::ClientType
+            | Self::AuthorizationGrantType
+            | Self::RedirectUris
+            | Self::SkipAuthorization
+            | Self::ClientSecret
+            | Self::User => "1.0",
+        }
+    }
+
+    /// Whether DOT's model has no default for it: without it no application can be created.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        matches!(self, Self::ClientType | Self::AuthorizationGrantType)
+    }
+
+    /// Whether clients that work now may stop working when it changes: `protect` covers it, and the plan says who uses
+    /// the application. Of a list only an element that goes matters.
+    #[must_use]
+    pub const fn is_relied_on(self) -> bool {
+        match self {
+            Self::AuthorizationGrantType | Self::RedirectUris | Self::ClientSecret => true,
+            Self::Name
+            | Self::ClientType
+            | Self::PostLogoutRedirectUris
+            | Self::AllowedOrigins
+            | Self::Algorithm
+            | Self::SkipAuthorization
+            | Self::HashClientSecret
+            | Self::User => false,
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
