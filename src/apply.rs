@@ -67,7 +67,7 @@ pub enum Event<'a> {
     Blocked(&'a Blocked),
     /// A step was executed (not yet committed).
     Executed(&'a Step),
-    /// So many rows that hang on a doomed application are gone.
+    /// Number of rows deleted so far that refer to an application to delete.
     Drained {
         /// The application.
         client_id: &'a ClientId,
@@ -111,7 +111,7 @@ pub enum ApplyError {
         /// How many it touched.
         actual: u64,
     },
-    /// Somebody asked for it; everything was rolled back.
+    /// The user asked to stop; everything was rolled back.
     #[error("interrupted; everything was rolled back")]
     Interrupted,
     /// The plan and the secrets do not belong together.

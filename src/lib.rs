@@ -24,7 +24,7 @@
 //! | [`config`] | `model`, `secret`, `hasher`, `conninfo`, `rules`, `lint` |
 //! | [`import`] | `model`, `hasher`, `rules`, `config`, `plan` |
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
-//! | [`rules`] | `model` |
+//! | [`rules`] | `model`, `hasher` |
 //! | [`health`] | `model` |
 //! | [`lint`] | `model`, `secret`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |

@@ -1,7 +1,7 @@
 //! A COMMIT without an answer: what was written, to be recognised over another connection.
 //!
-//! The server knows whether the transaction was committed. After a crash it may have given its number to another one, so
-//! "committed" is believed only if the rows are as this transaction left them.
+//! The server knows whether the transaction was committed. After a crash it may have given its number to another
+//! transaction, so "committed" is believed only if the rows are as this transaction left them.
 
 use std::time::Duration;
 

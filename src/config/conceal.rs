@@ -44,7 +44,7 @@ pub(super) fn in_document(document: &DeTable<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
     for (key, value) in document {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            // The keys below are names of applications, whatever words they contain.
+            // The keys below are names of applications, even if they contain such a word.
             ("applications", DeValue::Table(applications)) => {
                 applications.iter().for_each(|(_, application)| search(application, &mut spans));
             }

@@ -216,7 +216,7 @@ pub(super) struct Renamed {
 pub(super) struct Policy {
     /// Which applications are deleted because the file does not mention them.
     pub prune: Slot<Prune>,
-    /// What the ledger calls this file, whatever its path is.
+    /// The name of this file in the ledger, used in place of its path.
     #[schemars(length(min = 1, max = 255), example = &"github.com/example/infrastructure")]
     pub owner: Slot<String>,
     /// Client ids that are not deleted even when the file no longer declares them.
@@ -283,7 +283,7 @@ pub(super) struct Cleanup {
     pub device_grants: Slot<bool>,
     /// Whether expired CIMD applications are deleted, as DOT's `clearcimdapplications` does.
     pub cimd_applications: Slot<bool>,
-    /// Deletes dynamically registered applications that nobody ever authorised, which DOT does not.
+    /// Deletes dynamically registered applications that no user ever authorised. DOT does not delete these.
     pub dcr_applications: Slot<DcrApplications>,
     /// Client ids whose rows are left alone.
     pub exclude_clients: List<String>,

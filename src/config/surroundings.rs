@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Surroundings<'a> {
     /// Looks up an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// Reads a file of at most so many bytes; [`read_file`] outside tests.
+    /// Reads a file of at most the given number of bytes; [`read_file`] outside tests.
     pub file: &'a dyn Fn(&Path, u64) -> io::Result<Vec<u8>>,
 }
 

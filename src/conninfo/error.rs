@@ -54,7 +54,7 @@ pub enum ConninfoError {
         name: &'static str,
         /// Where.
         place: Place,
-        /// What stands in the way.
+        /// Why.
         reason: &'static str,
     },
     /// A value outside of what the option takes.

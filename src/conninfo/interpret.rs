@@ -269,7 +269,7 @@ fn set_passwords(
     }
 }
 
-/// A socket in the default directory is listed as `localhost`, another one by its directory.
+/// A socket in the default directory is listed as `localhost`, any other socket by its directory.
 fn names_in_passfile(address: &Address) -> Vec<String> {
     match address {
         Address::Socket(directory) => {

@@ -16,7 +16,7 @@ pub enum Support {
     Refused {
         /// Values that ask for nothing beyond what happens anyway.
         harmless: &'static [&'static str],
-        /// What stands in the way.
+        /// Why.
         reason: &'static str,
     },
 }

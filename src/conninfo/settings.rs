@@ -1,6 +1,6 @@
 //! Everything there is to know before the first packet is sent: where, as whom, and how safely.
 //!
-//! Complete and checked: whoever has a [`Settings`] needs no environment any more. Its `Display` is the address
+//! Complete and checked: code that has a [`Settings`] needs no environment any more. Its `Display` is the address
 //! without the password, and is what messages show.
 
 use std::fmt;
@@ -162,7 +162,7 @@ pub enum SslMode {
 pub struct Tls {
     /// What is demanded.
     pub mode: SslMode,
-    /// Whom to trust. A file may be missing: then nobody is, and only the `verify` modes mind.
+    /// The trusted authorities. A file may be missing: then none is trusted, which matters only in the `verify` modes.
     pub root: Option<Root>,
     /// The client's certificate. A missing file counts as none.
     pub certificate: Option<PathBuf>,
@@ -194,7 +194,7 @@ pub enum Root {
 pub struct Revocations {
     /// The PEM file.
     pub file: PathBuf,
-    /// Somebody named it, so it must be there. libpq would go on without.
+    /// It was named, so it must be there. libpq would go on without.
     pub required: bool,
 }
 

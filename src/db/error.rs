@@ -62,7 +62,7 @@ pub enum Meaning {
     ForeignKeyViolation(Constraint),
     /// There is such a row already.
     UniqueViolation(Constraint),
-    /// The server is going down or somebody ended the session.
+    /// The server is shutting down, or the session was terminated.
     AdminShutdown,
     /// The connection broke.
     ConnectionLost,
@@ -157,7 +157,7 @@ impl DbError {
         let sqlstate = server.code().code();
         let ends_session = matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
         let meaning = match meaning(sqlstate, server) {
-            // A recovery conflict, a pooler's veto: whatever it is, the session is over.
+            // A recovery conflict, a pooler's refusal: in every case the session is over.
             meaning if ends_session && !meaning.ends_session() => Meaning::ConnectionLost,
             meaning => meaning,
         };
@@ -309,8 +309,8 @@ fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
         "23503" => Meaning::ForeignKeyViolation(constraint()),
         "23505" => Meaning::UniqueViolation(constraint()),
         "57P01" => Meaning::AdminShutdown,
-        // A crash of another backend, a dropped database, and the time-outs of sessions and transactions: the server has
-        // closed the connection.
+        // A crash of another backend, a dropped database, and the time-outs of sessions and transactions: the server
+        // has closed the connection.
         "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => Meaning::ConnectionLost,
         "57P03" | "53300" => Meaning::Unreachable,
         "3D000" => Meaning::LoginRefused,

@@ -49,7 +49,7 @@ impl Wanted {
     }
 }
 
-/// A session in the way, or a prepared transaction.
+/// A session or a prepared transaction that holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The backend's process id; `None`: a prepared transaction has none.
@@ -71,7 +71,7 @@ pub struct Blocked {
     pub wanted: Wanted,
     /// The table or index, as SQL writes it; `None`: it cannot be told.
     pub table: Option<String>,
-    /// Who is in the way. With [`Wanted::Rows`] one of them is; several may be, otherwise.
+    /// Who holds the lock. With [`Wanted::Rows`] one of them does; otherwise several may.
     pub holders: Vec<Holder>,
 }
 
@@ -138,7 +138,7 @@ impl fmt::Display for Blocked {
 /// More sessions are not named.
 const NAMED: i64 = 5;
 
-/// Asks who is in the way of locks on these tables, their indexes and partitions; `None`: on any table.
+/// Asks who holds locks that conflict on these tables, their indexes and partitions; `None`: on any table.
 ///
 /// # Errors
 /// The server's.
@@ -196,7 +196,7 @@ pub async fn blocked(
             holders.push(holder);
         }
     }
-    // A queued session is in the way only if no session holds the lock.
+    // A queued session is named only if no session holds the lock.
     if holders.iter().any(|holder| holder.behind.is_empty()) {
         holders.retain(|holder| holder.behind.is_empty());
     }

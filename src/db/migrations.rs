@@ -67,12 +67,12 @@ pub struct Migrated {
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// Tables of Django's, or of somebody's, are in the way.
+    /// Tables with these names exist already.
     #[error("schema {schema} has tables that oauthctl did not make: {}", tables.join(", "))]
     Occupied {
         /// The schema that the tables were to go to.
         schema: String,
-        /// Those that are in the way.
+        /// Their names.
         tables: Vec<String>,
     },
     /// The history says that the tables were made, and they are not there.
@@ -255,7 +255,7 @@ async fn run(transaction: Transaction<'_>, target: Target<'_>) -> Result<Migrate
     Ok(Migrated { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
 
-/// Refuses where Django migrates, where tables are in the way, and where ours have gone.
+/// Refuses if Django migrates here, if tables exist that we would create, and if ours are missing.
 async fn check_ownership(
     client: &impl GenericClient,
     schema: &str,

@@ -1,7 +1,7 @@
-//! What the server warns of, for whoever shows things: collected here, and taken when a verb ends.
+//! Warnings of the server: collected here, and shown when a verb ends.
 //!
-//! Notices come to the task that drives a connection, apart from the answer to any statement, so there is one collection
-//! for the process.
+//! Notices come to the task that drives a connection, apart from the answer to any statement, so there is one
+//! collection for the process.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -23,7 +23,7 @@ const SLICE: Duration = Duration::from_secs(2);
 
 const READING: &str = "reading the tables";
 
-/// Whoever says what is waited for.
+/// The callback that says what is waited for.
 pub type Teller = Arc<dyn Fn(&Blocked) + Send + Sync>;
 
 /// How long a lock is waited for, and who is told.
@@ -324,7 +324,7 @@ impl Patience {
     }
 }
 
-/// Who is in the way.
+/// Who holds the lock.
 ///
 /// # Errors
 /// The server's.

@@ -262,7 +262,7 @@ impl Needs<'_> {
         }
     }
 
-    /// Rows of other tables that may be in the way are looked for first.
+    /// Rows of other tables that may prevent the deletion are looked for first.
     fn read_foreign(&mut self, role: TableRole) {
         let layout = self.layout;
         for reference in layout.foreign_references(role).filter(|reference| reference.blocks()) {

@@ -9,13 +9,14 @@ macro_rules! no_transaction_timeout {
     };
 }
 
-/// A batch is short; one that is not is rolled back and made smaller. A client that hangs holds no locks for long.
+/// A batch is short; one that is not is rolled back and made smaller. A client that stops answering holds no locks for
+/// long.
 pub const OF_A_BATCH: &str = concat!(
     "SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; ",
     no_transaction_timeout!()
 );
 
-/// While the lock is waited for, everybody else waits behind it. A rewrite takes as long as the tables are large.
+/// While it waits for the lock, all other sessions wait behind it. A rewrite takes as long as the tables are large.
 pub const OF_A_REWRITE: &str = concat!(
     "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; ",
     no_transaction_timeout!()

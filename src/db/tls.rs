@@ -32,7 +32,7 @@ use verifier::{Trust, Verifier};
 /// The files that TLS needs are missing or broken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// `verify-ca` and `verify-full` need somebody to trust.
+    /// `verify-ca` and `verify-full` need a trusted authority.
     #[error("{mode} needs a root certificate, and {} does not exist", file.display())]
     NoRoot {
         /// The `sslmode`.
@@ -133,7 +133,7 @@ fn trust(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Trust>, Tls
     Ok(Some(Trust::new(certificates, revocations, Arc::clone(provider))))
 }
 
-/// The modes that cannot do without somebody to trust, by name.
+/// The modes that need a trusted authority, by name.
 const fn demand(mode: SslMode) -> Option<&'static str> {
     match mode {
         SslMode::VerifyCa => Some("sslmode=verify-ca"),
@@ -179,8 +179,8 @@ fn client_certificate(
     Ok(Some((file.clone(), chain, private_key(key)?)))
 }
 
-/// The certificate with its key, which have to belong together. rustls reads no certificate of X.509 version 1, so there
-/// the keys are compared here.
+/// The certificate with its key, which have to belong together. rustls reads no certificate of X.509 version 1, so
+/// there the keys are compared here.
 fn client_identity(
     provider: &CryptoProvider,
     chain: Vec<CertificateDer<'static>>,
@@ -219,7 +219,7 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-/// libpq's rule: nobody but the owner; the group too where the owner is root.
+/// libpq's rule: only the owner may read it; the group too if the owner is root.
 #[cfg(unix)]
 fn check_private(file: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::MetadataExt;

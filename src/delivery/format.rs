@@ -110,7 +110,7 @@ fn env(text: &mut String, entries: &BTreeMap<String, Entry<'_>>) -> Result<(), U
     Ok(())
 }
 
-/// `data` with base64 rather than `stringData`: whatever the secret, YAML has nothing in it to interpret.
+/// `data` with base64 rather than `stringData`: so that YAML interprets nothing in the secret.
 fn kubernetes(text: &mut String, name: &str, entries: &BTreeMap<String, Entry<'_>>) {
     text.push_str(NOTE);
     text.push_str("apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"");

@@ -1,7 +1,7 @@
-//! Generated secrets reach people once: through a file that nobody else can read.
+//! Generated secrets reach people once: through a file that only its owner can read.
 //!
 //! The file is made before anything is committed and written and synced before the commit, because a file too many
-//! can be deleted, but a secret that nobody has seen cannot be brought back. Unless it is kept, it goes again when
+//! can be deleted, but a secret that was never shown cannot be brought back. Unless it is kept, it goes again when
 //! the [`Delivery`] does. An existing file is never touched, and a symbolic link never followed. Knows nothing of
 //! plans and databases.
 
@@ -43,7 +43,7 @@ impl Delivery {
         Err(DeliveryError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() })
     }
 
-    /// Whether the name is free. For once it is known that there are secrets, and before anybody is asked.
+    /// Whether the name is free. Called when it is known that there are secrets, and before the user is asked.
     ///
     /// # Errors
     /// When anything has that name already.
@@ -116,7 +116,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if !self.kept && self.is_ours() {
-            // Nobody could act on a failure here: the secrets in the file were never put to use.
+            // A failure here needs no action: the secrets in the file were never stored.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! Whom the server runs as. PostgreSQL refuses to run as root; everybody else runs it as themselves.
+//! The user that the server runs as. PostgreSQL refuses to run as root; other users run it as themselves.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};

@@ -19,7 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a server may take to answer, once it has said that it is ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// A running server. Dropping it gives the server up, and waits for its end where nobody else uses it.
+/// A running server. Dropping it releases the server, and waits for its end if no other process uses it.
 #[derive(Debug)]
 pub struct Cluster {
     place: Place,
@@ -114,7 +114,7 @@ impl Cluster {
         self.created
     }
 
-    /// Gives the server up. Where nobody else uses it, waits until it has stopped: up to a minute, then fails.
+    /// Releases the server. If no other process uses it, waits until it has stopped: up to a minute, then fails.
     pub fn stop(mut self) -> Result<(), EmbeddedError> {
         self.release()
     }
@@ -149,7 +149,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Whoever wants to know calls `stop`.
+        // `stop` returns the error; here there is nowhere to return it.
         let _ = self.release();
     }
 }

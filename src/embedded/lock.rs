@@ -11,8 +11,8 @@ use std::path::Path;
 /// The names under which a lock file is prepared, before it gets its own.
 pub(super) const PREPARED: &str = ".lock-";
 
-/// Opens a lock file, and creates it where it is missing: complete, with mode 0600 whatever the umask is.
-/// Lock files are never deleted while their directory lives; two processes would hold "the" lock at once.
+/// Opens a lock file, and creates it where it is missing: with mode 0600 under every umask, and never visible half
+/// made. Lock files are never deleted while their directory lives; two processes would hold "the" lock at once.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     match open_existing(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

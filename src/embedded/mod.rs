@@ -91,7 +91,7 @@ pub enum EmbeddedError {
         /// The effective uid of this process.
         uid: u32,
     },
-    /// PostgreSQL refuses to run as root, and there is nobody to run it as.
+    /// PostgreSQL refuses to run as root, and there is no other user to run it as.
     #[error("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")]
     OnlyRoot,
     /// One of the programs cannot be run.

@@ -116,7 +116,7 @@ impl Place {
         self.purpose
     }
 
-    /// Whether there is data in it, of whatever version.
+    /// Whether there is data in it, of any version.
     #[must_use]
     pub fn has_data(&self) -> bool {
         self.data().join("PG_VERSION").exists()
@@ -159,7 +159,7 @@ impl Place {
             if entries.any(|entry| !ours(entry.file_name())) && !self.users_lock().exists() {
                 return Err(EmbeddedError::Foreign { directory: self.directory.clone() });
             }
-            // An empty directory that somebody has made for us, perhaps too closed or too open.
+            // An empty directory that was made before, perhaps with other permissions.
             close(&self.directory)?;
         }
         match Account::for_data(&self.data())? {
@@ -168,10 +168,10 @@ impl Place {
         }
     }
 
-    /// Whether somebody uses the server, given an open `users.lock` of the caller that holds no lock.
-    /// A supervisor that is stopping, and whoever else only looks, are no users.
+    /// Whether a process uses the server, given an open `users.lock` of the caller that holds no lock.
+    /// A supervisor that is stopping and a process that only looks do not count.
     pub(super) fn in_use(&self, users: &File) -> Result<bool, EmbeddedError> {
-        // Exclusive: nobody at all. Shared, but not exclusive: others. Neither: the supervisor is stopping.
+        // Exclusive: no process at all. Shared, but not exclusive: others. Neither: the supervisor is stopping.
         let nobody = self.locked(lock::try_exclusive(users))?;
         let others = !nobody && self.locked(lock::try_shared(users))?;
         users.unlock().at("unlock", self.users_lock())?;
@@ -221,7 +221,7 @@ impl Place {
         }
     }
 
-    /// Whether a socket in `run` would have a path that is too long for the system, or that somebody would read as
+    /// Whether a socket in `run` would have a path that is too long for the system, or that would be read as
     /// something else: a comma separates hosts in libpq and directories in PostgreSQL, a space ends a word, and so on.
     pub(super) fn run_is_awkward(&self) -> bool {
         let path = self.run().join(".s.PGSQL.5432");
@@ -272,14 +272,14 @@ pub(super) fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
     lock::open(path).at("open", path)
 }
 
-/// Root's directories let the server's user through to `data` and `run`; everybody else's are closed. Set after the
-/// creation, because the umask may have taken more away.
+/// The directories of root let the server's user through to `data` and `run`; those of other users are closed. Set
+/// after the creation, because the umask may have taken more away.
 fn close(directory: &Path) -> Result<(), EmbeddedError> {
     let mode = if account::is_root() { 0o711 } else { 0o700 };
     fs::set_permissions(directory, Permissions::from_mode(mode)).at("set the mode of", directory)
 }
 
-/// Creates a directory and what is missing above it, with the mode that is meant, whatever the umask says.
+/// Creates a directory and what is missing above it, with exactly this mode under every umask.
 fn create_closed(directory: &Path) -> Result<(), EmbeddedError> {
     if directory.is_dir() {
         return Ok(());

@@ -15,7 +15,7 @@ use super::account::Account;
 use super::place::{SHORT_RUN, UNFINISHED, is_unfinished};
 use super::{At, EmbeddedError, Place, Programs, Purpose};
 
-/// The superuser of the server, whoever runs it.
+/// The name of the superuser of every embedded server.
 pub(super) const SUPERUSER: &str = "postgres";
 
 /// The port: of no meaning but to name the socket, which is in a directory of its own.
@@ -27,7 +27,7 @@ const QUOTED_LOG: u64 = 4096;
 /// Settings of every embedded server.
 const SETTINGS: &[&str] = &["listen_addresses=", "wal_level=minimal", "max_wal_senders=0"];
 
-/// Settings of a server whose data nobody will miss.
+/// Settings of a server with temporary data.
 const THROWAWAY_SETTINGS: &[&str] =
     &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=200"];
 

@@ -83,7 +83,7 @@ fn purpose_name(purpose: Purpose) -> &'static str {
     }
 }
 
-/// Is the supervisor, until nobody needs it. `arguments` are those that follow [`SUPERVISE`].
+/// Runs as the supervisor until no process needs the server. `arguments` are those that follow [`SUPERVISE`].
 pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     detach();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -96,7 +96,7 @@ pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match serve(&Programs::at(bindir.into()), &place) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The starter may be gone already; then nobody wants to know.
+            // The starter may be gone already; then nothing reads this.
             let _ = io::stdout().write_all(report(&error).as_bytes());
             ExitCode::FAILURE
         }
@@ -118,7 +118,7 @@ fn report(error: &EmbeddedError) -> String {
 }
 
 /// Leaves the starter's session, so that its terminal's signals do not come here, and closes every file that the
-/// starter itself had inherited: whoever reads the other end of such a pipe must not wait for us.
+/// starter itself had inherited: a reader of the other end of such a pipe must not wait for us.
 fn detach() {
     // Fails for the leader of a process group, which a child that was just started is not.
     let _ = setsid();
@@ -168,8 +168,8 @@ fn wait_for_leftover(server: &Server<'_>) -> Result<fs::File, EmbeddedError> {
     Ok(file)
 }
 
-/// Announces the server when it answers, and returns when nobody uses it any more: with the exclusive lock, on which
-/// new users wait. Fails when the server ends by itself.
+/// Announces the server when it answers, and returns when no process uses it any more: with the exclusive lock, on
+/// which new users wait. Fails when the server ends by itself.
 fn serve_users(
     server: &Server<'_>,
     socket_dir: &Path,
@@ -197,8 +197,9 @@ fn serve_users(
     }
 }
 
-/// Stops the server in PostgreSQL's fast mode, or in immediate mode where nobody will miss its data; sharper after a
-/// while. Returns when it has gone. Its pid is that of a child that nobody else waits for, so it is no other's.
+/// Stops the server in PostgreSQL's fast mode, or in immediate mode if its data is temporary. After a while it uses the
+/// next stronger mode. Returns when it has gone. Only this process waits for the child, so its pid cannot have been
+/// given to another process.
 fn stop(purpose: Purpose, postmaster: &mut Child) {
     let first = match purpose {
         Purpose::Kept => Signal::SIGINT,

@@ -11,7 +11,7 @@ use super::stored::{StoredSecret, Verdict};
 use super::{Hasher, Salt};
 use crate::secret::Secret;
 
-/// Somebody asked for an end before all was done.
+/// The user asked to stop before all was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stopped before all secrets were hashed")]
 pub struct Stopped;
@@ -20,7 +20,8 @@ pub struct Stopped;
 /// are under way are done.
 pub type OnHash<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
-/// Verifies each declared secret against its stored one on `threads` threads; the verdicts are in the order of the items.
+/// Verifies each declared secret against its stored one on `threads` threads; the verdicts are in the order of the
+/// items.
 ///
 /// Memory is bounded by `threads` times
 /// half a gigabyte (argon2 with the largest parameters that are computed; Django's take 100 MiB).
@@ -35,7 +36,8 @@ pub fn verify_all(
     on_threads(items, threads, |(stored, secret)| stored.verify(secret), progress)
 }
 
-/// Encodes each secret with its salt on `threads` threads; the hashes are in the order of the items. See [`verify_all`].
+/// Encodes each secret with its salt on `threads` threads; the hashes are in the order of the items. See
+/// [`verify_all`].
 ///
 /// # Errors
 /// [`Stopped`], where `progress` asked for it.

@@ -1,5 +1,5 @@
 //! Secrets that the project encrypts before Django stores them. Only the project has the key, so nothing here can be
-//! compared, and whatever was written in its place would undo the encryption.
+//! compared, and a value written in its place would undo the encryption.
 
 /// How a stored secret is encrypted, as far as its form tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

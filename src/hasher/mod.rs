@@ -139,7 +139,7 @@ pub enum HasherError {
         /// Which.
         algorithm: Algorithm,
     },
-    /// Zero, or so many that the server would hang.
+    /// Zero, or a number with which the server would not answer in time.
     #[error("{given} iterations are out of range: at least 1, at most {MAX_ITERATIONS}")]
     Iterations {
         /// What was written.

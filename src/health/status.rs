@@ -145,7 +145,7 @@ impl Growth {
     }
 }
 
-/// The rows of a table that go, whatever the category.
+/// The rows of a table that go, in all categories.
 fn reclaimable_of(tally: &Tally, role: TableRole) -> u64 {
     Category::ALL
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! Pure: rows, a valid file and its drift in; [`Changes`] and remarks out. Invariant: what is imported is what the
 //! planner then finds unchanged, and nothing that validation of the file would refuse. Never a secret: a hash at most,
-//! where somebody asks for it. Knows neither SQL nor the text of the file.
+//! where the user asks for it. Knows neither SQL nor the text of the file.
 
 mod describe;
 #[cfg(test)]
@@ -69,7 +69,7 @@ pub enum Reason {
     /// A declared field that cannot follow the database.
     #[error("{0} stays as it is in the file: {1}")]
     Kept(Attribute, String),
-    /// A declared application that differs, and nobody asked for an update.
+    /// A declared application that differs, without `--update`.
     #[error("is declared already and differs in {}; left alone", fields(.0))]
     Differs(Vec<Attribute>),
     /// The file gives it another client id.

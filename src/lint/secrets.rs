@@ -97,7 +97,7 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
     advice
 }
 
-/// What there is to say of a secret in plain text.
+/// Advice on a secret in plain text.
 pub(super) fn of_plain(secret: &Secret) -> Vec<Advice> {
     let mut advice = Vec::new();
     if secret.expose().chars().count() < SHORTEST {

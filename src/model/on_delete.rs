@@ -1,4 +1,5 @@
-//! What PostgreSQL does with rows that refer to a deleted one: the one answer for whoever asks what is in the way.
+//! What PostgreSQL does with rows that refer to a deleted one. Every verb asks here whether such rows prevent a
+//! deletion.
 
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ pub enum OnDelete {
 }
 
 impl OnDelete {
-    /// Reads `pg_constraint.confdeltype`; what this version does not know is in the way.
+    /// Reads `pg_constraint.confdeltype`; an action that this version does not know counts as `RESTRICT`.
     #[must_use]
     pub fn parse(confdeltype: &str) -> Self {
         match confdeltype {
@@ -31,8 +32,8 @@ impl OnDelete {
         }
     }
 
-    /// Whether a referring row keeps the row that it refers to from being deleted. `not_null`: whether a referring column
-    /// takes no NULL, so that setting it fails.
+    /// Whether a referring row keeps the row that it refers to from being deleted. `not_null`: whether a referring
+    /// column takes no NULL, so that setting it fails.
     #[must_use]
     pub const fn blocks(self, not_null: bool) -> bool {
         match self {
@@ -77,7 +78,7 @@ pub struct ForeignRows {
     pub constraint: String,
     /// What PostgreSQL does with them.
     pub on_delete: OnDelete,
-    /// Whether they are in the way, see [`OnDelete::blocks`].
+    /// Whether they prevent the deletion, see [`OnDelete::blocks`].
     #[serde(skip)]
     pub blocks: bool,
     /// How many; `None`: this role may not read the table.

@@ -23,9 +23,9 @@ pub enum Prune {
 /// The most of something that a plan may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// So many.
+    /// A number of applications.
     Count(u64),
-    /// So many hundredths of the applications in the database.
+    /// A percentage of the applications in the database.
     Percent(u8),
 }
 
@@ -39,7 +39,8 @@ impl Limit {
         }
     }
 
-    /// The most updates. A percentage above zero allows at least one: a file with one application could never change it.
+    /// The most updates. A percentage above zero allows at least one: a file with one application could never change
+    /// it.
     #[must_use]
     pub const fn of_updates(self, total: u64) -> u64 {
         match (self, self.of_deletes(total)) {

@@ -64,7 +64,7 @@ pub enum Doomed {
         expired: OffsetDateTime,
     },
     /// Walks the applications: those of a metadata document that expired before this, with nothing that lives beyond
-    /// it, go with all that hangs on them.
+    /// it, go with all rows that refer to them.
     CimdApplications {
         /// The cutoff.
         expired: OffsetDateTime,
@@ -112,7 +112,7 @@ impl Doomed {
 }
 
 /// The scope of a registration access token (`DCR_REGISTRATION_SCOPE`): it comes with the registration, so it says
-/// nothing about whether anybody ever used the application.
+/// nothing about whether the application was ever used.
 pub const REGISTRATION_SCOPE: &str = "oauth2_provider:registration";
 
 /// All tables that lose rows with an application, but for those that name it by its client id.

@@ -64,7 +64,7 @@ pub enum FindingCause {
     UnfilledColumns {
         /// Those that the file can give a value.
         columns: Vec<(String, ColumnKind)>,
-        /// The primary key, if nobody makes one.
+        /// The primary key, if neither PostgreSQL nor we make one.
         key: Option<String>,
     },
     /// The model has no such column.

@@ -55,7 +55,8 @@ pub struct Plan {
     pub declared: usize,
     /// Declared applications whose secret could not be verified and is left alone.
     pub unverified: Vec<ClientId>,
-    /// Declared applications whose secret the project has encrypted: neither compared nor written, whatever the file says.
+    /// Declared applications whose secret the project has encrypted: neither compared nor written, even if the file
+    /// declares one.
     pub foreign: Vec<ClientId>,
     /// Declared or removed applications left out by `--target`.
     pub untargeted: usize,

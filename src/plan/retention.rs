@@ -6,7 +6,7 @@
 //! depends on nothing that another batch changes, except that an access token is freed by its refresh token's going
 //! and an ID token by its access token's, and those come later in the same batch or in a later sweep.
 //! Applications frame all that: dynamically registered ones are judged first, while what was issued to them is still
-//! there to tell a dormant one from one that nobody ever used; those of metadata documents last, when the dormant
+//! there to tell a dormant one from one that was never used; those of metadata documents last, when the dormant
 //! refresh tokens that would keep them are gone.
 //! Has no clock: the instant is an argument. Knows no SQL.
 

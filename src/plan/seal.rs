@@ -26,7 +26,7 @@ pub enum SealError {
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Somebody asked for an end.
+    /// The user asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

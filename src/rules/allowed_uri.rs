@@ -18,9 +18,9 @@ const WITH_HOST: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
 /// What a URI is for: decides about the parts that it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// An element of `redirect_uris`: path and query are allowed.
+    /// Where a user is sent: path and query are allowed.
     RedirectUri,
-    /// An element of `allowed_origins`: neither is.
+    /// An origin of CORS requests: neither is allowed.
     AllowedOrigin,
 }
 

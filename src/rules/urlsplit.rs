@@ -1,6 +1,6 @@
 //! Python's `urllib.parse.urlsplit`, which decides what the parts of a URI are.
 //!
-//! No crate splits as it does: it decodes, normalises and checks almost nothing, and DOT's verdicts hang on that. The
+//! No crate splits as it does: it decodes, normalises and checks almost nothing, and DOT's verdicts depend on that. The
 //! rules are those of Python 3.11.4 to 3.11.11, 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1; later ones also refuse text
 //! beside the brackets of an IPv6 address, earlier ones do not look into the brackets.
 

@@ -1,9 +1,9 @@
 //! Changes to the text of `oauth.toml` that leave every byte alone that they are not about.
 //!
-//! Text in, text out. `toml_edit` says where things are; what changes is spliced into the text, so that comments, order,
-//! spacing, line endings and a byte order mark survive because nobody touches them (`toml_edit`'s own output has other
-//! line endings than its input). New things look like their neighbours: tables with headers, dotted keys or inline
-//! tables. Knows no database: what is written is an argument, and whether it is valid is the caller's to check.
+//! Text in, text out. `toml_edit` says where things are; what changes is spliced into the text, so that comments,
+//! order, spacing, line endings and a byte order mark survive because they are not touched (`toml_edit`'s own output
+//! has other line endings than its input). New things look like their neighbours: tables with headers, dotted keys or
+//! inline tables. Knows no database: what is written is an argument, and whether it is valid is the caller's to check.
 
 mod array;
 mod block;
@@ -273,8 +273,8 @@ impl Editor<'_, '_> {
         }
     }
 
-    /// Puts columns into `columns = { … }` or under `[applications.x.columns]`, where there is such a thing; returns those
-    /// that are to be dotted keys beside the others.
+    /// Puts columns into `columns = { … }` or under `[applications.x.columns]`, where there is such a thing; returns
+    /// those that are to be dotted keys beside the others.
     fn add_columns<'a>(
         &mut self,
         position: usize,

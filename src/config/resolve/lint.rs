@@ -44,7 +44,7 @@ struct Manner {
 }
 
 impl Manner {
-    /// How loud a rule is for an application; `None`: silent. What is denied speaks whatever the set is.
+    /// The severity of a rule for an application; `None`: off. A denied rule is on in every set.
     fn severity(&self, rule: &'static Rule, client_id: &ClientId) -> Option<Severity> {
         let selected = |selections: &[Selection]| {
             selections.iter().any(|selection| {

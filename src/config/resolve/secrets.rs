@@ -175,7 +175,7 @@ fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> O
 }
 
 impl Context<'_> {
-    /// A secret that is not at hand: in `validate` nobody needs it.
+    /// A secret that could not be read. `validate` does not need it.
     fn unavailable(&self, code: &'static str, message: String, span: Span, hint: &str) {
         let problem = match self.presence {
             Presence::Optional => Problem::warning(code, message),

@@ -1,7 +1,7 @@
 //! The columns of the project's own: what they are, what PostgreSQL makes of values for them, and its form of what is
 //! stored.
 //!
-//! Everything is text in one form whatever the settings of the session: instants in UTC and RFC 3339, JSON as `jsonb`
+//! Everything is text in one form, under all settings of the session: instants in UTC and RFC 3339, JSON as `jsonb`
 //! prints it. Names and types come from the catalogue, values are parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +115,7 @@ pub(super) async fn read(
     Ok((columns, renderings))
 }
 
-/// A cast cuts text that is too long, so nobody is asked about that.
+/// A cast cuts text that is too long, so the length is checked elsewhere.
 fn fits(text: &str, max: Option<u32>) -> bool {
     max.is_none_or(|max| text.chars().count() <= usize::try_from(max).unwrap_or(usize::MAX))
 }
@@ -179,8 +179,8 @@ fn is_about_the_value(code: &SqlState) -> bool {
     code.code().starts_with("22") || code.code().starts_with("23")
 }
 
-/// The text of a default that is a plain value: a number, `true`, `false` or a string, perhaps cast. Anything else would
-/// have to be executed to be known.
+/// The text of a default that is a plain value: a number, `true`, `false` or a string, perhaps cast. Anything else
+/// would have to be executed to be known.
 fn literal(expression: &str) -> Option<String> {
     if let Some(rest) = expression.strip_prefix('\'') {
         let mut text = String::new();

@@ -236,7 +236,7 @@ pub async fn recent_tokens(
     Ok(recent)
 }
 
-/// The client ids of the manual applications, for "did you mean"; so many at most.
+/// The client ids of the manual applications, for "did you mean"; at most `limit`.
 pub async fn client_ids(
     client: &impl GenericClient,
     layout: &Layout,

@@ -1,6 +1,6 @@
 //! The application table: read, insert, update.
 //!
-//! Reading is a handful of queries whatever the number of applications; writing is one statement per thousand rows
+//! Reading takes the same few queries for any number of applications; writing is one statement per thousand rows
 //! or per changed row, and every write returns how many rows it touched. Statements are built from the layout,
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
@@ -37,8 +37,8 @@ pub struct Mentioned {
 }
 
 /// A digest that changes whenever the row does. The secret is left out, because plans are shown and kept, and a digest
-/// over a weak secret could be guessed from, and so are columns of the project's own that seem to hold one; `xmin` changes
-/// with every write, so also with those.
+/// over a weak secret could be guessed from, and so are columns of the project's own that seem to hold one; `xmin`
+/// changes with every write, so also with those.
 fn fingerprint(table: &Table) -> String {
     let own = table.columns.keys().filter(|name| announces_secret(name)).map(String::as_str);
     let hidden: Vec<String> = std::iter::once("client_secret")
@@ -61,7 +61,7 @@ fn dot_default(column: &str) -> Option<&'static str> {
     }
 }
 
-/// The primary key, if nobody makes one for a new row.
+/// The primary key, if neither PostgreSQL nor we make one for a new row.
 fn unfilled_key(table: &Table) -> Option<String> {
     let key = table.columns.get(&table.key)?;
     (!key.filled && key.sql_type != "uuid").then(|| key.name.clone())

@@ -1,5 +1,5 @@
 //! Who depends on applications: tokens, authorization codes and users, live or not. One query for each kind of rows,
-//! whatever the number of applications. Writes nothing.
+//! for any number of applications. Writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::model::{Dependents, Key, TableRole};
 
-/// Counts what hangs on applications at the start of the transaction, and says when that was.
+/// Counts the rows that refer to applications as of the start of the transaction, and returns that instant.
 pub async fn dependents(
     client: &impl GenericClient,
     layout: &Layout,

@@ -254,7 +254,7 @@ pub async fn update(
         .map_err(DbError::during(format!("updating application \"{client_id}\"")))
 }
 
-/// Deletes application rows; returns how many. What hangs on them must be gone, or COMMIT fails.
+/// Deletes application rows; returns how many. The rows that refer to them must be deleted before, or COMMIT fails.
 pub async fn delete(client: &impl GenericClient, layout: &Layout, keys: &[&Key]) -> Result<u64, DbError> {
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();

@@ -181,7 +181,7 @@ impl Cause {
         }
     }
 
-    /// Whether other addresses and hosts are tried. As in libpq, whoever answered has the last word, unless it is
+    /// Whether other addresses and hosts are tried. As in libpq, the first server that answers decides, unless it is
     /// still starting or another kind of server is wanted.
     pub(super) fn is_final(&self) -> bool {
         match self {

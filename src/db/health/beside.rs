@@ -1,4 +1,4 @@
-//! What goes on beside us: open transactions, waiting sessions, and whatever keeps dead rows from being removed.
+//! Activity of other sessions: open transactions, waiting sessions, and what keeps dead rows from being removed.
 
 use std::time::Duration;
 

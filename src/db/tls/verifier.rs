@@ -20,7 +20,7 @@ use super::{peer_name, version1};
 /// The verifier of a connection.
 #[derive(Debug)]
 pub struct Verifier {
-    /// Whom to trust; `None`: anybody.
+    /// The trusted authorities; `None`: every certificate is accepted.
     pub trust: Option<Trust>,
     /// Whether the certificate has to bear the host's name.
     pub check_name: bool,
@@ -41,7 +41,8 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Sorts the trusted certificates. What is not even a certificate (operating systems' stores are old) is nobody.
+    /// Sorts the trusted certificates. An entry that is no certificate (stores of operating systems are old) is
+    /// skipped.
     pub fn new(
         certificates: Vec<CertificateDer<'static>>,
         revocations: Vec<CertificateRevocationListDer<'static>>,

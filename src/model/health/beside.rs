@@ -1,4 +1,4 @@
-//! What goes on beside us: transactions, locks, and whatever keeps dead rows from being removed.
+//! Activity of other sessions: transactions, locks, and what keeps dead rows from being removed.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub struct PreparedTransaction {
 pub struct Slot {
     /// Its name.
     pub name: String,
-    /// Whether somebody is connected to it.
+    /// Whether a client is connected to it.
     pub active: bool,
     /// How many transactions back it keeps dead rows.
     pub xmin_age: Option<u64>,

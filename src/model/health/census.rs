@@ -1,6 +1,7 @@
 //! How many rows there are, how old those are that have expired, and what the ledger remembers.
 
 use strum::VariantArray;
+
 use time::OffsetDateTime;
 
 use crate::model::TableRole;
@@ -95,7 +96,7 @@ pub struct TableRows {
     /// Rows that have not expired; of refresh tokens, those that are neither revoked nor orphaned nor idle.
     pub live: u64,
     /// Refresh tokens whose access token expired longer ago than the policy lets them live. Nothing but the policy
-    /// says so, so only whoever knows it can tell them from live ones.
+    /// says so: without that setting they cannot be told from live ones.
     pub idle: u64,
     /// Refresh tokens without an access token that are not revoked; nothing says since when.
     pub orphaned: u64,
@@ -110,7 +111,7 @@ impl TableRows {
         self.live + self.spent()
     }
 
-    /// All rows that are of no use to anybody any more.
+    /// All rows that no client can use any more.
     #[must_use]
     pub fn spent(&self) -> u64 {
         self.orphaned + self.idle + self.ages.total()

@@ -9,7 +9,7 @@ use crate::model::words::listed;
 /// What a role is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
-    /// `plan`, `status` and whatever else only reads.
+    /// `plan`, `status` and the other verbs that only read.
     Plan,
     /// `apply`.
     Apply,

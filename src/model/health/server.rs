@@ -1,6 +1,7 @@
 //! The server, the connection to it, and what the role may do there.
 
 use std::collections::BTreeMap;
+
 use strum::VariantArray;
 
 use super::{Lacks, Purpose, ReadOnly};

@@ -32,11 +32,11 @@ pub struct Part {
     pub index_bytes: u64,
     /// About how many rows; `None`: it was never analysed.
     pub rows: Option<u64>,
-    /// About how many row versions that nobody needs any more.
+    /// Estimated number of dead row versions.
     pub dead_rows: u64,
     /// Rows inserted since PostgreSQL began to count.
     pub inserted: u64,
-    /// When somebody last vacuumed it.
+    /// When it was last vacuumed, by hand or by autovacuum.
     pub vacuumed: Option<OffsetDateTime>,
     /// When autovacuum last did.
     pub autovacuumed: Option<OffsetDateTime>,
@@ -61,13 +61,13 @@ pub struct Index {
     pub predicate: Option<String>,
     /// Whether it can be used.
     pub valid: bool,
-    /// Whether somebody is building it at this moment.
+    /// Whether it is being built at this moment.
     pub building: bool,
     /// Its size.
     pub bytes: u64,
 }
 
-/// A trigger or a rule that somebody added, or a switched-off check of a foreign key.
+/// A trigger or a rule that DOT did not create, or a disabled check of a foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// A trigger.
@@ -158,7 +158,7 @@ impl Storage {
         self.parts.iter().map(|part| part.index_bytes).sum()
     }
 
-    /// About how many row versions that nobody needs any more.
+    /// Estimated number of dead row versions.
     #[must_use]
     pub fn dead_rows(&self) -> u64 {
         self.parts.iter().map(|part| part.dead_rows).sum()
