@@ -13,7 +13,7 @@ use tokio_postgres::error::{DbError as ServerError, Severity};
 
 use super::connect::ConnectError;
 use super::lock::Blocked;
-pub(super) use last_words::{forget_old_words, hear};
+use last_words::LastWords;
 pub(super) use words::tidy;
 use words::{detail, hashes_left_out, message};
 
@@ -79,6 +79,21 @@ impl Meaning {
     }
 }
 
+/// What servers said when they closed a connection between two statements.
+static LAST_WORDS: LastWords<DbError> = LastWords::new();
+
+/// Keeps what the server said when the connection broke, if it said anything.
+pub(super) fn hear(error: &tokio_postgres::Error) {
+    if let Some(server) = error.as_db_error() {
+        LAST_WORDS.keep(DbError::from_server(None, server));
+    }
+}
+
+/// A session begins: what was heard of older ones explains nothing any more.
+pub(super) fn forget_old_words() {
+    LAST_WORDS.forget_old();
+}
+
 /// A violated constraint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraint {
@@ -105,7 +120,7 @@ impl DbError {
         }
         let text = error.to_string();
         let lost = error.is_closed() || text == IO_ERROR;
-        if lost && let Some(last) = last_words::recall() {
+        if lost && let Some(last) = LAST_WORDS.recall() {
             return Self(Box::new(Inner { attempted, ..*last.0 }));
         }
         let message = source.map_or(text, |source| tidy(&source.to_string()));

@@ -16,6 +16,7 @@ pub mod dependents;
 pub mod engine;
 pub mod error;
 pub mod health;
+pub mod identifier;
 pub mod identity;
 pub mod layout;
 pub mod ledger;

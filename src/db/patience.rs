@@ -14,7 +14,8 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::UNIFORM;
 use super::error::{DbError, Meaning};
-use super::layout::{Layout, LayoutError, quote};
+use super::identifier::quote;
+use super::layout::{Layout, LayoutError};
 use super::lock::{self, Blocked, Wanted};
 use crate::model::{TableNames, TableRole};
 

@@ -12,6 +12,7 @@
 //! passed explicitly: the process has no default provider.
 
 mod peer_name;
+mod trust;
 mod verifier;
 mod version1;
 
@@ -27,7 +28,8 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, SupportedProtocolVer
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::conninfo::{Revocations, Root, SslMode, Tls, TlsVersion};
-use verifier::{Trust, Verifier};
+use trust::Trust;
+use verifier::Verifier;
 
 /// The files that TLS needs are missing or broken.
 #[derive(Debug, thiserror::Error)]

@@ -12,14 +12,17 @@ mod pbkdf2;
 mod reading;
 mod storage;
 mod stored;
+mod unverifiable;
 mod verify;
 
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
 pub use batch::{OnHash, Stopped, encode_all, verify_all};
 pub use cipher::Cipher;
 pub use encoded::{EncodedHash, EncodedHashError};
+pub use pbkdf2::MAX_ITERATIONS;
 pub use storage::Storage;
-pub use stored::{StoredSecret, Unverifiable, Verdict};
+pub use stored::{StoredSecret, Verdict};
+pub use unverifiable::Unverifiable;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,9 +32,6 @@ use crate::secret::{Entropy, EntropyError, Secret, random_text};
 /// The iteration count of PBKDF2 in Django 6.0, the newest Django that DOT 3.4.1 declares support for
 /// (`django/contrib/auth/hashers.py`: 5.2 has 1,000,000, 6.0 has 1,200,000).
 pub const DJANGO_ITERATIONS: u32 = 1_200_000;
-
-/// The most iterations that are verified or made: half a minute on a slow core, thirty times Django's number.
-pub const MAX_ITERATIONS: u32 = 40_000_000;
 
 /// How new secrets are encoded: an algorithm with its parameters.
 ///

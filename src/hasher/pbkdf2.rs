@@ -11,6 +11,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 /// The block size of SHA-1 and SHA-256, in bytes.
 const BLOCK: usize = 64;
 
+/// The most iterations that are verified or made: half a minute on a slow core, thirty times Django's number.
+pub const MAX_ITERATIONS: u32 = 40_000_000;
+
 /// PBKDF2-HMAC-SHA256.
 pub(super) fn sha256(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     // FIPS 180-4 section 5.3.3.

@@ -8,7 +8,8 @@ use tokio_postgres::{GenericClient, Row};
 use super::users::read_users;
 use super::{Mentioned, columns, fingerprint, unfilled_key};
 use crate::db::error::DbError;
-use crate::db::layout::{Layout, Table, quote};
+use crate::db::identifier::quote;
+use crate::db::layout::{Layout, Table};
 use crate::hasher::StoredSecret;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 

@@ -8,7 +8,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::{dot_default, fingerprint};
 use crate::db::Parameter;
 use crate::db::error::DbError;
-use crate::db::layout::{Column, Layout, Table, quote};
+use crate::db::identifier::quote;
+use crate::db::layout::{Column, Layout, Table};
 use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, Key};
 

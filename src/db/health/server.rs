@@ -6,7 +6,8 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use crate::db::engine;
-use crate::db::layout::{Layout, quote};
+use crate::db::identifier::quote;
+use crate::db::layout::Layout;
 use crate::db::ledger::{Ledger, Use};
 use crate::db::rights::{Task, lacking};
 use crate::db::writable;

@@ -11,7 +11,8 @@ use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt, supports};
-use crate::db::layout::{Layout, Reference, Table, quote};
+use crate::db::identifier::quote;
+use crate::db::layout::{Layout, Reference, Table};
 use crate::model::{Category, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.

@@ -8,8 +8,8 @@
 
 use tokio_postgres::GenericClient;
 
-use super::cleaner::Deleted;
 use super::statement::{Sql, Values};
+use super::taken::Deleted;
 use super::triggers::Silent;
 use super::{Pointers, TokensError};
 use crate::model::Category;

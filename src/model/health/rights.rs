@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::Privilege;
+use strum::VariantArray;
+
 use crate::model::printable::printable;
 use crate::model::words::listed;
 
@@ -19,6 +20,38 @@ pub enum Purpose {
     RotateSecret,
     /// `cleartokens`.
     Cleartokens,
+}
+
+/// What one may do with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+pub enum Privilege {
+    /// `SELECT`.
+    Select,
+    /// `INSERT`.
+    Insert,
+    /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `TRUNCATE`.
+    Truncate,
+}
+
+impl Privilege {
+    /// All.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// As SQL has it.
+    #[must_use]
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+        }
+    }
 }
 
 /// Something that is not granted. All names are as SQL writes them.

@@ -1,7 +1,6 @@
 //! The server, the connection to it, and what the role may do there.
 
 use std::collections::BTreeMap;
-use strum::VariantArray;
 
 use super::{Lacks, Purpose, ReadOnly};
 use crate::model::Engine;
@@ -40,38 +39,6 @@ pub struct Encryption {
     pub cipher: String,
     /// The key of the cipher.
     pub bits: i32,
-}
-
-/// What one may do with a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
-pub enum Privilege {
-    /// `SELECT`.
-    Select,
-    /// `INSERT`.
-    Insert,
-    /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
-    Update,
-    /// `DELETE`.
-    Delete,
-    /// `TRUNCATE`.
-    Truncate,
-}
-
-impl Privilege {
-    /// All.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// As SQL has it.
-    #[must_use]
-    pub const fn sql(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-        }
-    }
 }
 
 /// What a role may do with the ledger.

@@ -1,7 +1,8 @@
 //! Those of a batch whose references are verified set by set.
 
 use super::{Scope, Writer};
-use crate::db::layout::{Table, quote};
+use crate::db::identifier::quote;
+use crate::db::layout::Table;
 use crate::db::tokens::predicate::{self, Cutoffs};
 use crate::db::tokens::statement::{Bind, Sql};
 use crate::db::tokens::verified::Verified;
