@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::SweepError;
+use super::error::SweepError;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
 use crate::model::{Sweep, TableRole, Tally};

@@ -2,9 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Pace;
 use super::connection::{Connection, Fault};
-use super::pace::{Pacer, Way};
+use super::pace::{Pace, Pacer, Way};
 use crate::db::tokens::{Cleaner, Window};
 use crate::model::{Sweep, Tally};
 

@@ -1,9 +1,11 @@
 //! How large the next batch is and how it goes about it. Pure: told what happened, it decides.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Pace, Transient};
+use super::event::Transient;
 use crate::db::tokens::Pointers;
+use crate::model::{CleanupPolicy, FkChecks, Strategy};
 
 /// Where fewer of the rows that a window could lose are doomed, they are picked from longer windows.
 const SPARSE: f64 = 0.15;
@@ -14,6 +16,56 @@ const STRETCH: u32 = 8;
 
 /// The size that an adaptive run begins with.
 const FIRST: u32 = 1_000;
+
+/// How fast, how much and how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    /// The most rows a transaction deletes. (A refresh token and its access token go together: two at least.)
+    pub batch_size: NonZeroU32,
+    /// Pause between batches.
+    pub batch_interval: Duration,
+    /// The batch duration to aim for; `None`: always `batch_size` rows.
+    pub target_batch_time: Option<Duration>,
+    /// Sleep this multiple of each batch's time.
+    pub nice_ratio: f64,
+    /// Stop after this long; `None`: no limit.
+    pub max_duration: Option<Duration>,
+    /// Stop after so many rows, or one less, so as not to tear a pair apart; `None`: no limit.
+    pub max_rows: Option<u64>,
+    /// Wait while a replica is further behind; `None`: whatever the replicas do.
+    pub max_replica_lag: Option<Duration>,
+    /// How many connections work at the same time.
+    pub workers: NonZeroU32,
+    /// Who looks at references.
+    pub fk_checks: FkChecks,
+    /// Whether rows are deleted or tables rewritten.
+    pub strategy: Strategy,
+}
+
+impl From<&CleanupPolicy> for Pace {
+    fn from(policy: &CleanupPolicy) -> Self {
+        Self {
+            batch_size: policy.batch_size,
+            batch_interval: policy.batch_interval,
+            target_batch_time: policy.target_batch_time,
+            nice_ratio: policy.nice_ratio,
+            max_duration: policy.max_duration,
+            max_rows: policy.max_rows,
+            max_replica_lag: policy.max_replica_lag,
+            workers: policy.workers,
+            fk_checks: policy.fk_checks,
+            strategy: policy.strategy,
+        }
+    }
+}
+
+impl Pace {
+    /// The same for a run that has taken this long already.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        Self { max_duration: self.max_duration.map(|max| max.saturating_sub(elapsed)), ..self }
+    }
+}
 
 /// How a batch deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,10 +202,7 @@ pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
-    use crate::model::CleanupPolicy;
 
     const MS: Duration = Duration::from_millis(1);
 
