@@ -324,28 +324,4 @@ fn tls_text(error: &rustls::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cause, signature, tls_text};
-
-    #[test]
-    fn weak_signatures_have_names() {
-        let sha1 = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00].to_vec();
-        let bad = rustls::CertificateError::UnsupportedSignatureAlgorithmContext {
-            signature_algorithm_id: sha1,
-            supported_algorithms: Vec::new(),
-        };
-        assert_eq!(
-            tls_text(&rustls::Error::InvalidCertificate(bad)),
-            "the server's certificate, or one above it, is signed with SHA-1, which can be forged: it has to be issued anew"
-        );
-        assert_eq!(signature(&[0x06, 0x01, 0x00]), "in a way that is not supported");
-    }
-
-    #[test]
-    fn a_direct_handshake_that_is_cut_off_says_what_it_needs() {
-        let closed = Cause::Tls("the server closed the connection during the TLS handshake".to_owned());
-        assert!(closed.of_direct_handshake().to_string().ends_with("needs PostgreSQL 17 or later"));
-        let expired = Cause::Tls("the server's certificate has expired".to_owned());
-        assert_eq!(expired.clone().of_direct_handshake(), expired);
-    }
-}
+mod tests;
