@@ -299,3 +299,6 @@ impl<'de> MapAccess<'de> for TableAccess<'_, 'de> {
         seed.deserialize(Node { value, trail, key: Some(key.span()), problems: self.problems })
     }
 }
+
+#[cfg(test)]
+mod tests;
