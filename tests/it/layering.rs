@@ -2,6 +2,7 @@
 //! they get, and that each says what it is for. The table in `src/lib.rs` is the only statement of the first one;
 //! this reads it.
 
+mod circles;
 mod snapshot_names;
 
 use std::collections::{BTreeMap, BTreeSet};
