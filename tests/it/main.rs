@@ -36,6 +36,7 @@ mod lint;
 mod lost_answers;
 mod migrations;
 mod names;
+mod new_variants;
 mod poolers;
 mod pull_requests;
 mod read_only;
