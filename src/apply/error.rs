@@ -39,7 +39,6 @@ pub enum ApplyError {
     /// New rows get keys that are taken; everything was rolled back.
     #[error("{failed}")]
     SequenceBehind {
-        /// The violation.
         failed: DbError,
         /// The statement that moves the sequence on.
         cure: String,

@@ -16,11 +16,9 @@ use crate::plan::{Plan, Step};
 /// What to execute, and how.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The plan.
     pub plan: &'a Plan,
     /// The new values of `client_secret`, by client id.
     pub secrets: &'a BTreeMap<ClientId, StoredSecret>,
-    /// The tables.
     pub layout: &'a Layout,
     /// How long to wait for another apply to end.
     pub lock_timeout: Duration,
@@ -41,7 +39,6 @@ pub enum Event<'a> {
     Executed(&'a Step),
     /// So many rows that hang on a doomed application are gone.
     Drained {
-        /// The application.
         client_id: &'a ClientId,
         /// How many with this batch.
         deleted: u64,

@@ -36,7 +36,7 @@ struct Inner {
     in_function: bool,
 }
 
-/// What happened.
+/// What an error means, by its SQLSTATE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// No server answered, or not in a way that one can trust: refused, unknown host, time-out, TLS, still starting,
@@ -68,7 +68,6 @@ pub enum Meaning {
     ConnectionLost,
     /// A pooler gives every statement a session of its own, so there are no transactions.
     StatementPooling,
-    /// Anything else.
     Other,
 }
 
@@ -97,7 +96,6 @@ pub(super) fn forget_old_words() {
 /// A violated constraint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraint {
-    /// Its name.
     pub name: String,
     /// The table that has it, without a schema.
     pub table: String,
@@ -215,7 +213,7 @@ impl DbError {
         self
     }
 
-    /// What happened.
+    /// What the error means, whatever the server called it.
     #[must_use]
     pub const fn meaning(&self) -> &Meaning {
         &self.0.meaning

@@ -46,17 +46,13 @@ pub enum LayoutError {
     NotDot {
         /// Which role it was to play.
         role: TableRole,
-        /// Its name.
         table: String,
         /// The columns that every DOT since 1.5 has.
         columns: Vec<String>,
     },
     /// The primary key is missing or has several columns.
     #[error("table {table} has no single-column primary key")]
-    NoKey {
-        /// Its name.
-        table: String,
-    },
+    NoKey { table: String },
     /// The catalogue could not be read.
     #[error(transparent)]
     Database(#[from] DbError),

@@ -35,7 +35,6 @@ pub struct Task<'a> {
     pub creates: Option<Columns>,
     /// Updates these columns of applications.
     pub updates: Option<Columns>,
-    /// Locks applications.
     pub locks: bool,
     /// Deletes applications with what depends on them.
     pub deletes: bool,

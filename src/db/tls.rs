@@ -37,17 +37,13 @@ pub enum TlsError {
     /// `verify-ca` and `verify-full` need somebody to trust.
     #[error("{mode} needs a root certificate, and {} does not exist", file.display())]
     NoRoot {
-        /// The `sslmode`.
         mode: &'static str,
         /// Where it was looked for.
         file: PathBuf,
     },
     /// The same, without a home directory to look in.
     #[error("{mode} needs a root certificate, and neither sslrootcert nor a home directory says where it is")]
-    NoRootFile {
-        /// The `sslmode`.
-        mode: &'static str,
-    },
+    NoRootFile { mode: &'static str },
     /// The operating system's store is empty or unreadable.
     #[error("the operating system has no certificate authorities (sslrootcert=system): {what}")]
     NoSystemRoots {
@@ -59,7 +55,6 @@ pub enum TlsError {
     File {
         /// What it is for.
         role: &'static str,
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         what: String,

@@ -45,7 +45,6 @@ pub enum Hasher {
         /// At most [`MAX_ITERATIONS`], at least 1.
         iterations: u32,
     },
-    /// `pbkdf2_sha1`.
     Pbkdf2Sha1 {
         /// At most [`MAX_ITERATIONS`], at least 1.
         iterations: u32,
@@ -123,10 +122,7 @@ pub enum HasherError {
     /// A hasher of Django's that is verified but not written.
     #[error("`{algorithm}` hashes are verified but not written: a server without {} would accept the text of the \
         hash as the secret; use `pbkdf2_sha256`, which every Django reads", algorithm.availability().needs())]
-    NotWritten {
-        /// Which.
-        algorithm: Algorithm,
-    },
+    NotWritten { algorithm: Algorithm },
     /// Not a hasher of Django's.
     #[error("`{name}` is not one of Django's password hashers; use `pbkdf2_sha256`")]
     Unknown {
@@ -135,10 +131,7 @@ pub enum HasherError {
     },
     /// An iteration count for a hasher that has none.
     #[error("`{algorithm}` has no iteration count; leave it out, or use `pbkdf2_sha256`")]
-    NoIterations {
-        /// Which.
-        algorithm: Algorithm,
-    },
+    NoIterations { algorithm: Algorithm },
     /// Zero, or so many that the server would hang.
     #[error("{given} iterations are out of range: at least 1, at most {MAX_ITERATIONS}")]
     Iterations {

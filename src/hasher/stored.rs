@@ -129,7 +129,6 @@ impl fmt::Debug for StoredSecret {
 /// Whether a declared secret is the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
     Matches,
     /// It is not.
     Differs,
@@ -137,7 +136,6 @@ pub enum Verdict {
     CannotVerify {
         /// The hasher's name as the row gives it.
         algorithm: String,
-        /// Why.
         reason: Unverifiable,
     },
 }

@@ -162,7 +162,6 @@ pub struct CleanupPolicy {
     pub refresh_token_expire: Option<Duration>,
     /// `REFRESH_TOKEN_GRACE_PERIOD_SECONDS`; zero is off.
     pub refresh_token_grace_period: Duration,
-    /// `REFRESH_TOKEN_REUSE_PROTECTION`.
     pub refresh_token_reuse_protection: bool,
     /// Rows a transaction; the ceiling where `target_batch_time` adapts it.
     pub batch_size: NonZeroU32,

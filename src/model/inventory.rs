@@ -37,7 +37,6 @@ pub struct Owner {
 /// A row of the application table.
 #[derive(Debug)]
 pub struct Listed {
-    /// The row.
     pub stored: Stored,
     /// When it was made.
     pub created: Option<OffsetDateTime>,
@@ -61,9 +60,7 @@ pub struct Tokens {
 /// What an application is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Access tokens.
     pub access: Tokens,
-    /// Refresh tokens.
     pub refresh: Tokens,
 }
 

@@ -7,12 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Facts, FieldChange, Finding, SecretVerdict, Step, plan};
 use crate::model::{Actual, ClientId, Desired, Policy, Provider};
 
-/// See the module.
+/// How one application of the database or of the file differs from the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
-    /// As declared.
     Unchanged,
-    /// Declared otherwise.
     Changed {
         /// The client id that the file gives it, where that is another one.
         renamed_to: Option<ClientId>,

@@ -23,7 +23,6 @@ use crate::model::Sweep;
 /// So many batches in a row without progress end the run; as many times as there are workers.
 const STALLED: u32 = 10;
 
-/// See the module.
 pub(super) struct Account<'a> {
     pub pace: &'a Pace,
     stop: &'a CancellationToken,
@@ -50,7 +49,6 @@ struct Entries<'a> {
 
 /// What to do about a batch that failed.
 pub(super) enum Remedy {
-    /// Try again.
     Again(Transient),
     /// End the run.
     End(Stop),

@@ -39,7 +39,6 @@ pub(super) enum Fault {
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
     Unseen(Box<Unseen>, SweepError),
-    /// Not.
     Fatal(SweepError),
 }
 

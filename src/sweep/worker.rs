@@ -22,7 +22,6 @@ use crate::db::transaction::Verdict;
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
 
-/// See the module.
 pub(super) struct Worker<'a> {
     pub connection: Connection<'a>,
     account: &'a Account<'a>,

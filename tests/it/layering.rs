@@ -3,6 +3,7 @@
 //! this reads it.
 
 mod circles;
+mod doc_comments;
 mod snapshot_names;
 
 use std::collections::{BTreeMap, BTreeSet};

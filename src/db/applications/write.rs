@@ -18,7 +18,6 @@ const INSERT_ROWS: usize = 1_000;
 
 /// A value of a column.
 pub enum Cell<'a> {
-    /// SQL NULL.
     Null,
     /// Text that PostgreSQL casts.
     Text(String),
@@ -38,7 +37,6 @@ impl Cell<'_> {
 
 /// A row to insert: its managed fields; the rest is filled in here.
 pub struct NewApplication<'a> {
-    /// Its identifier.
     pub client_id: &'a ClientId,
     /// Its managed fields.
     pub cells: Vec<(Attribute, Cell<'a>)>,
@@ -47,7 +45,6 @@ pub struct NewApplication<'a> {
 /// A row that is there, locked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Locked {
-    /// Its key.
     pub key: Key,
     /// Its identifier now.
     pub client_id: ClientId,

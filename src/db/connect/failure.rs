@@ -48,7 +48,6 @@ pub struct Failure {
     pub host: String,
     /// The IP addresses that were tried with the same result.
     pub addresses: Vec<String>,
-    /// Why.
     pub cause: Cause,
 }
 
@@ -65,9 +64,7 @@ pub enum Cause {
     Tls(String),
     /// The server answered with an error.
     Server {
-        /// Its code.
         sqlstate: String,
-        /// Its words.
         message: String,
         /// The file that the refused password came from.
         password_file: Option<PathBuf>,
@@ -78,7 +75,6 @@ pub enum Cause {
     Authentication(String),
     /// `target_session_attrs` asks for another kind of server.
     WrongServer(&'static str),
-    /// Anything else.
     Other(String),
 }
 
@@ -107,7 +103,7 @@ impl ConnectError {
         }
     }
 
-    /// The attempts.
+    /// The attempts that failed, in their order.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         match self {

@@ -16,7 +16,7 @@ use crate::model::health::{DjangoHint, Encryption, LedgerRights, Privileges, Pur
 /// `has_parameter_privilege()` exists since.
 const PARAMETER_PRIVILEGES: i32 = 150_000;
 
-/// Who answered.
+/// Reads which server answered, and as which role it sees us.
 pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
     let row = client
         .query_typed_one(

@@ -7,7 +7,7 @@ use tokio_postgres::types::Oid;
 use crate::db::identifier::quote;
 use crate::model::OnDelete;
 
-/// One column.
+/// A column as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Its name, not quoted.
@@ -20,7 +20,6 @@ pub struct Column {
     pub base_type: String,
     /// The longest text that it takes, in code points; `None`: no limit.
     pub max_length: Option<u32>,
-    /// `NOT NULL`.
     pub not_null: bool,
     /// Whether PostgreSQL fills it when an INSERT leaves it out (default, identity or generated).
     pub filled: bool,
@@ -30,10 +29,9 @@ pub struct Column {
     pub default: Option<String>,
 }
 
-/// One table.
+/// A table as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Its oid.
     pub oid: Oid,
     /// Its schema, not quoted.
     pub schema: String,
@@ -102,7 +100,6 @@ pub struct Reference {
     pub to: Oid,
     /// The column referred to.
     pub to_column: String,
-    /// `ON DELETE`.
     pub on_delete: OnDelete,
     /// Whether the referring column takes no NULL.
     pub not_null: bool,

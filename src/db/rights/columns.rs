@@ -14,7 +14,7 @@ pub enum Columns {
 }
 
 impl Columns {
-    /// These columns.
+    /// The privilege is needed on all of these columns.
     pub fn these<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self::These(names.into_iter().map(str::to_owned).collect())
     }

@@ -25,7 +25,6 @@ pub struct Obstacle {
     pub reference: Reference,
     /// The table referred to, as SQL writes it.
     pub table: String,
-    /// The rows.
     pub rows: u64,
     /// What selects exactly these, as people type it.
     pub select: String,

@@ -40,10 +40,9 @@ use super::error::DbError;
 use super::layout::{Layout, Table};
 use crate::model::{Category, Sweep};
 
-/// What failed.
+/// Why token rows could not be counted or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
-    /// A statement.
     #[error(transparent)]
     Database(#[from] DbError),
     /// Rows that were locked and doomed are still there after their deletion.

@@ -15,7 +15,7 @@ pub struct Deleted {
 }
 
 impl Deleted {
-    /// All rows.
+    /// The rows of all categories, and what depended on them.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.tally.total() + self.dependents

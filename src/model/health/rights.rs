@@ -12,33 +12,24 @@ use crate::model::words::listed;
 pub enum Purpose {
     /// `plan`, `status` and whatever else only reads.
     Plan,
-    /// `apply`.
     Apply,
-    /// `createapplication`.
     Createapplication,
-    /// `rotate-secret`.
     RotateSecret,
-    /// `cleartokens`.
     Cleartokens,
 }
 
 /// What one may do with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Privilege {
-    /// `SELECT`.
     Select,
-    /// `INSERT`.
     Insert,
     /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
     Update,
-    /// `DELETE`.
     Delete,
-    /// `TRUNCATE`.
     Truncate,
 }
 
 impl Privilege {
-    /// All.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// As SQL has it.
@@ -61,11 +52,9 @@ pub enum Lack {
     Schema(String),
     /// The same privileges on some tables.
     Tables {
-        /// Which privileges.
         privileges: Vec<Privilege>,
         /// The columns that are enough; empty: the tables as a whole.
         columns: Vec<String>,
-        /// Which tables.
         tables: Vec<String>,
     },
     /// `USAGE` on a sequence that fills a column. (Identity columns need no right.)

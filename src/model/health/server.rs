@@ -16,7 +16,6 @@ pub struct Server {
     pub engine: Engine,
     /// `version()`: the engine in its own words.
     pub banner: String,
-    /// The database.
     pub database: String,
     /// The role that statements run as.
     pub role: String,
@@ -46,7 +45,6 @@ pub struct Encryption {
 pub enum LedgerRights {
     /// There is none.
     Absent,
-    /// There is one.
     There {
         /// Whether an older oauthctl made it.
         outdated: bool,
@@ -72,7 +70,6 @@ pub struct Privileges {
     pub users: Lacks,
     /// Whether it may set `session_replication_role`; `None`: before PostgreSQL 15 only superusers may.
     pub replication_role: Option<bool>,
-    /// The ledger.
     pub ledger: LedgerRights,
     /// Whether the file needs the ledger: `prune = "owned"`.
     pub ledger_needed: bool,

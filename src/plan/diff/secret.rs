@@ -27,7 +27,7 @@ pub(super) struct SecretState<'a> {
 }
 
 impl SecretState<'_> {
-    pub fn compare(&self) -> Compared {
+    pub(super) fn compare(&self) -> Compared {
         let write = match (self.declared, self.verdict) {
             (None, _) => return Compared::Unmanaged,
             (Some(SecretDeclaration::Hash(hash)), _) => {
