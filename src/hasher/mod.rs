@@ -15,11 +15,11 @@ mod stored;
 mod unverifiable;
 mod verify;
 
+pub use self::pbkdf2::MAX_ITERATIONS;
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
 pub use batch::{OnHash, Stopped, encode_all, verify_all};
 pub use cipher::Cipher;
 pub use encoded::{EncodedHash, EncodedHashError};
-pub use pbkdf2::MAX_ITERATIONS;
 pub use storage::Storage;
 pub use stored::{StoredSecret, Verdict};
 pub use unverifiable::Unverifiable;

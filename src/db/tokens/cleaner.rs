@@ -17,7 +17,7 @@ use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Key, Sweep, TableRole, Tally, Unit};
+use crate::model::{Category, Key, Sweep, TableRole, Unit};
 
 /// How batches are deleted with one statement per table: by window, and by keys.
 #[derive(Debug)]

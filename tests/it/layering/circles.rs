@@ -116,7 +116,7 @@ impl Tree {
             first => {
                 let imports = &self.files[module].imports;
                 let import = imports.iter().find(|import| import.name == first && import.path[0] != first)?;
-                Some([&self.absolute(module, &import.path)?, &path[1..]].concat())
+                Some([&self.absolute(module, &import.path)?[..], &path[1..]].concat())
             }
         }
     }
@@ -134,7 +134,7 @@ impl Tree {
             let elsewhere = elsewhere.and_then(|import| self.absolute(module, &import.path));
             return match elsewhere {
                 Some(target) if follow > 0 => {
-                    self.definer(&[&target, &path[index + 1..]].concat(), follow - 1)
+                    self.definer(&[&target[..], &path[index + 1..]].concat(), follow - 1)
                 }
                 _ => module.to_vec(),
             };
