@@ -8,77 +8,35 @@
 
 pub mod commit;
 mod drain;
+mod error;
 mod keys;
 mod managed;
+mod request;
 mod waiting;
 
 pub use crate::db::advisory::Holder;
-pub use drain::drains;
+pub use drain::{DRAIN_ABOVE, drains};
+pub use error::ApplyError;
+pub use request::{Event, Request};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use commit::Written;
+use error::affected;
 use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
-use tokio_util::sync::CancellationToken;
 
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
-use crate::db::layout::Layout;
-use crate::db::lock::Blocked;
 use crate::db::{advisory, ledger, session};
-use crate::hasher::StoredSecret;
 use crate::model::{Attribute, ClientId, ForeignRows, Key};
-use crate::plan::{FieldChange, Plan, RowRef, Step, Summary, Value};
-use waiting::{bound_waiting, patiently};
-
-/// More dependent rows than this are deleted in batches of this size before the transaction commits.
-pub const DRAIN_ABOVE: u32 = 10_000;
+use crate::plan::{FieldChange, RowRef, Step, Summary, Value};
+use waiting::{bound_waiting, go_on, patiently};
 
 const LOCKING: &str = "locking the applications";
 
 /// How often a lock that is taken is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(200);
-
-/// What to execute, and how.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// The plan.
-    pub plan: &'a Plan,
-    /// The new values of `client_secret`, by client id.
-    pub secrets: &'a BTreeMap<ClientId, StoredSecret>,
-    /// The tables.
-    pub layout: &'a Layout,
-    /// How long to wait for another apply to end.
-    pub lock_timeout: Duration,
-    /// Whose applications these are and which run this is, where there is a ledger.
-    pub owner: Option<ledger::Owner<'a>>,
-    /// Cancelled: stop before anything is committed.
-    pub stop: &'a CancellationToken,
-}
-
-/// What happens meanwhile.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Another apply holds the lock; said once.
-    Waiting(Option<&'a Holder>),
-    /// Another session holds a row or a table that is needed; said when that changes.
-    Blocked(&'a Blocked),
-    /// A step was executed (not yet committed).
-    Executed(&'a Step),
-    /// Number of rows deleted so far that refer to an application to delete.
-    Drained {
-        /// The application.
-        client_id: &'a ClientId,
-        /// How many with this batch.
-        deleted: u64,
-        /// How many so far.
-        rows: u64,
-        /// How many there were when the plan was made.
-        total: u64,
-    },
-}
 
 /// What happened: all of it is committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,85 +48,6 @@ pub struct Outcome {
     pub dependents: u64,
     /// Rows of other tables that PostgreSQL deleted or changed with them.
     pub others: Vec<ForeignRows>,
-}
-
-/// Why nothing, or nothing but [drained](DRAIN_ABOVE) tokens, happened.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The advisory lock was not free in time.
-    #[error("another oauthctl is applying to this database{}", holder_text(.0.as_ref()))]
-    Locked(Option<Holder>),
-    /// Rows changed since the plan was made.
-    #[error("the plan is stale: {} changed since it was made", list(.0))]
-    Stale(Vec<ClientId>),
-    /// A write touched another number of rows than it should have.
-    #[error("{attempted} touched {actual} rows instead of {expected}; everything was rolled back")]
-    Affected {
-        /// What was attempted.
-        attempted: String,
-        /// How many rows it had to touch.
-        expected: u64,
-        /// How many it touched.
-        actual: u64,
-    },
-    /// The user asked to stop; everything was rolled back.
-    #[error("interrupted; everything was rolled back")]
-    Interrupted,
-    /// The plan and the secrets do not belong together.
-    #[error("no secret was made for application \"{0}\"")]
-    Unsealed(ClientId),
-    /// A statement failed; everything was rolled back.
-    #[error(transparent)]
-    Database(#[from] DbError),
-    /// New rows get keys that are taken; everything was rolled back.
-    #[error("{failed}")]
-    SequenceBehind {
-        /// The violation.
-        failed: DbError,
-        /// The statement that moves the sequence on.
-        cure: String,
-    },
-    /// The connection broke while COMMIT was under way, and it did not happen.
-    #[error("the connection was lost at COMMIT, and the server has rolled everything back")]
-    LostAtCommit(#[source] DbError),
-    /// The connection broke while COMMIT was under way: it may or may not have happened.
-    #[error("the connection was lost at COMMIT, so the changes may or may not have been made")]
-    Unknown {
-        /// How it broke.
-        #[source]
-        lost: DbError,
-        /// What would be there.
-        written: Box<Written>,
-    },
-}
-
-impl ApplyError {
-    /// The same without the values that were written: a trigger of the project's may quote its row.
-    fn without(self, secrets: &BTreeMap<ClientId, StoredSecret>) -> Self {
-        let hide =
-            |error: DbError| secrets.values().fold(error, |error, secret| error.without(secret.expose()));
-        match self {
-            Self::Database(error) => Self::Database(hide(error)),
-            Self::SequenceBehind { failed, cure } => Self::SequenceBehind { failed: hide(failed), cure },
-            Self::LostAtCommit(error) => Self::LostAtCommit(hide(error)),
-            Self::Unknown { lost, written } => Self::Unknown { lost: hide(lost), written },
-            Self::Locked(_)
-            | Self::Stale(_)
-            | Self::Affected { .. }
-            | Self::Interrupted
-            | Self::Unsealed(_) => self,
-        }
-    }
-}
-
-fn holder_text(holder: Option<&Holder>) -> String {
-    holder.map_or_else(String::new, |Holder { pid, application_name, since }| {
-        format!(": pid {pid} ({application_name}), since {since}")
-    })
-}
-
-fn list(client_ids: &[ClientId]) -> String {
-    client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains]; without it the same
@@ -298,18 +177,6 @@ async fn compare(
         .map(|row| row.client_id.clone())
         .collect();
     if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
-}
-
-fn go_on(request: &Request<'_>) -> Result<(), ApplyError> {
-    if request.stop.is_cancelled() { Err(ApplyError::Interrupted) } else { Ok(()) }
-}
-
-fn affected(attempted: impl FnOnce() -> String, expected: u64, actual: u64) -> Result<(), ApplyError> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(ApplyError::Affected { attempted: attempted(), expected, actual })
-    }
 }
 
 async fn execute_update(

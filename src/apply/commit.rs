@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::{ApplyError, Request};
+use super::request::Request;
 use crate::db::applications::{self, Seen};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
@@ -31,7 +31,7 @@ pub struct Written {
 pub(super) async fn written(
     transaction: &Transaction<'_>,
     request: &Request<'_>,
-) -> Result<Written, ApplyError> {
+) -> Result<Written, DbError> {
     let xid = transaction::assigned(transaction)
         .await
         .map_err(DbError::during("asking for the number of the transaction"))?;

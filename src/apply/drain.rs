@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::{Client, Transaction};
 
+use super::error::{ApplyError, affected};
+use super::request::{Event, Request};
 use super::waiting::patiently;
-use super::{ApplyError, DRAIN_ABOVE, Event, Request, affected};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::model::{ForeignRows, Key};
 use crate::plan::{Plan, RowRef, Step};
+
+/// More dependent rows than this are deleted in batches of this size before the transaction commits.
+pub const DRAIN_ABOVE: u32 = 10_000;
 
 /// Deletes applications and their dependent rows; returns how many of these went, and what PostgreSQL deleted or
 /// changed in other tables with them.

@@ -1,6 +1,6 @@
 //! New rows whose keys are taken.
 
-use super::ApplyError;
+use super::error::ApplyError;
 use crate::db::error::{Constraint, DbError, Meaning};
 use crate::db::layout::Table;
 

@@ -3,13 +3,19 @@
 
 use tokio_postgres::Transaction;
 
-use super::{ApplyError, Event, Request, go_on};
+use super::error::ApplyError;
+use super::request::{Event, Request};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::patience::{self, Wait, Waits};
 use crate::db::session;
 
 const ATTEMPTED: &str = "waiting for a lock";
+
+/// Whether the work may go on: nobody has asked for its end.
+pub(super) fn go_on(request: &Request<'_>) -> Result<(), ApplyError> {
+    if request.stop.is_cancelled() { Err(ApplyError::Interrupted) } else { Ok(()) }
+}
 
 /// Does some work of the transaction, as often as a lock keeps it from ending.
 pub(super) async fn patiently<T>(

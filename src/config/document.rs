@@ -145,7 +145,7 @@ pub(super) struct Application {
     pub algorithm: Slot<Algorithm>,
     /// Whether users are not asked for their consent.
     pub skip_authorization: Slot<bool>,
-    /// The owner.
+    /// The user that owns the application.
     pub user: Slot<OrTable<UserKey, Username>>,
     /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
     pub protect: Slot<bool>,
@@ -241,7 +241,7 @@ pub(super) struct Lint {
     pub ignore: List<String>,
 }
 
-/// Token cleanup.
+/// Which tokens cleanup deletes, and how fast.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Cleanup {
@@ -310,7 +310,7 @@ pub(super) enum ClientType {
 }
 
 impl ClientType {
-    /// DOT's value.
+    /// The value as DOT stores it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Confidential => "confidential",
@@ -343,7 +343,7 @@ pub(super) enum GrantType {
 }
 
 impl GrantType {
-    /// DOT's value.
+    /// The value as DOT stores it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization-code",
@@ -371,7 +371,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// DOT's value.
+    /// The value as DOT stores it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "",

@@ -26,7 +26,6 @@ pub enum DurationError {
     /// A unit that does not exist.
     #[error("has an unknown unit; the units are ms, s, m, h, d and w")]
     Unit,
-    /// Anything else.
     #[error("is not a duration; write a number with a unit, such as 14d or 1h30m, or a number of seconds")]
     Malformed,
 }

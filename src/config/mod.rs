@@ -60,17 +60,14 @@ pub struct Database {
 pub struct Config {
     /// The file, for showing problems that are found later.
     pub source: Source,
-    /// Warnings only.
+    /// Only warnings: an error rejects the file.
     pub problems: Problems,
     /// `[applications]`, `[[removed]]` and `[[renamed]]`.
     pub desired: Desired,
-    /// `[policy]`.
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
-    /// `[provider]`.
     pub provider: Provider,
-    /// `[database]`.
     pub database: Database,
     /// The files that it refers to, as seen from here.
     pub files: Vec<PathBuf>,

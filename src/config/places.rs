@@ -59,6 +59,7 @@ struct FieldPlace {
 }
 
 impl ApplicationPlaces {
+    /// The places of a block of which only the header has been read.
     pub fn new(header: Span) -> Self {
         Self { header, client_id: None, fields: BTreeMap::new(), columns: BTreeMap::new() }
     }

@@ -19,9 +19,7 @@ pub const LIMIT: usize = 50;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Severity {
-    /// It cannot.
     Error,
-    /// It can.
     Warning,
 }
 
@@ -36,7 +34,6 @@ impl Severity {
 /// A second place that explains a problem, such as the first of two declarations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Where.
     pub span: Span,
     /// What is there.
     pub label: String,
@@ -57,7 +54,6 @@ pub struct Problem {
     pub label: Option<String>,
     /// What to write or do instead.
     pub hint: Option<String>,
-    /// See [`Mark`].
     pub related: Option<Mark>,
 }
 
@@ -78,7 +74,7 @@ impl Problem {
         Self { severity, code, message, span: None, label: None, hint: None, related: None }
     }
 
-    /// Says where.
+    /// Says which part of the file it is about.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
         self.span = Some(span);

@@ -18,12 +18,7 @@ use super::mistake::{Error, kind};
 use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::SLOT;
 use super::suggest::{self, quoted};
-
-/// The newtype name by which the reader recognises a value that may also be a table.
-pub(super) const OR_TABLE: &str = "$oauthctl::OrTable";
-
-/// The newtype name by which the reader recognises a value that may also be a date.
-pub(super) const OR_DATE: &str = "$oauthctl::OrDate";
+use super::values::{OR_DATE, OR_TABLE};
 
 /// Reads a whole document. What is wrong with it is in `problems` afterwards.
 pub(super) fn read<'de, T: Deserialize<'de> + Default>(
@@ -304,3 +299,6 @@ impl<'de> MapAccess<'de> for TableAccess<'_, 'de> {
         seed.deserialize(Node { value, trail, key: Some(key.span()), problems: self.problems })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,6 @@ pub(super) const SLOT: &str = "$oauthctl::Slot";
 /// A field of a section.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Slot<T> {
-    /// Not written.
     #[default]
     Absent,
     /// Written, but wrong; the problem is noted.

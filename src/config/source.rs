@@ -11,7 +11,7 @@ use super::problem::Span;
 /// One end of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// From 1.
+    /// Counted from 1.
     pub line: usize,
     /// From 1, in characters (Unicode scalar values); a byte order mark takes none.
     pub column: usize,

@@ -10,9 +10,14 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::reader::{OR_DATE, OR_TABLE};
 use crate::model::{Attribute, Field};
 use crate::secret::Secret;
+
+/// The newtype name by which the reader recognises a value that may also be a table.
+pub(super) const OR_TABLE: &str = "$oauthctl::OrTable";
+
+/// The newtype name by which the reader recognises a value that may also be a date.
+pub(super) const OR_DATE: &str = "$oauthctl::OrDate";
 
 /// A number or text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,6 @@ pub enum Place {
     Service {
         /// The name in brackets.
         name: String,
-        /// The file.
         file: PathBuf,
     },
     /// An environment variable other than `DATABASE_URL`.
@@ -44,15 +43,12 @@ pub enum ConninfoError {
         name: Option<String>,
         /// The option that was probably meant.
         suggestion: Option<&'static str>,
-        /// Where.
         place: Place,
     },
     /// An option of libpq's that cannot be honoured here; going on without it would be less safe or different.
     #[error("the connection option {name} (from {place}) is not supported: {reason}")]
     Unsupported {
-        /// The option.
         name: &'static str,
-        /// Where.
         place: Place,
         /// Why.
         reason: &'static str,
@@ -60,9 +56,7 @@ pub enum ConninfoError {
     /// A value outside of what the option takes.
     #[error("invalid {name} in {place}: it takes {takes}{}", did_you_mean(*suggestion))]
     Invalid {
-        /// The option.
         name: &'static str,
-        /// Where.
         place: Place,
         /// What it takes.
         takes: &'static str,
@@ -72,7 +66,6 @@ pub enum ConninfoError {
     /// The text does not follow the grammar of a connection string.
     #[error("{place} is not a valid connection string: {what}")]
     Syntax {
-        /// Where.
         place: Place,
         /// What is wrong, without the text itself.
         what: String,
@@ -93,7 +86,6 @@ pub enum ConninfoError {
     /// A line of the service file is broken.
     #[error("line {line} of {} is not valid: {what}", file.display())]
     ServiceFile {
-        /// The file.
         file: PathBuf,
         /// Counted from 1.
         line: usize,
@@ -103,7 +95,6 @@ pub enum ConninfoError {
     /// The service file cannot be read.
     #[error("cannot read the connection service file {}: {what}", file.display())]
     ServiceFileUnreadable {
-        /// The file.
         file: PathBuf,
         /// What the system said.
         what: String,
@@ -111,7 +102,6 @@ pub enum ConninfoError {
     /// No service file has the section.
     #[error("the connection service \"{name}\" (from {place}) is not defined in {}", listed(searched))]
     NoService {
-        /// The service.
         name: String,
         /// Who asked for it.
         place: Place,

@@ -8,7 +8,6 @@ use super::error::{ConninfoError, Place};
 /// What becomes of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// Honoured.
     Used,
     /// Accepted without effect.
     Ignored,

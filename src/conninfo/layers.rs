@@ -15,7 +15,6 @@ use crate::secret::Secret;
 /// A value and where it was written.
 #[derive(Debug)]
 pub struct Value {
-    /// The text.
     pub text: Secret,
     /// Where it was written.
     pub place: Place,

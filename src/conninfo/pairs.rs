@@ -5,7 +5,7 @@
 pub struct Pair {
     /// Not checked yet.
     pub keyword: String,
-    /// Unescaped.
+    /// Without its escapes.
     pub value: String,
     /// The keyword follows a password without quotes, so it could be a piece of that.
     pub blurred: bool,

@@ -13,11 +13,8 @@ use crate::secret::Secret;
 pub struct Login<'a> {
     /// The names under which the host may be listed: the host itself, and `localhost` for the default socket.
     pub hosts: &'a [&'a str],
-    /// The port.
     pub port: u16,
-    /// The database.
     pub dbname: &'a str,
-    /// The user.
     pub user: &'a str,
 }
 

@@ -19,7 +19,6 @@ pub struct Settings {
     pub hosts: Vec<Host>,
     /// The user to log in as.
     pub user: String,
-    /// The database.
     pub dbname: String,
     /// Command-line options for the server's session (`PGOPTIONS`).
     pub options: Option<String>,
@@ -73,7 +72,6 @@ pub enum Address {
 /// A password and where it came from.
 #[derive(Debug)]
 pub struct Password {
-    /// The password.
     pub secret: Secret,
     /// Where it came from: worth telling when the server does not accept it.
     pub origin: PasswordOrigin,
@@ -106,7 +104,6 @@ pub struct Keepalive {
 /// libpq's `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetSessionAttrs {
-    /// Any server.
     Any,
     /// Transactions are read-write by default and it is not a standby.
     ReadWrite,
@@ -114,7 +111,6 @@ pub enum TargetSessionAttrs {
     ReadOnly,
     /// Not a standby.
     Primary,
-    /// A standby.
     Standby,
     /// A standby if there is one, otherwise any server.
     PreferStandby,
@@ -123,7 +119,6 @@ pub enum TargetSessionAttrs {
 /// libpq's `load_balance_hosts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadBalanceHosts {
-    /// As written.
     Disable,
     /// In random order.
     Random,
@@ -132,7 +127,6 @@ pub enum LoadBalanceHosts {
 /// libpq's `channel_binding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelBinding {
-    /// Never.
     Disable,
     /// If the server offers it.
     Prefer,
@@ -168,7 +162,6 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// Its key. A missing file is an error where there is a certificate.
     pub key: Option<PathBuf>,
-    /// Revoked certificates.
     pub revocations: Option<Revocations>,
     /// Whether to send the host's name in clear (SNI).
     pub sni: bool,
@@ -201,9 +194,7 @@ pub struct Revocations {
 /// The versions of TLS that are still in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
-    /// TLS 1.2.
     V1_2,
-    /// TLS 1.3.
     V1_3,
 }
 

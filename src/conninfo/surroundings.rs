@@ -92,8 +92,7 @@ fn mode(_: &std::fs::Metadata) -> u32 {
 /// Made-up surroundings for tests.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]
-pub struct Imagined {
-    /// Environment variables.
+pub(crate) struct Imagined {
     pub vars: std::collections::BTreeMap<String, String>,
     /// Files with text and mode.
     pub files: std::collections::BTreeMap<PathBuf, (String, u32)>,
@@ -101,21 +100,21 @@ pub struct Imagined {
 
 #[cfg(test)]
 impl Imagined {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub fn with_var(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_var(mut self, name: &str, value: &str) -> Self {
         self.vars.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    pub fn with_file(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn with_file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(PathBuf::from(path), (text.to_owned(), 0o600));
         self
     }
 
-    pub fn with_mode(mut self, path: &str, mode: u32) -> Self {
+    pub(crate) fn with_mode(mut self, path: &str, mode: u32) -> Self {
         self.files.get_mut(Path::new(path)).unwrap().1 = mode;
         self
     }

@@ -7,6 +7,7 @@
 mod attempt;
 mod cancel;
 mod failure;
+mod order;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 
-use super::layout::{Layout, Reference, Table, quote};
+use super::layout::{Layout, Reference, Table};
+use crate::model::printable::quote;
 use crate::model::{ForeignRows, Key, TableRole};
 
 /// Deletes up to `limit` dependent rows of one application; returns how many. Fewer than `limit`: none are left.

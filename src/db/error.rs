@@ -13,7 +13,7 @@ use tokio_postgres::error::{DbError as ServerError, Severity};
 
 use super::connect::ConnectError;
 use super::lock::Blocked;
-pub(super) use last_words::{forget_old_words, hear};
+use last_words::LastWords;
 pub(super) use words::tidy;
 use words::{detail, hashes_left_out, message};
 
@@ -36,7 +36,7 @@ struct Inner {
     in_function: bool,
 }
 
-/// What happened.
+/// What an error means, by its SQLSTATE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// No server answered, or not in a way that one can trust: refused, unknown host, time-out, TLS, still starting,
@@ -68,7 +68,6 @@ pub enum Meaning {
     ConnectionLost,
     /// A pooler gives every statement a session of its own, so there are no transactions.
     StatementPooling,
-    /// Anything else.
     Other,
 }
 
@@ -79,10 +78,24 @@ impl Meaning {
     }
 }
 
+/// What servers said when they closed a connection between two statements.
+static LAST_WORDS: LastWords<DbError> = LastWords::new();
+
+/// Keeps what the server said when the connection broke, if it said anything.
+pub(super) fn hear(error: &tokio_postgres::Error) {
+    if let Some(server) = error.as_db_error() {
+        LAST_WORDS.keep(DbError::from_server(None, server));
+    }
+}
+
+/// A session begins: what was heard of older ones explains nothing any more.
+pub(super) fn forget_old_words() {
+    LAST_WORDS.forget_old();
+}
+
 /// A violated constraint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraint {
-    /// Its name.
     pub name: String,
     /// The table that has it, without a schema.
     pub table: String,
@@ -105,7 +118,7 @@ impl DbError {
         }
         let text = error.to_string();
         let lost = error.is_closed() || text == IO_ERROR;
-        if lost && let Some(last) = last_words::recall() {
+        if lost && let Some(last) = LAST_WORDS.recall() {
             return Self(Box::new(Inner { attempted, ..*last.0 }));
         }
         let message = source.map_or(text, |source| tidy(&source.to_string()));
@@ -200,7 +213,7 @@ impl DbError {
         self
     }
 
-    /// What happened.
+    /// What the error means, whatever the server called it.
     #[must_use]
     pub const fn meaning(&self) -> &Meaning {
         &self.0.meaning

@@ -16,19 +16,17 @@ use crate::model::{ClientId, Key, Ownership};
 /// Where it is.
 const SCHEMA: &str = "oauthctl";
 
-/// Who writes.
+/// The file, and the run of it, that a change of the ledger belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     /// The name of the file, as the ledger knows it.
     pub name: &'a str,
-    /// See [`begin`].
     pub run: i64,
 }
 
 /// An application that a file answers for.
 #[derive(Debug)]
 pub struct Managed<'a> {
-    /// Which.
     pub client_id: &'a ClientId,
     /// Whether the file made it, so that `prune = "owned"` may delete it.
     pub created: bool,
@@ -37,7 +35,6 @@ pub struct Managed<'a> {
 /// A run, for those who read the history.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
-    /// The verb.
     pub verb: &'a str,
     /// `user@host`.
     pub who: &'a str,
@@ -54,7 +51,6 @@ pub struct Run<'a> {
 pub enum Ending {
     /// Everything was done.
     Succeeded,
-    /// It failed.
     Failed,
     /// A signal or a limit stopped it.
     Interrupted,

@@ -14,8 +14,9 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
 use super::UNIFORM;
 use super::error::{DbError, Meaning};
-use super::layout::{Layout, LayoutError, quote};
+use super::layout::{Layout, LayoutError};
 use super::lock::{self, Blocked, Wanted};
+use crate::model::printable::quote;
 use crate::model::{TableNames, TableRole};
 
 /// The longest time without a word.

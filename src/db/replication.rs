@@ -31,7 +31,7 @@ pub struct Replica {
     pub logical: bool,
 }
 
-/// Looks.
+/// Reads how far each replica is.
 pub async fn look(client: &impl GenericClient) -> Result<Replication, Error> {
     let rows = client
         .query_typed(

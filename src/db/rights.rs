@@ -4,6 +4,7 @@
 //! own look-ups and actions run with the rights of the tables' owners, so nothing is needed for them. A lock on a row
 //! needs `UPDATE` on any of its columns. Reads the catalogue only.
 
+mod columns;
 mod granted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Oid;
 use tokio_postgres::{Error, GenericClient};
 
+pub use columns::Columns;
 pub(super) use granted::{check, table_of};
 use granted::{sequences, temporary};
 
@@ -18,52 +20,6 @@ use super::layout::Layout;
 use super::tokens;
 use crate::model::health::{Lacks, Privilege};
 use crate::model::{Doomed, Sweep, TableRole};
-
-/// The columns on which a privilege is enough.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Columns {
-    /// Any of them, as for a lock on a row.
-    Any,
-    /// All of these.
-    These(BTreeSet<String>),
-    /// The table as a whole.
-    Whole,
-}
-
-impl Columns {
-    /// These columns.
-    pub fn these<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::These(names.into_iter().map(str::to_owned).collect())
-    }
-
-    /// Enough for both.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
-            (Self::Any, other) => other,
-            (mine, Self::Any) => mine,
-            (Self::These(mut mine), Self::These(theirs)) => {
-                mine.extend(theirs);
-                Self::These(mine)
-            }
-        }
-    }
-
-    /// As the query below takes them: NULL for the whole table, none for any.
-    fn argument(&self) -> Option<String> {
-        match self {
-            Self::Whole => None,
-            Self::Any => Some("{}".to_owned()),
-            Self::These(names) => {
-                let quoted: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
-                    .collect();
-                Some(format!("{{{}}}", quoted.join(",")))
-            }
-        }
-    }
-}
 
 /// What a verb is going to do.
 #[expect(clippy::struct_excessive_bools, reason = "kinds of statements, which do not depend on each other")]
@@ -79,7 +35,6 @@ pub struct Task<'a> {
     pub creates: Option<Columns>,
     /// Updates these columns of applications.
     pub updates: Option<Columns>,
-    /// Locks applications.
     pub locks: bool,
     /// Deletes applications with what depends on them.
     pub deletes: bool,

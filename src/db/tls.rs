@@ -12,6 +12,7 @@
 //! passed explicitly: the process has no default provider.
 
 mod peer_name;
+mod trust;
 mod verifier;
 mod version1;
 
@@ -27,7 +28,8 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, SupportedProtocolVer
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::conninfo::{Revocations, Root, SslMode, Tls, TlsVersion};
-use verifier::{Trust, Verifier};
+use trust::Trust;
+use verifier::Verifier;
 
 /// The files that TLS needs are missing or broken.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +37,13 @@ pub enum TlsError {
     /// `verify-ca` and `verify-full` need a trusted authority.
     #[error("{mode} needs a root certificate, and {} does not exist", file.display())]
     NoRoot {
-        /// The `sslmode`.
         mode: &'static str,
         /// Where it was looked for.
         file: PathBuf,
     },
     /// The same, without a home directory to look in.
     #[error("{mode} needs a root certificate, and neither sslrootcert nor a home directory says where it is")]
-    NoRootFile {
-        /// The `sslmode`.
-        mode: &'static str,
-    },
+    NoRootFile { mode: &'static str },
     /// The operating system's store is empty or unreadable.
     #[error("the operating system has no certificate authorities (sslrootcert=system): {what}")]
     NoSystemRoots {
@@ -57,7 +55,6 @@ pub enum TlsError {
     File {
         /// What it is for.
         role: &'static str,
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         what: String,

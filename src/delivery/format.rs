@@ -182,15 +182,9 @@ pub enum Unfit {
         second: String,
     },
     /// A client id that leads to no name.
-    Key {
-        /// Whose.
-        client_id: String,
-    },
+    Key { client_id: String },
     /// A secret with characters that readers of the format disagree about.
-    Value {
-        /// Whose.
-        client_id: String,
-    },
+    Value { client_id: String },
 }
 
 impl fmt::Display for Unfit {

@@ -159,7 +159,6 @@ fn creation_error(path: &Path, source: io::Error) -> DeliveryError {
 pub enum Obstacle {
     /// A file, or another thing with a content.
     File,
-    /// A directory.
     Directory,
     /// A symbolic link, wherever it leads.
     Symlink,
@@ -197,7 +196,6 @@ pub enum DeliveryError {
     Exists {
         /// The file asked for.
         path: PathBuf,
-        /// By what.
         what: Obstacle,
     },
     /// The system refused to make the file.
@@ -205,21 +203,14 @@ pub enum DeliveryError {
     Create {
         /// The file asked for.
         path: PathBuf,
-        /// Its reason.
         source: io::Error,
     },
     /// The system refused to write to it.
     #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Its reason.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// The format cannot hold a name or a value.
     #[error("cannot write {}: {reason}", path.display())]
     Unfit {
-        /// The file.
         path: PathBuf,
         /// Which, and why.
         reason: Unfit,

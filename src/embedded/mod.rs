@@ -64,21 +64,16 @@ pub enum EmbeddedError {
     Directory {
         /// What was tried, as a verb.
         attempted: &'static str,
-        /// On what.
         path: PathBuf,
         /// Why it failed.
         source: io::Error,
     },
     /// The place holds files that are not ours. Nothing was touched.
     #[error("{} is not empty, and no embedded server has been there", directory.display())]
-    Foreign {
-        /// The place.
-        directory: PathBuf,
-    },
+    Foreign { directory: PathBuf },
     /// PostgreSQL refuses to run as root, and the account that it would run as cannot get to the place.
     #[error("user {account} cannot enter {}, which is on the way to {}", closed.display(), directory.display())]
     Unreachable {
-        /// The place.
         directory: PathBuf,
         /// The directory on the way there that is closed to the account.
         closed: PathBuf,
@@ -96,19 +91,13 @@ pub enum EmbeddedError {
     OnlyRoot,
     /// One of the programs cannot be run.
     #[error("cannot run {}", program.display())]
-    Program {
-        /// Its path.
-        program: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Program { program: PathBuf, source: io::Error },
     /// The data was made by another major version than the programs that are here.
     #[error(
         "the data in {} was made by PostgreSQL {data}, and the programs in {} are PostgreSQL {programs}",
         directory.display(), bindir.display()
     )]
     Version {
-        /// The place.
         directory: PathBuf,
         /// The major version in its `PG_VERSION`.
         data: String,
@@ -120,7 +109,6 @@ pub enum EmbeddedError {
     /// The server did not start.
     #[error("the embedded server in {} did not start: {report}", directory.display())]
     Failed {
-        /// The place.
         directory: PathBuf,
         /// What the programs said.
         report: String,
@@ -128,7 +116,6 @@ pub enum EmbeddedError {
     /// The server was not there, or not gone, in time.
     #[error("the embedded server in {} {awaited} in {}s", directory.display(), waited.as_secs())]
     Timeout {
-        /// The place.
         directory: PathBuf,
         /// What it did not do.
         awaited: &'static str,
@@ -137,10 +124,7 @@ pub enum EmbeddedError {
     },
     /// A reset was asked for while another process uses the server.
     #[error("the embedded server in {} is in use by another process", directory.display())]
-    InUse {
-        /// The place.
-        directory: PathBuf,
-    },
+    InUse { directory: PathBuf },
 }
 
 /// Says what was being done to which path when an I/O error came.

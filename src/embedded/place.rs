@@ -104,7 +104,7 @@ impl Place {
         Self { directory, purpose }
     }
 
-    /// The directory.
+    /// The directory that holds all files of the server.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -10,7 +10,6 @@ use strum::{IntoStaticStr, VariantArray};
 pub enum Algorithm {
     /// PBKDF2-HMAC-SHA256, the default since Django 1.4.
     Pbkdf2Sha256,
-    /// PBKDF2-HMAC-SHA1.
     Pbkdf2Sha1,
     /// Argon2 (RFC 9106), with the library argon2-cffi.
     Argon2,
@@ -62,7 +61,7 @@ impl Algorithm {
     /// All of them.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// Django's name.
+    /// The name as Django writes it in front of a hash.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.into_str()

@@ -80,14 +80,11 @@ pub enum EncodedHashError {
     },
     /// Servers on a newer Django would take the text for a plain secret.
     #[error("`{algorithm}` hashes are not verified by Django {} and newer", removed_in(*algorithm))]
-    Obsolete {
-        /// Which.
-        algorithm: Algorithm,
-    },
+    Obsolete { algorithm: Algorithm },
     /// It does not fit the column.
     #[error("the hash has {length} characters; the column holds {}", EncodedHash::MAX_LENGTH)]
     TooLong {
-        /// In characters.
+        /// Counted in characters.
         length: usize,
     },
 }

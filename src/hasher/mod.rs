@@ -12,14 +12,17 @@ mod pbkdf2;
 mod reading;
 mod storage;
 mod stored;
+mod unverifiable;
 mod verify;
 
+pub use self::pbkdf2::MAX_ITERATIONS;
 pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed};
 pub use batch::{OnHash, Stopped, encode_all, verify_all};
 pub use cipher::Cipher;
 pub use encoded::{EncodedHash, EncodedHashError};
 pub use storage::Storage;
-pub use stored::{StoredSecret, Unverifiable, Verdict};
+pub use stored::{StoredSecret, Verdict};
+pub use unverifiable::Unverifiable;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,9 +32,6 @@ use crate::secret::{Entropy, EntropyError, Secret, random_text};
 /// The iteration count of PBKDF2 in Django 6.0, the newest Django that DOT 3.4.1 declares support for
 /// (`django/contrib/auth/hashers.py`: 5.2 has 1,000,000, 6.0 has 1,200,000).
 pub const DJANGO_ITERATIONS: u32 = 1_200_000;
-
-/// The most iterations that are verified or made: half a minute on a slow core, thirty times Django's number.
-pub const MAX_ITERATIONS: u32 = 40_000_000;
 
 /// How new secrets are encoded: an algorithm with its parameters.
 ///
@@ -45,7 +45,6 @@ pub enum Hasher {
         /// At most [`MAX_ITERATIONS`], at least 1.
         iterations: u32,
     },
-    /// `pbkdf2_sha1`.
     Pbkdf2Sha1 {
         /// At most [`MAX_ITERATIONS`], at least 1.
         iterations: u32,
@@ -123,10 +122,7 @@ pub enum HasherError {
     /// A hasher of Django's that is verified but not written.
     #[error("`{algorithm}` hashes are verified but not written: a server without {} would accept the text of the \
         hash as the secret; use `pbkdf2_sha256`, which every Django reads", algorithm.availability().needs())]
-    NotWritten {
-        /// Which.
-        algorithm: Algorithm,
-    },
+    NotWritten { algorithm: Algorithm },
     /// Not a hasher of Django's.
     #[error("`{name}` is not one of Django's password hashers; use `pbkdf2_sha256`")]
     Unknown {
@@ -135,10 +131,7 @@ pub enum HasherError {
     },
     /// An iteration count for a hasher that has none.
     #[error("`{algorithm}` has no iteration count; leave it out, or use `pbkdf2_sha256`")]
-    NoIterations {
-        /// Which.
-        algorithm: Algorithm,
-    },
+    NoIterations { algorithm: Algorithm },
     /// Zero, or a number with which the server would not answer in time.
     #[error("{given} iterations are out of range: at least 1, at most {MAX_ITERATIONS}")]
     Iterations {

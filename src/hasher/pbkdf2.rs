@@ -11,7 +11,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 /// The block size of SHA-1 and SHA-256, in bytes.
 const BLOCK: usize = 64;
 
-/// PBKDF2-HMAC-SHA256.
+/// The most iterations that are verified or made: half a minute on a slow core, thirty times Django's number.
+pub const MAX_ITERATIONS: u32 = 40_000_000;
+
+/// PBKDF2 with HMAC-SHA256 as its function.
 pub(super) fn sha256(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     // FIPS 180-4 section 5.3.3.
     const INITIAL: [u32; 8] = [
@@ -31,7 +34,7 @@ pub(super) fn sha256(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] 
     bytes(words)
 }
 
-/// PBKDF2-HMAC-SHA1.
+/// PBKDF2 with HMAC-SHA1 as its function.
 pub(super) fn sha1(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 20] {
     // FIPS 180-4 section 5.3.1.
     const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];

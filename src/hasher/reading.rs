@@ -19,7 +19,6 @@ const BASE64_BCRYPT: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 pub(super) enum Reading<'a> {
     /// Not a hash: Django raises `ValueError`, and DOT compares the text itself.
     Plain,
-    /// A hash.
     Hash(Hash<'a>),
     /// Recognised as a hash, but of a form that no secret leads to.
     Never(Algorithm),
@@ -48,7 +47,7 @@ pub(super) enum Hash<'a> {
 pub(super) struct Argon2Hash {
     pub(super) variant: argon2::Algorithm,
     pub(super) version: argon2::Version,
-    /// In KiB.
+    /// Memory, in KiB.
     pub(super) memory: u32,
     pub(super) passes: u32,
     pub(super) lanes: u32,

@@ -16,9 +16,7 @@ use crate::model::words::plural;
 pub enum Storage {
     /// There is none.
     Empty,
-    /// In clear.
     Plain,
-    /// Hashed.
     Hashed {
         /// With which hasher of Django's.
         algorithm: Algorithm,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::algorithm::{Algorithm, Availability};
+use super::algorithm::Algorithm;
 use super::cipher::Cipher;
 use super::encoded::EncodedHash;
 use super::reading::{Hash, Reading, read};
+use super::unverifiable::Unverifiable;
 use super::verify;
 use crate::secret::{Secret, same_text};
 
@@ -128,7 +129,6 @@ impl fmt::Debug for StoredSecret {
 /// Whether a declared secret is the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
     Matches,
     /// It is not.
     Differs,
@@ -136,7 +136,6 @@ pub enum Verdict {
     CannotVerify {
         /// The hasher's name as the row gives it.
         algorithm: String,
-        /// Why.
         reason: Unverifiable,
     },
 }
@@ -144,38 +143,5 @@ pub enum Verdict {
 impl From<bool> for Verdict {
     fn from(matches: bool) -> Self {
         if matches { Self::Matches } else { Self::Differs }
-    }
-}
-
-/// Why a hash cannot be verified here. Reads well after "cannot verify the stored `scrypt` hash: ".
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unverifiable {
-    /// The costs in the hash are far beyond any sensible server's.
-    #[error("its parameters ({parameters}) would take too long or too much memory")]
-    TooExpensive {
-        /// The costs as the row gives them.
-        parameters: String,
-    },
-    /// Not a hasher that Django ships; a server may have it all the same.
-    #[error("Django has no such hasher")]
-    UnknownAlgorithm,
-    /// A ciphertext of the project.
-    #[error("the project has encrypted it, and only the project has the key")]
-    Encrypted,
-    /// A hasher that Django has dropped and this program never had.
-    #[error("it depends on the server's C library, and Django {} dropped it", dropped())]
-    Unsupported,
-    /// More than the 72 bytes that bcrypt looks at.
-    #[error(
-        "the secret has more than 72 bytes, which the server's bcrypt cuts off before release 5.0 and refuses from \
-        then on"
-    )]
-    TooLong,
-}
-
-fn dropped() -> &'static str {
-    match Algorithm::Crypt.availability() {
-        Availability::RemovedIn(release) => release,
-        _ => "",
     }
 }

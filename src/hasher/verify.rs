@@ -11,11 +11,10 @@ use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::MAX_ITERATIONS;
 use super::algorithm::Algorithm;
-use super::pbkdf2;
+use super::pbkdf2::{self, MAX_ITERATIONS};
 use super::reading::{Argon2Hash, Hash};
-use super::stored::Unverifiable;
+use super::unverifiable::Unverifiable;
 use crate::secret::{Secret, same_text};
 
 /// The most memory for one verification, in KiB: five times what Django's argon2 takes.

@@ -28,7 +28,6 @@ fn is_loopback(address: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Who answered.
 pub(super) fn server(server: &Server, terms: &Terms) -> Vec<Finding> {
     let mut findings = vec![engine(server, terms)];
     let writes = terms.purposes.iter().any(|purpose| *purpose != Purpose::Plan);

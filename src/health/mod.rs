@@ -56,17 +56,13 @@ pub enum Check {
     Privileges,
     /// The sequences of the keys.
     Sequences,
-    /// The ledger.
     Ledger,
-    /// Indexes.
     Indexes,
     /// Foreign keys of other tables.
     References,
     /// Triggers and rules.
     Triggers,
-    /// Row-level security.
     RowSecurity,
-    /// Partitioned tables.
     Partitions,
     /// Open transactions and waiting sessions.
     Transactions,
@@ -172,11 +168,9 @@ pub type Look<T> = Result<T, String>;
 /// A table's columns, and whether the model is swapped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// The table.
     pub table: String,
     /// Whether it is not called as DOT would call it.
     pub swapped: bool,
-    /// Its columns.
     pub columns: BTreeSet<String>,
 }
 
@@ -194,9 +188,7 @@ pub struct InTheWay {
 /// Everything that was looked at.
 #[derive(Debug)]
 pub struct Facts {
-    /// Who answered.
     pub server: Look<Server>,
-    /// TLS.
     pub encryption: Look<Option<Encryption>>,
     /// The tables, or why there are none to work with, and what to type then.
     pub schema: Result<BTreeMap<TableRole, Shape>, NoSchema>,
@@ -218,18 +210,14 @@ pub struct Facts {
     pub triggers: Look<Vec<Trigger>>,
     /// Activity of other sessions.
     pub beside: Look<Beside>,
-    /// Prepared transactions.
     pub prepared: Look<Vec<PreparedTransaction>>,
-    /// Replication slots.
     pub slots: Look<Vec<Slot>>,
-    /// Standbys.
     pub standbys: Look<Vec<Standby>>,
 }
 
 /// Why there are no tables to work with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoSchema {
-    /// Why.
     pub reason: String,
     /// What may help.
     pub hints: Vec<String>,
@@ -247,7 +235,6 @@ pub struct Terms {
 /// Everything that was found, in the order in which it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The findings.
     pub findings: Vec<Finding>,
 }
 

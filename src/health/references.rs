@@ -136,7 +136,6 @@ pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
     findings
 }
 
-/// Row-level security.
 pub(super) fn row_security(tables: &[Storage], role: &str) -> Vec<Finding> {
     let names = |hides: bool| -> Vec<&str> {
         tables

@@ -30,9 +30,7 @@ pub struct Growth {
     pub inserted: Option<u64>,
     /// The table, without indexes.
     pub table_bytes: i64,
-    /// Its indexes.
     pub index_bytes: i64,
-    /// Since when.
     pub since: OffsetDateTime,
     /// The verb of that run.
     pub verb: String,
@@ -43,7 +41,6 @@ pub struct Growth {
 pub struct Status {
     /// The instant that everything is compared with.
     pub as_of: OffsetDateTime,
-    /// The database.
     pub database: String,
     /// Whether the policy is that of the file; otherwise DOT's defaults.
     pub policy_of_file: bool,
@@ -62,25 +59,18 @@ pub struct Status {
 /// What a [`Status`] is made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// See [`Status::as_of`].
     pub as_of: OffsetDateTime,
-    /// See [`Status::database`].
     pub database: String,
-    /// See [`Status::policy_of_file`].
     pub policy_of_file: bool,
     /// The rows of each table.
     pub rows: Vec<TableRows>,
-    /// See [`Status::reclaimable`].
     pub reclaimable: Tally,
     /// Sizes and statistics.
     pub storage: Vec<Storage>,
     /// What the ledger noted last.
     pub measurements: Vec<Measurement>,
-    /// See [`Status::runs`].
     pub runs: Option<Vec<PastRun>>,
-    /// See [`Status::ledger`].
     pub ledger: bool,
-    /// See [`Status::unseen`].
     pub unseen: Vec<String>,
 }
 

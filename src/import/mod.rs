@@ -31,7 +31,6 @@ pub struct Wish {
 /// What becomes of the file.
 #[derive(Debug, Default)]
 pub struct Import {
-    /// The changes.
     pub changes: Changes,
     /// What is not in them, in the order of the applications.
     pub remarks: Vec<Remark>,
@@ -60,7 +59,7 @@ pub struct Remark {
     pub hint: Option<String>,
 }
 
-/// See [`Remark`].
+/// Why something is not imported, or not as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// A new application without one of its fields.

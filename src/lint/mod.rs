@@ -29,7 +29,7 @@ pub enum Set {
     Strict,
 }
 
-/// One rule.
+/// A rule that gives advice.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its stable name in kebab case; docs/lint.md lists it.
@@ -87,7 +87,6 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// What one rule has to say of one application.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// Which rule.
     pub rule: &'static Rule,
     /// What it is about.
     pub field: Field,

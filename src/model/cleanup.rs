@@ -118,7 +118,6 @@ pub struct CleanupPolicy {
     pub refresh_token_expire: Option<Duration>,
     /// `REFRESH_TOKEN_GRACE_PERIOD_SECONDS`; zero is off.
     pub refresh_token_grace_period: Duration,
-    /// `REFRESH_TOKEN_REUSE_PROTECTION`.
     pub refresh_token_reuse_protection: bool,
     /// The categories to clean; empty: all that DOT's `cleartokens` deletes.
     pub only: BTreeSet<Category>,

@@ -14,7 +14,6 @@ pub struct Identity {
     pub address: String,
     /// The database's name.
     pub database: String,
-    /// Its oid.
     pub oid: u32,
 }
 

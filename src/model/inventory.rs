@@ -38,7 +38,6 @@ pub struct Owner {
 /// A row of the application table.
 #[derive(Debug)]
 pub struct Listed {
-    /// The row.
     pub stored: Stored,
     /// When it was made.
     pub created: Option<OffsetDateTime>,
@@ -62,9 +61,7 @@ pub struct Tokens {
 /// What an application is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Access tokens.
     pub access: Tokens,
-    /// Refresh tokens.
     pub refresh: Tokens,
 }
 

@@ -23,7 +23,6 @@ pub enum Prune {
 /// The most of something that a plan may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// A number of applications.
     Count(u64),
     /// A percentage of the applications in the database.
     Percent(u8),
@@ -53,7 +52,6 @@ impl Limit {
 /// `[policy]`.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// See [`Prune`].
     pub prune: Prune,
     /// What the ledger calls the file; `None`: its path, as it was given.
     pub owner: Option<String>,

@@ -10,7 +10,6 @@ use crate::hasher::Hasher;
 /// `[provider]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// `ALLOWED_REDIRECT_URI_SCHEMES`.
     pub allowed_redirect_uri_schemes: Vec<String>,
     /// `ALLOWED_SCHEMES`, for origins.
     pub allowed_schemes: Vec<String>,

@@ -44,31 +44,16 @@ pub enum Doomed {
         orphaned: bool,
     },
     /// Walks the ID tokens: those that expired before this and that no access token refers to go.
-    IdTokens {
-        /// The cutoff.
-        expired: OffsetDateTime,
-    },
+    IdTokens { expired: OffsetDateTime },
     /// Walks the authorization codes: those that expired before this go.
-    Grants {
-        /// The cutoff.
-        expired: OffsetDateTime,
-    },
+    Grants { expired: OffsetDateTime },
     /// Walks the pushed authorization requests: those that expired before this go.
-    ParRequests {
-        /// The cutoff.
-        expired: OffsetDateTime,
-    },
+    ParRequests { expired: OffsetDateTime },
     /// Walks the device grants: those that expired before this go.
-    DeviceGrants {
-        /// The cutoff.
-        expired: OffsetDateTime,
-    },
+    DeviceGrants { expired: OffsetDateTime },
     /// Walks the applications: those of a metadata document that expired before this, with nothing that lives beyond
     /// it, go with all rows that refer to them.
-    CimdApplications {
-        /// The cutoff.
-        expired: OffsetDateTime,
-    },
+    CimdApplications { expired: OffsetDateTime },
     /// Walks the applications: those that registered themselves before an instant and were never authorised go.
     DcrApplications {
         /// The cutoff of the registration.
@@ -88,7 +73,6 @@ pub enum Unit {
         /// For refresh tokens that were not.
         idle: Option<OffsetDateTime>,
     },
-    /// A refresh token.
     RefreshToken,
     /// A row of the walked table; no refresh token is looked for.
     Row,
@@ -215,7 +199,6 @@ impl fmt::Display for Sweep {
 pub struct Tally([u64; Category::ALL.len()]);
 
 impl Tally {
-    /// No rows.
     pub const ZERO: Self = Self([0; Category::ALL.len()]);
 
     /// The rows of one category.
@@ -224,7 +207,7 @@ impl Tally {
         self.0[category as usize]
     }
 
-    /// Counts rows.
+    /// Adds rows to the count of a category.
     pub const fn add(&mut self, category: Category, rows: u64) {
         self.0[category as usize] += rows;
     }

@@ -26,7 +26,6 @@ pub enum TableRole {
 }
 
 impl TableRole {
-    /// All roles.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The key in `[database.tables]`.

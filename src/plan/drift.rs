@@ -9,13 +9,11 @@ use strum::IntoStaticStr;
 use super::{Facts, FieldChange, Finding, SecretVerdict, Step, plan};
 use crate::model::{Actual, ClientId, Desired, Policy, Provider};
 
-/// See the module.
+/// How one application of the database or of the file differs from the other.
 #[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Drift {
-    /// As declared.
     Unchanged,
-    /// Declared otherwise.
     Changed {
         /// The client id that the file gives it, if it differs.
         renamed_to: Option<ClientId>,

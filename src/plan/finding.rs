@@ -8,7 +8,6 @@ use crate::rules::Violation;
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which application.
     pub client_id: ClientId,
     /// Which field of it; `None`: the block as a whole.
     pub field: Option<Attribute>,
@@ -16,7 +15,7 @@ pub struct Finding {
     pub cause: FindingCause,
 }
 
-/// See [`Finding`].
+/// Why the database cannot have what the file asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FindingCause {
     /// The column came with a later DOT.
@@ -55,10 +54,7 @@ pub enum FindingCause {
     },
     /// The grant type came with a later DOT.
     #[error("this database does not know the grant type (it came with DOT {since})")]
-    UnknownGrantType {
-        /// The release.
-        since: &'static str,
-    },
+    UnknownGrantType { since: &'static str },
     /// Columns of a swapped model would stay empty, and may not.
     #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .key.as_deref()))]
     UnfilledColumns {
@@ -92,7 +88,6 @@ pub enum FindingCause {
     ColumnRefuses {
         /// The column's type.
         sql_type: String,
-        /// Its words.
         why: String,
     },
     /// PostgreSQL would store another text.

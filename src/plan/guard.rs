@@ -13,10 +13,7 @@ use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, L
 pub enum Violation {
     /// A protected application would be deleted.
     #[error("application \"{client_id}\" is protected and would be deleted")]
-    Protected {
-        /// Which.
-        client_id: ClientId,
-    },
+    Protected { client_id: ClientId },
     /// Clients of a protected application would notice a change.
     #[error("application \"{client_id}\" is protected, and its clients would notice the change")]
     ProtectedChange {
@@ -36,7 +33,6 @@ pub enum Violation {
     /// More updates than `max_updates`.
     #[error("{} to update; max_updates allows {}", applications(*planned), updates(*limit, *total))]
     TooManyUpdates {
-        /// How many.
         planned: u64,
         /// The limit as the file or the flag says it.
         limit: Limit,
@@ -48,7 +44,6 @@ pub enum Violation {
         "application \"{client_id}\" cannot be deleted: {table} refers to it ({constraint}, rows: {rows})"
     )]
     Referenced {
-        /// Which application.
         client_id: ClientId,
         /// The referring table.
         table: String,
@@ -68,7 +63,6 @@ pub enum Violation {
     /// Cleanup would be refused by this database.
     #[error("cleanup cannot run here: {reason}")]
     Cleanup {
-        /// Why.
         reason: String,
         /// What to do about it.
         remedy: String,
@@ -76,7 +70,6 @@ pub enum Violation {
     /// The role lacks something.
     #[error("{reason}")]
     Role {
-        /// What.
         reason: String,
         /// What to type, or to do.
         remedy: String,
@@ -169,11 +162,9 @@ pub struct Refusal {
 /// What the rails look at.
 #[derive(Debug)]
 pub struct Rails<'a> {
-    /// `[policy]`.
     pub policy: &'a Policy,
     /// Applications whose own block says `protect = true`.
     pub protected: &'a BTreeSet<ClientId>,
-    /// `--allow`.
     pub allow: &'a BTreeSet<Allow>,
     /// Rows of other tables that refer to what is deleted, by the application's key.
     pub foreign: &'a BTreeMap<Key, Vec<ForeignRows>>,

@@ -64,7 +64,7 @@ pub enum SavedError {
     Ahead {
         /// The plan's instant.
         as_of: String,
-        /// The database's.
+        /// The database's clock, not ours.
         now: String,
     },
     /// The file has changed.

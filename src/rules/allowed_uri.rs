@@ -48,9 +48,8 @@ pub struct Allowed<'a> {
 pub struct UriError {
     /// What the URI was for.
     pub purpose: Purpose,
-    /// As given.
+    /// As it was given.
     pub uri: String,
-    /// Why.
     pub cause: Cause,
 }
 

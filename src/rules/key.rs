@@ -7,7 +7,6 @@ use super::python::is_space;
 pub enum KeyType {
     /// Django's stock user.
     Integer,
-    /// A UUID.
     Uuid,
     /// Anything that is a text.
     Text,

@@ -72,30 +72,29 @@ pub enum Reason {
     Blank,
     /// Not one of the values that the field may have.
     NotAChoice {
-        /// As given.
+        /// As it was given.
         value: String,
     },
     /// Wider than the column.
     TooLong {
-        /// In characters.
+        /// Counted in characters.
         limit: usize,
-        /// In characters.
+        /// Counted in characters.
         length: usize,
     },
     /// The owner does not exist.
     NoSuchUser {
         /// The name of the user model's primary key.
         column: String,
-        /// Its type.
         key: KeyType,
-        /// As given.
+        /// As it was given.
         value: String,
     },
     /// The owner cannot exist.
     NotAKey {
         /// What a key would be.
         key: KeyType,
-        /// As given.
+        /// As it was given.
         value: String,
     },
     /// Another application has the client id.
@@ -103,10 +102,7 @@ pub enum Reason {
     /// A redirect URI or an origin.
     Uri(UriError),
     /// A grant that ends in a redirect, and nowhere to go.
-    NoRedirectUris {
-        /// Which.
-        grant_type: String,
-    },
+    NoRedirectUris { grant_type: String },
     /// RS256 without `OIDC_RSA_PRIVATE_KEY`.
     NoRsaKey,
     /// HS256 with an implicit or hybrid grant or a public client.

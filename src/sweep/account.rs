@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::Oid;
 use tokio_util::sync::CancellationToken;
 
+use super::cancel::Cancel;
 use super::connection::Done;
+use super::error::SweepError;
+use super::event::{Batch, Disk, Event, Outcome, Stop, Transient, Wait};
 use super::job::Job;
-use super::pace::back_off;
+use super::retry::{Patience, patience};
 use super::throttle::Throttle;
-use super::{Batch, Cancel, Disk, Event, Outcome, Stop, SweepError, Transient, Wait};
 use crate::db::lock::Blocked;
 use crate::db::tokens::Rewritten;
 use crate::model::{Pace, Sweep};
@@ -20,7 +22,6 @@ use crate::model::{Pace, Sweep};
 /// So many batches in a row without progress end the run; as many times as there are workers.
 const STALLED: u32 = 10;
 
-/// See the module.
 pub(super) struct Account<'a> {
     pub pace: &'a Pace,
     stop: &'a CancellationToken,
@@ -47,7 +48,6 @@ struct Entries<'a> {
 
 /// What to do about a batch that failed.
 pub(super) enum Remedy {
-    /// Try again.
     Again(Transient),
     /// End the run.
     End(Stop),
@@ -244,14 +244,14 @@ impl<'a> Account<'a> {
             entries.outcome.retries += 1;
             entries.stalled += u32::from(!at_once);
             let stalled = entries.stalled;
-            if stalled >= self.stalled_at_most {
-                if reason == Transient::Disconnected {
-                    return Err(error);
+            let wait = match patience(reason, stalled, self.stalled_at_most, at_once) {
+                Patience::Wait(wait) => wait,
+                Patience::GiveUp => {
+                    let detail = error.detail();
+                    return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
                 }
-                let detail = error.detail();
-                return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
-            }
-            let wait = if at_once { Duration::ZERO } else { back_off(reason, stalled) };
+                Patience::Fail => return Err(error),
+            };
             (entries.on)(Event::Retry { sweep, reason, stalled, wait });
             wait
         };

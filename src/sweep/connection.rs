@@ -9,9 +9,10 @@ use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Oid;
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use super::account::Account;
+use super::cancel::Cancel;
+use super::error::SweepError;
+use super::event::Transient;
 use super::pace::Way;
-use super::{SweepError, Transient};
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
@@ -38,7 +39,6 @@ pub(super) enum Fault {
     Transient(Transient, SweepError),
     /// The connection was lost at COMMIT.
     Unseen(Box<Unseen>, SweepError),
-    /// Not.
     Fatal(SweepError),
 }
 
@@ -94,9 +94,9 @@ impl<'a> Connection<'a> {
     }
 
     /// Cancels what still runs on the connection, and closes it.
-    pub(super) async fn cancel(&mut self, account: &Account<'_>) {
+    pub(super) async fn cancel(&mut self, cancel: Cancel<'_>) {
         if let Some(client) = self.client.as_ref().filter(|client| !client.is_closed()) {
-            (account.cancel)(client)().await;
+            cancel(client)().await;
         }
         self.close();
     }

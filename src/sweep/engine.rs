@@ -25,7 +25,6 @@ const LOOK_AFTER: Duration = Duration::from_millis(100);
 /// Where the run may begin: what it goes by, and its jobs.
 type Begun<'s> = (Admission<'s>, Vec<Job<'s>>);
 
-/// A run.
 pub(super) struct Engine<'a> {
     account: &'a Account<'a>,
     workers: Vec<Worker<'a>>,

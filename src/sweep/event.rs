@@ -4,17 +4,16 @@
 
 use std::time::Duration;
 
-use super::SweepError;
+use super::error::SweepError;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
 use crate::model::{Sweep, TableRole, Tally};
 
-/// Something happened.
+/// What a run tells while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A sweep begins.
     Started {
-        /// Which.
         sweep: &'a Sweep,
         /// About how many rows will be looked at, from the table's statistics; `None` where there are none.
         rows: Option<u64>,
@@ -25,18 +24,15 @@ pub enum Event<'a> {
     Retry {
         /// The sweep it belongs to.
         sweep: &'a Sweep,
-        /// Why.
         reason: Transient,
         /// Batches in a row that got nowhere.
         stalled: u32,
-        /// The pause.
         wait: Duration,
     },
     /// Another session holds a lock that the next batch needs. Told again when that changes.
     Blocked(&'a Blocked),
     /// The run pauses on purpose.
     Waiting {
-        /// For what.
         reason: Wait,
         /// For how long.
         wait: Duration,
@@ -53,10 +49,7 @@ pub enum Event<'a> {
         waited: Duration,
     },
     /// There are replicas that this role may not see. Told once.
-    Hidden {
-        /// How many.
-        replicas: u64,
-    },
+    Hidden { replicas: u64 },
     /// A rewrite is at this step. Told when it begins, and again while it lasts.
     Step {
         /// What it does.
@@ -71,13 +64,9 @@ pub enum Event<'a> {
         elapsed: Duration,
     },
     /// A rewrite is committed, but some tables have no statistics.
-    Unvacuumed {
-        /// Why.
-        reason: &'a str,
-    },
+    Unvacuumed { reason: &'a str },
     /// A sweep ended, at its end or because the run stops.
     Finished {
-        /// Which.
         sweep: &'a Sweep,
         /// What it deleted.
         deleted: Tally,
@@ -145,7 +134,6 @@ pub enum Stop {
     },
     /// This number of batches in a row made no progress.
     NoProgress {
-        /// How many.
         batches: u32,
         /// What the last one met.
         reason: Transient,
@@ -163,7 +151,6 @@ pub enum Stop {
 #[derive(Clone, Debug)]
 #[must_use = "an unreported outcome misleads the operator"]
 pub struct Outcome {
-    /// Rows deleted.
     pub deleted: Tally,
     /// Access tokens that stay, whose pointer to a deleted refresh token was cleared.
     pub detached: u64,
@@ -264,7 +251,6 @@ impl Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
-    /// Why.
     #[source]
     pub error: SweepError,
     /// What was committed before; its `stop` is [`Stop::Failed`].

@@ -13,7 +13,6 @@ const REMEMBERED: usize = 1_000;
 /// So many doomed keys are few: they fit into some megabytes.
 const FEW: u32 = 100_000;
 
-/// See the module.
 pub(super) struct Job<'a> {
     pub sweep: &'a Sweep,
     pub cleaner: Cleaner,
@@ -77,7 +76,7 @@ impl<'a> Job<'a> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins anew.
+    /// Forgets what an earlier run of this sweep has done.
     pub(super) async fn restart(&self) {
         *self.route.lock().await = None;
         let mut progress = self.progress();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Transient;
+use super::event::Transient;
 use crate::db::tokens::Pointers;
 use crate::model::Pace;
 
@@ -151,8 +151,6 @@ pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);

@@ -15,7 +15,6 @@ use crate::db::replication::{Replica, Replication};
 /// More positions are not remembered; then every second one is forgotten.
 const REMEMBERED: usize = 512;
 
-/// See the module.
 pub(super) struct Throttle {
     most: Duration,
     state: tokio::sync::Mutex<State>,

@@ -9,10 +9,12 @@ use deadpool_postgres::Pool;
 
 use super::account::{Account, Remedy};
 use super::connection::{Connection, Done, Fault};
+use super::error::SweepError;
+use super::event::{Event, Stop, Transient, Wait};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
+use super::retry::{Next, after_failure};
 use super::throttle::Behind;
-use super::{Event, Stop, SweepError, Transient, Wait};
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
 use crate::db::transaction::Verdict;
@@ -20,7 +22,6 @@ use crate::db::transaction::Verdict;
 /// So many tries for one window before it is left for another look.
 const TRIES: u32 = 3;
 
-/// See the module.
 pub(super) struct Worker<'a> {
     pub connection: Connection<'a>,
     account: &'a Account<'a>,
@@ -78,7 +79,7 @@ impl<'a> Worker<'a> {
                 // A search may take a while, and changes nothing.
                 () = self.account.ended() => {
                     self.account.release(room);
-                    self.connection.cancel(self.account).await;
+                    self.connection.cancel(self.account.cancel).await;
                     return Ok(self.account.must_stop());
                 }
             };
@@ -127,16 +128,13 @@ impl<'a> Worker<'a> {
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
-            Attempt::Failed(Transient::TooSlow) => {
-                job.with_pacer(Pacer::too_slow);
-                job.give_back(window).await;
-            }
-            Attempt::Failed(Transient::Referenced) if Way::Bulk(pointers).trusts() => {
-                job.with_pacer(Pacer::expect_pointers);
-                job.give_back(window).await;
-            }
-            Attempt::Failed(Transient::Disconnected) => job.give_back(window).await,
-            Attempt::Failed(_) => return self.pick(job, window, span, true).await,
+            Attempt::Failed(reason) => match after_failure(reason, Way::Bulk(pointers)) {
+                Next::Careful | Next::Counted => return self.pick(job, window, span, true).await,
+                next @ (Next::Again | Next::Smaller | Next::LookingForPointers) => {
+                    learn(job, next);
+                    job.give_back(window).await;
+                }
+            },
         }
         Ok(None)
     }
@@ -176,21 +174,11 @@ impl<'a> Worker<'a> {
                         job.remember(Window { low: window.low, high, keys }, done.taken.left);
                     }
                 }
-                Attempt::Failed(Transient::TooSlow) => {
-                    job.with_pacer(Pacer::too_slow);
-                    rest = Some(window);
-                }
-                Attempt::Failed(Transient::Disconnected) => rest = Some(window),
-                Attempt::Failed(Transient::Referenced) if way.trusts() => {
-                    job.with_pacer(Pacer::expect_pointers);
-                    rest = Some(window);
-                }
-                Attempt::Failed(_) if !careful && matches!(way, Way::Few(..)) => {
-                    careful = true;
-                    rest = Some(window);
-                }
-                Attempt::Failed(_) => {
-                    tries += 1;
+                Attempt::Failed(reason) => {
+                    let next = after_failure(reason, way);
+                    learn(job, next);
+                    careful |= next == Next::Careful;
+                    tries += u32::from(next == Next::Counted);
                     if tries < TRIES {
                         rest = Some(window);
                     } else {
@@ -327,5 +315,14 @@ impl<'a> Worker<'a> {
             }
             account.throttle(throttle.interval()).await;
         }
+    }
+}
+
+/// What the next batches of the sweep do otherwise.
+fn learn(job: &Job<'_>, next: Next) {
+    match next {
+        Next::Smaller => job.with_pacer(Pacer::too_slow),
+        Next::LookingForPointers => job.with_pacer(Pacer::expect_pointers),
+        Next::Again | Next::Careful | Next::Counted => {}
     }
 }

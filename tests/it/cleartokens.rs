@@ -58,8 +58,11 @@ fn steady(output: &Output) -> String {
 #[test]
 fn a_run_says_what_went() {
     let world = World::new();
-    assert_snapshot!(steady(&world.run(&["--refresh-token-expire", "1h"]).exits(0)));
-    assert_snapshot!(steady(&world.run(&["--refresh-token-expire", "1h"]).exits(0)));
+    assert_snapshot!("first_run", steady(&world.run(&["--refresh-token-expire", "1h"]).exits(0)));
+    assert_snapshot!(
+        "second_run_finds_nothing",
+        steady(&world.run(&["--refresh-token-expire", "1h"]).exits(0))
+    );
 }
 
 #[test]
@@ -67,9 +70,9 @@ fn a_dry_run_counts_exactly_and_deletes_nothing() {
     let world = World::new();
     let before = world.rows();
     let text = world.run(&["--dry-run", "--refresh-token-expire", "1h"]).exits(0);
-    assert_snapshot!(text);
+    assert_snapshot!("dry_run", text);
     let json = world.run(&["--dry-run", "--refresh-token-expire", "1h", "--format", "json"]).exits(0);
-    assert_snapshot!(steady(&json));
+    assert_snapshot!("dry_run_as_json", steady(&json));
     assert_eq!(world.rows(), before);
     let counted: Value = serde_json::from_str(&json.stdout).unwrap();
     let counted: u64 =
@@ -82,8 +85,11 @@ fn a_dry_run_counts_exactly_and_deletes_nothing() {
 #[test]
 fn a_missing_lifetime_is_worth_a_warning() {
     let world = World::new();
-    assert_snapshot!(world.run(&["--dry-run"]).exits(0).stderr);
-    assert_snapshot!(world.run(&["--dry-run", "--refresh-token-reuse-protection"]).exits(0).stderr);
+    assert_snapshot!("no_lifetime", world.run(&["--dry-run"]).exits(0).stderr);
+    assert_snapshot!(
+        "no_lifetime_with_reuse_protection",
+        world.run(&["--dry-run", "--refresh-token-reuse-protection"]).exits(0).stderr
+    );
     assert_eq!(world.run(&["--dry-run", "--only", "access,id"]).exits(0).stderr, "");
 }
 
@@ -164,8 +170,11 @@ fn rows_in_the_way_are_refused_with_their_names() {
              WHERE expires < '2026-01-02 02:00Z' ORDER BY id LIMIT 3",
     );
     let before = world.rows();
-    assert_snapshot!(world.run(&["--refresh-token-expire", "1h"]).exits(3));
-    assert_snapshot!(world.run(&["--refresh-token-expire", "1h", "--dry-run"]).exits(0).stderr);
+    assert_snapshot!("foreign_rows_refused", world.run(&["--refresh-token-expire", "1h"]).exits(3));
+    assert_snapshot!(
+        "foreign_rows_in_a_dry_run",
+        world.run(&["--refresh-token-expire", "1h", "--dry-run"]).exits(0).stderr
+    );
     assert_eq!(world.rows(), before);
 }
 

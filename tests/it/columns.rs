@@ -116,10 +116,10 @@ fn without_ids(output: &Output) -> String {
 #[test]
 fn every_kind_of_column_is_created_updated_and_imported() {
     let world = World::new(COLUMNS, &format!("{WEB}{EVERY_KIND}"));
-    assert_snapshot!(world.run(&["plan"]).exits(0));
+    assert_snapshot!("every_kind_is_planned", world.run(&["plan"]).exits(0));
     world.converges();
     assert_snapshot!(
-        world.database.table(
+        "every_kind_in_the_row", world.database.table(
             "SELECT key, value FROM oauth_clients t, jsonb_each_text(to_jsonb(t) - ARRAY['id', 'created', 'updated', 'made_at']) \
              ORDER BY 1"
         )
@@ -127,7 +127,7 @@ fn every_kind_of_column_is_created_updated_and_imported() {
     // What a file says of it again is what it said.
     world.write("");
     world.run(&["import", "web", "--with-hashes"]).exits(0);
-    assert_snapshot!(world.sandbox.read("oauth.toml"));
+    assert_snapshot!("every_kind_imported", world.sandbox.read("oauth.toml"));
     world.converges();
     let imported = world.sandbox.read("oauth.toml");
     assert!(!imported.contains("never shown"));
@@ -138,16 +138,22 @@ fn every_kind_of_column_is_created_updated_and_imported() {
         "UPDATE oauth_clients SET agree = false, tenant_id = 4, weight = NULL, settings = '{\"theme\": null}', \
          mood = 'calm', since = 'infinity', \"größe 💩\" = 1",
     );
-    assert_snapshot!(without_ids(&world.run(&["plan"]).exits(0)));
+    assert_snapshot!("every_kind_drifted", without_ids(&world.run(&["plan"]).exits(0)));
     let json: serde_json::Value =
         serde_json::from_slice(&world.run(&["plan", "--format", "json"]).exits(0).raw_stdout).unwrap();
-    assert_snapshot!(serde_json::to_string_pretty(&json["steps"][0]["changes"]).unwrap());
+    assert_snapshot!(
+        "every_kind_drifted_as_json",
+        serde_json::to_string_pretty(&json["steps"][0]["changes"]).unwrap()
+    );
     let shown = world.run(&["show", "web"]).exits(0);
     assert!(!shown.stdout.contains("never shown"), "{shown}");
     let instant = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(  (now|\d+s ago))?").unwrap();
-    assert_snapshot!(instant.replace_all(&without_ids(&shown), "[instant]"));
+    assert_snapshot!("every_kind_shown", instant.replace_all(&without_ids(&shown), "[instant]"));
     // `--update` follows what the file can say, and says what it cannot.
-    assert_snapshot!(world.run(&["import", "web", "--update", "--dry-run"]).exits(0));
+    assert_snapshot!(
+        "every_kind_followed_by_import",
+        world.run(&["import", "web", "--update", "--dry-run"]).exits(0)
+    );
     world.converges();
 }
 
@@ -176,12 +182,12 @@ unheard_of = 3
 "#;
     let world = World::new(COLUMNS, &format!("{WEB}{bad}"));
     let before = everything(&world.database, "public");
-    assert_snapshot!(world.run(&["plan"]).exits(64));
+    assert_snapshot!("values_that_the_table_refuses", world.run(&["plan"]).exits(64));
     world.run(&["apply", "--yes"]).exits(64);
     assert_eq!(before, everything(&world.database, "public"));
     // What needs no database, `validate` finds too.
     world.write(&format!("{WEB}user_id = 7\nname = \"x\"\nclient_id = \"x\"\nupdated = 2026-01-31\nsettings = [inf]\nnul = \"a\\u0000\"\n"));
-    assert_snapshot!(world.run(&["validate"]).exits(64));
+    assert_snapshot!("values_that_no_table_takes", world.run(&["validate"]).exits(64));
 }
 
 #[test]
@@ -189,8 +195,9 @@ fn not_null_columns_are_named_with_the_lines_to_write_before_anything_is_written
     let toml = "[applications.web]\nclient_type = \"confidential\"\nauthorization_grant_type = \"client-credentials\"\n\
                 columns.tenant_id = 3\n";
     let world = World::new(COLUMNS, toml);
-    assert_snapshot!(world.run(&["apply", "--yes"]).exits(64));
+    assert_snapshot!("not_null_columns_in_apply", world.run(&["apply", "--yes"]).exits(64));
     assert_snapshot!(
+        "not_null_columns_in_createapplication",
         world
             .run(&["createapplication", "--client-id", "a b", "confidential", "client-credentials"])
             .exits(1)
@@ -203,7 +210,7 @@ fn not_null_columns_are_named_with_the_lines_to_write_before_anything_is_written
     let plain = Database::create(Template::Dot341);
     let sandbox = Sandbox::with(&plain);
     sandbox.write("oauth.toml", format!("{toml}columns.agree = false\n"));
-    assert_snapshot!(sandbox.oauthctl(&["plan"]).exits(64));
+    assert_snapshot!("columns_without_a_swapped_table", sandbox.oauthctl(&["plan"]).exits(64));
 }
 
 #[test]
@@ -224,11 +231,11 @@ fn each_new_row_has_its_own_columns_and_defaults_for_the_others() {
     let world = World::new(COLUMNS, &toml);
     world.converges();
     let rows = r#"SELECT client_id, logo, settings, "odd ""name", made_at IS NOT NULL FROM oauth_clients ORDER BY 1"#;
-    assert_snapshot!(world.database.table(rows));
+    assert_snapshot!("own_columns_and_defaults_in_the_rows", world.database.table(rows));
     // A default is not imported, what differs from it is; and `--full` has both.
     world.write("");
     world.run(&["import", "--all"]).exits(0);
-    assert_snapshot!(world.sandbox.read("oauth.toml"));
+    assert_snapshot!("own_columns_and_defaults_imported", world.sandbox.read("oauth.toml"));
     world.write("");
     world.run(&["import", "a", "--full"]).exits(0);
     assert!(world.sandbox.read("oauth.toml").contains("columns.settings = { a = 1 }\n"));
@@ -243,7 +250,7 @@ fn a_column_that_is_ignored_is_written_once() {
     world.converges();
     assert_eq!(world.database.table("SELECT agree, logo FROM oauth_clients"), "f | shop.png");
     world.write(&toml.replace("columns.agree", "columns.agreed"));
-    assert_snapshot!(world.run(&["validate"]));
+    assert_snapshot!("ignore_names_nothing_that_is_declared", world.run(&["validate"]));
     world.write(&toml.replace("columns.agree", "colums.agree"));
-    assert_snapshot!(world.run(&["validate"]).exits(64));
+    assert_snapshot!("ignore_is_misspelt", world.run(&["validate"]).exits(64));
 }

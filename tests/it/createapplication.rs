@@ -99,33 +99,39 @@ fn a_name_is_shown_instead_of_the_generated_client_id() {
 fn every_argument_is_in_the_row() {
     let world = World::with(Template::Dot341, "oidc_rsa_private_key = true\n");
     user(&world.database, 7, "ops");
-    assert_snapshot!(world.run(&[
-        "--client_id",
-        "web",
-        "--user",
-        " 007",
-        "--redirect-uris",
-        "https://b.example/cb https://a.example/cb",
-        "--post-logout-redirect-uris",
-        "https://a.example/bye",
-        "--allowed-origins",
-        "https://a.example",
-        "--client-secret",
-        "hunter2",
-        "--no-hash-client-secret",
-        "--name",
-        "Wëb shop",
-        "--skip-authorization",
-        "--algorithm",
-        "RS256",
-        "confidential",
-        "authorization-code",
-    ]));
+    assert_snapshot!(
+        "every_argument",
+        world.run(&[
+            "--client_id",
+            "web",
+            "--user",
+            " 007",
+            "--redirect-uris",
+            "https://b.example/cb https://a.example/cb",
+            "--post-logout-redirect-uris",
+            "https://a.example/bye",
+            "--allowed-origins",
+            "https://a.example",
+            "--client-secret",
+            "hunter2",
+            "--no-hash-client-secret",
+            "--name",
+            "Wëb shop",
+            "--skip-authorization",
+            "--algorithm",
+            "RS256",
+            "confidential",
+            "authorization-code",
+        ])
+    );
     // Everything but what differs from run to run: key and times.
-    assert_snapshot!(world.database.table(format!(
-        "SELECT to_jsonb(a) - '{{id,created,updated}}'::text[], created = updated, \
+    assert_snapshot!(
+        "every_argument_in_the_row",
+        world.database.table(format!(
+            "SELECT to_jsonb(a) - '{{id,created,updated}}'::text[], created = updated, \
                 updated > now() - interval '1 minute' FROM {APPLICATIONS} a"
-    )));
+        ))
+    );
 }
 
 #[test]
@@ -181,25 +187,28 @@ fn a_secret_can_come_from_a_file() {
 #[test]
 fn all_problems_are_named_at_once_and_nothing_is_written() {
     let world = World::new(Template::Dot341);
-    assert_snapshot!(world.refused(&[
-        "--client-id",
-        &"c".repeat(256),
-        "--name",
-        &"ñ".repeat(256),
-        "--client-secret",
-        &"s".repeat(256),
-        "--user",
-        "ops",
-        "--redirect-uris",
-        "ftp://files.example/ https://a.example/cb#top https://b.example/cb",
-        "--allowed-origins",
-        "https://a.example/ http://a.example",
-        "--algorithm",
-        "HS256",
-        "pubic",
-        "implicit",
-    ]));
-    assert_snapshot!(world.refused(&["", "authorization-code"]));
+    assert_snapshot!(
+        "values_that_django_refuses",
+        world.refused(&[
+            "--client-id",
+            &"c".repeat(256),
+            "--name",
+            &"ñ".repeat(256),
+            "--client-secret",
+            &"s".repeat(256),
+            "--user",
+            "ops",
+            "--redirect-uris",
+            "ftp://files.example/ https://a.example/cb#top https://b.example/cb",
+            "--allowed-origins",
+            "https://a.example/ http://a.example",
+            "--algorithm",
+            "HS256",
+            "pubic",
+            "implicit",
+        ])
+    );
+    assert_snapshot!("a_client_type_that_is_empty", world.refused(&["", "authorization-code"]));
 }
 
 #[test]
@@ -288,8 +297,8 @@ fn swapped_models_have_keys_and_columns_of_their_own() {
         [&arguments[..], &["confidential", "client-credentials"]].concat().join("\n")
     };
     let refused = |key: &str| world.refused(&create(key).lines().collect::<Vec<_>>());
-    assert_snapshot!(refused("7"));
-    assert_snapshot!(refused(&key.to_uppercase()));
+    assert_snapshot!("a_user_that_is_no_uuid", refused("7"));
+    assert_snapshot!("a_user_that_is_not_there", refused(&key.to_uppercase()));
     world.database.execute(format!(
         "INSERT INTO myauth_user SELECT '!', NULL, false, 'ops', '', '', '', false, true, now(), '{key}'; \
          INSERT INTO auth_group VALUES (3, 'tenant'); \
@@ -297,7 +306,7 @@ fn swapped_models_have_keys_and_columns_of_their_own() {
          ALTER tenant_id SET DEFAULT 3"
     ));
     let created = create(&format!("{{{}}}", key.to_uppercase()));
-    assert_snapshot!(world.run(&created.lines().collect::<Vec<_>>()));
+    assert_snapshot!("created_in_a_swapped_table", world.run(&created.lines().collect::<Vec<_>>()));
     assert_eq!(
         world.database.table("SELECT client_id, user_id, tenant_id, registration_source FROM oauth_clients"),
         format!("cron | {key} | 3 | manual")
@@ -309,26 +318,26 @@ fn an_old_schema_takes_what_it_knows() {
     let world = World::new(Template::Dot150);
     // By its migrations a DOT that does not hash yet, so that no secret can be taken for a hash.
     world.database.execute("CREATE TABLE django_migrations (app text, name text)");
-    assert_snapshot!(world.refused(&[
-        "--client-id",
-        &"c".repeat(101),
-        "--post-logout-redirect-uris",
-        "https://a.example/",
-        "--allowed-origins",
-        "https://a.example/",
-        "--no-hash-client-secret",
-        "confidential",
-        "urn:ietf:params:oauth:grant-type:device_code",
-    ]));
-    assert_snapshot!(world.run(&[
-        "--client-id",
-        "cron",
-        "--client-secret",
-        "argon2",
-        "confidential",
-        "password"
-    ]));
     assert_snapshot!(
+        "an_old_schema_refuses",
+        world.refused(&[
+            "--client-id",
+            &"c".repeat(101),
+            "--post-logout-redirect-uris",
+            "https://a.example/",
+            "--allowed-origins",
+            "https://a.example/",
+            "--no-hash-client-secret",
+            "confidential",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ])
+    );
+    assert_snapshot!(
+        "an_old_schema_takes",
+        world.run(&["--client-id", "cron", "--client-secret", "argon2", "confidential", "password"])
+    );
+    assert_snapshot!(
+        "the_row_of_an_old_schema",
         world
             .database
             .table(format!("SELECT to_jsonb(a) - '{{id,created,updated}}'::text[] FROM {APPLICATIONS} a"))

@@ -104,11 +104,15 @@ fn a_list_without_a_file() {
 #[test]
 fn a_list_says_how_everything_stands_to_the_file() {
     let world = World::with_file(Template::Dot341);
-    assert_snapshot!(shown(&world.run(&["list"]).exits(0)));
-    assert_snapshot!(shown(&world.run(&["list", "--no-tokens", "--registration-source", "all"]).exits(0)));
-    assert_snapshot!(shown(
-        &world.run(&["list", "--match", "*e*", "--client-type", "confidential"]).exits(0)
-    ));
+    assert_snapshot!("list_with_drift", shown(&world.run(&["list"]).exits(0)));
+    assert_snapshot!(
+        "list_without_tokens_of_every_source",
+        shown(&world.run(&["list", "--no-tokens", "--registration-source", "all"]).exits(0))
+    );
+    assert_snapshot!(
+        "list_that_matches",
+        shown(&world.run(&["list", "--match", "*e*", "--client-type", "confidential"]).exits(0))
+    );
 }
 
 #[test]
@@ -140,9 +144,9 @@ fn one_application_for_scripts() {
 #[test]
 fn an_application_that_is_not_there() {
     let world = World::with_file(Template::Dot341);
-    assert_snapshot!(world.run(&["show", "wbe"]).exits(1));
-    assert_snapshot!(world.run(&["show", "tomorrow"]).exits(1));
-    assert_snapshot!(world.run(&["list", "zzz", "web"]).exits(1));
+    assert_snapshot!("show_a_misspelt_name", world.run(&["show", "wbe"]).exits(1));
+    assert_snapshot!("show_a_name_that_is_only_declared", world.run(&["show", "tomorrow"]).exits(1));
+    assert_snapshot!("list_an_unknown_name", world.run(&["list", "zzz", "web"]).exits(1));
 }
 
 #[test]

@@ -2,6 +2,10 @@
 //! they get, and that each says what it is for. The table in `src/lib.rs` is the only statement of the first one;
 //! this reads it.
 
+mod circles;
+mod doc_comments;
+mod snapshot_names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -194,7 +198,14 @@ fn header(text: &str) -> String {
     text.lines().map_while(|line| line.strip_prefix("//!")).collect::<Vec<_>>().join("\n")
 }
 
+/// The Rust files below a directory, but for those of unit tests.
 fn rust_files(root: &str) -> Vec<PathBuf> {
+    let is_tests = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().ends_with("tests");
+    files(root, "rs").into_iter().filter(|path| !is_tests(path)).collect()
+}
+
+/// The files below a directory with this extension, sorted.
+fn files(root: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![PathBuf::from(root)];
     while let Some(directory) = directories.pop() {
@@ -202,12 +213,7 @@ fn rust_files(root: &str) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && path
-                    .file_stem()
-                    .and_then(|stem| stem.to_str())
-                    .is_some_and(|stem| !stem.ends_with("tests"))
-            {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 found.push(path);
             }
         }

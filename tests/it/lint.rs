@@ -39,11 +39,11 @@ fn advice_is_given_at_its_line_and_is_no_error() {
 
 #[test]
 fn the_file_says_what_it_wants_to_hear() {
-    assert_snapshot!(with("[lint]\nset = \"off\"").oauthctl(&["validate"]).exits(0));
+    assert_snapshot!("every_rule_off", with("[lint]\nset = \"off\"").oauthctl(&["validate"]).exits(0));
     let chosen = "[lint]\nset = \"off\"\ndeny = [\"implicit-grant\", \"plain-secret\"]\nignore = [\"plain-secret:päpi: 100%\"]";
-    assert_snapshot!(with(chosen).oauthctl(&["validate"]).exits(64));
+    assert_snapshot!("two_rules_denied", with(chosen).oauthctl(&["validate"]).exits(64));
     let wrong = "[lint]\nset = \"all\"\ndeny = [\"implict-grant\", \"bad-port:wbe\"]\nignore = [\"\", \"xyz\"]\nrules = []";
-    assert_snapshot!(with(wrong).oauthctl(&["validate"]).exits(64));
+    assert_snapshot!("rules_that_do_not_exist", with(wrong).oauthctl(&["validate"]).exits(64));
 }
 
 #[test]
@@ -69,9 +69,9 @@ fn code_scanning_reads_it() {
     let driver = &mut log["runs"][0]["tool"]["driver"];
     assert_eq!(driver["rules"].as_array_mut().unwrap().split_off(1).len(), RULES.len() - 1);
     driver["semanticVersion"] = "[version]".into();
-    insta::assert_json_snapshot!(log);
+    insta::assert_json_snapshot!("sarif", log);
     // It is for files, not for databases.
-    assert_snapshot!(Sandbox::new().oauthctl(&["plan", "--format", "sarif"]).exits(64));
+    assert_snapshot!("sarif_of_a_plan", Sandbox::new().oauthctl(&["plan", "--format", "sarif"]).exits(64));
 }
 
 #[test]

@@ -61,9 +61,9 @@ fn a_missing_application_is_created_with_every_field() {
     let mut world = World::new(Template::Dot341, &format!("oidc_rsa_private_key = true\n{EVERY_FIELD}"));
     world.sandbox.set("WEB_SECRET", "hunter2");
     user(&world.database, 1, "ops");
-    assert_snapshot!(world.run(&["plan"]));
-    assert_snapshot!(world.converges());
-    assert_snapshot!(world.database.table(
+    assert_snapshot!("every_field_planned", world.run(&["plan"]));
+    assert_snapshot!("every_field_created", world.converges());
+    assert_snapshot!("every_field_in_the_row", world.database.table(
         "SELECT client_id, name, client_type, authorization_grant_type, redirect_uris, post_logout_redirect_uris, \
                 allowed_origins, hash_client_secret, algorithm, skip_authorization, user_id, registration_source, \
                 split_part(client_secret, '$', 1), updated > now() - interval '1 minute', created = updated \
@@ -84,8 +84,8 @@ fn a_drifted_application_is_updated_in_the_fields_that_drifted() {
     });
     application(&world.database, 7, "web", &drifted);
     application(&world.database, 8, "console", &json!({}));
-    assert_snapshot!(world.run(&["plan", "--detailed-exitcode"]));
-    assert_snapshot!(world.converges());
+    assert_snapshot!("drifted_fields_planned", world.run(&["plan", "--detailed-exitcode"]));
+    assert_snapshot!("drifted_fields_updated", world.converges());
 }
 
 #[test]
@@ -141,14 +141,17 @@ client_id = "never-was"
         .database
         .execute("UPDATE oauth2_provider_accesstoken SET source_refresh_token_id = 20 WHERE id = 10");
     world.database.execute("UPDATE oauth2_provider_refreshtoken SET access_token_id = NULL WHERE id = 21");
-    assert_snapshot!(world.run(&["plan"]));
-    assert_snapshot!(world.converges());
-    assert_snapshot!(world.database.table(
-        "SELECT 'application', id::text, client_id FROM oauth2_provider_application UNION ALL \
+    assert_snapshot!("removing_and_renaming_planned", world.run(&["plan"]));
+    assert_snapshot!("removed_and_renamed", world.converges());
+    assert_snapshot!(
+        "rows_after_removing_and_renaming",
+        world.database.table(
+            "SELECT 'application', id::text, client_id FROM oauth2_provider_application UNION ALL \
          SELECT 'access', id::text, source_refresh_token_id::text FROM oauth2_provider_accesstoken UNION ALL \
          SELECT 'refresh', id::text, access_token_id::text FROM oauth2_provider_refreshtoken UNION ALL \
          SELECT 'id', id::text, NULL FROM oauth2_provider_idtoken ORDER BY 1, 2"
-    ));
+        )
+    );
 }
 
 #[test]
@@ -166,10 +169,10 @@ prune = "all"
     application(&world.database, 2, "stray", &json!({}));
     application(&world.database, 3, "registered", &json!({ "registration_source": "dcr" }));
     application(&world.database, 4, "https://client.example/", &json!({ "registration_source": "cimd" }));
-    assert_snapshot!(world.run(&["plan"]));
+    assert_snapshot!("pruning_planned", world.run(&["plan"]));
     world.converges();
     let left = world.database.table("SELECT client_id FROM oauth2_provider_application ORDER BY id");
-    assert_snapshot!(left);
+    assert_snapshot!("what_pruning_left", left);
 }
 
 #[test]
@@ -276,10 +279,10 @@ name = "Was like that"
 #[test]
 fn tables_of_other_names_are_suggested_as_the_file_writes_them() {
     let world = World::new(Template::Swapped341, "");
-    assert_snapshot!(world.run(&["plan"]));
+    assert_snapshot!("swapped_tables_suggested", world.run(&["plan"]));
     let odd = "ALTER TABLE oauth_clients RENAME TO \"o'auth \"\"clients\"\"\"";
     world.database.execute(odd);
-    assert_snapshot!(world.run(&["plan"]));
+    assert_snapshot!("quoted_tables_suggested", world.run(&["plan"]));
 }
 
 /// What clients can notice is told with who they are; what they cannot is not.

@@ -85,17 +85,17 @@ fn triggers_and_tables_of_others() {
          CREATE TRIGGER audit AFTER INSERT ON oauth2_provider_refreshtoken FOR EACH ROW EXECUTE FUNCTION f(); \
          CREATE TABLE audit (token bigint CONSTRAINT audit_fk REFERENCES oauth2_provider_accesstoken (id))",
     );
-    assert_snapshot!(world.refuses(SET, BY_DATABASE));
-    assert_snapshot!(world.refuses(REWRITE, BY_DATABASE));
+    assert_snapshot!("set_beside_triggers_and_tables_of_others", world.refuses(SET, BY_DATABASE));
+    assert_snapshot!("rewrite_beside_triggers_and_tables_of_others", world.refuses(REWRITE, BY_DATABASE));
 }
 
 #[test]
 fn a_role_with_too_little() {
     let mut world = World::new("");
     let role = world.as_role("SELECT, INSERT, UPDATE, DELETE");
-    assert_snapshot!(world.refuses(SET, BY_ROLE));
+    assert_snapshot!("set_by_a_role_that_may_not_switch_triggers", world.refuses(SET, BY_ROLE));
     world.database.execute(format!("REVOKE INSERT ON oauth2_provider_grant FROM {role}"));
-    assert_snapshot!(world.refuses(REWRITE, BY_ROLE));
+    assert_snapshot!("rewrite_by_a_role_that_may_not_truncate", world.refuses(REWRITE, BY_ROLE));
     world.database.execute(format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
@@ -106,12 +106,12 @@ fn row_level_security() {
          ALTER TABLE oauth2_provider_accesstoken ENABLE ROW LEVEL SECURITY",
     );
     let role = world.as_role("SELECT, INSERT, UPDATE, DELETE, TRUNCATE");
-    assert_snapshot!(world.refuses(REWRITE, BY_ROLE));
+    assert_snapshot!("rewrite_under_row_level_security", world.refuses(REWRITE, BY_ROLE));
     let major: u32 =
         world.database.value("SELECT current_setting('server_version_num')::int / 10000").parse().unwrap();
     if major >= 15 {
         world.database.execute(format!("GRANT SET ON PARAMETER session_replication_role TO {role}"));
-        assert_snapshot!(world.refuses(SET, BY_ROLE));
+        assert_snapshot!("set_under_row_level_security", world.refuses(SET, BY_ROLE));
     }
     world.database.execute(format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
@@ -126,8 +126,8 @@ fn partitions() {
          DROP TABLE oauth2_provider_grant; ALTER TABLE parted RENAME TO oauth2_provider_grant; \
          ALTER TABLE parted_0 RENAME TO grants_0",
     );
-    assert_snapshot!(world.refuses(SET, BY_DATABASE));
-    assert_snapshot!(world.refuses(REWRITE, BY_DATABASE));
+    assert_snapshot!("set_on_partitions", world.refuses(SET, BY_DATABASE));
+    assert_snapshot!("rewrite_on_partitions", world.refuses(REWRITE, BY_DATABASE));
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn engines_that_are_not_postgresql() {
          CREATE TABLE pg_dist_partition (logicalrelid regclass); \
          INSERT INTO pg_dist_partition VALUES ('oauth2_provider_accesstoken')",
     );
-    assert_snapshot!(world.refuses(SET, BY_DATABASE));
-    assert_snapshot!(world.refuses(REWRITE, BY_DATABASE));
+    assert_snapshot!("set_on_citus", world.refuses(SET, BY_DATABASE));
+    assert_snapshot!("rewrite_on_citus", world.refuses(REWRITE, BY_DATABASE));
 }
 
 /// A rewrite moves rows of tokens; applications are looked at one by one.
@@ -157,9 +157,18 @@ fn applications_do_not_go_by_a_rewrite() {
 fn consent_is_asked_for_at_the_same_time() {
     let world = World::new("CREATE RULE keep AS ON DELETE TO oauth2_provider_grant DO INSTEAD NOTHING");
     world.wants(SET);
-    assert_snapshot!(world.sandbox.oauthctl(&[&["plan"], &AS_OF[..]].concat()).exits(3));
-    assert_snapshot!(world.sandbox.oauthctl(&[&["cleartokens", "--dry-run"], &AS_OF[..]].concat()).exits(0));
+    assert_snapshot!(
+        "consent_and_refusal_of_a_plan",
+        world.sandbox.oauthctl(&[&["plan"], &AS_OF[..]].concat()).exits(3)
+    );
+    assert_snapshot!(
+        "consent_and_refusal_of_a_dry_run",
+        world.sandbox.oauthctl(&[&["cleartokens", "--dry-run"], &AS_OF[..]].concat()).exits(0)
+    );
     let json = world.sandbox.oauthctl(&[&["plan", "--format", "json"], &AS_OF[..]].concat()).exits(3);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_snapshot!(serde_json::to_string_pretty(&json["violations"]).unwrap());
+    assert_snapshot!(
+        "consent_and_refusal_as_json",
+        serde_json::to_string_pretty(&json["violations"]).unwrap()
+    );
 }

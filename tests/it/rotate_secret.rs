@@ -33,7 +33,9 @@ fn the_new_secret_is_delivered_and_verifies() {
         let (database, sandbox) = world(template, "");
         let output =
             sandbox.oauthctl(&["rotate-secret", "web", "--yes", "--secrets-out", "new.json"]).exits(0);
-        insta::with_settings!({ filters => [(r"20\S+Z", "[instant]")] }, { assert_snapshot!(output); });
+        insta::with_settings!({ filters => [(r"20\S+Z", "[instant]")] }, {
+            assert_snapshot!(format!("rotated_{template:?}"), output);
+        });
         let delivered: Value = serde_json::from_str(&sandbox.read("new.json")).unwrap();
         let secret = delivered["web"].as_str().unwrap().to_owned();
         assert!(!output.to_string().contains(&secret));
@@ -58,13 +60,13 @@ fn a_secret_that_is_stored_in_clear_stays_so() {
 fn nothing_is_rotated_where_nobody_can_be_asked_or_told() {
     let (database, sandbox) = world(Template::Dot341, "");
     let before = everything(&database, "public");
-    for (arguments, code) in [
-        (&["rotate-secret", "web", "--yes"][..], 64),
-        (&["rotate-secret", "web", "--secrets-out", "new.json"], 3),
-        (&["rotate-secret", "wbe", "--yes", "--secrets-out", "new.json"], 1),
+    for (name, arguments, code) in [
+        ("nowhere_to_show_the_secret", &["rotate-secret", "web", "--yes"][..], 64),
+        ("nobody_to_ask", &["rotate-secret", "web", "--secrets-out", "new.json"], 3),
+        ("no_such_application", &["rotate-secret", "wbe", "--yes", "--secrets-out", "new.json"], 1),
     ] {
         let output = sandbox.oauthctl(arguments).exits(code);
-        insta::with_settings!({ filters => [(r"20\S+Z", "[instant]")] }, { assert_snapshot!(output); });
+        insta::with_settings!({ filters => [(r"20\S+Z", "[instant]")] }, { assert_snapshot!(name, output); });
     }
     assert_eq!(before, everything(&database, "public"));
     assert!(!sandbox.path().join("new.json").exists());

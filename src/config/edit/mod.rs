@@ -42,11 +42,9 @@ pub fn column_lines(columns: &[(String, ColumnKind)]) -> String {
 /// A value as the file can hold it. Never a secret.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
-    /// Text.
     Text(String),
     /// `true` or `false`.
     Flag(bool),
-    /// A list.
     Uris(Vec<String>),
     /// `{ username = "…" }`.
     Username(String),
@@ -65,7 +63,6 @@ pub enum Line {
     Field(Attribute, Written),
     /// A comment in the place of a key that the file cannot have.
     Omitted {
-        /// Which key.
         field: Attribute,
         /// What it would be, where the file may hold that.
         value: Option<Written>,
@@ -79,7 +76,6 @@ pub enum Line {
 /// A new application.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
-    /// Its identifier.
     pub client_id: ClientId,
     /// What to write, in this order.
     pub lines: Vec<Line>,
@@ -88,11 +84,9 @@ pub struct Block {
 /// A key of a declared application, and its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
-    /// Which application.
     pub client_id: ClientId,
     /// Which key; added where it is not written.
     pub field: Attribute,
-    /// Its value.
     pub value: Written,
 }
 
@@ -108,7 +102,6 @@ pub struct Changes {
 /// A changed text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
-    /// The text.
     pub text: String,
     /// What could not be set: the key is written in a form that a value of the new kind has no place in.
     pub left: Vec<(ClientId, Attribute)>,

@@ -22,22 +22,21 @@ pub(super) enum Shape {
 /// What holds the applications.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Parent<'d> {
-    /// Nothing yet.
     Absent,
     /// A table, which ends here.
-    Table { end: usize },
+    Table {
+        end: usize,
+    },
     /// `applications = { … }`.
     Inline(&'d InlineTable),
 }
 
-/// One application.
+/// An application as the file writes it.
 #[derive(Debug)]
 pub(super) struct App<'d> {
     /// The name of its table.
     pub block: &'d str,
-    /// Its identifier.
     pub client_id: String,
-    /// Its table.
     pub item: &'d Item,
     /// How it is written.
     pub shape: Shape,

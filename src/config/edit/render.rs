@@ -24,6 +24,7 @@ impl Newline {
         if first.ends_with("\r\n") { Self::Windows } else { Self::Unix }
     }
 
+    /// The characters that end a line.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Unix => "\n",

@@ -12,7 +12,8 @@ use tokio_postgres::types::Type;
 
 use super::Mentioned;
 use crate::db::error::DbError;
-use crate::db::layout::{Column, Layout, Table, quote};
+use crate::db::layout::{Column, Layout, Table};
+use crate::model::printable::quote;
 use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, column_owner};
 
 /// What PostgreSQL makes of values: by column and given text.

@@ -9,7 +9,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::read::{select, stored};
 use super::{columns, fingerprint};
 use crate::db::error::DbError;
-use crate::db::layout::{Layout, Table, quote};
+use crate::db::layout::{Layout, Table};
+use crate::model::printable::quote;
 use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
 /// Columns of a selected row that are the managed ones and those before them.

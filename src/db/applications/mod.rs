@@ -30,7 +30,6 @@ use crate::model::{ClientId, ColumnValue, UserRef, announces_secret};
 pub struct Mentioned {
     /// Declared, removed and renamed applications.
     pub client_ids: BTreeSet<ClientId>,
-    /// Owners.
     pub users: BTreeSet<UserRef>,
     /// What the file says of columns of the project's own.
     pub columns: BTreeMap<String, Vec<ColumnValue>>,

@@ -9,7 +9,8 @@ use tokio_postgres::{GenericClient, Row};
 use super::users::read_users;
 use super::{Mentioned, columns, fingerprint, unfilled_key};
 use crate::db::error::DbError;
-use crate::db::layout::{Layout, Table, quote};
+use crate::db::layout::{Layout, Table};
+use crate::model::printable::quote;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
 /// Reads all that a plan needs, in the snapshot of the caller's transaction. The ledger's part is the caller's.

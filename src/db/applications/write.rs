@@ -8,8 +8,9 @@ use tokio_postgres::types::{ToSql, Type};
 use super::{dot_default, fingerprint};
 use crate::db::Parameter;
 use crate::db::error::DbError;
-use crate::db::layout::{Column, Layout, Table, quote};
+use crate::db::layout::{Column, Layout, Table};
 use crate::hasher::StoredSecret;
+use crate::model::printable::quote;
 use crate::model::{Attribute, ClientId, Key};
 
 /// Rows per INSERT.
@@ -17,7 +18,6 @@ const INSERT_ROWS: usize = 1_000;
 
 /// A value of a column.
 pub enum Cell<'a> {
-    /// SQL NULL.
     Null,
     /// Text that PostgreSQL casts.
     Text(String),
@@ -37,7 +37,6 @@ impl Cell<'_> {
 
 /// A row to insert: its managed fields; the rest is filled in here.
 pub struct NewApplication<'a> {
-    /// Its identifier.
     pub client_id: &'a ClientId,
     /// Its managed fields.
     pub cells: Vec<(Attribute, Cell<'a>)>,
@@ -46,7 +45,6 @@ pub struct NewApplication<'a> {
 /// A row that is there, locked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Locked {
-    /// Its key.
     pub key: Key,
     /// Its identifier now.
     pub client_id: ClientId,

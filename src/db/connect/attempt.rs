@@ -18,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::cancel::Place;
 use super::failure::{Cause, ConnectError, Failure};
+use super::order::{is_asked, misfit, passes, ways};
 use crate::conninfo::{
     Address, ChannelBinding, Host, LoadBalanceHosts, PasswordOrigin, Settings, SslMode, TargetSessionAttrs,
     Tls,
@@ -83,11 +84,7 @@ impl Connector {
     /// Opens a session and the task that drives it, which ends with the client.
     pub async fn open(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
         let mut failures = Vec::new();
-        let passes = match self.wanted {
-            TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any][..],
-            ref only => std::slice::from_ref(only),
-        };
-        for wanted in passes {
+        for wanted in passes(&self.wanted) {
             let mut hosts: Vec<&Host> = self.hosts.iter().collect();
             self.maybe_shuffle(&mut hosts);
             for host in hosts {
@@ -124,14 +121,7 @@ impl Connector {
         wanted: TargetSessionAttrs,
         failures: &mut Vec<Failure>,
     ) -> Result<(Client, JoinHandle<()>), Cause> {
-        let (first, second) = match (self.mode, address) {
-            (_, None) | (SslMode::Disable, _) => (driver::SslMode::Disable, None),
-            (SslMode::Allow, _) => (driver::SslMode::Disable, Some(driver::SslMode::Require)),
-            (SslMode::Prefer, _) => (driver::SslMode::Prefer, Some(driver::SslMode::Disable)),
-            (SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull, _) => {
-                (driver::SslMode::Require, None)
-            }
-        };
+        let (first, second) = ways(self.mode, address.is_none());
         if self.mode == SslMode::VerifyFull && matches!(host.address, Address::Ip { name: None, .. }) {
             return Err(Cause::Tls(
                 "sslmode=verify-full needs the name of the host beside its address".to_owned(),
@@ -373,7 +363,7 @@ fn remark(notice: &tokio_postgres::error::DbError) {
 async fn check(client: &Client, wanted: TargetSessionAttrs) -> Result<(), Cause> {
     const QUESTION: &str =
         "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')";
-    if matches!(wanted, TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby) {
+    if !is_asked(wanted) {
         return Ok(());
     }
     let messages = client.simple_query(QUESTION).await.map_err(|error| Cause::of(&error, None))?;
@@ -384,12 +374,5 @@ async fn check(client: &Client, wanted: TargetSessionAttrs) -> Result<(), Cause>
     let Some((standby, read_only)) = row else {
         return Err(Cause::Other("the server does not say whether it is a standby".to_owned()));
     };
-    let wrong = match wanted {
-        TargetSessionAttrs::ReadWrite if standby || read_only => "the session is read-only",
-        TargetSessionAttrs::ReadOnly if !standby && !read_only => "the session is not read-only",
-        TargetSessionAttrs::Primary if standby => "the server is a standby",
-        TargetSessionAttrs::Standby if !standby => "the server is not a standby",
-        _ => return Ok(()),
-    };
-    Err(Cause::WrongServer(wrong))
+    misfit(wanted, standby, read_only).map_or(Ok(()), |wrong| Err(Cause::WrongServer(wrong)))
 }

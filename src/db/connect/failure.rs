@@ -48,7 +48,6 @@ pub struct Failure {
     pub host: String,
     /// The IP addresses that were tried with the same result.
     pub addresses: Vec<String>,
-    /// Why.
     pub cause: Cause,
 }
 
@@ -65,9 +64,7 @@ pub enum Cause {
     Tls(String),
     /// The server answered with an error.
     Server {
-        /// Its code.
         sqlstate: String,
-        /// Its words.
         message: String,
         /// The file that the refused password came from.
         password_file: Option<PathBuf>,
@@ -78,7 +75,6 @@ pub enum Cause {
     Authentication(String),
     /// `target_session_attrs` asks for another kind of server.
     WrongServer(&'static str),
-    /// Anything else.
     Other(String),
 }
 
@@ -107,7 +103,7 @@ impl ConnectError {
         }
     }
 
-    /// The attempts.
+    /// The attempts that failed, in their order.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         match self {
@@ -324,28 +320,4 @@ fn tls_text(error: &rustls::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cause, signature, tls_text};
-
-    #[test]
-    fn weak_signatures_have_names() {
-        let sha1 = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00].to_vec();
-        let bad = rustls::CertificateError::UnsupportedSignatureAlgorithmContext {
-            signature_algorithm_id: sha1,
-            supported_algorithms: Vec::new(),
-        };
-        assert_eq!(
-            tls_text(&rustls::Error::InvalidCertificate(bad)),
-            "the server's certificate, or one above it, is signed with SHA-1, which can be forged: it has to be issued anew"
-        );
-        assert_eq!(signature(&[0x06, 0x01, 0x00]), "in a way that is not supported");
-    }
-
-    #[test]
-    fn a_direct_handshake_that_is_cut_off_says_what_it_needs() {
-        let closed = Cause::Tls("the server closed the connection during the TLS handshake".to_owned());
-        assert!(closed.of_direct_handshake().to_string().ends_with("needs PostgreSQL 17 or later"));
-        let expired = Cause::Tls("the server's certificate has expired".to_owned());
-        assert_eq!(expired.clone().of_direct_handshake(), expired);
-    }
-}
+mod tests;

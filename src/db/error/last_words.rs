@@ -8,31 +8,34 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::DbError;
-
 /// A new session means that the last one has been replaced without being missed: its reason explains nothing later on.
 const STALE: Duration = Duration::from_secs(5);
 
 /// More connections than a run may have.
 const MOST: usize = 256;
 
-static HEARD: Mutex<Vec<(Instant, DbError)>> = Mutex::new(Vec::new());
+/// The reasons, with the instants at which they were heard.
+pub(super) struct LastWords<T>(Mutex<Vec<(Instant, T)>>);
 
-/// Keeps the reason, if the server gave one.
-pub(in crate::db) fn hear(error: &tokio_postgres::Error) {
-    let Some(server) = error.as_db_error() else { return };
-    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
-    if heard.len() < MOST {
-        heard.push((Instant::now(), DbError::from_server(None, server)));
+impl<T> LastWords<T> {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
     }
-}
 
-/// The newest reason, once.
-pub(super) fn recall() -> Option<DbError> {
-    HEARD.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|(_, error)| error)
-}
+    pub(super) fn keep(&self, reason: T) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < MOST {
+            heard.push((Instant::now(), reason));
+        }
+    }
 
-/// A session begins: reasons that are older explain nothing any more.
-pub(in crate::db) fn forget_old_words() {
-    HEARD.lock().unwrap_or_else(PoisonError::into_inner).retain(|(at, _)| at.elapsed() < STALE);
+    /// The newest reason, once.
+    pub(super) fn recall(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().map(|(_, reason)| reason)
+    }
+
+    /// A session begins: reasons that are older explain nothing any more.
+    pub(super) fn forget_old(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(at, _)| at.elapsed() < STALE);
+    }
 }

@@ -6,16 +6,17 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use crate::db::engine;
-use crate::db::layout::{Layout, quote};
+use crate::db::layout::Layout;
 use crate::db::ledger::{Ledger, Use};
 use crate::db::rights::{Task, lacking};
 use crate::db::writable;
 use crate::model::health::{DjangoHint, Encryption, LedgerRights, Privileges, Purpose, Server};
+use crate::model::printable::quote;
 
 /// `has_parameter_privilege()` exists since.
 const PARAMETER_PRIVILEGES: i32 = 150_000;
 
-/// Who answered.
+/// Reads which server answered, and as which role it sees us.
 pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
     let row = client
         .query_typed_one(

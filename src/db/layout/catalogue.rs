@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
 
-use super::{Candidate, Column, Reference, Table, quote};
+use super::table::{Candidate, Column, Reference, Table};
+use crate::model::printable::quote;
 use crate::model::{OnDelete, TableNames, TableRole};
 
 pub(super) async fn find_tables(

@@ -14,7 +14,6 @@ pub(super) struct Within<'t>(pub &'t Transaction<'t>);
 /// Why one of refinery's statements came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
-    /// It failed.
     #[error(transparent)]
     Statement(#[from] tokio_postgres::Error),
     /// What it returned is not what refinery writes.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::{Oid, ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 
-use super::Columns;
+use super::columns::Columns;
 use crate::db::ON_PRIMARY;
 use crate::db::layout::Table;
 use crate::model::health::{Lack, Lacks, Privilege};

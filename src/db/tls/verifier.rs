@@ -5,16 +5,14 @@
 //! itself the trusted one, a certificate of X.509 version 1 (see [`version1`]), and a name that is only
 //! in the subject (see [`peer_name`]).
 
-use std::sync::Arc;
-
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::trust::{Trust, check_validity};
 use super::{peer_name, version1};
 
 /// The verifier of a connection.
@@ -28,68 +26,6 @@ pub struct Verifier {
     pub algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Whom to trust.
-#[derive(Debug)]
-pub struct Trust {
-    /// Self-issued certificates: where a chain may end. As in OpenSSL, only while they are valid themselves.
-    pub anchors: Vec<(CertificateDer<'static>, Certificate)>,
-    /// The others, which help to build chains and end none.
-    helpers: Vec<CertificateDer<'static>>,
-    /// What authorities have taken back.
-    revocations: Vec<CertificateRevocationListDer<'static>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl Trust {
-    /// Sorts the trusted certificates. An entry that is no certificate (stores of operating systems are old) is
-    /// skipped.
-    pub fn new(
-        certificates: Vec<CertificateDer<'static>>,
-        revocations: Vec<CertificateRevocationListDer<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Self {
-        let (mut anchors, mut helpers) = (Vec::new(), Vec::new());
-        for der in certificates {
-            match Certificate::from_der(&der) {
-                Ok(parsed) if parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject => {
-                    anchors.push((der, parsed));
-                }
-                Ok(_) => helpers.push(der),
-                Err(_) => {}
-            }
-        }
-        Self { anchors, helpers, revocations, provider }
-    }
-
-    /// Whether revocation matters.
-    pub fn checks_revocation(&self) -> bool {
-        !self.revocations.is_empty()
-    }
-
-    /// Verifies chain, dates, revocation, and a name by webpki's rules.
-    fn verify(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let mut store = RootCertStore::empty();
-        let valid = self.anchors.iter().filter(|(_, anchor)| version1::check_validity(anchor, now).is_ok());
-        store.add_parsable_certificates(valid.map(|(der, _)| der.clone()));
-        if store.is_empty() {
-            return Err(CertificateError::UnknownIssuer.into());
-        }
-        let mut chain = intermediates.to_vec();
-        chain.extend(self.helpers.iter().cloned());
-        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&self.provider))
-            .with_crls(self.revocations.iter().cloned())
-            .build()
-            .map_err(|error| Error::General(error.to_string()))?
-            .verify_server_cert(end_entity, &chain, server_name, &[], now)
-    }
-}
-
 /// Everything about the certificate but the name that it bears.
 fn verify_chain(
     trust: &Trust,
@@ -100,7 +36,7 @@ fn verify_chain(
     now: UnixTime,
 ) -> Result<(), Error> {
     if let Some((_, itself)) = trust.anchors.iter().find(|(anchor, _)| anchor == end_entity) {
-        return version1::check_validity(itself, now);
+        return check_validity(itself, now);
     }
     match Certificate::from_der(end_entity) {
         Ok(certificate) if version1::is(&certificate) => {

@@ -14,7 +14,7 @@ use x509_cert::der::{AnyRef, Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::ext::pkix::{BasicConstraints, NameConstraints};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-use super::verifier::Trust;
+use super::trust::{Trust, check_validity};
 
 /// Whether it is one.
 pub fn is(certificate: &Certificate) -> bool {
@@ -25,18 +25,6 @@ pub fn is(certificate: &Certificate) -> bool {
 pub fn public_key(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(der).ok().filter(is)?;
     certificate.tbs_certificate.subject_public_key_info.to_der().ok()
-}
-
-/// Whether `now` is between the dates of the certificate.
-pub fn check_validity(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
-    let validity = &certificate.tbs_certificate.validity;
-    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
-        return Err(CertificateError::Expired.into());
-    }
-    Ok(())
 }
 
 /// Whether one of the trusted certificates signed this one.

@@ -27,7 +27,7 @@ pub(super) struct Gone {
     pub more: bool,
 }
 
-/// The statements.
+/// The statements that delete applications.
 #[derive(Debug)]
 pub(super) struct Applications {
     lock: Sql,

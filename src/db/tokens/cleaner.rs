@@ -11,51 +11,13 @@ use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
 use super::steps::{BulkRefresh, Locked, Pointers, Scope, Steps, Writer};
+use super::taken::{Deleted, Taken};
 use super::triggers::Silent;
 use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
-use crate::model::{Category, Key, Sweep, TableRole, Tally, Unit};
-
-/// What a batch deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deleted {
-    /// Rows, per category.
-    pub tally: Tally,
-    /// Pointers from access tokens to deleted refresh tokens that were cleared.
-    pub detached: u64,
-    /// Rows that hung on deleted applications, or on applications that go next.
-    pub dependents: u64,
-}
-
-impl Deleted {
-    /// All rows.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.tally.total() + self.dependents
-    }
-}
-
-/// What [`Cleaner::delete_some`] or [`Cleaner::delete_few`] did.
-#[derive(Clone, Debug)]
-pub struct Taken {
-    /// The rows that went.
-    pub deleted: Deleted,
-    /// Doomed rows among those looked at that could not go, because others have them locked.
-    pub left: u64,
-    /// What is left of the window; `None`: it is done.
-    pub rest: Option<Window>,
-    /// The part of the window that was looked at.
-    pub seen: Window,
-}
-
-impl Taken {
-    /// Nothing yet, of a window that is looked at as a whole.
-    fn nothing_of(window: &Window) -> Self {
-        Self { deleted: Deleted::default(), left: 0, rest: None, seen: window.clone() }
-    }
-}
+use crate::model::{Category, Key, Sweep, TableRole, Unit};
 
 /// How batches are deleted with one statement per table: by window, and by keys.
 #[derive(Debug)]

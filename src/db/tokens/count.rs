@@ -11,7 +11,8 @@ use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt, supports};
-use crate::db::layout::{Layout, Reference, Table, quote};
+use crate::db::layout::{Layout, Reference, Table};
+use crate::model::printable::quote;
 use crate::model::{Category, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.
@@ -24,7 +25,6 @@ pub struct Obstacle {
     pub reference: Reference,
     /// The table referred to, as SQL writes it.
     pub table: String,
-    /// The rows.
     pub rows: u64,
     /// What selects exactly these, as people type it.
     pub select: String,

@@ -19,6 +19,7 @@ mod rewrite;
 pub mod settings;
 mod statement;
 mod steps;
+mod taken;
 mod triggers;
 mod verified;
 mod walk;
@@ -26,11 +27,12 @@ mod walk;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
-pub use cleaner::{Cleaner, Deleted, Taken};
+pub use cleaner::Cleaner;
 pub use count::{Obstacle, count, obstacles};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
+pub use taken::{Deleted, Taken};
 pub use triggers::{Hindrance, Silent, has_vetoes};
 pub use walk::Window;
 
@@ -38,10 +40,9 @@ use super::error::DbError;
 use super::layout::{Layout, Table};
 use crate::model::{Category, Sweep};
 
-/// What failed.
+/// Why token rows could not be counted or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
-    /// A statement.
     #[error(transparent)]
     Database(#[from] DbError),
     /// Rows that were locked and doomed are still there after their deletion.

@@ -76,13 +76,10 @@ pub(super) struct Cutoffs {
     pub idle: Option<OffsetDateTime>,
     /// Access tokens expired before then.
     pub access: Option<OffsetDateTime>,
-    /// ID tokens.
     pub id: Option<OffsetDateTime>,
-    /// Authorization codes.
     pub grants: Option<OffsetDateTime>,
     /// Pushed authorization requests.
     pub par: Option<OffsetDateTime>,
-    /// Device grants.
     pub device: Option<OffsetDateTime>,
     /// Applications of metadata documents.
     pub cimd: Option<OffsetDateTime>,

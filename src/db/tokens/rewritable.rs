@@ -5,7 +5,8 @@ use tokio_postgres::types::{Oid, Type};
 
 use super::triggers::Hindrance;
 use super::{TokensError, attempt};
-use crate::db::layout::{Table, quote};
+use crate::db::layout::Table;
+use crate::model::printable::quote;
 
 /// What else stands in the way: missing privileges, publications, children.
 pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {

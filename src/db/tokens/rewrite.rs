@@ -15,7 +15,8 @@ use super::settings;
 use super::statement::{Binds, Sql, Values};
 use super::triggers::{Hindrance, custom, new_references};
 use super::{TokensError, attempt};
-use crate::db::layout::{Layout, Table, quote};
+use crate::db::layout::{Layout, Table};
+use crate::model::printable::quote;
 use crate::model::{Category, Sweep, TableRole, Tally};
 
 /// Writers lock refresh tokens first, then access tokens, then ID tokens.

@@ -21,7 +21,6 @@ pub(super) enum Bind {
     High,
     /// A number of rows.
     Rows,
-    /// A cutoff.
     Instant(OffsetDateTime),
     /// The keys of the rows at hand.
     Keys,

@@ -35,7 +35,6 @@ pub(super) struct BulkRefresh {
 pub(super) enum Scope {
     /// A range of keys.
     Window,
-    /// Given keys.
     Keys,
 }
 
@@ -51,7 +50,7 @@ pub enum Pointers {
     ExpectNone,
 }
 
-/// Writes statements.
+/// Writes the statements of one sweep.
 pub(super) struct Writer<'a> {
     tables: Tables<'a>,
     /// The table that is walked.

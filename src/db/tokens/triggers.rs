@@ -20,7 +20,6 @@ const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' OR
 /// Why rows cannot be deleted in one of the ways that need consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hindrance {
-    /// In words.
     pub what: String,
     /// Whether it is about the role: another one might be able to.
     pub role: bool,

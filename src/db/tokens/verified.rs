@@ -8,13 +8,13 @@
 
 use tokio_postgres::GenericClient;
 
-use super::cleaner::Deleted;
 use super::statement::{Sql, Values};
+use super::taken::Deleted;
 use super::triggers::Silent;
 use super::{Pointers, TokensError};
 use crate::model::Category;
 
-/// The statements.
+/// The statements that delete a batch and verify its references.
 #[derive(Debug)]
 pub(super) struct Verified {
     /// Deletes the rows of the walked table: their number, their keys, and whether a refresh token that was not revoked
@@ -30,7 +30,7 @@ pub(super) struct Verified {
     pub refers_to_refresh: Option<Sql>,
 }
 
-/// What went.
+/// What one batch has deleted.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     pub deleted: Deleted,

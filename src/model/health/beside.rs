@@ -16,11 +16,8 @@ pub struct Beside {
 /// An open transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its backend.
     pub pid: i32,
-    /// Its role.
     pub user: String,
-    /// Its `application_name`.
     pub application: String,
     /// `active`, `idle in transaction` and so on; empty where the role may not see it.
     pub state: String,
@@ -35,9 +32,7 @@ pub struct Transaction {
 /// A session that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockWait {
-    /// Its backend.
     pub pid: i32,
-    /// The table.
     pub table: String,
     /// The lock that it wants, such as `AccessExclusiveLock`.
     pub mode: String,
@@ -48,18 +43,14 @@ pub struct LockWait {
 /// A transaction that was prepared and neither committed nor rolled back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedTransaction {
-    /// Its name.
     pub gid: String,
-    /// Its role.
     pub owner: String,
-    /// Since when.
     pub age: Duration,
 }
 
 /// A replication slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Its name.
     pub name: String,
     /// Whether a client is connected to it.
     pub active: bool,
@@ -72,7 +63,6 @@ pub struct Slot {
 /// A standby that keeps dead rows for its own queries (`hot_standby_feedback`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standby {
-    /// Its `application_name`.
     pub name: String,
     /// How many transactions back.
     pub xmin_age: u64,

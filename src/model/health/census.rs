@@ -21,7 +21,6 @@ pub enum AgeBand {
     Quarter,
     /// Less than 365 days ago.
     Year,
-    /// Longer ago.
     Older,
 }
 
@@ -70,7 +69,7 @@ impl Ages {
         self.0[band as usize]
     }
 
-    /// Counts rows.
+    /// Adds rows to the count of an age.
     pub const fn add(&mut self, band: AgeBand, rows: u64) {
         self.0[band as usize] += rows;
     }
@@ -91,7 +90,6 @@ impl Ages {
 /// The rows of one table, counted exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableRows {
-    /// Which table.
     pub role: TableRole,
     /// Rows that have not expired; of refresh tokens, those that are neither revoked nor orphaned nor idle.
     pub live: u64,
@@ -105,7 +103,7 @@ pub struct TableRows {
 }
 
 impl TableRows {
-    /// All rows.
+    /// The rows of all ages together.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.live + self.spent()
@@ -121,9 +119,7 @@ impl TableRows {
 /// What the ledger noted about a table at the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measurement {
-    /// Which table.
     pub role: TableRole,
-    /// When.
     pub at: OffsetDateTime,
     /// The verb of the run.
     pub verb: String,
@@ -131,14 +127,12 @@ pub struct Measurement {
     pub inserted: u64,
     /// The table without its indexes.
     pub table_bytes: u64,
-    /// Its indexes.
     pub index_bytes: u64,
 }
 
 /// A run that the ledger remembers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastRun {
-    /// The verb.
     pub verb: String,
     /// `user@host`.
     pub who: String,

@@ -20,15 +20,11 @@ pub enum SetBy {
         role: String,
     },
     /// `ALTER DATABASE … SET`.
-    Database {
-        /// The database.
-        database: String,
-    },
+    Database { database: String },
     /// `ALTER ROLE … IN DATABASE … SET`.
     RoleInDatabase {
         /// The role that logged in.
         role: String,
-        /// The database.
         database: String,
     },
     /// `PGOPTIONS` or `options`, or a pooler.

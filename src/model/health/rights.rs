@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::Privilege;
+use strum::VariantArray;
+
 use crate::model::printable::printable;
 use crate::model::words::listed;
 
@@ -11,14 +12,37 @@ use crate::model::words::listed;
 pub enum Purpose {
     /// `plan`, `status` and the other verbs that only read.
     Plan,
-    /// `apply`.
     Apply,
-    /// `createapplication`.
     Createapplication,
-    /// `rotate-secret`.
     RotateSecret,
-    /// `cleartokens`.
     Cleartokens,
+}
+
+/// What one may do with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+pub enum Privilege {
+    Select,
+    Insert,
+    /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
+    Update,
+    Delete,
+    Truncate,
+}
+
+impl Privilege {
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// As SQL has it.
+    #[must_use]
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+        }
+    }
 }
 
 /// Something that is not granted. All names are as SQL writes them.
@@ -28,11 +52,9 @@ pub enum Lack {
     Schema(String),
     /// The same privileges on some tables.
     Tables {
-        /// Which privileges.
         privileges: Vec<Privilege>,
         /// The columns that are enough; empty: the tables as a whole.
         columns: Vec<String>,
-        /// Which tables.
         tables: Vec<String>,
     },
     /// `USAGE` on a sequence that fills a column. (Identity columns need no right.)

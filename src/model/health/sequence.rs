@@ -7,11 +7,9 @@ use crate::model::TableRole;
 pub struct LaggingSequence {
     /// Whose keys it makes.
     pub role: TableRole,
-    /// The table.
     pub table: String,
     /// The column of the key.
     pub key: String,
-    /// The sequence.
     pub sequence: String,
     /// The key that it gives out next.
     pub next: i64,

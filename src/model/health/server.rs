@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use strum::VariantArray;
-
 use super::{Lacks, Purpose, ReadOnly};
 use crate::model::Engine;
 
@@ -18,7 +16,6 @@ pub struct Server {
     pub engine: Engine,
     /// `version()`: the engine in its own words.
     pub banner: String,
-    /// The database.
     pub database: String,
     /// The role that statements run as.
     pub role: String,
@@ -43,44 +40,11 @@ pub struct Encryption {
     pub bits: i32,
 }
 
-/// What one may do with a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
-pub enum Privilege {
-    /// `SELECT`.
-    Select,
-    /// `INSERT`.
-    Insert,
-    /// `UPDATE`, which `SELECT … FOR UPDATE` and `LOCK` need too.
-    Update,
-    /// `DELETE`.
-    Delete,
-    /// `TRUNCATE`.
-    Truncate,
-}
-
-impl Privilege {
-    /// All.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// As SQL has it.
-    #[must_use]
-    pub const fn sql(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-        }
-    }
-}
-
 /// What a role may do with the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerRights {
     /// There is none.
     Absent,
-    /// There is one.
     There {
         /// Whether an older oauthctl made it.
         outdated: bool,
@@ -106,7 +70,6 @@ pub struct Privileges {
     pub users: Lacks,
     /// Whether it may set `session_replication_role`; `None`: before PostgreSQL 15 only superusers may.
     pub replication_role: Option<bool>,
-    /// The ledger.
     pub ledger: LedgerRights,
     /// Whether the file needs the ledger: `prune = "owned"`.
     pub ledger_needed: bool,

@@ -7,9 +7,7 @@ use crate::model::{OnDelete, TableRole};
 /// A DOT table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Which.
     pub role: TableRole,
-    /// Its name.
     pub name: String,
     /// Whether it is partitioned.
     pub partitioned: bool,
@@ -24,11 +22,9 @@ pub struct Storage {
 /// A table with rows of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// Its name.
     pub name: String,
     /// The table with its TOAST, without its indexes.
     pub table_bytes: u64,
-    /// Its indexes.
     pub index_bytes: u64,
     /// About how many rows; `None`: it was never analysed.
     pub rows: Option<u64>,
@@ -46,14 +42,12 @@ pub struct Part {
     pub dead_limit: u64,
     /// Transactions since its oldest row was frozen.
     pub xid_age: u64,
-    /// Its indexes.
     pub indexes: Vec<Index>,
 }
 
-/// An index.
+/// An index of a token table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
-    /// Its name.
     pub name: String,
     /// The first column that it has; `None`: an expression.
     pub leading: Option<String>,
@@ -63,32 +57,22 @@ pub struct Index {
     pub valid: bool,
     /// Whether it is being built at this moment.
     pub building: bool,
-    /// Its size.
     pub bytes: u64,
 }
 
 /// A trigger or a rule that DOT did not create, or a disabled check of a foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// A trigger.
     User {
-        /// The table.
         table: String,
-        /// Its name.
         name: String,
         /// Whether it can keep rows from being deleted.
         before_delete: bool,
     },
     /// A rewrite rule.
-    Rule {
-        /// The table.
-        table: String,
-        /// Its name.
-        name: String,
-    },
+    Rule { table: String, name: String },
     /// The triggers that check foreign keys are off.
     Unchecked {
-        /// The table.
         table: String,
         /// A foreign key that is not checked.
         constraint: String,
@@ -104,13 +88,11 @@ pub enum Trigger {
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
-    /// The constraint.
     pub constraint: String,
     /// The table that has it.
     pub table: String,
     /// The column that refers.
     pub column: String,
-    /// Where to.
     pub to: TableRole,
     /// The column there.
     pub to_column: String,
@@ -122,7 +104,6 @@ pub struct Referrer {
     pub partitioned: bool,
     /// Whether its existing rows have been checked.
     pub validated: bool,
-    /// `ON DELETE`.
     pub on_delete: OnDelete,
     /// Whether the column takes no NULL.
     pub not_null: bool,
@@ -152,7 +133,7 @@ impl Storage {
         self.parts.iter().map(|part| part.table_bytes).sum()
     }
 
-    /// Its indexes.
+    /// The size of all its indexes, in bytes.
     #[must_use]
     pub fn index_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.index_bytes).sum()

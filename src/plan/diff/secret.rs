@@ -42,7 +42,7 @@ pub(super) struct SecretState<'a> {
 
 impl SecretState<'_> {
     /// How it is written; `None`: it stays.
-    pub fn change(&self) -> Option<FieldChange> {
+    pub(super) fn change(&self) -> Option<FieldChange> {
         let source = match (self.declared, self.verdict) {
             (SecretDeclaration::Hash(hash), _) => {
                 (!self.stored.client_secret.is_text(hash.as_str())).then_some(SecretWrite::Hash)

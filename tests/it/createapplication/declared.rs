@@ -24,8 +24,8 @@ fn the_file_declares_what_was_created() {
     let world = World::with(Template::Dot341, "# No more.\n\n[cleanup]\n");
     user(&world.database, 7, "ops");
     let (_, output) = taken_out(world.run(&[&["--user", "7"], &CRON[..]].concat()).exits(0));
-    assert_snapshot!(output);
-    assert_snapshot!(world.sandbox.read("oauth.toml"));
+    assert_snapshot!("created_and_declared", output);
+    assert_snapshot!("the_file_with_the_declaration", world.sandbox.read("oauth.toml"));
     world.sandbox.oauthctl(&["plan", "--detailed-exitcode", "--no-cleanup"]).exits(0);
 }
 
@@ -39,13 +39,13 @@ fn a_file_is_made_where_there_is_none() {
 
 #[test]
 fn what_the_file_has_already_is_refused_before_anything_is_created() {
-    for toml in [
-        "[applications.cron]\n",
-        "[[removed]]\nclient_id = \"cron\"\n",
-        "[[renamed]]\nfrom = \"cron\"\nto = \"x\"\n[applications.x]\n",
+    for (name, toml) in [
+        ("declared_already", "[applications.cron]\n"),
+        ("declared_as_removed", "[[removed]]\nclient_id = \"cron\"\n"),
+        ("declared_as_renamed", "[[renamed]]\nfrom = \"cron\"\nto = \"x\"\n[applications.x]\n"),
     ] {
         let world = World::with(Template::Dot341, toml);
-        assert_snapshot!(world.run(&CRON).exits(64));
+        assert_snapshot!(name, world.run(&CRON).exits(64));
         assert_eq!(world.database.value(format!("SELECT count(*) FROM {APPLICATIONS}")), "0");
     }
 }

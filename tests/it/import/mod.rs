@@ -68,8 +68,8 @@ impl World {
 #[test]
 fn a_new_file_is_minimal() {
     let world = World::new("");
-    assert_snapshot!(world.run(&["--all"]).exits(0));
-    assert_snapshot!(world.file());
+    assert_snapshot!("import_all_into_a_new_file", world.run(&["--all"]).exits(0));
+    assert_snapshot!("a_new_file", world.file());
     world.sandbox.oauthctl(&["validate"]).exits(0);
     world.sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
 }
@@ -115,13 +115,13 @@ fn a_dry_run_shows_the_difference_and_writes_nothing() {
 #[test]
 fn declared_applications_follow_only_when_asked() {
     let world = World::new(OURS);
-    assert_snapshot!(world.run(&["web", "reports"]).exits(0));
+    assert_snapshot!("a_declared_application_is_left_alone", world.run(&["web", "reports"]).exits(0));
     let once = world.file();
     assert!(once.starts_with(OURS.split("\n# What").next().unwrap()), "{once}");
     assert!(once.ends_with("# What may happen.\n[policy]\nmax_deletes = 3"), "{once}");
     world.sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(2);
-    assert_snapshot!(world.run(&["web", "--update"]).exits(0));
-    assert_snapshot!(world.file());
+    assert_snapshot!("a_declared_application_follows", world.run(&["web", "--update"]).exits(0));
+    assert_snapshot!("the_file_that_followed", world.file());
     world.sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
@@ -148,16 +148,16 @@ fn filters_select() {
 #[test]
 fn unmanaged_applications_are_listed_and_not_imported() {
     let world = World::new("[applications.web]\n");
-    assert_snapshot!(world.leaves_the_file(&["--unmanaged"], 0));
-    assert_snapshot!(world.leaves_the_file(&["--unmanaged", "--match", "w*"], 0));
+    assert_snapshot!("unmanaged", world.leaves_the_file(&["--unmanaged"], 0));
+    assert_snapshot!("unmanaged_that_match", world.leaves_the_file(&["--unmanaged", "--match", "w*"], 0));
 }
 
 #[test]
 fn what_is_not_there_stops_everything() {
     let world = World::new("[applications.ghost]\n");
-    assert_snapshot!(world.leaves_the_file(&["reports", "wb"], 1));
-    assert_snapshot!(world.leaves_the_file(&["ghost"], 1));
-    assert_snapshot!(world.leaves_the_file(&[], 64));
+    assert_snapshot!("an_unknown_name", world.leaves_the_file(&["reports", "wb"], 1));
+    assert_snapshot!("a_declared_name_without_a_row", world.leaves_the_file(&["ghost"], 1));
+    assert_snapshot!("no_name", world.leaves_the_file(&[], 64));
     world.leaves_the_file(&["web", "--all"], 64);
 }
 
@@ -178,10 +178,10 @@ fn a_file_that_is_not_valid_is_not_touched() {
 #[test]
 fn json_says_what_was_done() {
     let world = World::new(OURS);
-    assert_snapshot!(world.run(&["--all", "--format", "json"]).exits(0));
+    assert_snapshot!("json_of_an_import", world.run(&["--all", "--format", "json"]).exits(0));
     let world = World::new(OURS);
     let output = world.leaves_the_file(&["web", "--update", "--dry-run", "--format", "json"], 0);
-    assert_snapshot!(output);
+    assert_snapshot!("json_of_an_update_in_a_dry_run", output);
 }
 
 #[test]
@@ -202,9 +202,9 @@ fn links_and_permissions_are_kept() {
 #[test]
 fn a_place_that_cannot_be_written_is_said() {
     let world = World::new("");
-    assert_snapshot!(world.run(&["reports", "-f", "no/such/directory.toml"]).exits(1));
+    assert_snapshot!("no_such_folder", world.run(&["reports", "-f", "no/such/directory.toml"]).exits(1));
     fs::create_dir(world.sandbox.path().join("oauth.toml")).unwrap();
-    assert_snapshot!(world.run(&["reports"]).exits(64));
+    assert_snapshot!("a_folder_instead_of_the_file", world.run(&["reports"]).exits(64));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Those of a batch whose references are verified set by set.
 
 use super::{Scope, Writer};
-use crate::db::layout::{Table, quote};
+use crate::db::layout::Table;
 use crate::db::tokens::predicate::{self, Cutoffs};
 use crate::db::tokens::statement::{Bind, Sql};
 use crate::db::tokens::verified::Verified;
 use crate::model::Unit;
+use crate::model::printable::quote;
 
 impl Writer<'_> {
     /// The same where nothing but these statements looks at references. See [`Verified`].

@@ -1,0 +1,123 @@
+//! What the catalogue says of one table: its columns, its key, and what refers to it.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::types::Oid;
+
+use crate::model::OnDelete;
+use crate::model::printable::quote;
+
+/// A column as the catalogue describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, not quoted.
+    pub name: String,
+    /// Its type as SQL writes it, for casts, without a length: a cast to `varchar(9)` would truncate in silence.
+    pub sql_type: String,
+    /// The same with precision and the like; of a type that is not PostgreSQL's own, with its schema.
+    pub full_type: String,
+    /// What a domain is made of; of any other type, its name.
+    pub base_type: String,
+    /// The longest text that it takes, in code points; `None`: no limit.
+    pub max_length: Option<u32>,
+    pub not_null: bool,
+    /// Whether PostgreSQL fills it when an INSERT leaves it out (default, identity or generated).
+    pub filled: bool,
+    /// Whether PostgreSQL alone writes it: generated, or an identity that is always its own.
+    pub generated: bool,
+    /// The expression of its default.
+    pub default: Option<String>,
+}
+
+/// A table as the catalogue describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub oid: Oid,
+    /// Its schema, not quoted.
+    pub schema: String,
+    /// Its name, not quoted.
+    pub name: String,
+    /// Its columns, by name.
+    pub columns: BTreeMap<String, Column>,
+    /// The name of the primary key's column (Django has single-column keys only).
+    pub key: String,
+    /// Whether it is partitioned: `ctid` is not unique there.
+    pub partitioned: bool,
+    /// Whether row-level security may hide rows from this role.
+    pub row_security: bool,
+}
+
+impl Table {
+    /// The quoted, qualified name.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quote(&self.schema), quote(&self.name))
+    }
+
+    /// The quoted name of the key column.
+    #[must_use]
+    pub fn key_sql(&self) -> String {
+        quote(&self.key)
+    }
+
+    /// The type of the key, for casts.
+    #[must_use]
+    pub fn key_type(&self) -> &str {
+        self.columns.get(&self.key).map_or("bigint", |column| column.sql_type.as_str())
+    }
+
+    /// The statement that moves the sequence of the key past every row.
+    #[must_use]
+    pub fn next_key_past_all(&self) -> String {
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let (table, key) = (self.sql(), self.key_sql());
+        format!(
+            "SELECT setval(pg_get_serial_sequence({}, {}), (SELECT max({key}) FROM {table}));",
+            literal(&table),
+            literal(&self.key)
+        )
+    }
+
+    /// Whether there is such a column.
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+}
+
+/// A foreign key that points at one of the [`Layout`]'s tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The constraint's name.
+    pub constraint: String,
+    /// The referring table's oid.
+    pub from: Oid,
+    /// The referring table, as SQL writes it.
+    pub from_table: String,
+    /// The referring column.
+    pub from_column: String,
+    /// The oid of the table referred to.
+    pub to: Oid,
+    /// The column referred to.
+    pub to_column: String,
+    pub on_delete: OnDelete,
+    /// Whether the referring column takes no NULL.
+    pub not_null: bool,
+}
+
+impl Reference {
+    /// Whether a referring row keeps the row that it refers to from being deleted.
+    #[must_use]
+    pub const fn blocks(&self) -> bool {
+        self.on_delete.blocks(self.not_null)
+    }
+}
+
+/// A table that looks like DOT's application table under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its schema, not quoted.
+    pub schema: String,
+    /// Its name, not quoted.
+    pub name: String,
+}
