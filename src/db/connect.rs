@@ -108,12 +108,6 @@ impl Database {
             places: self.connector.places(),
         }
     }
-
-    /// The address without the password.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        self.connector.target()
-    }
 }
 
 /// Lets the pool open its connections our way.

@@ -38,16 +38,6 @@ pub struct Import {
     pub unchanged: Vec<ClientId>,
 }
 
-impl Import {
-    /// The applications whose keys change, once each.
-    #[must_use]
-    pub fn updated(&self) -> Vec<&ClientId> {
-        let mut updated: Vec<&ClientId> = self.changes.set.iter().map(|set| &set.client_id).collect();
-        updated.dedup();
-        updated
-    }
-}
-
 /// Something that is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {

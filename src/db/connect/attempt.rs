@@ -66,11 +66,6 @@ impl Connector {
         })
     }
 
-    /// The address without the password.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
     /// The limit per address.
     pub const fn timeout(&self) -> Option<Duration> {
         self.timeout

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use strum::VariantArray;
+use strum::IntoStaticStr;
 
 use crate::model::printable::printable;
 use crate::model::words::listed;
@@ -19,7 +19,8 @@ pub enum Purpose {
 }
 
 /// What one may do with a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "UPPERCASE")]
 pub enum Privilege {
     Select,
     Insert,
@@ -30,18 +31,10 @@ pub enum Privilege {
 }
 
 impl Privilege {
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
     /// As SQL has it.
     #[must_use]
     pub const fn sql(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-        }
+        self.into_str()
     }
 }
 

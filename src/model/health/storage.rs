@@ -151,12 +151,6 @@ impl Storage {
         self.parts.iter().map(|part| part.inserted).sum()
     }
 
-    /// About how many rows; `None`: a part was never analysed.
-    #[must_use]
-    pub fn rows(&self) -> Option<u64> {
-        self.parts.iter().map(|part| part.rows).sum()
-    }
-
     /// When it was last vacuumed, and whether autovacuum did; of the part for which that is longest ago.
     #[must_use]
     pub fn vacuumed(&self) -> Option<(OffsetDateTime, bool)> {
