@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
 /// `1 application`, `2 applications`.
 #[must_use]
 pub fn plural(count: u64, noun: &str) -> String {
@@ -65,6 +68,12 @@ pub fn listed<T: AsRef<str>>(items: &[T]) -> String {
             format!("{} and {}", first.join(", "), last.as_ref())
         }
     }
+}
+
+/// An instant in UTC, as RFC 3339 writes it, with all its digits.
+#[must_use]
+pub fn rfc3339(instant: OffsetDateTime) -> String {
+    instant.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::application::Portrait;
 use super::inventory::{Entry, source};
+use crate::model::words::rfc3339;
 use crate::model::{ClientId, Dependents, Field, Held, Key, Listed, Owner, RecentToken, Tokens, Usage};
 use crate::plan::FieldChange;
 use crate::plan::drift::Drift;
@@ -117,10 +117,6 @@ struct TokenView {
     created: String,
     expires: Option<String>,
     revoked: Option<String>,
-}
-
-fn rfc3339(instant: OffsetDateTime) -> String {
-    instant.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
 }
 
 fn tokens(tokens: Tokens) -> TokensView {

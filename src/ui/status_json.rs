@@ -4,12 +4,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use time::UtcOffset;
-use time::format_description::well_known::Rfc3339;
 
 use crate::health::status::{Growth, Status, TableStatus};
 use crate::model::Tally;
 use crate::model::health::{AgeBand, PastRun, Storage};
+use crate::model::words::rfc3339;
 
 /// The version of the document.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -96,7 +95,7 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
-        as_of: instant(*as_of),
+        as_of: rfc3339(*as_of),
         database,
         policy: if *policy_of_file { "file" } else { "defaults" },
         rows: status.total(),
@@ -136,7 +135,7 @@ fn storage_view(storage: &Storage) -> StorageView {
         table_bytes: storage.table_bytes(),
         index_bytes: storage.index_bytes(),
         dead_rows: storage.dead_rows(),
-        last_vacuum: vacuumed.map(|(at, _)| instant(at)),
+        last_vacuum: vacuumed.map(|(at, _)| rfc3339(at)),
         last_vacuum_automatic: vacuumed.map(|(_, automatic)| automatic),
     }
 }
@@ -144,7 +143,7 @@ fn storage_view(storage: &Storage) -> StorageView {
 fn growth_view(growth: &Growth, as_of: OffsetDateTime) -> GrowthView<'_> {
     let Growth { inserted, table_bytes, index_bytes, since, verb } = growth;
     GrowthView {
-        since: instant(*since),
+        since: rfc3339(*since),
         verb,
         rows_inserted: *inserted,
         rows_per_day: growth.per_day(as_of),
@@ -160,15 +159,11 @@ fn run_view(run: &PastRun) -> RunView<'_> {
     RunView {
         verb,
         who,
-        started_at: instant(*started),
-        finished_at: finished.map(instant),
+        started_at: rfc3339(*started),
+        finished_at: finished.map(rfc3339),
         outcome: outcome.as_deref(),
         stop: stop.as_deref(),
         deleted: object(deleted),
         applications: object(applications),
     }
-}
-
-fn instant(at: OffsetDateTime) -> String {
-    at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }

@@ -3,14 +3,14 @@
 //! Keys travel as PostgreSQL's text and are cast to the column's type on the server, so that bigint, UUID and varchar
 //! keys are one and the same here. Values are always parameters; identifiers come from the layout.
 
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient, Row};
 
 use super::excluded::Excluded;
 use crate::db::Parameter;
 use crate::model::printable;
+use crate::model::words::rfc3339;
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,9 +140,7 @@ fn literal(bind: Bind, excluded: &Excluded) -> String {
     };
     match bind {
         Bind::Instant(instant) => {
-            let instant = instant.to_offset(UtcOffset::UTC);
-            let text = instant.format(&Rfc3339).unwrap_or_else(|_| instant.to_string());
-            format!("{}::timestamptz", printable::literal(&text))
+            format!("{}::timestamptz", printable::literal(&rfc3339(instant)))
         }
         Bind::ExcludedKeys => printable::literal(&excluded.keys),
         Bind::ExcludedClients => array(&excluded.clients),
