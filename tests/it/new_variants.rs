@@ -19,17 +19,17 @@ const DECIDED: [Decided; 2] = [
     Decided {
         enumeration: "Category",
         file: "src/model/cleanup.rs",
-        by: &[
-            "src/db/tokens/mod.rs",
-            "src/db/tokens/rewrite.rs",
-            "src/model/cleanup.rs",
-            "src/plan/retention.rs",
-        ],
+        by: &["src/db/tokens/mod.rs", "src/model/cleanup.rs", "src/plan/retention.rs"],
     },
     Decided {
         enumeration: "Doomed",
         file: "src/model/sweep.rs",
-        by: &["src/db/tokens/predicate.rs", "src/model/sweep.rs"],
+        by: &[
+            "src/db/rights.rs",
+            "src/db/tokens/predicate.rs",
+            "src/db/tokens/steps.rs",
+            "src/model/sweep.rs",
+        ],
     },
 ];
 

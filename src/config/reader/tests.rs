@@ -52,7 +52,7 @@ fn each_kind_takes_its_values_and_refuses_the_others() {
         ("flag = true", &[][..]),
         ("flag = 1", &["wrong-type: 1"]),
         ("flag = \"true\"", &["wrong-type: \"true\""]),
-        ("number = -0x10", &[]),
+        ("number = -16", &[]),
         ("number = 0x10", &[]),
         ("number = 1.0", &["wrong-type: 1.0"]),
         ("number = 99_999_999_999_999_999_999", &["number-too-large: 99_999_999_999_999_999_999"]),

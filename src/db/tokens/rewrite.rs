@@ -43,7 +43,6 @@ pub struct Rewrite<'a> {
     silent: bool,
 }
 
-/// One of them.
 #[derive(Debug)]
 struct Part<'a> {
     role: TableRole,
