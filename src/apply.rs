@@ -44,7 +44,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(200);
 pub struct Outcome {
     /// What was done.
     pub done: Summary,
-    /// Rows that hung on deleted applications.
+    /// Rows that referred to deleted applications.
     pub dependents: u64,
     /// Rows of other tables that PostgreSQL deleted or changed with them.
     pub others: Vec<ForeignRows>,

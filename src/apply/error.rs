@@ -27,7 +27,7 @@ pub enum ApplyError {
         /// How many it touched.
         actual: u64,
     },
-    /// Somebody asked for it; everything was rolled back.
+    /// The user asked to stop; everything was rolled back.
     #[error("interrupted; everything was rolled back")]
     Interrupted,
     /// The plan and the secrets do not belong together.

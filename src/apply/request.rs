@@ -37,7 +37,7 @@ pub enum Event<'a> {
     Blocked(&'a Blocked),
     /// A step was executed (not yet committed).
     Executed(&'a Step),
-    /// So many rows that hang on a doomed application are gone.
+    /// Number of rows deleted so far that refer to an application to delete.
     Drained {
         client_id: &'a ClientId,
         /// How many with this batch.

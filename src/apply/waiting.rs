@@ -1,5 +1,5 @@
-//! Waiting for rows and tables that others hold, inside the one transaction: under a savepoint, so that a wait in vain
-//! loses nothing of it.
+//! Waiting for locked rows and tables inside the one transaction: under a savepoint, so that a wait that fails loses
+//! nothing of it.
 
 use tokio_postgres::Transaction;
 
@@ -12,7 +12,7 @@ use crate::db::session;
 
 const ATTEMPTED: &str = "waiting for a lock";
 
-/// Whether the work may go on: nobody has asked for its end.
+/// Whether the work may go on: the user has not asked to stop.
 pub(super) fn go_on(request: &Request<'_>) -> Result<(), ApplyError> {
     if request.stop.is_cancelled() { Err(ApplyError::Interrupted) } else { Ok(()) }
 }

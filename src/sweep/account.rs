@@ -1,4 +1,4 @@
-//! What a run has done, what it may still do, and who is told: shared by the workers of a run.
+//! The state that the workers of a run share: what was done, what may still be done, and the observer.
 //!
 //! Nothing waits while the account is locked.
 
@@ -19,7 +19,7 @@ use crate::db::lock::Blocked;
 use crate::db::tokens::Rewritten;
 use crate::model::{Pace, Sweep};
 
-/// So many batches in a row without progress end the run; as many times as there are workers.
+/// This number of batches in a row without progress ends the run. It is multiplied by the number of workers.
 const STALLED: u32 = 10;
 
 pub(super) struct Account<'a> {
@@ -30,7 +30,7 @@ pub(super) struct Account<'a> {
     started: Instant,
     stalled_at_most: u32,
     pub throttle: Option<Throttle>,
-    /// The tables whose locks may be in the way.
+    /// The tables whose locks a batch may have to wait for.
     pub tables: Vec<Oid>,
     entries: Mutex<Entries<'a>>,
 }
@@ -40,7 +40,7 @@ struct Entries<'a> {
     outcome: Outcome,
     /// Rows that batches under way may delete.
     reserved: u64,
-    /// Batches in a row that got nowhere.
+    /// Batches in a row that made no progress.
     stalled: u32,
     /// Why all workers end.
     end: Option<Stop>,
@@ -133,7 +133,7 @@ impl<'a> Account<'a> {
         let Some(max) = self.pace.max_rows else { return Some(size) };
         let deleted = entries.outcome.rows();
         let left = max.saturating_sub(deleted).saturating_sub(entries.reserved);
-        // A run that may delete one row only deletes something all the same.
+        // A run that may delete a single row still deletes a pair: otherwise it would delete nothing.
         let least = if deleted == 0 && entries.reserved == 0 { 1 } else { u64::from(pair) };
         if left < least {
             if entries.reserved == 0 {
@@ -208,7 +208,7 @@ impl<'a> Account<'a> {
         entries.outcome.holder = Some(blocked);
     }
 
-    /// Counts a batch of which nobody knows any more.
+    /// Counts a batch of which it is not known whether it was committed.
     pub(super) fn book_unseen(&self) {
         self.entries().outcome.unseen += 1;
     }

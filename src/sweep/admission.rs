@@ -1,5 +1,5 @@
-//! What keeps a run from its first delete: looked for by the run itself, and before that by whoever shows a plan or is
-//! about to write the changes that come before a cleanup. Changes nothing, prints nothing.
+//! The reasons why a run is refused before its first delete. The run looks for them, and before it `plan` and `apply`,
+//! so that nothing is written before a cleanup that would be refused. Changes nothing, prints nothing.
 
 use deadpool_postgres::Object;
 
@@ -68,7 +68,7 @@ pub(super) async fn admit<'a>(
     let reading = |error| Fault::reading(error).into_error();
     let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {
-        // What the statements below would find there says little.
+        // On another engine the statements below may mean something else.
         return Ok(Err(Refused { first: SweepError::Engine(refusal), others: refusals }));
     }
     if pace.max_replica_lag.is_some() && pace.strategy == Strategy::Batches && !server.shows_replicas() {
@@ -77,7 +77,7 @@ pub(super) async fn admit<'a>(
         )));
     }
     let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
-    // The tables have been waited for by whoever asks.
+    // The caller has waited for the tables.
     tokens::settings::of_an_admission(&transaction).await.map_err(reading)?;
     let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };

@@ -1,7 +1,7 @@
-//! One connection and one transaction at a time: attempts a batch and says what became of it.
+//! One connection and one transaction at a time: attempts a batch and says whether it was committed.
 //!
-//! Whatever goes wrong, the server has rolled the batch back, with one exception that is looked into: a connection that is
-//! lost at COMMIT. Retries nothing itself.
+//! After every error the server has rolled the batch back, with one exception: if the connection is lost at COMMIT, the
+//! server is asked. Retries nothing itself.
 
 use std::time::{Duration, Instant};
 
@@ -101,8 +101,8 @@ impl<'a> Connection<'a> {
         self.close();
     }
 
-    /// Closes the connection instead of giving it back. A cancel request that is still on its way finds nothing then; on
-    /// a connection that is used again it would cancel the next statement.
+    /// Closes the connection instead of giving it back. A cancel request that is still on its way finds nothing then;
+    /// on a connection that is used again it would cancel the next statement.
     pub(super) fn close(&mut self) {
         drop(self.client.take().map(Object::take));
     }
@@ -159,11 +159,11 @@ impl<'a> Connection<'a> {
         let begun = settings::of_a_search(&transaction).await;
         begun.map_err(|source| database("beginning a search", source))?;
         let found = cleaner.search(&*transaction, window, most).await;
-        // Not left to the drop, which would keep the table's lock until somebody uses the connection again.
+        // Not left to the drop, which would keep the table's lock until the connection is used again.
         let ended = transaction.rollback().await;
         match found {
             Ok(found) => ended.map(|()| found).map_err(|source| database("ending a search", source)),
-            // A short cut and no more: what takes too long, or more memory than there is, is walked instead.
+            // The search only saves time: if it takes too long or too much memory, the table is walked instead.
             Err(error)
                 if error.database().is_some_and(|error| {
                     matches!(error.meaning(), Meaning::QueryCanceled | Meaning::Other)
@@ -230,12 +230,12 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Asks what became of a batch whose COMMIT was not answered.
+    /// Asks whether a batch was committed whose COMMIT was not answered.
     pub(super) async fn verdict(&mut self, unseen: &Unseen) -> Result<Verdict, Fault> {
         self.fate(unseen.xid).await
     }
 
-    /// Asks what became of a transaction.
+    /// Asks whether a transaction was committed.
     pub(super) async fn fate(&mut self, xid: i64) -> Result<Verdict, Fault> {
         for _ in 0..VERDICTS {
             let client = self.client().await?;
@@ -270,7 +270,7 @@ pub(super) fn fault(error: TokensError) -> Fault {
     }
 }
 
-/// Which errors go away by trying again.
+/// Which errors are worth a retry.
 const fn transient(error: &DbError) -> Option<Transient> {
     match error.meaning() {
         Meaning::LockNotAvailable => Some(Transient::Locked),

@@ -16,7 +16,7 @@ use crate::db::layout::Layout;
 use crate::db::tokens::{self, Cleaner, Window};
 use crate::model::{Category, Doomed, Pace, Sweep};
 
-/// So many looks at what was locked, after the sweep.
+/// How often locked rows are tried again after the sweep.
 const LOOKS: u32 = 3;
 
 /// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.

@@ -1,4 +1,4 @@
-//! What a run tells while it runs, and what it leaves to say when it ends.
+//! The events of a run, and its outcome.
 //!
 //! Values only: the drawer decides what is worth a line. Knows no terminal.
 
@@ -25,7 +25,7 @@ pub enum Event<'a> {
         /// The sweep it belongs to.
         sweep: &'a Sweep,
         reason: Transient,
-        /// Batches in a row that got nowhere.
+        /// Batches in a row that made no progress.
         stalled: u32,
         wait: Duration,
     },
@@ -125,7 +125,7 @@ pub enum Stop {
     MaxRows,
     /// `max_duration` is over.
     MaxDuration,
-    /// Somebody asked for it.
+    /// The user asked to stop.
     Interrupted,
     /// The tables could not be read in this time, because of locks: there was no batch.
     LockTimeout {
@@ -160,7 +160,7 @@ pub struct Outcome {
     pub batches: u64,
     /// Transactions that were rolled back and tried again.
     pub retries: u64,
-    /// Batches that a lock of another session was in the way of, with nothing else to try.
+    /// Batches that a lock of another session prevented, with nothing else to try.
     pub blocked: u64,
     /// Batches that found nothing to delete and nothing locked.
     pub idle: u64,
@@ -205,7 +205,7 @@ impl Outcome {
         self.deleted.total() + self.dependents
     }
 
-    /// Whether locks of other sessions are why nothing was deleted, whatever ended the run.
+    /// Whether nothing was deleted because of locks of other sessions, for any reason of the end.
     #[must_use]
     pub fn is_prevented(&self) -> bool {
         let prevented = match self.stop {

@@ -10,7 +10,7 @@ use crate::model::{Pace, Sweep, Tally};
 /// No more windows than this are remembered for a second look; beyond it the whole table is looked at.
 const REMEMBERED: usize = 1_000;
 
-/// So many doomed keys are few: they fit into some megabytes.
+/// The most keys that a search may return: they fit into some megabytes.
 const FEW: u32 = 100_000;
 
 pub(super) struct Job<'a> {

@@ -1,8 +1,8 @@
 //! Runs sweeps: batch after batch, each its own short transaction, until nothing is left or something says stop.
 //!
 //! Invariant: at every moment the database is one that DOT could have left: no dangling pointer, no row gone whose
-//! predicate does not hold under the row lock. Whatever ends a run, a second one goes on from there. Memory does not
-//! grow with the tables. Makes no choice about what may go: that is `plan::retention`. Prints nothing.
+//! predicate does not hold under the row lock. After any end of a run, a second one continues from there. Memory does
+//! not grow with the tables. Makes no choice about what may go: that is `plan::retention`. Prints nothing.
 
 mod account;
 mod admission;

@@ -21,9 +21,9 @@ const FIRST: u32 = 1_000;
 pub(super) enum Way {
     /// All doomed rows of a window in one statement per table.
     Bulk(Pointers),
-    /// So many doomed rows at most, with one statement per table.
+    /// At most this number of doomed rows, with one statement per table.
     Few(u32, Pointers),
-    /// Row by row under its lock, so many keys at most.
+    /// Row by row under its lock, at most this number of keys.
     Careful(u32),
 }
 
@@ -60,7 +60,7 @@ impl Pacer {
         self.size.max(self.rows_per_key)
     }
 
-    /// The keys of a batch of so many rows.
+    /// The number of keys for a batch of `size` rows.
     fn keys(&self, size: u32) -> u32 {
         (size / self.rows_per_key).max(1)
     }
@@ -85,7 +85,7 @@ impl Pacer {
         (self.next(size), usize::try_from(self.keys(size)).unwrap_or(usize::MAX))
     }
 
-    /// How to pick so many rows from a window; `careful`: somebody else is there.
+    /// How to pick `size` rows from a window; `careful`: another session has locked rows of it.
     pub(super) fn pick(&self, size: u32, careful: bool) -> Way {
         let keys = self.keys(size);
         if self.bulk && !careful { Way::Few(keys, self.pointers) } else { Way::Careful(keys) }

@@ -1,6 +1,6 @@
 //! `strategy = "rewrite"`: one transaction that locks the token tables and writes what stays anew.
 //!
-//! All or nothing: whatever ends it before its commit, nothing has happened. Prints nothing.
+//! All or nothing: if it ends before its commit, nothing has changed. Prints nothing.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// A cancel request that comes between two statements of a step is lost: it is sent again this often.
 const CANCEL_EVERY: Duration = Duration::from_millis(500);
 
-/// What became of the transaction.
+/// How the transaction ended.
 enum End {
     Committed(Rewritten, Disk),
     /// It was rolled back, because the run must end.
@@ -135,10 +135,10 @@ async fn attempt(
     }
 }
 
-/// Finds out what became of a rewrite whose COMMIT was not answered; `None`: it did not happen.
+/// Finds out whether a rewrite was committed whose COMMIT was not answered; `None`: it was not.
 ///
-/// A server that crashed may have given the transaction's number to another one, so that "committed" alone says little:
-/// the tables have the files that the rewrite gave them, or it did not happen.
+/// A server that crashed may have given the transaction's number to another transaction, so that "committed" alone says
+/// little: the tables have the files that the rewrite gave them, or it did not happen.
 async fn resolve(
     connection: &mut Connection<'_>,
     account: &Account<'_>,
@@ -178,7 +178,7 @@ async fn files(connection: &mut Connection<'_>, rewrite: &Rewrite<'_>) -> Result
     rewrite.files(&***client).await.map_err(fault)
 }
 
-/// What everybody is waiting for, as it is told.
+/// The step that other sessions wait for, as an event.
 #[derive(Clone, Copy)]
 struct Shown {
     phase: Phase,

@@ -3,7 +3,7 @@
 //! The server's own measure of a replica's delay is as old as the replica's last report: up to
 //! `wal_receiver_status_interval`, 10 s, while the replica stands still. So positions in the log are remembered with the
 //! time at which the primary had reached them; a replica that has not come as far is behind by at least the time since
-//! then. Of a replica that has not replayed what was written before the first look, nobody knows how far it is behind,
+//! then. Of a replica that has not replayed what was written before the first look, it is not known how far it is behind,
 //! and it counts as too far. One that has replayed everything is not behind at all.
 
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ pub(super) struct Behind {
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub behind: Option<Behind>,
-    /// Whether this is news: another worker has not just looked.
+    /// Whether to look again: no other worker has just done so.
     pub fresh: bool,
     /// Replicas that the role cannot see, the first time.
     pub hidden: Option<u64>,

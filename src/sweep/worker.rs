@@ -1,7 +1,7 @@
 //! One of the workers of a run: takes window after window and does what has to be done there.
 //!
-//! In bulk where most rows are doomed and nobody else is there, row by row otherwise. A window that meets a lock, a
-//! change or a new reference is done row by row at once; what stays locked is left for another look.
+//! In bulk where most rows are doomed and no other session has locked them, row by row otherwise. A window that meets a
+//! lock, a change or a new reference is done row by row at once; what stays locked is left for another look.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
 use crate::db::transaction::Verdict;
 
-/// So many tries for one window before it is left for another look.
+/// How often one window is tried before it is left for a second look.
 const TRIES: u32 = 3;
 
 pub(super) struct Worker<'a> {
     pub connection: Connection<'a>,
     account: &'a Account<'a>,
-    /// Rows that stay locked are no news while the run looks at them again.
+    /// Rows that stay locked are not counted again while the run tries them again.
     pub looking_again: bool,
     /// The pause before the next batch.
     due: Duration,
 }
 
-/// What became of a batch.
+/// How a batch ended.
 #[expect(clippy::large_enum_variant, reason = "one of them at a time, and nearly always the large one")]
 enum Attempt {
     Done(Done),
@@ -204,7 +204,7 @@ impl<'a> Worker<'a> {
         Ok(None)
     }
 
-    /// Runs one batch and finds out what became of it.
+    /// Runs one batch and finds out whether it was committed.
     async fn attempt(&mut self, job: &Job<'_>, window: &Window, way: Way) -> Result<Attempt, SweepError> {
         let done = match self.connection.attempt(&job.cleaner, window, way).await {
             Ok(done) => done,
@@ -242,7 +242,7 @@ impl<'a> Worker<'a> {
     /// Looks whether a batch that is said to be committed has left anything.
     ///
     /// After a crash the server gives out again the numbers of transactions of which nothing had reached its log: then
-    /// "committed" is somebody else's transaction, and this one never happened. Its rows are still there, and go now.
+    /// "committed" is another transaction, and this one was never committed. Its rows are still there, and go now.
     async fn confirm(&mut self, job: &Job<'_>, said: Done, way: Way) -> Result<Attempt, SweepError> {
         let keys = match way {
             Way::Careful(keys) | Way::Few(keys, _) => keys,

@@ -10,7 +10,7 @@ use rustls::{CertificateError, Error, RootCertStore};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-/// Whom to trust.
+/// The trusted authorities.
 #[derive(Debug)]
 pub struct Trust {
     /// Self-issued certificates: where a chain may end. As in OpenSSL, only while they are valid themselves.
@@ -23,7 +23,8 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Sorts the trusted certificates. What is not even a certificate (operating systems' stores are old) is nobody.
+    /// Sorts the trusted certificates. An entry that is no certificate (stores of operating systems are old) is
+    /// skipped.
     pub fn new(
         certificates: Vec<CertificateDer<'static>>,
         revocations: Vec<CertificateRevocationListDer<'static>>,

@@ -1,10 +1,11 @@
-//! The deletion of applications that nobody uses, with all that hangs on them, in batches.
+//! The deletion of applications that are not used, with all rows that refer to them, in batches.
 //!
 //! A token that is issued meanwhile locks its application's row when its foreign key is checked: at the latest when it
 //! is committed, because Django's constraints are deferred. So: lock the applications, look again with a fresh snapshot
-//! whether they are doomed, clear what hangs on them in the order of [`dependents`], delete them. Whoever issues a
-//! token at the same time has locked the row before, and the application stays, or comes too late, and is told that the
-//! application is gone: a token is never deleted unseen, and none dangles. Begins and ends no transaction.
+//! whether they are doomed, delete the rows that refer to them in the order of [`dependents`], delete them. A request
+//! that issues a token at the same time has either locked the row before, and the application stays, or comes too late,
+//! and fails because the application is gone: no token is deleted unseen, and none is left without its application.
+//! Begins and ends no transaction.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
@@ -14,16 +15,16 @@ use super::statement::{Bind, Sql, Values};
 use crate::db::dependents;
 use crate::db::layout::Layout;
 
-/// What became of the applications of a batch.
+/// What a batch did to its applications.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Gone {
     /// Those that were locked and doomed, and had nothing left.
     pub doomed: i64,
     /// Those of them that were deleted.
     pub applications: i64,
-    /// Rows that hung on them.
+    /// Rows that referred to them.
     pub dependents: u64,
-    /// Whether more hangs on them than a batch may delete: the applications are still there.
+    /// Whether more rows refer to them than a batch may delete: the applications are still there.
     pub more: bool,
 }
 
@@ -66,8 +67,8 @@ impl Applications {
         }
     }
 
-    /// Deletes those of the given applications that are still doomed and that nobody has locked, and up to `limit` rows
-    /// that hang on them.
+    /// Deletes those of the given applications that are still doomed and not locked, and up to `limit` rows that refer
+    /// to them.
     ///
     /// The transaction must be `READ COMMITTED`: the second look has to see what was committed before the lock.
     pub(super) async fn delete(

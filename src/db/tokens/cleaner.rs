@@ -88,7 +88,7 @@ impl Cleaner {
     }
 
     /// How many rows a window of one row deletes: a session is two, and so is an unused application with its
-    /// registration access token. (More may hang on an application; those rows take batches of their own.)
+    /// registration access token. (More rows may refer to an application; those take batches of their own.)
     #[must_use]
     pub const fn rows_per_key(&self) -> u32 {
         if self.applications.is_some() || self.careful.refresh.is_some() && self.careful.rows.is_some() {
@@ -141,8 +141,8 @@ impl Cleaner {
         self.walk.cut(client, rest, rows).await
     }
 
-    /// The doomed keys of a window, in order; `None`: more than `most`. The planner chooses the way, an index on the cutoff
-    /// perhaps, so this is one pass over the table at most.
+    /// The doomed keys of a window, in order; `None`: more than `most`. The planner chooses the way, an index on the
+    /// cutoff perhaps, so this is one pass over the table at most.
     pub async fn search(
         &self,
         client: &impl GenericClient,
@@ -157,8 +157,8 @@ impl Cleaner {
 
     /// Deletes all doomed rows of a window, one statement per table.
     ///
-    /// The transaction must be `REPEATABLE READ`: every statement then sees the same rows, and a row that somebody
-    /// changed meanwhile is a serialization failure instead of a decision on old facts.
+    /// The transaction must be `REPEATABLE READ`: every statement then sees the same rows, and a row that
+    /// was changed meanwhile is a serialization failure instead of a decision on old facts.
     pub async fn delete_window(
         &self,
         client: &impl GenericClient,

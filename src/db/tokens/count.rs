@@ -68,7 +68,7 @@ pub async fn count(
 }
 
 /// Finds the foreign keys of unknown tables whose rows refer to rows that would go, so that PostgreSQL would refuse to
-/// delete these. What it deletes or changes by itself is not in the way. Run it in a transaction, like
+/// delete these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
 /// [`count`].
 pub async fn obstacles(
     client: &impl GenericClient,

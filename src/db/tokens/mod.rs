@@ -1,10 +1,10 @@
 //! Token rows: exact counts, and the deletion of one batch.
 //!
-//! A [`Sweep`] says which rows are doomed; this module says it in SQL, for whatever keys and table
-//! names the [`Layout`] found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table
-//! and relies on nobody else touching the rows (if somebody does, the transaction fails and nothing happened);
-//! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone.
-//! Begins and ends no transaction, retries nothing, knows no pace.
+//! A [`Sweep`] says which rows are doomed; this module says it in SQL, with the keys and table names that the
+//! [`Layout`] found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table and relies
+//! on the rows not being changed by others (if they are, the transaction fails and nothing is changed);
+//! [`Cleaner::delete_some`] locks row by row, looks again under the lock and leaves locked rows alone. Begins and ends
+//! no transaction, retries nothing, knows no pace.
 
 // A variant that is added has to be decided about: what is deleted depends on these enums.
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -59,12 +59,12 @@ pub enum TokensError {
         /// What was deleted, in which table.
         subject: String,
     },
-    /// While triggers are silent, somebody made, dropped or switched one.
+    /// While triggers were disabled, one was created, dropped, enabled or disabled.
     #[error("the triggers, rules, columns or foreign keys of the token tables changed during the run")]
     Altered,
-    /// The connection was lost at the COMMIT of a rewrite, and nobody knows what became of it.
+    /// The connection was lost at the COMMIT of a rewrite, and it is not known whether it was committed.
     #[error(
-        "the connection was lost while a rewrite was committed, and the server does not know what became of it"
+        "the connection was lost while a rewrite was committed, and the server does not know whether it was committed"
     )]
     Lost,
 }

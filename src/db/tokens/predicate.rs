@@ -154,7 +154,7 @@ impl Cutoffs {
         any(ways)
     }
 
-    /// `r` is doomed, whatever `a` is.
+    /// `r` is doomed for reasons that do not depend on `a`.
     pub(super) fn refresh_alone(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         any([self.revoked(tables, binds), self.orphaned(tables, binds), None])
     }
@@ -227,7 +227,7 @@ impl Cutoffs {
     }
 
     /// `t` is expired by its metadata document, and nothing of it lives: DOT 3.4.1's `clearcimdapplications`. A refresh
-    /// token that is not revoked lives whatever its age, unless this run deletes it.
+    /// token that is not revoked counts as live at any age, unless this run deletes it.
     fn cimd(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let Some(now) = self.cimd else { return "false".to_owned() };
         let now = binds.get(Bind::Instant(now));
@@ -254,7 +254,7 @@ impl Cutoffs {
         format!("({})", parts.join(" AND "))
     }
 
-    /// `t` registered itself, long enough ago, and there is no sign that anybody ever authorised it: no code, no token
+    /// `t` registered itself, long enough ago, and there is no sign that a user ever authorised it: no code, no token
     /// of any age but the one that came with the registration, and nothing under way.
     fn dcr(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let Some((registered, now)) = self.dcr else { return "false".to_owned() };

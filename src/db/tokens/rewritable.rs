@@ -1,4 +1,4 @@
-//! What the catalogue says about tables that are to be rewritten: what stands in the way, and what to make again.
+//! What the catalogue says about tables that are to be rewritten: what prevents it, and what must be created again.
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
@@ -8,7 +8,7 @@ use super::{TokensError, attempt};
 use crate::db::layout::Table;
 use crate::model::printable::quote;
 
-/// What else stands in the way: missing privileges, publications, children.
+/// What else prevents it: missing privileges, publications, child tables.
 pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
     let rows = client
         .query_typed(
@@ -49,8 +49,8 @@ pub(super) async fn columns(client: &impl GenericClient, oid: Oid) -> Result<Vec
     Ok(rows.into_iter().map(|row| quote(row.get(0))).collect())
 }
 
-/// The indexes that can be dropped and made again exactly as they are. Building one from sorted rows takes a fraction of
-/// filling it row by row. All others stay in place: primary keys, which foreign keys depend on, and whatever has
+/// The indexes that can be dropped and made again exactly as they are. Building one from sorted rows takes a fraction
+/// of filling it row by row. All others stay in place: primary keys, which foreign keys depend on, and all that have
 /// properties that its definition does not repeat.
 pub(super) async fn indexes(
     client: &impl GenericClient,
@@ -82,7 +82,7 @@ pub(super) async fn indexes(
     Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// The bytes that the tables take, with their indexes and whatever else belongs to them.
+/// The bytes that the tables take, with their indexes and TOAST.
 pub(super) async fn size(client: &impl GenericClient, oids: &[Oid]) -> Result<u64, TokensError> {
     let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM unnest($1::oid[]) t (oid)";
     let row = client

@@ -137,8 +137,8 @@ impl<'a> Rewrite<'a> {
         settings::of_a_rewrite(transaction, self.silent, &self.names()).await
     }
 
-    /// Fails if the tables are not what [`Rewrite::find`] saw. To be called under the lock: whoever held it before may
-    /// have been a migration, and rows would come back without a new column.
+    /// Fails if the tables are not what [`Rewrite::find`] saw. To be called under the lock: the session that held it
+    /// before may have been a migration, and rows would come back without a new column.
     ///
     /// # Errors
     /// [`TokensError::Altered`], and the server's.
@@ -197,11 +197,11 @@ impl<'a> Rewrite<'a> {
         files(client, &self.oids()).await
     }
 
-    /// Gathers statistics and marks what everybody sees, for plans and index-only scans: the new files have neither.
-    /// Not in a transaction; locks nobody out. Returns the tables that the role may not do it for.
+    /// Runs VACUUM (ANALYZE): the new files have neither statistics nor a visibility map.
+    /// Not in a transaction; other sessions can go on. Returns the tables that the role may not do it for.
     ///
     /// # Errors
-    /// The server's; the rewrite is committed whatever happens here.
+    /// The error of the server; the rewrite stays committed.
     pub async fn vacuum(&self, client: &impl GenericClient) -> Result<Vec<String>, TokensError> {
         let passed_over = not_ours(client, &self.oids()).await?;
         let failed = attempt(format!("VACUUM (ANALYZE) {}", self.names()));

@@ -14,8 +14,8 @@ pub enum Joins {
     Ranges,
 }
 
-/// Indexes whatever the statistics say: they are stale after the first batches, and a hash join reads whole tables. With
-/// generic plans the plan of the last batch is that of the first.
+/// Uses indexes even if the statistics speak against them: they are stale after the first batches, and a hash join
+/// reads whole tables. With generic plans the plan of the last batch is that of the first.
 const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_seqscan = off; \
     SET LOCAL plan_cache_mode = force_generic_plan";
 
@@ -77,7 +77,7 @@ pub async fn of_a_look(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.batch_execute(CAREFUL_LOCK_TIMEOUT).await
 }
 
-/// Begins the checks before the first batch. Whoever asks has waited for the tables.
+/// Begins the checks before the first batch. The caller has waited for the tables.
 ///
 /// # Errors
 /// The server's.

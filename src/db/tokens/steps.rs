@@ -1,7 +1,7 @@
 //! The statements of one sweep.
 //!
-//! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT EXISTS`:
-//! it is hashed even where hash joins are off, as they are while a sweep runs.
+//! Aliases and predicates are those of [`super::predicate`]. `NOT IN` over a materialised list rather than `NOT
+//! EXISTS`: it is hashed even where hash joins are off, as they are while a sweep runs.
 
 mod careful;
 mod verified;
@@ -105,8 +105,8 @@ impl<'a> Writer<'a> {
 
     /// A column that refers to the walked table has a key of the scope.
     ///
-    /// Of a window this follows from the join. Said to the planner, the rows that refer to the window are one range of
-    /// their index, read in order, instead of a look-up for each row: a quarter of all the pages that a run touches.
+    /// For a window, the join implies this condition. Stating it lets the planner read one index range instead of one
+    /// look-up per row (25 % fewer pages in a run).
     fn referring(&self, column: &str, scope: Scope, binds: &mut Binds) -> String {
         match scope {
             Scope::Window => format!(" AND {}", between(column, self.table, binds)),
@@ -182,7 +182,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Finds the doomed keys of a window by whatever way the planner thinks best, so many at most, in order.
+    /// Finds the doomed keys of a window in the way that the planner chooses, at most `Bind::Rows` of them, in order.
     pub(super) fn search(&self) -> Sql {
         Sql::new(|binds| {
             let (key, from) = (self.key(), self.from());
@@ -218,8 +218,8 @@ impl<'a> Writer<'a> {
 
     /// All doomed rows of a scope at once.
     ///
-    /// Where refresh tokens go because of the age of their access tokens, but those stay, nothing would notice that one
-    /// was renewed meanwhile: there is no such way then.
+    /// `None` where refresh tokens are deleted because of the age of their access tokens, but the access tokens stay: then
+    /// nothing would notice that one was renewed meanwhile.
     pub(super) fn bulk(&self, scope: Scope) -> Option<Steps<BulkRefresh>> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)

@@ -10,7 +10,7 @@ pub struct Deleted {
     pub tally: Tally,
     /// Pointers from access tokens to deleted refresh tokens that were cleared.
     pub detached: u64,
-    /// Rows that hung on deleted applications, or on applications that go next.
+    /// Rows that referred to deleted applications, or to applications that are deleted next.
     pub dependents: u64,
 }
 
@@ -22,7 +22,8 @@ impl Deleted {
     }
 }
 
-/// What [`Cleaner::delete_some`](super::Cleaner::delete_some) or [`Cleaner::delete_few`](super::Cleaner::delete_few) did.
+/// What [`Cleaner::delete_some`](super::Cleaner::delete_some) or [`Cleaner::delete_few`](super::Cleaner::delete_few)
+/// did.
 #[derive(Clone, Debug)]
 pub struct Taken {
     /// The rows that went.

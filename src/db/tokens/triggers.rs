@@ -1,4 +1,4 @@
-//! Which triggers, rules and foreign keys are on the token tables, and what must not be there where they stay silent.
+//! Which triggers, rules and foreign keys are on the token tables, and what must not be there while they are disabled.
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
@@ -21,7 +21,7 @@ const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' OR
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hindrance {
     pub what: String,
-    /// Whether it is about the role: another one might be able to.
+    /// Whether it is about the role: another role may be able to.
     pub role: bool,
 }
 
@@ -113,7 +113,7 @@ impl Silent {
     ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
         let tables = touched(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
-        // First: what comes while the rest is looked at makes the next print another one.
+        // First: a trigger that is added while the rest is read changes the next fingerprint.
         let print = print(client, &oids).await?;
         let mut reasons = custom(client, &oids).await?;
         reasons.extend(new_references(client, layout, &oids).await?);
@@ -149,7 +149,8 @@ impl Silent {
         Ok(if reasons.is_empty() { Ok(Self { tables: oids, print }) } else { Err(reasons) })
     }
 
-    /// Fails if anything has come or gone since. The caller's locks keep that from happening until its transaction ends.
+    /// Fails if anything has come or gone since. The caller's locks keep that from happening until its transaction
+    /// ends.
     pub(super) async fn assert_same(&self, client: &impl GenericClient) -> Result<(), TokensError> {
         if print(client, &self.tables).await? == self.print { Ok(()) } else { Err(TokensError::Altered) }
     }

@@ -1,4 +1,4 @@
-//! Walking a table by its primary key, a window of so many rows at a time.
+//! Walking a table by its primary key, in windows of a given number of rows.
 //!
 //! Keys are ordered by the column's own operators, so any key that PostgreSQL can index will do, gaps cost nothing, and
 //! a window never holds more rows than it was asked to. Each step reads the index only.
@@ -165,7 +165,7 @@ mod tests {
         let (head, tail) = window.split(2);
         assert_eq!((head.high, head.keys), (Key::new("2"), Some(keys(&["1", "2"]))));
         assert_eq!(tail, Window::of_keys(keys(&["3"])));
-        // Never nothing, or nothing would ever be done.
+        // At least one row, or the walk would never end.
         assert_eq!(tail.clone().unwrap().split(0), (tail.unwrap(), None));
         let range = Window { low: Key::new("1"), high: Key::new("9"), keys: None };
         assert_eq!(range.clone().split(1), (range, None));
