@@ -1,5 +1,8 @@
-//! What the documents say is true: links lead somewhere, every `oauth.toml` in them is one, and the tables agree with
-//! the code.
+//! What the documents say is true: links lead somewhere, every `oauth.toml` in them is one, the tables agree with the
+//! code, and in the modules below: the pages are a book, and every command runs.
+
+mod book;
+mod commands;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use oauthctl::config::{self, Presence, Surroundings};
 use oauthctl::model::Category;
+use regex::Regex;
 
 #[test]
 fn links_lead_somewhere() {
@@ -65,11 +69,11 @@ fn every_example_is_an_oauth_toml() {
     assert!(count > 0);
 }
 
-/// The sentences of the exit codes are written twice: for the reader of the README, and for the reader of the code.
+/// The sentences of the exit codes are written twice: for users, and for the reader of the code.
 #[test]
-fn the_exit_codes_of_the_readme_are_those_of_the_code() {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let documented: BTreeMap<u8, String> = readme
+fn the_documented_exit_codes_are_those_of_the_code() {
+    let page = fs::read_to_string("docs/exit-status.md").unwrap();
+    let documented: BTreeMap<u8, String> = page
         .lines()
         .filter_map(|line| {
             let (code, meaning) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
@@ -111,7 +115,7 @@ fn assert_loads(place: &str, bytes: Vec<u8>) {
 
 fn documents() -> Vec<PathBuf> {
     let mut found: Vec<_> =
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().map(PathBuf::from).collect();
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].iter().map(PathBuf::from).collect();
     found.extend(files_under("docs", "md"));
     found.extend(files_under("examples", "md"));
     found
@@ -171,15 +175,19 @@ fn anchors(text: &str) -> Vec<String> {
 
 /// The fenced blocks whose information string is exactly `language`, each with the line that it begins at.
 fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let blocks = blocks_of_every_language(text).into_iter().filter(|(_, found, _)| found == language);
+    blocks.map(|(line, _, block)| (line, block)).collect()
+}
+
+/// The fenced blocks: the line that each begins at, its information string, and what is in it.
+fn blocks_of_every_language(text: &str) -> Vec<(usize, String, String)> {
     let mut found = Vec::new();
-    let mut open: Option<(usize, String)> = None;
+    let mut open: Option<(usize, String, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
         match (line.trim_start().strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => found.extend(open.take()),
-            (Some(information), None) => {
-                open = Some((number, String::new())).filter(|_| information == language);
-            }
-            (None, Some((_, block))) => {
+            (Some(language), None) => open = Some((number, language.to_owned(), String::new())),
+            (None, Some((_, _, block))) => {
                 block.push_str(line);
                 block.push('\n');
             }
@@ -203,13 +211,38 @@ fn the_operations_page_has_every_key_and_every_metric() {
             missing.extend(key.filter(|key| !documented.contains(key)).map(str::to_owned));
         }
     }
-    let metrics =
-        fs::read_to_string("tests/it/snapshots/it__status__prometheus_understands_the_metrics.snap").unwrap();
-    for line in metrics.lines().filter(|line| line.starts_with("oauthctl_")) {
-        let name = line.split(' ').next().unwrap();
-        missing.extend(Some(name).filter(|name| !documented.contains(name)).map(str::to_owned));
-    }
+    missing.extend(metrics().into_iter().filter(|name| !documented.contains(name.as_str())));
     // Which every document has.
     missing.remove("tool_version");
     assert!(missing.is_empty(), "not in docs/operations.md: {missing:?}");
+}
+
+/// In the rules of an alert, say.
+#[test]
+fn alerts_are_about_real_metrics() {
+    let metrics = metrics();
+    let name = Regex::new("oauthctl_[a-z_]+").unwrap();
+    let mut count = 0;
+    for document in documents() {
+        for (line, block) in blocks(&fs::read_to_string(&document).unwrap(), "yaml") {
+            for found in name.find_iter(&block) {
+                assert!(
+                    metrics.contains(found.as_str()),
+                    "{}:{line}: {}",
+                    document.display(),
+                    found.as_str()
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 0);
+}
+
+/// The names that a test has seen `status --metrics-file` write.
+fn metrics() -> BTreeSet<String> {
+    let written =
+        fs::read_to_string("tests/it/snapshots/it__status__prometheus_understands_the_metrics.snap").unwrap();
+    let lines = written.lines().filter(|line| line.starts_with("oauthctl_"));
+    lines.map(|line| line.split([' ', '{']).next().unwrap().to_owned()).collect()
 }

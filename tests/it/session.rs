@@ -1,16 +1,18 @@
-//! The sessions in README.md and the pictures in docs/images: made by the built program on the quickstart's database,
-//! and compared with what is there. `OAUTHCTL_ACCEPT_DOCS=1` writes them instead.
+//! The sessions in README.md and in the tutorial, and the pictures in docs/images: made by the built program on the
+//! quickstart's database, and compared with what is there. `OAUTHCTL_ACCEPT_DOCS=1` writes them instead.
 //!
 //! What differs from run to run (instants, durations, rates) is compared by its shape only.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use anstyle::RgbColor;
+use oauthctl::embedded::DIRECTORY_VARIABLE;
 use oauthctl::model::{Category, Doomed, Sweep, Tally};
 use oauthctl::sweep::{Batch, Event};
 use oauthctl::ui::progress::{Glyphs, View};
@@ -23,15 +25,31 @@ use crate::support::terminal::run_in_terminal;
 use crate::support::{Database, binary, environment};
 
 const README: &str = "README.md";
+const TUTORIAL: &str = "docs/tutorial.md";
 
-/// The blocks of README.md that begin with ```` ```console ````, one after the other on one database. Lines that begin
-/// with `$ ` are typed; what follows is what a person then sees. `...` stands for lines that were left out.
+/// The documents whose ```` ```console ```` blocks are made here.
+pub const SESSIONS: [&str; 2] = [README, TUTORIAL];
+
+/// What stands in a document for the directory in which its commands run.
+const DIRECTORY: &str = "/home/you/oauthctl-tutorial";
+
 #[test]
 fn the_session_in_the_readme_is_real() {
-    let readme = fs::read_to_string(README).unwrap();
-    let machine = Machine::new();
+    accept_or_compare(Path::new(README), &replayed(README, &Machine::new()));
+}
+
+#[test]
+fn the_session_in_the_tutorial_is_real() {
+    accept_or_compare(Path::new(TUTORIAL), &replayed(TUTORIAL, &Machine::embedded()));
+}
+
+/// A document with what its commands really print. In the blocks that begin with ```` ```console ````, lines that begin
+/// with `$ ` are typed, one after the other on one machine; what follows is what a person then sees. `...` stands for
+/// lines that were left out. A ```` ```diff ```` block is a change that the reader makes to `oauth.toml`.
+fn replayed(document: &str, machine: &Machine) -> String {
+    let text = fs::read_to_string(document).unwrap();
     let mut real = String::new();
-    let mut lines = readme.lines().peekable();
+    let mut lines = text.lines().peekable();
     let mut inside = false;
     while let Some(line) = lines.next() {
         real.push_str(line);
@@ -46,8 +64,17 @@ fn the_session_in_the_readme_is_real() {
             }
             _ => inside = line == "```console",
         }
+        if line == "```diff" {
+            let mut change = Vec::new();
+            while let Some(line) = lines.next_if(|line| *line != "```") {
+                change.push(line);
+                real.push_str(line);
+                real.push('\n');
+            }
+            machine.edit(&change);
+        }
     }
-    accept_or_compare(Path::new(README), &real);
+    real
 }
 
 /// Leaves out of `output` what `expected` leaves out: everything between as many lines as stand before its `...` and as
@@ -85,7 +112,8 @@ fn the_progress_bar_looks_as_in_the_picture() {
     for number in 1..=40 {
         view.update(&Event::Batch(batch), number * (elapsed + Duration::from_millis(6)));
     }
-    let bar = view.bar(120, Glyphs::Unicode);
+    // As wide as a page of a forge shows it without making it smaller.
+    let bar = view.bar(92, Glyphs::Unicode);
     accept_or_compare(Path::new("docs/images/progress.svg"), &picture("oauthctl cleartokens", &bar));
 }
 
@@ -104,13 +132,15 @@ fn a_terminal_gets_that_bar() {
     assert!(text.contains("Cleanup: 236,100 rows deleted"), "{text:?}");
 }
 
-/// A machine with the quickstart's database on it, and its `oauth.toml` in the working directory.
+/// A machine with a working directory and a database, which is set up as far as the document says.
 struct Machine {
-    database: Database,
     directory: TempDir,
+    variables: Vec<(&'static str, String)>,
+    _database: Option<Database>,
 }
 
 impl Machine {
+    /// The quickstart's database, and its `oauth.toml` in the working directory.
     fn new() -> Self {
         // 300,000 rows take some seconds, so they are made once.
         static SEEDED: LazyLock<Database> = LazyLock::new(|| {
@@ -121,14 +151,37 @@ impl Machine {
         let database = SEEDED.copy();
         let directory = TempDir::new().unwrap();
         fs::copy("examples/quickstart/oauth.toml", directory.path().join("oauth.toml")).unwrap();
-        Self { database, directory }
+        Self { directory, variables: database.variables().into(), _database: Some(database) }
+    }
+
+    /// No database yet, and what the tutorial copies into its directory.
+    fn embedded() -> Self {
+        let directory = TempDir::new().unwrap();
+        // The user that root's server runs as has to get through.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).unwrap();
+        fs::copy("examples/quickstart/seed.sql", directory.path().join("seed.sql")).unwrap();
+        let place = directory.path().join("postgresql").to_str().unwrap().to_owned();
+        Self { directory, variables: vec![(DIRECTORY_VARIABLE, place)], _database: None }
+    }
+
+    /// Makes a change to `oauth.toml`: lines with `-` go, lines with `+` come, the others say where.
+    fn edit(&self, change: &[&str]) {
+        let side = |gone: char| {
+            let kept = change.iter().filter(|line| !line.starts_with(gone));
+            kept.map(|line| line.get(1..).unwrap_or_default().to_owned() + "\n").collect::<String>()
+        };
+        let (before, after) = (side('+'), side('-'));
+        let path = self.directory.path().join("oauth.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(&before).count(), 1, "the lines to change:\n{before}\nin\n{text}");
+        fs::write(path, text.replace(&before, &after)).unwrap();
     }
 
     fn command(&self, line: &str) -> Command {
         let mut words = line.split_whitespace();
         assert_eq!(words.next(), Some("oauthctl"), "a session consists of calls of oauthctl: {line}");
         let mut command = Command::new(binary());
-        command.args(words).current_dir(self.directory.path()).env_clear().envs(self.database.variables());
+        command.args(words).current_dir(self.directory.path()).env_clear().envs(self.variables.clone());
         command.env("PATH", environment("PATH").unwrap()).env("HOME", self.directory.path());
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
         // As examples/quickstart/run does.
@@ -144,7 +197,7 @@ impl Machine {
         let mut command = self.command(line);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         command.status().unwrap();
-        fs::read_to_string(path).unwrap()
+        fs::read_to_string(path).unwrap().replace(self.directory.path().to_str().unwrap(), DIRECTORY)
     }
 
     /// What a terminal of this width gets to see, byte for byte.
@@ -169,7 +222,11 @@ fn picture(command: &str, output: &str) -> String {
         .bg_color(RgbColor(0x16, 0x18, 0x1d).into());
     let svg = terminal.render_svg(&format!("$ {command}\n{}", output.trim_end()));
     // Legible on a phone, too.
-    svg.replace(".dimmed { opacity: 0.4; }", ".dimmed { opacity: 0.65; }")
+    let svg = svg.replace(".dimmed { opacity: 0.4; }", ".dimmed { opacity: 0.65; }");
+    // A reader's font may be wider than the one that the width was computed for; nothing may be cut off.
+    let width = Regex::new(r#"^<svg width="(\d+)px""#).unwrap();
+    let computed: u32 = width.captures(&svg).unwrap()[1].parse().unwrap();
+    width.replace(&svg, format!("<svg width=\"{}px\"", computed + computed / 20)).into_owned()
 }
 
 /// Fails unless the file says this, as far as it does not differ from run to run; or writes it.
@@ -191,9 +248,10 @@ fn accept_or_compare(path: &Path, real: &str) {
 
 /// The text without what differs from run to run. Counts of rows are the same in every run and stay.
 fn shape(text: &str) -> String {
-    static DIFFERENT: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
+    static DIFFERENT: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
         [
             (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "[instant]"),
+            (r"\b[0-9]+[a-z]+ ago\b", "[time] ago"),
             (r"[0-9,]+ rows/s", "[rate]"),
             (r"\b[0-9hm.]*[0-9]s\b", "[time]"),
             (r"\b[0-9,]+ batch(es)?", "[batches]"),

@@ -34,7 +34,7 @@ fn django_takes_over_and_finds_nothing_to_do() {
     sandbox.write("oauth.toml", file(newest, "client_secret_iterations = 1000\n"));
     sandbox.oauthctl(&["apply", "--yes", "--secrets-out", "made.json"]).exits(0);
 
-    // As docs/operations.md says.
+    // As docs/without-django.md says.
     for app in ["contenttypes", "auth", "oauth2_provider"] {
         let log = newest.manage(&database, &["migrate", "--fake", app], &[]);
         assert!(log.contains(&format!("Applying {app}.0001_initial... FAKED")), "{log}");
