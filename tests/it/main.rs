@@ -2,9 +2,11 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::explicit_write,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a helper of the tests is a test too: it may panic, with what it saw"
+    reason = "a helper of the tests is a test too: it may panic, and print what it saw"
 )]
 
 mod apply_failures;
