@@ -163,11 +163,11 @@ impl CleartokensArgs {
             dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
             declared: file.declared,
             exclude_clients: excluded,
-            pace: self.pace_over(file.pace),
+            pace: self.pace_over(&file.pace),
         }
     }
 
-    fn pace_over(&self, file: Pace) -> Pace {
+    fn pace_over(&self, file: &Pace) -> Pace {
         Pace {
             batch_size: self.batch_size.unwrap_or(file.batch_size),
             batch_interval: self.batch_interval.unwrap_or(file.batch_interval),

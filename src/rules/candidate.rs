@@ -142,10 +142,11 @@ impl<'a> Candidate<'a> {
             Declaration::Secret(SecretDeclaration::Hash(hash)) => {
                 Fact::Secret(SecretFacts { length: hash.as_str().chars().count(), hashed: true })
             }
-            Declaration::Secret(SecretDeclaration::Rotate) => Fact::Secret(SecretFacts::made(provider)),
             // A row that is there keeps the secret that it has.
             Declaration::Secret(SecretDeclaration::Generate) if self.facts.contains_key(&field) => return,
-            Declaration::Secret(SecretDeclaration::Generate) => Fact::Secret(SecretFacts::made(provider)),
+            Declaration::Secret(SecretDeclaration::Rotate | SecretDeclaration::Generate) => {
+                Fact::Secret(SecretFacts::made(provider))
+            }
             Declaration::Owner(_) => return,
         };
         self.know(field, fact);

@@ -153,6 +153,8 @@ pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
 mod tests {
     use super::*;
 
+    use std::num::NonZeroU32;
+
     const MS: Duration = Duration::from_millis(1);
 
     fn pace(batch_size: u32, target: Option<Duration>) -> Pace {

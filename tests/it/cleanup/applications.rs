@@ -287,7 +287,7 @@ async fn an_application_with_many_rows_is_drained_in_batches() {
     let database = Database::create(DOT);
     rows.insert(&database);
     let policy = with_pace(CleanupPolicy { only: [Category::Cimd].into(), ..policy() }, |pace| {
-        pace.batch_size = NonZeroU32::new(10).unwrap()
+        pace.batch_size = NonZeroU32::new(10).unwrap();
     });
     let outcome = Runner::new(&database, DOT).await.run(&policy, now()).await.unwrap();
     assert_eq!((outcome.deleted.get(Category::Cimd), outcome.dependents), (1, 50));
