@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
+use super::cleanup;
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
 use super::history::History;
@@ -18,16 +19,24 @@ use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::error::{Error, Exit};
 use crate::plan::Plan;
+use crate::ui::cleanup::fewer_than_planned;
 use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal};
 use crate::ui::plan_json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl apply
+  oauthctl apply --yes --secrets-out secrets.json
+  oauthctl apply oauth.plan          # exactly what `oauthctl plan --out oauth.plan` has shown";
+
 /// The flags of `apply`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
-    /// A plan that `plan --out FILE` saved: nothing else is done, or nothing at all.
+    /// A plan saved by `oauthctl plan --out PLAN`. If exactly this can no longer be done, nothing is done.
     #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "no_cleanup", "as_of"])]
     saved: Option<PathBuf>,
-    /// Also show defaults of new applications and unchanged applications.
+    /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
     #[command(flatten)]
@@ -75,7 +84,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let finished = finish(session, &prepared, &done);
     result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
     finished?;
-    Ok(done.cleaned.and_then(|cleaned| super::cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
+    Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
 /// What an apply has committed so far.
@@ -83,6 +92,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 struct Done {
     applied: Option<Outcome>,
     cleaned: Option<crate::sweep::Outcome>,
+    /// How many rows there were to clean when the cleanup began; `None`: not known.
+    expired: Option<u64>,
 }
 
 impl Done {
@@ -109,9 +120,17 @@ async fn reconcile_and_clean(
         verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
-        let (connected, sweeps, total) = (&prepared.connected, &prepared.sweeps, Some(prepared.expired()));
+        let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
         let policy = prepared.config.cleanup.clone().unwrap_or_default();
-        let (cleaned, result) = super::cleanup::run(session, connected, sweeps, &policy, total).await;
+        done.expired = match &done.applied {
+            // Expired rows among these were counted too. With the old number, the bar would not reach 100 %.
+            Some(outcome) if outcome.dependents > 0 => {
+                let counted = cleanup::count_in_time(connected, sweeps).await;
+                counted.ok().flatten().map(|tally| tally.total())
+            }
+            Some(_) | None => Some(prepared.expired()),
+        };
+        let (cleaned, result) = cleanup::run(session, connected, sweeps, &policy, done.expired).await;
         done.cleaned = cleaned;
         result?;
     }
@@ -147,7 +166,7 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
     if left.is_empty() {
         return Ok(());
     }
-    session.ui.stderr_line(render(&left, None, Detail::Changes));
+    session.ui.sentence(render(&left, None, Detail::Changes));
     Err(Error::new(Exit::Failed, "the changes are committed, but planning again finds these")
         .hint("does a trigger change what is written, or somebody else write at the same time?"))
 }
@@ -163,7 +182,9 @@ fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(),
     }
     let mut text = done.applied.as_ref().map(applied_line).unwrap_or_default();
     if let Some(cleaned) = &done.cleaned {
-        text += &crate::ui::cleanup::render(cleaned, Some(prepared.expired()));
+        let planned = prepared.expired();
+        text += &fewer_than_planned(planned, done.expired.unwrap_or(planned));
+        text += &crate::ui::cleanup::render(cleaned, done.expired);
     }
     session.tell(&text)
 }

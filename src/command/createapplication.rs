@@ -12,6 +12,7 @@ use self::verdict::{Complaint, verdict};
 use super::Format;
 use super::declaring;
 use super::history::History;
+use super::offering;
 use super::reconcile::{self, Prepared, with_only};
 use super::rights;
 use super::session::files::sendable;
@@ -33,37 +34,45 @@ use crate::ui::report_json;
 /// DOT's `CLIENT_ID_GENERATOR_CLASS` makes so many characters of `[A-Za-z0-9]`.
 const CLIENT_ID_LENGTH: usize = 40;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl createapplication confidential client-credentials --name \"Nightly export\"
+  oauthctl createapplication public authorization-code --client-id kiosk \\
+      --redirect-uris https://kiosk.example.com/callback --write";
+
 /// The flags of `createapplication`: those of DOT 3.4.1, with what it lacks. An empty text is as good as none.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct CreateArgs {
-    /// confidential or public.
+    /// The client type.
+    #[arg(value_parser = offering::client_type())]
     client_type: String,
-    /// authorization-code, implicit, password, client-credentials, openid-hybrid or
-    /// urn:ietf:params:oauth:grant-type:device_code.
+    /// The grant type.
+    #[arg(value_parser = offering::grant_type())]
     authorization_grant_type: String,
-    /// The client id; generated when left out.
+    /// The client id. Default: a generated one.
     #[arg(long, alias = "client_id", value_name = "ID")]
     client_id: Option<String>,
-    /// The primary key of the owner.
+    /// The primary key of the user that the application belongs to.
     #[arg(long, value_name = "PK")]
     user: Option<String>,
     /// Redirect URIs, separated by spaces.
     #[arg(long, alias = "redirect_uris", value_name = "URIS")]
     redirect_uris: Option<String>,
-    /// Logout redirect URIs, separated by spaces.
+    /// Redirect URIs after a logout, separated by spaces.
     #[arg(long, alias = "post_logout_redirect_uris", value_name = "URIS")]
     post_logout_redirect_uris: Option<String>,
-    /// Origins, separated by spaces.
+    /// Origins that are allowed by CORS, separated by spaces.
     #[arg(long, alias = "allowed_origins", value_name = "ORIGINS")]
     allowed_origins: Option<String>,
-    /// The client secret; generated when left out. Other users of this machine can read the command line: better use
-    /// --client-secret-file.
+    /// The client secret. Default: a generated one. Other users of this machine can read it on the command line;
+    /// --client-secret-file is safer.
     #[arg(long, alias = "client_secret", value_name = "SECRET")]
     client_secret: Option<String>,
-    /// A file that holds the client secret; one newline at its end is not part of it.
+    /// A file with the client secret. One newline at its end is not part of the secret.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret")]
     client_secret_file: Option<PathBuf>,
-    /// Store the secret in plain text, as HS256 needs it.
+    /// Store the secret in plain text. HS256 needs this.
     #[arg(long, alias = "no_hash_client_secret")]
     no_hash_client_secret: bool,
     /// The display name.
@@ -72,10 +81,10 @@ pub struct CreateArgs {
     /// Do not ask users for their consent.
     #[arg(long, alias = "skip_authorization")]
     skip_authorization: bool,
-    /// The signing algorithm of ID tokens: RS256 or HS256.
-    #[arg(long, value_name = "ALGORITHM")]
+    /// The algorithm that signs ID tokens.
+    #[arg(long, value_name = "ALGORITHM", value_parser = offering::algorithm())]
     algorithm: Option<String>,
-    /// Declare the application in the file too, as `oauthctl import` would; without its secret.
+    /// Also write the application into the file, without its secret, as `oauthctl import` does.
     #[arg(long)]
     write: bool,
 }
@@ -139,7 +148,7 @@ fn tell(
     session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
     let Some(secret) = generated else { return Ok(()) };
     if application.client_type.as_deref() == Some("public") {
-        session.ui.status("The client is public, so it needs no secret; DOT stores one all the same.");
+        session.ui.status("A public client does not use its secret. DOT stores one all the same.");
     }
     session
         .reveal("client_secret", client_id, secret)
@@ -202,7 +211,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
 fn refuse(session: &mut Session, complaints: &[Complaint]) {
     session.ui.stderr_line("Please correct the following errors:");
     for Complaint { field, message, hint: _ } in complaints {
-        session.ui.stderr_line(format_args!(" - {field}: {}", visible(message)));
+        session.ui.sentence(format_args!(" - {field}: {}", visible(message)));
     }
     let mut hints: Vec<&String> = Vec::new();
     for hint in complaints.iter().filter_map(|complaint| complaint.hint.as_ref()) {

@@ -25,16 +25,22 @@ use crate::model::{CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 use crate::ui::doctor::{json, render};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl doctor
+  oauthctl doctor --for plan,cleartokens --role ci";
+
 /// The flags of `doctor`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
-    /// What the role is to do; repeat the flag, or separate with commas. Default: everything.
+    /// Check whether the role may run this verb. Repeat the flag, or separate verbs with commas. Default: all of them.
     #[arg(long = "for", value_name = "VERB", value_enum, value_delimiter = ',')]
     purposes: Vec<Wanted>,
-    /// Look at the privileges of this role instead of those of the one that logs in.
+    /// Look at the privileges of this role instead of the role that logs in.
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// From when on an open transaction is too long.
+    /// Report transactions that have been open for longer than this.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     long_transaction: Duration,
 }
@@ -42,15 +48,15 @@ pub struct DoctorArgs {
 /// `--for`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Wanted {
-    /// plan, status and whatever else only reads.
+    /// Also status, list, show and import, which only read.
     Plan,
-    /// apply.
+    /// Change applications, and delete tokens if the file asks for it.
     Apply,
-    /// createapplication.
+    /// Create one application.
     Createapplication,
-    /// rotate-secret.
+    /// Write a new secret.
     RotateSecret,
-    /// cleartokens.
+    /// Delete tokens.
     Cleartokens,
 }
 

@@ -11,8 +11,14 @@ use crate::ui::report_json;
 /// The width of DOT's column, which the plain text must fit too.
 const MOST_CHARACTERS: usize = 255;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl hash-secret < secret.txt
+  openssl rand -hex 32 | oauthctl hash-secret";
+
 /// The flags of `hash-secret`: none of its own.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct HashArgs {}
 
 /// Hashes as `[provider]` says.

@@ -14,19 +14,26 @@ use crate::import::{Wish, import};
 use crate::ui::import::{self as view, Written};
 use crate::ui::plan::plural;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl import --unmanaged         # what the file does not declare
+  oauthctl import --all --dry-run
+  oauthctl import web mobile-app";
+
 /// The flags of `import`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ImportArgs {
-    /// These applications.
+    /// Import these applications.
     #[arg(value_name = "CLIENT_ID", conflicts_with_all = ["all", "globs", "users", "client_types", "grant_types", "sources"])]
     client_ids: Vec<String>,
-    /// All applications that were registered manually.
+    /// Import all applications that did not register themselves.
     #[arg(long)]
     all: bool,
-    /// List what the file does not declare, and import nothing.
+    /// List the applications that the file does not declare, and import none.
     #[arg(long, conflicts_with_all = ["all", "update", "full", "with_hashes", "dry_run"])]
     unmanaged: bool,
-    /// Show the difference, and write nothing.
+    /// Show the difference to the file, and write nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -38,13 +45,13 @@ pub struct ImportArgs {
 /// How much is written.
 #[derive(Args, Debug)]
 struct WishArgs {
-    /// Let the keys of declared applications follow the database; without it, these are left alone.
+    /// Also write the database's values into the blocks of applications that the file declares already.
     #[arg(long)]
     update: bool,
-    /// Also write fields that have DOT's default, so that they are managed too.
+    /// Also write fields that have DOT's default. Then oauthctl manages them too.
     #[arg(long)]
     full: bool,
-    /// Also write the hashes of secrets, as { hash = "…" }; never a secret.
+    /// Also write the hashes of the secrets, as { hash = "…" }. A secret is never written.
     #[arg(long)]
     with_hashes: bool,
 }
@@ -78,6 +85,9 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {
         let count = plural(inventory.dynamic, "dynamically registered application");
         session.ui.status(format_args!("Left out: {count}; --registration-source selects such."));
+    }
+    if written.is_written {
+        session.ui.next_step("`oauthctl plan` shows whether the database matches the file now");
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
 use super::names::not_empty;
+use super::offering;
 use super::reconcile::{VERIFYING, mentioned};
 use super::session::{Connected, Session};
 use crate::config::Config;
@@ -31,19 +32,19 @@ const RECENT: i64 = 5;
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Which applications")]
 pub struct FilterArgs {
-    /// Client ids like this: `*` stands for any text, `?` for any character.
+    /// With a client id like this. `*` stands for any text, `?` for one character.
     #[arg(long = "match", value_name = "GLOB", value_parser = not_empty)]
     globs: Vec<String>,
-    /// Owned by this user: a username or a primary key.
+    /// That belong to this user: a username or a primary key.
     #[arg(long = "user", value_name = "USER", value_parser = not_empty)]
     users: Vec<String>,
     /// Of this client type.
-    #[arg(long = "client-type", value_name = "TYPE", value_parser = not_empty)]
+    #[arg(long = "client-type", value_name = "TYPE", value_parser = offering::selected_client_type())]
     pub client_types: Vec<String>,
     /// With this grant type.
-    #[arg(long = "grant-type", value_name = "GRANT", value_parser = not_empty)]
+    #[arg(long = "grant-type", value_name = "GRANT", value_parser = offering::selected_grant_type())]
     pub grant_types: Vec<String>,
-    /// Registered like this; manually where the flag is left out.
+    /// Registered in this way. Without the flag: manual.
     #[arg(long = "registration-source", value_enum, value_name = "SOURCE")]
     sources: Vec<SourceArg>,
 }

@@ -15,19 +15,26 @@ use crate::error::{Error, Exit};
 use crate::ui::plan::{Detail, render, render_refusal};
 use crate::ui::{plan_json, plan_markdown};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl plan
+  oauthctl plan --out oauth.plan     # for `oauthctl apply oauth.plan`
+  oauthctl plan --format markdown    # for a pull request";
+
 /// The flags of `plan`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct PlanArgs {
-    /// Exit with 2 when applications would change. Expired tokens alone do not count.
+    /// Exit with 2 if applications would change. Expired tokens do not count as a change.
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Also show defaults of new applications and unchanged applications.
+    /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
-    /// Write the JSON plan to this file as well.
+    /// Also write the plan as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json_out: Option<PathBuf>,
-    /// Save the plan in this file, for `apply FILE`.
+    /// Save the plan in this file, for `oauthctl apply FILE`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -48,6 +55,7 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
     if !prepared.plan.is_empty() || prepared.expired() > 0 {
         writable::warn(session, &prepared.connected, "apply").await?;
     }
+    let expired = prepared.expired();
     let Prepared { plan, forecast, refusal, .. } = prepared;
     let json = || {
         plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
@@ -71,6 +79,14 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
     if let Some(refusal) = refusal {
         session.ui.sentence(render_refusal(&refusal).trim_end());
         return Err(reconcile::refused(&refusal));
+    }
+    if session.global.format == Format::Text && (!plan.is_empty() || expired > 0) {
+        match &args.out {
+            Some(path) => {
+                session.ui.next_step(format_args!("`oauthctl apply {}` does exactly this", path.display()))
+            }
+            None => session.ui.next_step("`oauthctl apply` does this, after a question"),
+        }
     }
     if plan.is_empty() || !args.detailed_exitcode {
         return Ok(Exit::Done);

@@ -25,10 +25,16 @@ use crate::plan::Plan;
 use crate::ui::plan::{Detail, render, visible};
 use crate::ui::plan_json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl rotate-secret billing
+  oauthctl rotate-secret billing --yes --secrets-out billing.env";
+
 /// The flags of `rotate-secret`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct RotateArgs {
-    /// Which application.
+    /// The application that gets a new secret.
     client_id: String,
     #[command(flatten)]
     consent: ConsentArgs,

@@ -14,10 +14,11 @@ use crate::model::{Allow, ClientId};
 /// Flags of verbs that ask, write and deliver secrets.
 #[derive(Args, Debug)]
 pub struct ConsentArgs {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
-    /// Write generated secrets to this new file (mode 0600) instead of the terminal: .json, .env or .yaml (Kubernetes).
+    /// Write generated secrets to this new file (mode 0600) instead of the terminal. Its ending says how: .json, .env, or .yaml
+    /// for a Kubernetes Secret.
     #[arg(long, value_name = "FILE")]
     pub secrets_out: Option<PathBuf>,
 }
@@ -33,17 +34,17 @@ impl ConsentArgs {
 /// Flags that decide what is planned and what may be done.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ScopeArgs {
-    /// Only these applications; repeat the flag for several.
+    /// Look at this application only. Repeat the flag for several.
     #[arg(long = "target", value_name = "CLIENT_ID", value_parser = not_empty)]
     pub targets: Vec<String>,
-    /// Let one refused thing through: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N`, `max-updates=N`,
-    /// `fk-checks=set` or `rewrite`.
+    /// Allow one thing that would be refused: `delete:CLIENT_ID`, `update:CLIENT_ID`, `max-deletes=N`, `max-updates=N`,
+    /// `fk-checks=set` or `rewrite`. The refusal names the value to write.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
-    /// Leave the tokens out of it.
+    /// Do not look for expired tokens, and delete none.
     #[arg(long)]
     pub no_cleanup: bool,
-    /// The instant for the cleanup, in RFC 3339; default: the database's clock.
+    /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub as_of: Option<OffsetDateTime>,
 }

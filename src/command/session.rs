@@ -301,7 +301,7 @@ impl Session {
     pub fn show_problems(&mut self, source: &Source, problems: &Problems) {
         let text = diagnostics::render(source, problems);
         if !text.is_empty() {
-            self.ui.stderr_line(text);
+            self.ui.problems(&text);
         }
     }
 

@@ -10,10 +10,16 @@ use crate::model::{ClientId, Field};
 use crate::ui::application::{self as view, Portrait};
 use crate::ui::inventory_json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl show web
+  oauthctl show web --format json";
+
 /// The flags of `show`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ShowArgs {
-    /// Which application.
+    /// The application to show.
     client_id: String,
 }
 

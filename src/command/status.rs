@@ -28,13 +28,19 @@ use crate::ui::{metrics, status_json};
 /// The number of runs of the ledger.
 const RUNS: u32 = 5;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl status
+  oauthctl status --metrics-file /var/lib/node_exporter/oauthctl.prom";
+
 /// The flags of `status`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct StatusArgs {
-    /// Also write the numbers to this file in Prometheus's text format; it is replaced as a whole.
+    /// Also write the numbers to this file, in the text format of Prometheus. The file is replaced.
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
-    /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
+    /// Count what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
 }

@@ -10,8 +10,15 @@ use crate::config::{self, Config, Presence, Problems, Rejected, Source};
 use crate::error::{Error, Exit};
 use crate::ui::{annotations, diagnostics, sarif};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl validate
+  oauthctl -f staging.toml validate
+  oauthctl validate --format sarif > oauth.sarif";
+
 /// The flags of `validate`: none of its own.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ValidateArgs {}
 
 /// Reads the file and says what is wrong with it.

@@ -48,6 +48,19 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
     out
 }
 
+/// Why a cleanup after a plan deletes fewer rows than the plan counted. `counted`: again, before the cleanup.
+#[must_use]
+pub fn fewer_than_planned(planned: u64, counted: u64) -> String {
+    match planned.checked_sub(counted) {
+        None | Some(0) => String::new(),
+        Some(gone) => format!(
+            "{} of the {} that the plan counted went with a deleted application, or changed since.\n",
+            grouped(gone),
+            plural(planned, "row")
+        ),
+    }
+}
+
 fn effort(outcome: &Outcome) -> String {
     let mut parts = vec![batches(outcome.batches)];
     if let Some(rate) = per_second(outcome) {
@@ -122,8 +135,8 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
                 "Finished: {rows} {verb} locked by other transactions throughout; the next run takes them.\n"
             )
         }
-        Stop::MaxRows => format!("Stopped: that is as many rows as allowed.{left}\n"),
-        Stop::MaxDuration => format!("Stopped: the time is up.{left}\n"),
+        Stop::MaxRows => format!("Stopped: the limit on rows (max_rows) is reached.{left}\n"),
+        Stop::MaxDuration => format!("Stopped: the time limit (max_duration) is reached.{left}\n"),
         Stop::Interrupted => format!("Stopped: interrupted.{left}\n"),
         Stop::LockTimeout { limit } => {
             let limit = humantime::format_duration(*limit);

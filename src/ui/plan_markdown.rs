@@ -12,7 +12,8 @@ use std::fmt::Write as _;
 
 use self::inert::{code, inert};
 use super::plan::{
-    CleanupForecast, Detail, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
+    CleanupForecast, Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes,
+    render_settings, to_the_second,
 };
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
@@ -66,15 +67,16 @@ fn head(plan: &Plan, subject: &str) -> String {
     if delete > 0 {
         parts.push(format!("**{}**", part(delete, "delete")));
     }
-    for (count, what) in [(create, "create"), (update, "update"), (rename, "rename"), (adopt, "adopt")] {
+    for (count, what) in
+        [(create, "create"), (update, "update"), (rename, "rename"), (adopt, "record in the ledger")]
+    {
         if count > 0 {
             parts.push(part(count, what));
         }
     }
     let title = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
-    let (total, declared) = (plural(plan.total, "application"), grouped(plan.declared as u64));
-    let subject = inert(subject);
-    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\nOf {total}, {declared} declared.\n")
+    let (denominator, subject) = (denominator(plan), inert(subject));
+    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\n{denominator}.\n")
 }
 
 fn violations(refusal: &Refusal) -> String {
@@ -135,7 +137,7 @@ fn title(step: &Step) -> String {
                 format!("{verb} {name}, until now {}", code(row.client_id.as_str()))
             }
         }
-        Step::Adopt { .. } => format!("adopt {name}"),
+        Step::Adopt { .. } => format!("record {name} in the ledger"),
         Step::Delete { name: shown, reason, .. } => {
             let shown = if shown.is_empty() { String::new() } else { format!(" \"{}\"", inert(shown)) };
             let why = match reason {
@@ -193,6 +195,7 @@ fn tail(plan: &Plan, forecast: Option<&CleanupForecast>) -> String {
         let _ = write!(out, "\n{}\n", inert(&line));
     }
     let Some(CleanupForecast { as_of, rows }) = forecast else { return out };
+    let as_of = to_the_second(as_of);
     let total: u64 = rows.iter().map(|(_, count)| count).sum();
     if total == 0 {
         let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");

@@ -136,10 +136,19 @@ impl Session {
         let supervisor = Supervisor::this_program().map_err(|error| {
             Error::from_source(Exit::Failed, &error).context("cannot start this program again")
         })?;
+        if !place.has_data() {
+            let directory = place.directory().display();
+            self.ui.status(format_args!(
+                "Making an embedded PostgreSQL in {directory}. This takes some seconds."
+            ));
+        }
         let cluster = Cluster::start(&programs, &place, &supervisor)?;
         let what =
             if cluster.created() { "Made an embedded PostgreSQL" } else { "Using the embedded PostgreSQL" };
-        self.ui.status(format_args!("{what} in {}.", cluster.directory().display()));
+        self.ui.status(format_args!(
+            "{what} in {}. It is stopped when no oauthctl uses it any more.",
+            cluster.directory().display()
+        ));
         Ok(cluster)
     }
 }

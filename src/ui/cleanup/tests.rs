@@ -51,11 +51,11 @@ fn why_it_stopped_and_what_is_left() {
     let last = |outcome: &Outcome, total| render(outcome, total).lines().last().unwrap().to_owned();
     assert_eq!(
         last(&outcome(Stop::MaxRows), Some(1_084_916)),
-        "Stopped: that is as many rows as allowed. 1 row left to delete. The next run goes on from here."
+        "Stopped: the limit on rows (max_rows) is reached. 1 row left to delete. The next run goes on from here."
     );
     assert_eq!(
         last(&outcome(Stop::MaxDuration), None),
-        "Stopped: the time is up. The next run goes on from here. --dry-run counts what is left."
+        "Stopped: the time limit (max_duration) is reached. The next run goes on from here. --dry-run counts what is left."
     );
     assert_eq!(
         last(&outcome(Stop::Interrupted), Some(2_084_915)),
