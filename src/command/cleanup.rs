@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use tokio_util::task::TaskTracker;
 
 use super::Format;
-use super::reconcile::available;
-use super::session::{Connected, Session};
+use super::connected::Connected;
+use super::session::Session;
 use crate::db::connect::Canceller;
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::Blocked;
@@ -140,7 +140,7 @@ pub fn connections(policy: &CleanupPolicy) -> usize {
 
 /// Warns of what a policy leaves behind, as DOT does where there is no lifetime.
 pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
-    let wanted = retention::categories(policy, &available(connected));
+    let wanted = retention::categories(policy, &connected.roles());
     if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
         let what = match kept {
             NoLifetime::KeepsIdle => {

@@ -9,12 +9,18 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::cleanup;
+use super::connected::Connected;
+use super::connected::database_now;
 use super::history::History;
-use super::names::{self, not_empty};
-use super::offering;
-use super::reconcile::{available, database_now, parse_instant, refused, rfc3339};
+use super::loading;
+use super::names;
+use super::reaching;
+use super::reporting;
 use super::rights;
-use super::session::{Connected, Session};
+use super::session::Session;
+use super::values;
+use super::values::not_empty;
+use super::values::{parse_instant, rfc3339};
 use super::{reading, writable};
 use crate::config::{Config, duration};
 use crate::db::error::{DbError, Meaning};
@@ -23,10 +29,10 @@ use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
-use crate::plan::retention;
+use crate::plan::{CleanupForecast, retention};
 use crate::sweep::{self, Outcome, Pace};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
-use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
+use crate::ui::plan::{render_forecast, visible};
 use crate::ui::progress::Manner;
 
 const EXAMPLES: &str = "\
@@ -74,19 +80,19 @@ pub struct CleartokensArgs {
     max_replica_lag: Option<Duration>,
     /// Check foreign keys with PostgreSQL's triggers, or with one query per batch (set), which is faster and needs
     /// --allow fk-checks=set.
-    #[arg(long, value_name = "HOW", value_parser = offering::fk_checks())]
+    #[arg(long, value_name = "HOW", value_parser = values::fk_checks())]
     fk_checks: Option<FkChecks>,
     /// Delete in batches, or rewrite the tables, which is faster if most rows are expired and needs --allow rewrite.
-    #[arg(long, value_name = "HOW", value_parser = offering::strategy())]
+    #[arg(long, value_name = "HOW", value_parser = values::strategy())]
     strategy: Option<Strategy>,
     /// Allow a faster way that needs your consent.
-    #[arg(long = "allow", value_name = "WHAT", value_parser = offering::cleanup_allow())]
+    #[arg(long = "allow", value_name = "WHAT", value_parser = values::cleanup_allow())]
     allow: Vec<Allow>,
     /// Delete only these categories. Repeat the flag, or separate them with commas.
-    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = offering::category())]
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = values::category())]
     only: Vec<Category>,
     /// Do not delete these categories.
-    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = offering::category())]
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = values::category())]
     skip: Vec<Category>,
     /// Delete no rows of this application. Repeat the flag for several.
     #[arg(long = "exclude-client", value_name = "CLIENT_ID", value_parser = not_empty)]
@@ -175,7 +181,7 @@ impl CleartokensArgs {
 
 /// Cleans up, or counts.
 pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
-    let config = session.load_without_secrets()?;
+    let config = loading::without_secrets(session)?;
     let file = config.cleanup.clone().unwrap_or_default();
     let policy = args.over(CleanupPolicy { declared: config.spared(), ..file });
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
@@ -195,13 +201,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
             }
         }
         Err(refusal) => {
-            session.ui.sentence(render_refusal(&refusal).trim_end());
-            return Err(refused(&refusal));
+            return Err(reporting::refusal(session, &refusal));
         }
     }
     let interrupted = session.interrupted.clone();
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
-    let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
+    let sweeps = retention::sweeps(&policy, as_of, &connected.roles());
     rights::check_cleanup(session, &connected, (&sweeps, policy.strategy), args.dry_run).await?;
     // Both read the applications.
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
@@ -214,7 +219,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Manner::Bar => interrupted.or(cleanup::count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
-    let history = History::begin(session, &connected, &config, ("cleartokens", false)).await?;
+    let history = History::begin(session, &connected, &config, false).await?;
     let total = counted.map(|tally| tally.total());
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy, total).await;
     let counts = serde_json::json!({
@@ -235,7 +240,7 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = session.connect(&config.database, "cleartokens", cleanup::connections(policy)).await?;
+    let connected = reaching::connect(session, &config.database, cleanup::connections(policy)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,

@@ -10,13 +10,21 @@ use zeroize::Zeroizing;
 
 use self::verdict::{Complaint, verdict};
 use super::Format;
+use super::connected::Connected;
 use super::declaring;
+use super::desired::mentioned;
+use super::desired::with_only;
+use super::environment;
+use super::given_secret;
+use super::given_secret::sendable;
+use super::hashing;
 use super::history::History;
-use super::offering;
-use super::reconcile::{self, Prepared, with_only};
+use super::loading;
+use super::prepared::Prepared;
+use super::reaching;
 use super::rights;
-use super::session::files::sendable;
-use super::session::{Connected, Session};
+use super::session::Session;
+use super::values;
 use super::writable;
 use crate::config::Config;
 use crate::db::applications;
@@ -45,10 +53,10 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct CreateArgs {
     /// The client type.
-    #[arg(value_parser = offering::client_type())]
+    #[arg(value_parser = values::client_type())]
     client_type: String,
     /// The grant type.
-    #[arg(value_parser = offering::grant_type())]
+    #[arg(value_parser = values::grant_type())]
     authorization_grant_type: String,
     /// The client id. Default: a generated one.
     #[arg(long, alias = "client_id", value_name = "ID")]
@@ -82,7 +90,7 @@ pub struct CreateArgs {
     #[arg(long, alias = "skip_authorization")]
     skip_authorization: bool,
     /// The algorithm that signs ID tokens.
-    #[arg(long, value_name = "ALGORITHM", value_parser = offering::algorithm())]
+    #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithm())]
     algorithm: Option<String>,
     /// Also write the application into the file, without its secret, as `oauthctl import` does.
     #[arg(long)]
@@ -91,10 +99,10 @@ pub struct CreateArgs {
 
 /// Creates the application.
 pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error> {
-    let file = if args.write { session.load_if_there()?.0 } else { session.load_without_secrets()? };
+    let file = if args.write { loading::if_there(session)?.0 } else { loading::without_secrets(session)? };
     let client_id = match given(args.client_id.as_ref()) {
         Some(client_id) => client_id.clone(),
-        None => random_text(CLIENT_ID_LENGTH, &mut session.entropy())
+        None => random_text(CLIENT_ID_LENGTH, &mut environment::entropy())
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
     };
     let client_id = ClientId::new(client_id);
@@ -103,13 +111,10 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     }
     let application = application(session, args)?;
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
-        session.advise_on_secret(secret);
+        given_secret::advise(session, secret);
     }
     let interrupted = session.interrupted.clone();
-    let prepared = tokio::select! {
-        prepared = prepare(session, args, file, &client_id, application) => prepared?,
-        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
-    };
+    let prepared = interrupted.or(prepare(session, args, file, &client_id, application)).await?;
     let Some(prepared) = prepared else { return Ok(Exit::Failed) };
     let created = create(session, &prepared).await?;
     if session.global.format == Format::Text && given(args.client_id.as_ref()).is_none() {
@@ -170,16 +175,13 @@ async fn prepare(
     client_id: &ClientId,
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
-    let connected = session.connect(&file.database, "createapplication", 3).await?;
+    let connected = reaching::connect(session, &file.database, 3).await?;
     require(&connected, given(args.user.as_ref()).is_some()).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
     match plan(&connected, &config).await? {
-        Ok(plan) => {
-            let (sweeps, forecast, refusal) = (Vec::new(), None, None);
-            Ok(Some(Prepared { connected, config, plan, sweeps, forecast, refusal }))
-        }
+        Ok(plan) => Ok(Some(Prepared { connected, config, proposal: plan.into(), sweeps: Vec::new() })),
         Err(complaints) => {
             refuse(session, &complaints);
             Ok(None)
@@ -202,7 +204,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let layout = &connected.layout;
-    let actual = applications::read(&*snapshot, layout, &reconcile::mentioned(&config.desired)).await?;
+    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     Ok(verdict(config, layout, &actual))
 }
@@ -225,15 +227,14 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
 }
 
 async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
-    let recipe = session.recipe(&prepared.config);
+    let recipe = hashing::recipe(&prepared.config);
     let mut sealed = super::executing::make_secrets(session, prepared, recipe)?;
-    let history =
-        History::begin(session, &prepared.connected, &prepared.config, ("createapplication", false)).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, false).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
     let result = super::writing::write(session, prepared, &sealed, None).await;
     let result = result.map_err(|error| {
         let names: Vec<String> =
-            prepared.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();
+            prepared.proposal.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();
         error.hint_if_unknown(&format!("`oauthctl show {}`: if it is there, it was created", names.join(" ")))
     });
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
@@ -259,7 +260,7 @@ fn application(session: &Session, args: &CreateArgs) -> Result<Application, Erro
     };
     let secret = match (given(args.client_secret.as_ref()), &args.client_secret_file) {
         (Some(text), _) => Some(sendable(Secret::new(text.clone()), "the secret of --client-secret")?),
-        (None, Some(path)) => Some(session.read_secret(path)?),
+        (None, Some(path)) => Some(given_secret::from_file(path)?),
         (None, None) => None,
     };
     Ok(Application {

@@ -6,7 +6,9 @@ use super::Format;
 use super::declaring::{remarks, take_in};
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::listing::{self, Missing};
+use super::loading;
 use super::names;
+use super::reaching;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
@@ -64,9 +66,9 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
             .hint("name client ids, select with --match and the like, or say --all")
             .hint("`oauthctl import --unmanaged` lists what the file does not declare"));
     }
-    let (mut config, is_there) = session.load_if_there()?;
+    let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = session.connect(&config.database, "import", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::names::not_empty;
-use super::offering;
-use super::reconcile::{VERIFYING, mentioned};
-use super::session::{Connected, Session};
+use super::connected::Connected;
+use super::desired::mentioned;
+use super::environment;
+use super::hashing;
+use super::session::Session;
+use super::values;
+use super::values::not_empty;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
@@ -39,10 +42,10 @@ pub struct FilterArgs {
     #[arg(long = "user", value_name = "USER", value_parser = not_empty)]
     users: Vec<String>,
     /// Of this client type.
-    #[arg(long = "client-type", value_name = "TYPE", value_parser = offering::selected_client_type())]
+    #[arg(long = "client-type", value_name = "TYPE", value_parser = values::selected_client_type())]
     pub client_types: Vec<String>,
     /// With this grant type.
-    #[arg(long = "grant-type", value_name = "GRANT", value_parser = offering::selected_grant_type())]
+    #[arg(long = "grant-type", value_name = "GRANT", value_parser = values::selected_grant_type())]
     pub grant_types: Vec<String>,
     /// Registered in this way. Without the flag: manual.
     #[arg(long = "registration-source", value_enum, value_name = "SOURCE")]
@@ -158,10 +161,7 @@ pub async fn read(
     look: Look,
 ) -> Result<Inventory, Error> {
     let interrupted = session.interrupted.clone();
-    tokio::select! {
-        read = snapshot(session, connected, config, selection, look) => read,
-        exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
-    }
+    interrupted.or(snapshot(session, connected, config, selection, look)).await
 }
 
 async fn snapshot(
@@ -193,10 +193,10 @@ async fn snapshot(
         }
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let (mut known, mut watch) = (seal::Known::default(), session.watch(VERIFYING));
-    let verdicts = seal::verify(&config.desired, &actual, &mut known, session.threads(), &mut watch);
+    let (mut known, mut watch) = (seal::Known::default(), hashing::watch(session, hashing::VERIFYING));
+    let verdicts = seal::verify(&config.desired, &actual, &mut known, environment::threads(), &mut watch);
     drop(watch);
-    let secrets = verdicts.map_err(|_| session.stopped())?;
+    let secrets = verdicts.map_err(|_| session.interrupted.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
     let (custom, dynamic) = (actual.custom, actual.dynamic);
     Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic })

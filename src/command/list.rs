@@ -5,7 +5,9 @@ use clap::Args;
 use super::Format;
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::listing::{Missing, answer};
+use super::loading;
 use super::names;
+use super::reaching;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
@@ -34,9 +36,9 @@ pub struct ListArgs {
 
 /// Lists.
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
-    let mut config = session.load_without_secrets()?;
+    let mut config = loading::without_secrets(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = session.connect(&config.database, "list", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.no_tokens { Look::Rows } else { Look::Tokens };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;

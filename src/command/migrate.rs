@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Format;
+use super::loading;
+use super::reaching;
 use super::session::Session;
 use super::writable;
 use crate::db;
@@ -42,10 +44,10 @@ pub struct MigrateArgs {
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
-    let config = session.load_database()?;
+    let config = loading::database(session)?;
     let seed = args.seed.as_ref().map(|path| read_seed(path)).transpose()?;
     // Held until the end: the embedded server stops with its last user.
-    let (database, _embedded) = session.open(&config, "migrate", 1).await?;
+    let (database, _embedded) = reaching::open(session, &config, 1).await?;
     let mut client = database.get().await?;
     if let Some(why) = db::writable::look(&**client).await? {
         return Err(writable::refused(&why));

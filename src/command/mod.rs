@@ -1,22 +1,31 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
-//! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
-//! the way to the database), [`reconcile`] (from a file to a checked plan) and [`look`] (reading what may be refused). The only module that reads the clock and
-//! the environment, and the only one that `main` calls.
+//! One file per verb; each has the verb's flags and a `run`, and imports no other verb. What verbs share is beside them:
+//! [`parsing`] (the command line), [`session`] (what every verb has at hand), [`environment`], [`loading`] (the file),
+//! [`reaching`] (the database), [`reconcile`] (from a file to a proposal), `executing` and `cleanup` (the effects),
+//! `answering` and `reporting` (what is said). The only module that reads the clock and the environment, and the only one
+//! that `main` calls.
 
+mod answering;
 pub mod apply;
 mod cleanup;
 pub mod cleartokens;
 pub mod completions;
+pub mod connected;
 pub mod createapplication;
 mod declaring;
 mod delivering;
+mod desired;
 pub mod doctor;
+pub mod environment;
 mod executing;
 mod findings;
 mod flawed;
+mod forecasting;
 mod format;
+mod given_secret;
 pub mod hash_secret;
+mod hashing;
 pub mod history;
 pub mod import;
 pub mod init;
@@ -25,17 +34,20 @@ pub mod interrupted;
 mod inventory;
 pub mod list;
 mod listing;
+pub mod loading;
 pub mod logging;
 pub mod look;
 pub mod man;
 pub mod migrate;
 mod names;
-mod offering;
 mod outputs;
 pub mod parsing;
 pub mod plan;
+mod prepared;
+pub mod reaching;
 mod reading;
 pub mod reconcile;
+mod reporting;
 mod rewriting;
 pub mod rights;
 mod rotate_secret;
@@ -47,6 +59,7 @@ pub mod show;
 pub mod status;
 mod unanswered;
 pub mod validate;
+mod values;
 mod writable;
 mod writing;
 
@@ -84,7 +97,7 @@ pub struct GlobalArgs {
     pub file: PathBuf,
     /// Where the database is: a postgres:// URL or libpq's "key=value" text. Without it, `DATABASE_URL`, `[database] url` in
     /// the file and libpq's variables are used, in this order.
-    #[arg(long, global = true, value_name = "URL", value_parser = names::not_empty)]
+    #[arg(long, global = true, value_name = "URL", value_parser = values::not_empty)]
     pub database_url: Option<String>,
     /// Use a PostgreSQL server of oauthctl's own. It is started from the installed programs, and stopped at the end.
     #[arg(long, global = true, conflicts_with = "database_url")]
@@ -173,6 +186,29 @@ impl Verb {
 }
 
 impl VerbName {
+    /// Whether it may change a database or a file that others read.
+    pub(crate) const fn changes(self) -> bool {
+        match self {
+            Self::Init
+            | Self::Apply
+            | Self::Import
+            | Self::Cleartokens
+            | Self::Createapplication
+            | Self::RotateSecret
+            | Self::Migrate => true,
+            Self::Validate
+            | Self::Plan
+            | Self::List
+            | Self::Show
+            | Self::HashSecret
+            | Self::Status
+            | Self::Doctor
+            | Self::Schema
+            | Self::Completions
+            | Self::Man => false,
+        }
+    }
+
     /// As users type it.
     pub(crate) fn name(self) -> &'static str {
         self.into()

@@ -7,12 +7,15 @@ use clap::Args;
 use super::Format;
 use super::intent::Intent;
 use super::outputs::{self, Output};
-use super::reconcile::{self, Prepared, ScopeArgs};
+use super::reconcile;
+use super::reporting;
 use super::saved;
+use super::scope::ScopeArgs;
 use super::session::Session;
 use super::writable;
 use crate::error::{Error, Exit};
-use crate::ui::plan::{Detail, render, render_refusal};
+use crate::plan::Proposal;
+use crate::ui::plan::{Detail, render};
 use crate::ui::{plan_json, plan_markdown};
 
 const EXAMPLES: &str = "\
@@ -52,44 +55,39 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;
     }
-    if !prepared.plan.is_empty() || prepared.expired() > 0 {
+    if !prepared.proposal.is_empty() {
         writable::warn(session, &prepared.connected, "apply").await?;
     }
-    let expired = prepared.expired();
-    let Prepared { plan, forecast, refusal, .. } = prepared;
-    let json = || {
-        plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
-            .map_err(|error| Error::from_source(Exit::Failed, &error))
-    };
+    let proposal = prepared.proposal;
     if let Some(path) = &args.json_out {
-        session.write_file(path, &json()?)?;
+        outputs::write(path, &json(&proposal)?)?;
     }
     let text = match session.global.format {
         Format::Text | Format::Sarif | Format::Github => {
-            let detail = if args.full { Detail::Full } else { Detail::Changes };
-            render(&plan, forecast.as_ref(), detail)
+            render(&proposal, if args.full { Detail::Full } else { Detail::Changes })
         }
-        Format::Json => json()?,
-        Format::Markdown => {
-            let subject = session.global.file.display().to_string();
-            plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject)
-        }
+        Format::Json => json(&proposal)?,
+        Format::Markdown => plan_markdown::render(&proposal, &session.global.file.display().to_string()),
     };
     session.tell(&text)?;
-    if let Some(refusal) = refusal {
-        session.ui.sentence(render_refusal(&refusal).trim_end());
-        return Err(reconcile::refused(&refusal));
+    if let Some(refusal) = &proposal.refusal {
+        return Err(reporting::refusal(session, refusal));
     }
-    if session.global.format == Format::Text && (!plan.is_empty() || expired > 0) {
-        match &args.out {
-            Some(path) => {
-                session.ui.next_step(format_args!("`oauthctl apply {}` does exactly this", path.display()))
-            }
-            None => session.ui.next_step("`oauthctl apply` does this, after a question"),
+    if session.global.format == Format::Text && !proposal.is_empty() {
+        say_what_comes_next(session, args);
+    }
+    Ok(if args.detailed_exitcode && !proposal.plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+fn json(proposal: &Proposal) -> Result<String, Error> {
+    plan_json::render(proposal, None).map_err(|error| Error::from_source(Exit::Failed, &error))
+}
+
+fn say_what_comes_next(session: &mut Session, args: &PlanArgs) {
+    match &args.out {
+        Some(path) => {
+            session.ui.next_step(format_args!("`oauthctl apply {}` does exactly this", path.display()))
         }
+        None => session.ui.next_step("`oauthctl apply` does this, after a question"),
     }
-    if plan.is_empty() || !args.detailed_exitcode {
-        return Ok(Exit::Done);
-    }
-    Ok(Exit::Changes)
 }

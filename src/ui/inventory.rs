@@ -284,6 +284,24 @@ mod tests {
     }
 
     #[test]
+    fn client_ids_are_whole_where_the_columns_that_stay_leave_room() {
+        let client_id = "aQ0jXyfXvTZTCKrqMm7Lpc9OeJvHh5bN2sWdUgIk";
+        let entry = Entry { row: None, name: "A rather long display name", usage: None, drift: None };
+        let entries = BTreeMap::from([(client_id, entry)]);
+        let shown = |width| {
+            let frame = Frame { width, unicode: true, as_of: OffsetDateTime::UNIX_EPOCH };
+            anstream::adapter::strip_str(&table(&entries, frame)).to_string()
+        };
+        for width in [60, 80, 120] {
+            let table = shown(Some(width));
+            assert!(table.contains(client_id), "{table}");
+            assert!(table.lines().all(|line| line.width() <= width), "{table}");
+        }
+        assert!(shown(Some(80)).contains("NAME") && !shown(Some(60)).contains("NAME"));
+        assert!(shown(Some(45)).contains('…'));
+    }
+
+    #[test]
     fn ages_are_in_their_largest_unit() {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(10_000);
         let before = |seconds| ago(now - time::Duration::seconds(seconds), now);

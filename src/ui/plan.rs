@@ -18,9 +18,12 @@ pub(super) use reach::{dies_with, in_use};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::visible::visible;
 pub use crate::model::words::{grouped, plural};
-use crate::model::{Attribute, Category, Field};
+use crate::model::{Attribute, Field};
 use crate::plan::guard::Refusal;
-use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
+use crate::plan::{
+    CleanupForecast, DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Summary,
+    Value,
+};
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
@@ -28,15 +31,6 @@ const LISTED: usize = 10;
 const GENERATED: &str = "generated at apply, shown once";
 const UNNEEDED: &str = "generated, as DOT does; a public client does not use it";
 const ROTATED: &str = "replaced by a generated one, shown once";
-
-/// What cleanup would delete, counted at an instant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CleanupForecast {
-    /// The instant, RFC 3339 in UTC.
-    pub as_of: String,
-    /// Rows by category.
-    pub rows: Vec<(Category, u64)>,
-}
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,9 +42,10 @@ pub enum Detail {
     Full,
 }
 
-/// The whole plan.
+/// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
-pub fn render(plan: &Plan, forecast: Option<&CleanupForecast>, detail: Detail) -> String {
+pub fn render(proposal: &Proposal, detail: Detail) -> String {
+    let Proposal { plan, forecast, refusal: _ } = proposal;
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
@@ -371,8 +366,7 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
 pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
     let mut out = String::new();
     let CleanupForecast { as_of, rows } = forecast;
-    let as_of = to_the_second(as_of);
-    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    let (as_of, total) = (to_the_second(as_of), forecast.total());
     if total == 0 {
         let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
     } else {

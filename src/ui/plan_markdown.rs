@@ -12,13 +12,13 @@ use std::fmt::Write as _;
 
 use self::inert::{code, inert};
 use super::plan::{
-    CleanupForecast, Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes,
-    render_settings, to_the_second,
+    Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
+    to_the_second,
 };
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
 use crate::plan::guard::Refusal;
-use crate::plan::{DeleteReason, Plan, Step, Summary};
+use crate::plan::{CleanupForecast, DeleteReason, Plan, Proposal, Step, Summary};
 
 /// What GitHub takes, in UTF-16 units; others take more.
 const LIMIT: usize = 65_536;
@@ -28,15 +28,11 @@ const LISTED: usize = 20;
 
 /// The comment. `subject` tells the comments of several files apart.
 #[must_use]
-pub fn render(
-    plan: &Plan,
-    forecast: Option<&CleanupForecast>,
-    refusal: Option<&Refusal>,
-    subject: &str,
-) -> String {
+pub fn render(proposal: &Proposal, subject: &str) -> String {
+    let Proposal { plan, forecast, refusal } = proposal;
     let head = head(plan, subject);
-    let tail = tail(plan, forecast);
-    let refused = refusal.map(violations).unwrap_or_default();
+    let tail = tail(plan, forecast.as_ref());
+    let refused = refusal.as_ref().map(violations).unwrap_or_default();
     let whole = |body: String| format!("{head}{refused}{body}{tail}");
     let deletions = |step: &Step| matches!(step, Step::Delete { .. });
     let ever_shorter: [&dyn Fn() -> String; 5] = [
@@ -194,16 +190,15 @@ fn tail(plan: &Plan, forecast: Option<&CleanupForecast>) -> String {
     for line in left_alone(plan, Detail::Changes) {
         let _ = write!(out, "\n{}\n", inert(&line));
     }
-    let Some(CleanupForecast { as_of, rows }) = forecast else { return out };
-    let as_of = to_the_second(as_of);
-    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    let Some(forecast) = forecast else { return out };
+    let (as_of, total) = (to_the_second(&forecast.as_of), forecast.total());
     if total == 0 {
         let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");
         return out;
     }
     let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
     out += "| category | rows |\n|---|--:|\n";
-    for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
+    for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
         let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
     }
     out

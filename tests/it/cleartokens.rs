@@ -201,7 +201,10 @@ fn signals_end_a_run_after_the_running_batch() {
         }
         running.signal(signal);
         let output = running.wait().exits(code);
-        assert!(output.stdout.contains("Stopped: interrupted. The next run goes on from here."), "{output}");
+        assert!(
+            output.stdout.contains("Stopped: interrupted. The next run continues from here."),
+            "{output}"
+        );
         assert!(world.rows() < before && before <= world.rows() + 4);
     }
 }

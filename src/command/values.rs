@@ -1,13 +1,14 @@
-//! Values that help and completions offer for a flag. Another parser decides what is accepted.
+//! How the values of flags are read, and which values help and completions offer. What is offered decides nothing: a
+//! reader accepts or refuses.
 
 use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::names::not_empty;
-use super::scope::parse_cleanup_allow;
-use crate::model::{Allow, Category, FkChecks, Strategy};
+use crate::model::{Allow, Category, ClientId, FkChecks, Strategy};
 use crate::rules;
 
 /// Offers some values, and reads them and others.
@@ -87,4 +88,64 @@ fn category_keys() -> Vec<&'static str> {
 
 fn parse_category(text: &str) -> Result<Category, String> {
     Category::parse(text).ok_or_else(|| format!("no such category; there are {}", category_keys().join(", ")))
+}
+
+/// A flag's value that must not be empty: `--target "$NAME"` with the variable unset means nothing.
+///
+/// # Errors
+/// For a text of blanks.
+pub fn not_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "it is empty; leave the flag out, or look at the variable that it is made from".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads `--allow`.
+pub fn parse_allow(text: &str) -> Result<Allow, String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+    if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Delete(ClientId::new(client_id)))
+    } else if let Some(client_id) = text.strip_prefix("update:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Update(ClientId::new(client_id)))
+    } else if let Some(count) = text.strip_prefix("max-deletes=") {
+        number(count).map(Allow::MaxDeletes)
+    } else if let Some(count) = text.strip_prefix("max-updates=") {
+        number(count).map(Allow::MaxUpdates)
+    } else if text == "fk-checks=set" {
+        Ok(Allow::FkChecksSet)
+    } else if text == "rewrite" {
+        Ok(Allow::Rewrite)
+    } else {
+        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N, max-updates=N, fk-checks=set or rewrite".to_owned())
+    }
+}
+
+/// Reads `--allow` of `cleartokens`, which deletes and updates no application.
+pub fn parse_cleanup_allow(text: &str) -> Result<Allow, String> {
+    match parse_allow(text) {
+        Ok(allow @ (Allow::FkChecksSet | Allow::Rewrite)) => Ok(allow),
+        Ok(Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) | Allow::MaxUpdates(_)) | Err(_) => {
+            Err("write fk-checks=set or rewrite; the others are for plan and apply".to_owned())
+        }
+    }
+}
+
+/// RFC 3339 in UTC: the inverse of [`parse_instant`].
+#[must_use]
+pub fn rfc3339(instant: OffsetDateTime) -> String {
+    instant.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
+}
+
+/// Reads an instant, RFC 3339 with up to microseconds.
+pub fn parse_instant(text: &str) -> Result<OffsetDateTime, String> {
+    let instant = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "write an RFC 3339 instant, such as 2026-01-31T12:00:00Z".to_owned())?;
+    if instant.nanosecond() % 1_000 == 0 {
+        Ok(instant)
+    } else {
+        Err("PostgreSQL keeps microseconds: write at most six digits after the point".to_owned())
+    }
 }
