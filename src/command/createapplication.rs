@@ -109,7 +109,7 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     if args.write {
         declaring::check_appendable(&file, &client_id)?;
     }
-    let application = application(session, args)?;
+    let application = application(args)?;
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
         given_secret::advise(session, secret);
     }
@@ -254,7 +254,7 @@ fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn application(session: &Session, args: &CreateArgs) -> Result<Application, Error> {
+fn application(args: &CreateArgs) -> Result<Application, Error> {
     let uris = |text: Option<&String>| {
         given(text).map(|text| split_list(text).map(str::to_owned).collect::<Vec<_>>())
     };

@@ -116,7 +116,7 @@ fn flag_instead(words: &[OsString]) -> Option<&'static str> {
     let is_written =
         |flag: &&str| words.iter().any(|word| word == *flag || word.to_str() == flag.strip_prefix('-'));
     let meant = FLAGS.iter().find(|(verbs, flags, _)| {
-        verbs.iter().any(|known| known.name() == verb) && flags.iter().any(|flag| is_written(flag))
+        verbs.iter().any(|known| known.name() == verb) && flags.iter().any(&is_written)
     });
     meant.map(|(_, _, answer)| *answer)
 }

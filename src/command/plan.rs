@@ -84,10 +84,9 @@ fn json(proposal: &Proposal) -> Result<String, Error> {
 }
 
 fn say_what_comes_next(session: &mut Session, args: &PlanArgs) {
-    match &args.out {
-        Some(path) => {
-            session.ui.next_step(format_args!("`oauthctl apply {}` does exactly this", path.display()))
-        }
-        None => session.ui.next_step("`oauthctl apply` does this, after a question"),
-    }
+    let step = match &args.out {
+        Some(path) => format!("`oauthctl apply {}` does exactly this", path.display()),
+        None => "`oauthctl apply` does this, after a question".to_owned(),
+    };
+    session.ui.next_step(step);
 }

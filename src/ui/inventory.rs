@@ -297,7 +297,7 @@ mod tests {
             assert!(table.contains(client_id), "{table}");
             assert!(table.lines().all(|line| line.width() <= width), "{table}");
         }
-        assert!(shown(Some(80)).contains("NAME") && !shown(Some(60)).contains("NAME"));
+        assert!(shown(Some(84)).contains("NAME") && !shown(Some(60)).contains("NAME"));
         assert!(shown(Some(45)).contains('…'));
     }
 

@@ -208,7 +208,7 @@ fn words_of_other_tools_are_answered() {
         assert!(text.contains("  tip: ") && text.contains(answer), "{line}: {text}");
         assert!(error.use_stderr() && text.contains("Usage: "), "{line}: {text}");
     }
-    for line in ["frobnicate", "apply --frobnicate", "import --dry-run --yes"] {
+    for line in ["frobnicate", "apply --zyx", "import --dry-run --yes"] {
         let words = ["oauthctl"].into_iter().chain(line.split(' ')).map(OsString::from);
         let text = parse(words).unwrap_err().to_string();
         assert!(!text.contains("  tip: "), "{line}: {text}");

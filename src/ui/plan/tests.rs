@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{ClientId, ForeignRows, Key, Limit, OnDelete};
+use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 
@@ -149,7 +149,10 @@ fn every_kind_of_step() {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
     };
-    assert_snapshot!(plain(&render(&everything(), Some(&forecast), Detail::Changes)));
+    assert_snapshot!(plain(&render(
+        &Proposal { forecast: Some(forecast), ..everything().into() },
+        Detail::Changes
+    )));
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn instants_are_shown_to_the_second() {
 /// Expired rows of an application that goes are in both numbers.
 #[test]
 fn rows_that_are_counted_twice_are_said_to_be() {
-    let rows = vec![(crate::model::Category::Access, 7)];
+    let rows = vec![(Category::Access, 7)];
     let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows };
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
