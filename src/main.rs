@@ -4,9 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
 use oauthctl::command::session::Session;
-use oauthctl::command::{self, Cli};
+use oauthctl::command::{self, Cli, parsing};
 use oauthctl::embedded;
 use oauthctl::error::Exit;
 
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
     if arguments.next().as_deref() == Some(OsStr::new(embedded::SUPERVISE)) {
         return embedded::supervise(arguments);
     }
-    let Cli { global, verb } = match Cli::try_parse() {
+    let Cli { global, verb } = match parsing::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let printed = error.print();
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         }
     };
     command::logging::start(&global);
-    let mut session = Session::new(global);
+    let mut session = Session::new(global, &verb);
     match command::run(&mut session, &verb) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -5,29 +5,40 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
+use super::cleanup;
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
 use super::history::History;
 use super::intent::Intent;
 use super::outputs;
-use super::reconcile::{self, Prepared, ScopeArgs};
+use super::prepared::Prepared;
+use super::reconcile;
+use super::reporting;
 use super::saved;
-use super::scope::ConsentArgs;
+use super::scope::{ConsentArgs, ScopeArgs};
 use super::session::Session;
 use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::error::{Error, Exit};
-use crate::plan::Plan;
-use crate::ui::plan::{Detail, applied_line, plural, render, render_refusal};
+use crate::plan::Proposal;
+use crate::ui::cleanup::fewer_than_planned;
+use crate::ui::plan::{Detail, applied_line, plural, render};
 use crate::ui::plan_json;
+
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl apply
+  oauthctl apply --yes --secrets-out secrets.json
+  oauthctl apply oauth.plan          # exactly what `oauthctl plan --out oauth.plan` has shown";
 
 /// The flags of `apply`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
-    /// A plan that `plan --out FILE` saved: nothing else is done, or nothing at all.
+    /// A plan saved by `oauthctl plan --out PLAN`. If exactly this can no longer be done, nothing is done.
     #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "no_cleanup", "as_of"])]
     saved: Option<PathBuf>,
-    /// Also show defaults of new applications and unchanged applications.
+    /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
     #[command(flatten)]
@@ -47,26 +58,24 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     };
     let prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
     if let Some(saved) = &saved {
-        saved.check_steps(&prepared.plan)?;
+        saved.check_steps(&prepared.proposal.plan)?;
     }
     outputs::check_referred(&prepared.config, &args.consent.outputs())?;
     show(session, args, &prepared)?;
-    if let Some(refusal) = &prepared.refusal {
+    if let Some(refusal) = &prepared.proposal.refusal {
         if session.global.format == Format::Json {
             finish(session, &prepared, &Done::default())?;
         }
-        session.ui.sentence(render_refusal(refusal).trim_end());
-        return Err(reconcile::refused(refusal));
+        return Err(reporting::refusal(session, refusal));
     }
-    let expired = prepared.expired();
-    if prepared.plan.is_empty() && expired == 0 {
+    if prepared.proposal.is_empty() {
         finish(session, &prepared, &Done::default())?;
         return Ok(Exit::Done);
     }
     writable::require(&prepared.connected).await?;
-    check_delivery(session, &args.consent, &prepared.plan)?;
-    confirm(session, &args.consent, "apply", &question(&prepared.plan, expired)).await?;
-    let history = History::begin(session, &prepared.connected, &prepared.config, ("apply", true)).await?;
+    check_delivery(session, &args.consent, &prepared.proposal.plan)?;
+    confirm(session, &args.consent, "apply", &question(&prepared.proposal)).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, true).await?;
     let mut done = Done::default();
     let result =
         reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
@@ -75,7 +84,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let finished = finish(session, &prepared, &done);
     result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
     finished?;
-    Ok(done.cleaned.and_then(|cleaned| super::cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
+    Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
 /// What an apply has committed so far.
@@ -83,6 +92,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 struct Done {
     applied: Option<Outcome>,
     cleaned: Option<crate::sweep::Outcome>,
+    /// How many rows there were to clean when the cleanup began; `None`: not known.
+    expired: Option<u64>,
 }
 
 impl Done {
@@ -109,9 +120,17 @@ async fn reconcile_and_clean(
         verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
-        let (connected, sweeps, total) = (&prepared.connected, &prepared.sweeps, Some(prepared.expired()));
+        let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
         let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
-        let (cleaned, result) = super::cleanup::run(session, connected, sweeps, &pace, total).await;
+        done.expired = match &done.applied {
+            // Expired rows among these were counted too. With the old number, the bar would not reach 100 %.
+            Some(outcome) if outcome.dependents > 0 => {
+                let counted = cleanup::count_in_time(connected, sweeps).await;
+                counted.ok().flatten().map(|tally| tally.total())
+            }
+            Some(_) | None => Some(prepared.proposal.expired()),
+        };
+        let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, done.expired).await;
         done.cleaned = cleaned;
         result?;
     }
@@ -123,12 +142,11 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
         return Ok(());
     }
     let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.tell(&render(&prepared.plan, prepared.forecast.as_ref(), detail))
+    session.tell(&render(&prepared.proposal, detail))
 }
 
-fn question(plan: &Plan, expired: u64) -> String {
-    let changes = plan.steps.len() as u64;
-    match (changes, expired) {
+fn question(proposal: &Proposal) -> String {
+    match (proposal.plan.steps.len() as u64, proposal.expired()) {
         (changes, 0) => format!("Make {}?", plural(changes, "change")),
         (0, expired) => format!("Delete {}?", plural(expired, "expired row")),
         (changes, expired) => {
@@ -147,23 +165,24 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
     if left.is_empty() {
         return Ok(());
     }
-    session.ui.stderr_line(render(&left, None, Detail::Changes));
+    session.ui.sentence(render(&left.into(), Detail::Changes));
     Err(Error::new(Exit::Failed, "the changes are committed, but planning again finds these")
-        .hint("does a trigger change what is written, or somebody else write at the same time?"))
+        .hint("does a trigger change what is written, or does another program write at the same time?"))
 }
 
 /// Says what is committed.
 fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(), Error> {
     if session.global.format == Format::Json {
         let report = plan_json::Report { applied: done.applied.as_ref(), cleaned: done.cleaned.as_ref() };
-        let (forecast, refusal) = (prepared.forecast.as_ref(), prepared.refusal.as_ref());
-        let text = plan_json::render(&prepared.plan, forecast, refusal, Some(&report))
+        let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         return session.tell(&text);
     }
     let mut text = done.applied.as_ref().map(applied_line).unwrap_or_default();
     if let Some(cleaned) = &done.cleaned {
-        text += &crate::ui::cleanup::render(cleaned, Some(prepared.expired()));
+        let planned = prepared.proposal.expired();
+        text += &fewer_than_planned(planned, done.expired.unwrap_or(planned));
+        text += &crate::ui::cleanup::render(cleaned, done.expired);
     }
     session.tell(&text)
 }

@@ -7,14 +7,15 @@ use tokio_postgres::Client;
 use tokio_util::task::TaskTracker;
 
 use super::Format;
-use super::reconcile::available;
-use super::session::{Connected, Session};
+use super::connected::Connected;
+use super::session::Session;
 use crate::db::connect::Canceller;
+use crate::db::error::{DbError, Meaning};
 use crate::db::lock::Blocked;
-use crate::db::patience::Reading;
-use crate::db::tokens;
+use crate::db::patience::{Reading, Waits as _};
+use crate::db::tokens::{self, TokensError};
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, Pace, Sweep};
+use crate::model::{Category, CleanupPolicy, Pace, Sweep, Tally};
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Stop};
 use crate::ui::plan::visible;
@@ -63,6 +64,22 @@ pub async fn run(
         hint(session, outcome);
     }
     (outcome, result)
+}
+
+/// Counts, unless that takes too long. Locks are waited for by the run, not here.
+pub async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
+    let mut client = connected.database.get().await?;
+    let at_once = connected.patience.within(Duration::ZERO);
+    let snapshot = match at_once.snapshot(&mut client, &connected.tables, Reading::Everything).await {
+        Err(error) if error.is_locked() => return Ok(None),
+        snapshot => snapshot?,
+    };
+    tokens::settings::of_a_count(&snapshot).await.map_err(DbError::during("counting the rows to delete"))?;
+    match tokens::count(&*snapshot, &connected.layout, sweeps).await {
+        Ok(tally) => Ok(Some(tally)),
+        Err(TokensError::Database(error)) if *error.meaning() == Meaning::QueryCanceled => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Waits until the tables can be read. `Some`: the run ends before its first batch.
@@ -123,7 +140,7 @@ pub fn connections(pace: &Pace) -> usize {
 
 /// Warns of what a policy leaves behind, as DOT does where there is no lifetime.
 pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
-    let wanted = retention::categories(policy, &available(connected));
+    let wanted = retention::categories(policy, &connected.roles());
     if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
         let what = match kept {
             NoLifetime::KeepsIdle => {

@@ -9,30 +9,43 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::cleanup;
+use super::connected::Connected;
+use super::connected::database_now;
 use super::history::History;
-use super::names::{self, not_empty};
-use super::reconcile::{available, database_now, parse_instant, refused, rfc3339};
+use super::loading;
+use super::names;
+use super::reaching;
+use super::reporting;
 use super::rights;
-use super::scope::parse_cleanup_allow;
-use super::session::{Connected, Session};
+use super::session::Session;
+use super::values;
+use super::values::not_empty;
+use super::values::parse_instant;
 use super::{reading, writable};
 use crate::config::{Config, duration};
-use crate::db::error::{DbError, Meaning};
-use crate::db::patience::{Reading, Waits as _};
-use crate::db::tokens::{self, TokensError};
+use crate::db::patience::Reading;
+use crate::db::tokens;
 use crate::error::{Error, Exit};
+use crate::model::words::rfc3339;
 use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Pace, Strategy, Sweep, Tally};
 use crate::plan::guard::check_cleanup;
-use crate::plan::retention;
+use crate::plan::{CleanupForecast, retention};
 use crate::sweep::{self, Outcome};
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
-use crate::ui::plan::{CleanupForecast, render_forecast, render_refusal, visible};
+use crate::ui::plan::{render_forecast, visible};
 use crate::ui::progress::Manner;
+
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl cleartokens --refresh-token-expire 14d --dry-run
+  oauthctl cleartokens --max-duration 30m --max-replica-lag 2s
+  oauthctl cleartokens --only access,grants";
 
 /// The flags of `cleartokens`; each overrides its key in the file's `[cleanup]`.
 #[derive(Args, Debug, Default)]
+#[command(after_help = EXAMPLES)]
 pub struct CleartokensArgs {
-    /// How long refresh tokens live (`REFRESH_TOKEN_EXPIRE_SECONDS`), such as 14d or seconds; 0 is off.
+    /// How long refresh tokens live (`REFRESH_TOKEN_EXPIRE_SECONDS`): 14d, 1h30m, or a number of seconds. 0: for ever.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     refresh_token_expire: Option<Duration>,
     /// How long revoked refresh tokens are kept (`REFRESH_TOKEN_GRACE_PERIOD_SECONDS`).
@@ -41,19 +54,19 @@ pub struct CleartokensArgs {
     /// Keep revoked refresh tokens for their whole lifetime (`REFRESH_TOKEN_REUSE_PROTECTION`).
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     refresh_token_reuse_protection: Option<bool>,
-    /// The most rows per transaction (`CLEAR_EXPIRED_TOKENS_BATCH_SIZE`).
+    /// Delete at most this number of rows per transaction (`CLEAR_EXPIRED_TOKENS_BATCH_SIZE`).
     #[arg(long, value_name = "ROWS", value_parser = parse_batch_size, allow_negative_numbers = true)]
     batch_size: Option<NonZeroU32>,
-    /// Pause between batches (`CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL`).
+    /// Pause this long between batches (`CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL`).
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     batch_interval: Option<Duration>,
-    /// Adapt the batch size, so that a batch takes about this long; 0 is off.
+    /// Change the batch size so that a batch takes about this long. 0: do not change it.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     target_batch_time: Option<Duration>,
-    /// Pause this multiple of each batch's time.
+    /// After each batch, pause for this multiple of the time that it took. 0: no pause.
     #[arg(long, value_name = "RATIO", value_parser = parse_ratio, allow_negative_numbers = true)]
     nice_ratio: Option<f64>,
-    /// Stop after the batch that is running by then; 0 is off.
+    /// Stop after this time, when the running batch has ended. 0: no limit.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_duration: Option<Duration>,
     /// Stop when this number of rows is deleted.
@@ -62,49 +75,43 @@ pub struct CleartokensArgs {
     /// Number of connections that delete in parallel.
     #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
     workers: Option<NonZeroU32>,
-    /// Wait while a replica is further behind than this; 0 is off.
+    /// Wait while a replica is further behind than this. 0: do not look at replicas.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_replica_lag: Option<Duration>,
-    /// Who looks at references: triggers, or set, which needs --allow fk-checks=set.
-    #[arg(long, value_name = "WHO", value_parser = parse_fk_checks)]
+    /// Check foreign keys with PostgreSQL's triggers, or with one query per batch (set), which is faster and needs
+    /// --allow fk-checks=set.
+    #[arg(long, value_name = "HOW", value_parser = values::fk_checks())]
     fk_checks: Option<FkChecks>,
-    /// How rows go: batches, or rewrite for tables that are mostly dead, which needs --allow rewrite.
-    #[arg(long, value_name = "HOW", value_parser = parse_strategy)]
+    /// Delete in batches, or rewrite the tables, which is faster if most rows are expired and needs --allow rewrite.
+    #[arg(long, value_name = "HOW", value_parser = values::strategy())]
     strategy: Option<Strategy>,
-    /// Let something faster through that needs your consent: `fk-checks=set` or `rewrite`.
-    #[arg(long = "allow", value_name = "WHAT", value_parser = parse_cleanup_allow)]
+    /// Allow a faster way that needs your consent.
+    #[arg(long = "allow", value_name = "WHAT", value_parser = values::cleanup_allow())]
     allow: Vec<Allow>,
-    /// Only these: revoked, orphaned, expired, access, id, grants, par, device, cimd, dcr.
-    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
+    /// Delete only these categories. Repeat the flag, or separate them with commas.
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = values::category())]
     only: Vec<Category>,
-    /// All but these.
-    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = parse_category)]
+    /// Do not delete these categories.
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = values::category())]
     skip: Vec<Category>,
-    /// Leave this application's rows alone; repeat the flag for several.
+    /// Delete no rows of this application. Repeat the flag for several.
     #[arg(long = "exclude-client", value_name = "CLIENT_ID", value_parser = not_empty)]
     exclude_clients: Vec<String>,
-    /// Delete expired device grants too, which DOT never does.
+    /// Also delete expired device grants. DOT never does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     device_grants: Option<bool>,
-    /// Delete expired CIMD applications too, as DOT's `clearcimdapplications` does.
+    /// Also delete expired applications of client ID metadata documents, as DOT's `clearcimdapplications` does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     cimd_applications: Option<bool>,
-    /// Delete dynamically registered applications that are older than this and were never authorised; 0 is off.
+    /// Also delete dynamically registered applications that are older than this and that no user ever authorised. 0: none.
     #[arg(long, value_name = "AGE", value_parser = duration::parse, allow_negative_numbers = true)]
     dcr_applications: Option<Duration>,
-    /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
+    /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
-    /// Count what would be deleted, exactly, and delete nothing.
+    /// Count exactly what would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
-}
-
-fn parse_category(text: &str) -> Result<Category, String> {
-    Category::parse(text).ok_or_else(|| {
-        let known: Vec<&str> = Category::ALL.iter().copied().map(Category::key).collect();
-        format!("no such category; there are {}", known.join(", "))
-    })
 }
 
 fn parse_rows(text: &str) -> Result<u64, String> {
@@ -125,14 +132,6 @@ fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
         .ok()
         .filter(|workers: &NonZeroU32| workers.get() <= Pace::MOST_WORKERS)
         .ok_or_else(|| format!("must be between 1 and {}", Pace::MOST_WORKERS))
-}
-
-fn parse_fk_checks(text: &str) -> Result<FkChecks, String> {
-    text.parse().map_err(|_| "write triggers or set".to_owned())
-}
-
-fn parse_strategy(text: &str) -> Result<Strategy, String> {
-    text.parse().map_err(|_| "write batches or rewrite".to_owned())
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {
@@ -190,7 +189,7 @@ fn zero_is_off(flag: Option<Duration>, file: Option<Duration>) -> Option<Duratio
 
 /// Cleans up, or counts.
 pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
-    let config = session.load_without_secrets()?;
+    let config = loading::without_secrets(session)?;
     let file = config.cleanup.clone().unwrap_or_default();
     let policy = args.over(CleanupPolicy { declared: config.spared(), ..file });
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
@@ -210,13 +209,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
             }
         }
         Err(refusal) => {
-            session.ui.sentence(render_refusal(&refusal).trim_end());
-            return Err(refused(&refusal));
+            return Err(reporting::refusal(session, &refusal));
         }
     }
     let interrupted = session.interrupted.clone();
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
-    let sweeps = retention::sweeps(&policy, as_of, &available(&connected));
+    let sweeps = retention::sweeps(&policy, as_of, &connected.roles());
     rights::check_cleanup(session, &connected, (&sweeps, policy.pace.strategy), args.dry_run).await?;
     // Both read the applications.
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
@@ -226,10 +224,10 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     }
     writable::require(&connected).await?;
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
-        Manner::Bar => interrupted.or(count_in_time(&connected, &sweeps)).await?,
+        Manner::Bar => interrupted.or(cleanup::count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
-    let history = History::begin(session, &connected, &config, ("cleartokens", false)).await?;
+    let history = History::begin(session, &connected, &config, false).await?;
     let total = counted.map(|tally| tally.total());
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({
@@ -250,8 +248,7 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected =
-        session.connect(&config.database, "cleartokens", cleanup::connections(&policy.pace)).await?;
+    let connected = reaching::connect(session, &config.database, cleanup::connections(&policy.pace)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
@@ -279,9 +276,7 @@ async fn dry_run(
             count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
-            let mut text = String::new();
-            render_forecast(&mut text, &CleanupForecast { as_of, rows: tally.iter().collect() });
-            text.trim_end().to_owned() + "\n"
+            render_forecast(&CleanupForecast { as_of, rows: tally.iter().collect() }, "")
         }
     };
     session.tell(&text)?;
@@ -293,22 +288,6 @@ async fn dry_run(
         }
     }
     Ok(Exit::Done)
-}
-
-/// Counts, unless that takes too long. Locks are waited for by the run, not here.
-async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
-    let mut client = connected.database.get().await?;
-    let at_once = connected.patience.within(Duration::ZERO);
-    let snapshot = match at_once.snapshot(&mut client, &connected.tables, Reading::Everything).await {
-        Err(error) if error.is_locked() => return Ok(None),
-        snapshot => snapshot?,
-    };
-    tokens::settings::of_a_count(&snapshot).await.map_err(DbError::during("counting the rows to delete"))?;
-    match tokens::count(&*snapshot, &connected.layout, sweeps).await {
-        Ok(tally) => Ok(Some(tally)),
-        Err(TokensError::Database(error)) if *error.meaning() == Meaning::QueryCanceled => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn report(

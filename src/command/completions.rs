@@ -1,16 +1,22 @@
 //! `completions`: shell completions on stdout.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::Cli;
+use super::parsing;
 use super::session::Session;
 use crate::error::{Error, Exit};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl completions bash > ~/.local/share/bash-completion/completions/oauthctl
+  oauthctl completions zsh > ~/.zfunc/_oauthctl";
+
 /// The flags of `completions`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
-    /// Which shell.
+    /// The shell to print completions for.
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -18,7 +24,7 @@ pub struct CompletionsArgs {
 /// Prints them.
 pub fn run(session: &mut Session, args: &CompletionsArgs) -> Result<Exit, Error> {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "oauthctl", &mut out);
+    clap_complete::generate(args.shell, &mut parsing::command(), "oauthctl", &mut out);
     session.answer(&String::from_utf8_lossy(&out))?;
     Ok(Exit::Done)
 }

@@ -10,12 +10,21 @@ use zeroize::Zeroizing;
 
 use self::verdict::{Complaint, verdict};
 use super::Format;
+use super::connected::Connected;
 use super::declaring;
+use super::desired::mentioned;
+use super::desired::with_only;
+use super::environment;
+use super::given_secret;
+use super::given_secret::sendable;
+use super::hashing;
 use super::history::History;
-use super::reconcile::{self, Prepared, with_only};
+use super::loading;
+use super::prepared::Prepared;
+use super::reaching;
 use super::rights;
-use super::session::files::sendable;
-use super::session::{Connected, Session};
+use super::session::Session;
+use super::values;
 use super::writable;
 use crate::config::Config;
 use crate::db::applications;
@@ -33,37 +42,45 @@ use crate::ui::report_json;
 /// DOT's `CLIENT_ID_GENERATOR_CLASS` makes so many characters of `[A-Za-z0-9]`.
 const CLIENT_ID_LENGTH: usize = 40;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl createapplication confidential client-credentials --name \"Nightly export\"
+  oauthctl createapplication public authorization-code --client-id kiosk \\
+      --redirect-uris https://kiosk.example.com/callback --write";
+
 /// The flags of `createapplication`: those of DOT 3.4.1, with what it lacks. An empty text is as good as none.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct CreateArgs {
-    /// confidential or public.
+    /// The client type.
+    #[arg(value_parser = values::client_type())]
     client_type: String,
-    /// authorization-code, implicit, password, client-credentials, openid-hybrid or
-    /// urn:ietf:params:oauth:grant-type:device_code.
+    /// The grant type.
+    #[arg(value_parser = values::grant_type())]
     authorization_grant_type: String,
-    /// The client id; generated when left out.
+    /// The client id. Default: a generated one.
     #[arg(long, alias = "client_id", value_name = "ID")]
     client_id: Option<String>,
-    /// The primary key of the owner.
+    /// The primary key of the user that the application belongs to.
     #[arg(long, value_name = "PK")]
     user: Option<String>,
     /// Redirect URIs, separated by spaces.
     #[arg(long, alias = "redirect_uris", value_name = "URIS")]
     redirect_uris: Option<String>,
-    /// Logout redirect URIs, separated by spaces.
+    /// Redirect URIs after a logout, separated by spaces.
     #[arg(long, alias = "post_logout_redirect_uris", value_name = "URIS")]
     post_logout_redirect_uris: Option<String>,
-    /// Origins, separated by spaces.
+    /// Origins that are allowed by CORS, separated by spaces.
     #[arg(long, alias = "allowed_origins", value_name = "ORIGINS")]
     allowed_origins: Option<String>,
-    /// The client secret; generated when left out. Other users of this machine can read the command line: better use
-    /// --client-secret-file.
+    /// The client secret. Default: a generated one. Other users of this machine can read it on the command line;
+    /// --client-secret-file is safer.
     #[arg(long, alias = "client_secret", value_name = "SECRET")]
     client_secret: Option<String>,
-    /// A file that holds the client secret; one newline at its end is not part of it.
+    /// A file with the client secret. One newline at its end is not part of the secret.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret")]
     client_secret_file: Option<PathBuf>,
-    /// Store the secret in plain text, as HS256 needs it.
+    /// Store the secret in plain text. HS256 needs this.
     #[arg(long, alias = "no_hash_client_secret")]
     no_hash_client_secret: bool,
     /// The display name.
@@ -72,35 +89,32 @@ pub struct CreateArgs {
     /// Do not ask users for their consent.
     #[arg(long, alias = "skip_authorization")]
     skip_authorization: bool,
-    /// The signing algorithm of ID tokens: RS256 or HS256.
-    #[arg(long, value_name = "ALGORITHM")]
+    /// The algorithm that signs ID tokens.
+    #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithm())]
     algorithm: Option<String>,
-    /// Declare the application in the file too, as `oauthctl import` would; without its secret.
+    /// Also write the application into the file, without its secret, as `oauthctl import` does.
     #[arg(long)]
     write: bool,
 }
 
 /// Creates the application.
 pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error> {
-    let file = if args.write { session.load_if_there()?.0 } else { session.load_without_secrets()? };
+    let file = if args.write { loading::if_there(session)?.0 } else { loading::without_secrets(session)? };
     let client_id = match given(args.client_id.as_ref()) {
         Some(client_id) => client_id.clone(),
-        None => random_text(CLIENT_ID_LENGTH, &mut session.entropy())
+        None => random_text(CLIENT_ID_LENGTH, &mut environment::entropy())
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
     };
     let client_id = ClientId::new(client_id);
     if args.write {
         declaring::check_appendable(&file, &client_id)?;
     }
-    let application = application(session, args)?;
+    let application = application(args)?;
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
-        session.advise_on_secret(secret);
+        given_secret::advise(session, secret);
     }
     let interrupted = session.interrupted.clone();
-    let prepared = tokio::select! {
-        prepared = prepare(session, args, file, &client_id, application) => prepared?,
-        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
-    };
+    let prepared = interrupted.or(prepare(session, args, file, &client_id, application)).await?;
     let Some(prepared) = prepared else { return Ok(Exit::Failed) };
     let created = create(session, &prepared).await?;
     if session.global.format == Format::Text && given(args.client_id.as_ref()).is_none() {
@@ -139,7 +153,7 @@ fn tell(
     session.answer(&format!("New application {} created successfully.\n", visible(shown)))?;
     let Some(secret) = generated else { return Ok(()) };
     if application.client_type.as_deref() == Some("public") {
-        session.ui.status("The client is public, so it needs no secret; DOT stores one all the same.");
+        session.ui.status("A public client does not use its secret. DOT stores one all the same.");
     }
     session
         .reveal("client_secret", client_id, secret)
@@ -161,16 +175,13 @@ async fn prepare(
     client_id: &ClientId,
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
-    let connected = session.connect(&file.database, "createapplication", 3).await?;
+    let connected = reaching::connect(session, &file.database, 3).await?;
     require(&connected, given(args.user.as_ref()).is_some()).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
     match plan(&connected, &config).await? {
-        Ok(plan) => {
-            let (sweeps, forecast, refusal) = (Vec::new(), None, None);
-            Ok(Some(Prepared { connected, config, plan, sweeps, forecast, refusal }))
-        }
+        Ok(plan) => Ok(Some(Prepared { connected, config, proposal: plan.into(), sweeps: Vec::new() })),
         Err(complaints) => {
             refuse(session, &complaints);
             Ok(None)
@@ -193,7 +204,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let layout = &connected.layout;
-    let actual = applications::read(&*snapshot, layout, &reconcile::mentioned(&config.desired)).await?;
+    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     Ok(verdict(config, layout, &actual))
 }
@@ -202,7 +213,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
 fn refuse(session: &mut Session, complaints: &[Complaint]) {
     session.ui.stderr_line("Please correct the following errors:");
     for Complaint { field, message, hint: _ } in complaints {
-        session.ui.stderr_line(format_args!(" - {field}: {}", visible(message)));
+        session.ui.sentence(format_args!(" - {field}: {}", visible(message)));
     }
     let mut hints: Vec<&String> = Vec::new();
     for hint in complaints.iter().filter_map(|complaint| complaint.hint.as_ref()) {
@@ -216,15 +227,14 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
 }
 
 async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
-    let recipe = session.recipe(&prepared.config);
+    let recipe = hashing::recipe(&prepared.config);
     let mut sealed = super::executing::make_secrets(session, prepared, recipe)?;
-    let history =
-        History::begin(session, &prepared.connected, &prepared.config, ("createapplication", false)).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config, false).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
     let result = super::writing::write(session, prepared, &sealed, None).await;
     let result = result.map_err(|error| {
         let names: Vec<String> =
-            prepared.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();
+            prepared.proposal.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();
         error.hint_if_unknown(&format!("`oauthctl show {}`: if it is there, it was created", names.join(" ")))
     });
     let counts = serde_json::json!({ "applications": result.as_ref().ok().map(|outcome| outcome.done) });
@@ -244,13 +254,13 @@ fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn application(session: &Session, args: &CreateArgs) -> Result<Application, Error> {
+fn application(args: &CreateArgs) -> Result<Application, Error> {
     let uris = |text: Option<&String>| {
         given(text).map(|text| split_list(text).map(str::to_owned).collect::<Vec<_>>())
     };
     let secret = match (given(args.client_secret.as_ref()), &args.client_secret_file) {
         (Some(text), _) => Some(sendable(Secret::new(text.clone()), "the secret of --client-secret")?),
-        (None, Some(path)) => Some(session.read_secret(path)?),
+        (None, Some(path)) => Some(given_secret::from_file(path)?),
         (None, None) => None,
     };
     Ok(Application {

@@ -1,8 +1,12 @@
 //! Rows of the database as declarations in the file: for `import`, and for `createapplication --write`.
 
+use super::connected::Connected;
+use super::environment;
 use super::inventory::{self, Look};
+use super::loading;
+use super::reporting;
 use super::rewriting::rewrite;
-use super::session::{Connected, Session};
+use super::session::Session;
 use crate::config::edit::{Changes, edit};
 use crate::config::{self, Config};
 use crate::error::{Error, Exit};
@@ -16,7 +20,7 @@ const HEADING: &str = "# Written by `oauthctl import`. A field that is not writt
 
 /// Appends one application that has just been created.
 pub async fn append(session: &mut Session, connected: &Connected, client_id: &ClientId) -> Result<(), Error> {
-    let (mut config, is_there) = session.load_if_there()?;
+    let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
     let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
     let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
@@ -95,7 +99,7 @@ fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) 
     let bytes = text.as_bytes().to_vec();
     let failed =
         || Error::new(Exit::Failed, format!("{} was not written: it would not be valid", path.display()));
-    match config::load(bytes, path, super::session::surroundings(), config::Presence::Optional) {
+    match config::load(bytes, path, environment::surroundings(), config::Presence::Optional) {
         Ok(after) => {
             let declared = |config: &Config| config.desired.applications.len();
             let is_complete = declared(&after) == declared(before) + changes.add.len()
@@ -103,7 +107,7 @@ fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) 
             if is_complete { Ok(after) } else { Err(failed()) }
         }
         Err(rejected) => {
-            session.show_problems(&rejected.source, &rejected.problems);
+            reporting::problems(session, &rejected.source, &rejected.problems);
             Err(failed())
         }
     }

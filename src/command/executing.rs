@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::delivering::UNDELIVERABLE;
-use super::reconcile::Prepared;
+use super::environment;
+use super::hashing;
+use super::prepared::Prepared;
 use super::scope::ConsentArgs;
 use super::session::Session;
 use super::writing;
@@ -26,10 +28,12 @@ pub(super) async fn confirm(
         return Ok(());
     }
     if !session.ui.terminal().interactive {
-        let message = format!("{verb} needs --yes where nobody can be asked; nothing was changed");
+        let message = format!(
+            "{verb} needs --yes because there is no terminal on which it could ask; nothing was changed"
+        );
         return Err(Error::new(Exit::Refused, message));
     }
-    if session.confirm(&format!("{question} Only \"yes\" goes on:")).await? {
+    if session.confirm(&format!("{question} Type \"yes\" to continue:")).await? {
         Ok(())
     } else {
         Err(Error::new(Exit::Failed, "not confirmed; nothing was changed"))
@@ -45,10 +49,10 @@ pub(super) async fn execute(
     run: Option<i64>,
     unknown: &str,
 ) -> Result<Option<Outcome>, Error> {
-    if prepared.plan.is_empty() {
+    if prepared.proposal.plan.is_empty() {
         return Ok(None);
     }
-    let recipe = session.recipe(&prepared.config);
+    let recipe = hashing::recipe(&prepared.config);
     let sealed = make_secrets(session, prepared, recipe)?;
     let delivery = match &args.secrets_out {
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
@@ -61,13 +65,13 @@ pub(super) async fn execute(
 
 /// Makes the plan's secrets.
 pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) -> Result<Sealed, Error> {
-    let mut entropy = session.entropy();
-    let mut watch = session.watch("Hashing secrets");
-    let sealed = seal(&prepared.plan, &prepared.config.desired, recipe, &mut entropy, &mut watch);
+    let mut entropy = environment::entropy();
+    let mut watch = hashing::watch(session, "Hashing secrets");
+    let sealed = seal(&prepared.proposal.plan, &prepared.config.desired, recipe, &mut entropy, &mut watch);
     drop(watch);
     let sealed = sealed.inspect(|sealed| session.known.note(sealed));
     sealed.map_err(|error| match error {
-        SealError::Stopped(_) => session.stopped(),
+        SealError::Stopped(_) => session.interrupted.stopped(),
         SealError::Entropy(error) => Error::from_source(Exit::Failed, &error),
     })
 }

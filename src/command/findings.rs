@@ -119,7 +119,11 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::ConfidentialColumn => {
             problem.hint("leave it to Django, or to a default in the database")
         }
-        _ => problem,
+        // The message says what the column takes.
+        FindingCause::TooLong { .. }
+        | FindingCause::Misfit { .. }
+        | FindingCause::ColumnRefuses { .. }
+        | FindingCause::ColumnAlters { .. } => problem,
     }
 }
 

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use super::reconcile::{VERIFYING, mentioned};
+use super::desired::mentioned;
+use super::environment;
+use super::hashing;
+use super::reaching;
 use super::session::Session;
 use crate::config::Config;
 use crate::db::applications;
@@ -28,11 +31,11 @@ struct Meant<'a> {
 }
 
 /// Says which stored secrets are the declared ones without what stands at their ends, if the database can be reached.
-pub(super) async fn tell(session: &mut Session, verb: &str) {
+pub(super) async fn tell(session: &mut Session) {
     let Some(config) = session.flawed.take() else { return };
     let interrupted = session.interrupted.clone();
     let looked = tokio::select! {
-        looked = tokio::time::timeout(PATIENCE, look(session, &config, verb)) => looked,
+        looked = tokio::time::timeout(PATIENCE, look(session, &config)) => looked,
         _ = interrupted.wait() => return,
     };
     match looked {
@@ -42,12 +45,12 @@ pub(super) async fn tell(session: &mut Session, verb: &str) {
     }
 }
 
-async fn look(session: &mut Session, config: &Config, verb: &str) -> Result<(), Error> {
+async fn look(session: &mut Session, config: &Config) -> Result<(), Error> {
     let meant = meant(&config.desired);
     if meant.is_empty() {
         return Ok(());
     }
-    let connected = session.connect(&config.database, verb, 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let actual = applications::read(&*snapshot, &connected.layout, &mentioned(&config.desired)).await?;
@@ -58,8 +61,9 @@ async fn look(session: &mut Session, config: &Config, verb: &str) -> Result<(), 
         .collect();
     let items: Vec<(&StoredSecret, &Secret)> =
         found.iter().map(|(meant, stored)| (*stored, &meant.secret)).collect();
-    let mut watch = session.watch(VERIFYING);
-    let verdicts = verify_all(&items, session.threads(), &mut watch).map_err(|_| session.stopped());
+    let mut watch = hashing::watch(session, hashing::VERIFYING);
+    let verdicts =
+        verify_all(&items, environment::threads(), &mut watch).map_err(|_| session.interrupted.stopped());
     drop(watch);
     for ((meant, _), verdict) in found.iter().zip(verdicts?) {
         if verdict == Verdict::Matches {

@@ -6,8 +6,10 @@ use deadpool_postgres::{Object, Transaction};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::connected::Connected;
+use super::environment::variable;
 use super::rights;
-use super::session::{Connected, Session, variable};
+use super::session::Session;
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::measurement;
@@ -39,7 +41,7 @@ impl History {
         session: &mut Session,
         connected: &Connected,
         config: &Config,
-        (verb, manages): (&str, bool),
+        manages: bool,
     ) -> Result<Self, Error> {
         let during = || DbError::during(NOTING);
         let mut client = connected.database.get().await?;
@@ -58,7 +60,7 @@ impl History {
         let owner = session.owner(&config.policy);
         let commit = COMMIT_VARIABLES.into_iter().find_map(variable);
         let run = Run {
-            verb,
+            verb: session.verb.name(),
             who: &who(),
             owner: digest.is_some().then_some(owner.as_str()),
             config_digest: digest.as_deref(),

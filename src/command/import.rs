@@ -6,7 +6,9 @@ use super::Format;
 use super::declaring::{remarks, take_in};
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::listing::{self, Missing};
+use super::loading;
 use super::names;
+use super::reaching;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
@@ -14,19 +16,26 @@ use crate::import::{Wish, import};
 use crate::ui::import::{self as view, Written};
 use crate::ui::plan::plural;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl import --unmanaged         # what the file does not declare
+  oauthctl import --all --dry-run
+  oauthctl import web mobile-app";
+
 /// The flags of `import`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ImportArgs {
-    /// These applications.
+    /// Import these applications.
     #[arg(value_name = "CLIENT_ID", conflicts_with_all = ["all", "globs", "users", "client_types", "grant_types", "sources"])]
     client_ids: Vec<String>,
-    /// All applications that were registered manually.
+    /// Import all applications that did not register themselves.
     #[arg(long)]
     all: bool,
-    /// List what the file does not declare, and import nothing.
+    /// List the applications that the file does not declare, and import none.
     #[arg(long, conflicts_with_all = ["all", "update", "full", "with_hashes", "dry_run"])]
     unmanaged: bool,
-    /// Show the difference, and write nothing.
+    /// Show the difference to the file, and write nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -38,13 +47,13 @@ pub struct ImportArgs {
 /// How much is written.
 #[derive(Args, Debug)]
 struct WishArgs {
-    /// Let the keys of declared applications follow the database; without it, these are left alone.
+    /// Also write the database's values into the blocks of applications that the file declares already.
     #[arg(long)]
     update: bool,
-    /// Also write fields that have DOT's default, so that they are managed too.
+    /// Also write fields that have DOT's default. Then oauthctl manages them too.
     #[arg(long)]
     full: bool,
-    /// Also write the hashes of secrets, as { hash = "…" }; never a secret.
+    /// Also write the hashes of the secrets, as { hash = "…" }. A secret is never written.
     #[arg(long)]
     with_hashes: bool,
 }
@@ -57,9 +66,9 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
             .hint("name client ids, select with --match and the like, or say --all")
             .hint("`oauthctl import --unmanaged` lists what the file does not declare"));
     }
-    let (mut config, is_there) = session.load_if_there()?;
+    let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = session.connect(&config.database, "import", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
@@ -78,6 +87,9 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {
         let count = plural(inventory.dynamic, "dynamically registered application");
         session.ui.status(format_args!("Left out: {count}; --registration-source selects such."));
+    }
+    if written.is_written {
+        session.ui.next_step("`oauthctl plan` shows whether the database matches the file now");
     }
     Ok(Exit::Done)
 }

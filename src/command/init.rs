@@ -17,8 +17,14 @@ const STARTER: &str = include_str!("starter.toml");
 /// What its first line refers to.
 const SCHEMA: &str = "oauth.schema.json";
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl init
+  oauthctl -f staging.toml init";
+
 /// The flags of `init`: none of its own; `--file` says where.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct InitArgs {}
 
 /// Writes the starter file.

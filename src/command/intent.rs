@@ -8,14 +8,3 @@ pub enum Intent {
     /// `apply`: it is executed.
     Execute,
 }
-
-impl Intent {
-    /// The verb, as users type it.
-    #[must_use]
-    pub const fn verb(self) -> &'static str {
-        match self {
-            Self::Show => "plan",
-            Self::Execute => "apply",
-        }
-    }
-}

@@ -32,9 +32,29 @@ pub struct Interrupted {
     /// Cancel requests: see [`Interrupted::settled`].
     pub requests: TaskTracker,
     first: Arc<OnceLock<Exit>>,
+    /// How the message of [`Interrupted::stopped`] ends.
+    unchanged: &'static str,
 }
 
 impl Interrupted {
+    /// Nothing came yet. `unchanged`: how a message ends that stops the verb before its first change.
+    #[must_use]
+    pub fn new(unchanged: &'static str) -> Self {
+        Self { unchanged, ..Self::default() }
+    }
+
+    /// The error of work that a signal has stopped before anything was changed.
+    #[must_use]
+    pub fn stopped(&self) -> Error {
+        self.ended(self.exit().unwrap_or(Exit::Interrupted))
+    }
+
+    /// The same with the exit code of a signal that did not arrive yet.
+    #[must_use]
+    pub fn ended(&self, exit: Exit) -> Error {
+        Error::new(exit, format!("interrupted{}", self.unchanged))
+    }
+
     /// The exit code that says which signal it was; `None`: none came.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
@@ -63,7 +83,7 @@ impl Interrupted {
     pub async fn or<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::select! {
             done = work => done,
-            exit = self.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
+            exit = self.wait() => Err(self.ended(exit)),
         }
     }
 

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use super::names::not_empty;
-use super::reconcile::{VERIFYING, mentioned};
-use super::session::{Connected, Session};
+use super::connected::Connected;
+use super::desired::mentioned;
+use super::environment;
+use super::hashing;
+use super::session::Session;
+use super::values;
+use super::values::not_empty;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
@@ -31,19 +35,19 @@ const RECENT: i64 = 5;
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Which applications")]
 pub struct FilterArgs {
-    /// Client ids like this: `*` stands for any text, `?` for any character.
+    /// With a client id like this. `*` stands for any text, `?` for one character.
     #[arg(long = "match", value_name = "GLOB", value_parser = not_empty)]
     globs: Vec<String>,
-    /// Owned by this user: a username or a primary key.
+    /// That belong to this user: a username or a primary key.
     #[arg(long = "user", value_name = "USER", value_parser = not_empty)]
     users: Vec<String>,
     /// Of this client type.
-    #[arg(long = "client-type", value_name = "TYPE", value_parser = not_empty)]
+    #[arg(long = "client-type", value_name = "TYPE", value_parser = values::selected_client_type())]
     pub client_types: Vec<String>,
     /// With this grant type.
-    #[arg(long = "grant-type", value_name = "GRANT", value_parser = not_empty)]
+    #[arg(long = "grant-type", value_name = "GRANT", value_parser = values::selected_grant_type())]
     pub grant_types: Vec<String>,
-    /// Registered like this; manually where the flag is left out.
+    /// Registered in this way. Without the flag: manual.
     #[arg(long = "registration-source", value_enum, value_name = "SOURCE")]
     sources: Vec<SourceArg>,
 }
@@ -157,10 +161,7 @@ pub async fn read(
     look: Look,
 ) -> Result<Inventory, Error> {
     let interrupted = session.interrupted.clone();
-    tokio::select! {
-        read = snapshot(session, connected, config, selection, look) => read,
-        exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
-    }
+    interrupted.or(snapshot(session, connected, config, selection, look)).await
 }
 
 async fn snapshot(
@@ -192,10 +193,10 @@ async fn snapshot(
         }
     }
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let (mut known, mut watch) = (seal::Known::default(), session.watch(VERIFYING));
-    let verdicts = seal::verify(&config.desired, &actual, &mut known, session.threads(), &mut watch);
+    let (mut known, mut watch) = (seal::Known::default(), hashing::watch(session, hashing::VERIFYING));
+    let verdicts = seal::verify(&config.desired, &actual, &mut known, environment::threads(), &mut watch);
     drop(watch);
-    let secrets = verdicts.map_err(|_| session.stopped())?;
+    let secrets = verdicts.map_err(|_| session.interrupted.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
     let (custom, dynamic) = (actual.custom, actual.dynamic);
     Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic })

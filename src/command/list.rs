@@ -5,18 +5,29 @@ use clap::Args;
 use super::Format;
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::listing::{Missing, answer};
+use super::loading;
 use super::names;
+use super::reaching;
 use super::session::Session;
+use crate::config::Config;
 use crate::error::{Error, Exit};
+use crate::model::Field;
 use crate::ui::plan::{plural, visible};
+
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl list
+  oauthctl list --match 'partner-*' --client-type confidential
+  oauthctl list --no-tokens --format json";
 
 /// The flags of `list`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ListArgs {
-    /// Only these applications.
+    /// List only these applications.
     #[arg(value_name = "CLIENT_ID")]
     client_ids: Vec<String>,
-    /// Do not count tokens: on token tables with very many rows that takes its time.
+    /// Do not count tokens. Counting takes long if there are very many.
     #[arg(long)]
     no_tokens: bool,
     #[command(flatten)]
@@ -25,9 +36,9 @@ pub struct ListArgs {
 
 /// Lists.
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
-    let mut config = session.load_without_secrets()?;
+    let mut config = loading::without_secrets(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = session.connect(&config.database, "list", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.no_tokens { Look::Rows } else { Look::Tokens };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
@@ -44,8 +55,23 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
     }
     if session.global.format == Format::Text {
         tell_foreign(session, &inventory);
+        if has_uncompared(&config, &inventory) {
+            session.ui.status("Secrets were not compared: `oauthctl plan` and `oauthctl show CLIENT_ID` do.");
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Whether a declared secret was not compared with the stored one: verifying the hashes of many takes too long. See
+/// [`inventory::forget_secrets`].
+fn has_uncompared(config: &Config, inventory: &Inventory) -> bool {
+    inventory.rows.iter().any(|row| {
+        let client_id = &row.stored.client_id;
+        let client_id = config.desired.renamed.get(client_id).unwrap_or(client_id);
+        let declared = config.desired.applications.get(client_id);
+        declared.is_some_and(|declared| declared.application.client_secret.is_none())
+            && config.declares(client_id, &Field::ClientSecret.into())
+    })
 }
 
 /// Names the applications whose secret the project has encrypted.

@@ -2,16 +2,22 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
-use super::Cli;
+use super::parsing;
 use super::session::Session;
 use crate::error::{Error, Exit};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl man | man -l -
+  oauthctl man --out /usr/local/share/man/man1";
+
 /// The flags of `man`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ManArgs {
-    /// Write oauthctl.1 and oauthctl-VERB.1 into this directory instead; it is made where there is none.
+    /// Write oauthctl.1 and an oauthctl-VERB.1 for each verb into this directory. It is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -20,7 +26,7 @@ pub struct ManArgs {
 pub fn run(session: &mut Session, args: &ManArgs) -> Result<Exit, Error> {
     let failed =
         |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = parsing::command().disable_help_subcommand(true);
     if let Some(directory) = &args.out {
         std::fs::create_dir_all(directory)
             .and_then(|()| clap_mangen::generate_to(command, directory))

@@ -1,10 +1,12 @@
 //! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Format;
+use super::loading;
+use super::reaching;
 use super::session::Session;
 use super::writable;
 use crate::db;
@@ -16,30 +18,36 @@ use crate::ui::report_json;
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct What {
-    /// Make the tables of DOT 3.4.1, as Django would, in a database without Django's tables.
+    /// Create the tables of DOT 3.4.1, as Django would, in a database without Django's tables.
     #[arg(long)]
     provider: bool,
-    /// Make the ledger: which applications a file manages, and the history of runs.
+    /// Create the ledger. It records which file manages which application, and the history of runs.
     #[arg(long)]
     ledger: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl migrate --ledger
+  oauthctl migrate --provider --embedded";
+
 /// The flags of `migrate`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct MigrateArgs {
     #[command(flatten)]
     what: What,
-    /// Run this SQL file afterwards if --provider made the tables just now.
+    /// Run this SQL file afterwards, if --provider has just created the tables.
     #[arg(long, value_name = "FILE", requires = "provider")]
     seed: Option<PathBuf>,
 }
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
-    let config = session.load_database()?;
+    let config = loading::database(session)?;
     let seed = args.seed.as_ref().map(|path| read_seed(path)).transpose()?;
     // Held until the end: the embedded server stops with its last user.
-    let (database, _embedded) = session.open(&config, "migrate", 1).await?;
+    let (database, _embedded) = reaching::open(session, &config, 1).await?;
     let mut client = database.get().await?;
     if let Some(why) = db::writable::look(&**client).await? {
         return Err(writable::refused(&why));
@@ -53,6 +61,8 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
         done.provider = Some(migrated.applied);
         match (&seed, is_new) {
             (Some(sql), true) => {
+                let path = args.seed.as_deref().unwrap_or(Path::new("")).display();
+                session.ui.status(format_args!("Running the seed file {path}. This may take some time."));
                 migrations::seed(&client, sql).await?;
                 done.seeded = true;
                 session.ui.status("Ran the seed file.");
@@ -71,11 +81,17 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     if session.global.format == Format::Json {
         let text = report_json::migrated(&done).map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.answer(&text)?;
+    } else if done.ledger.is_some() {
+        session.ui.next_step("`oauthctl apply` records in the ledger what the file manages");
+    } else {
+        session.ui.next_step(
+            "`oauthctl init` writes a file to start with, `oauthctl apply` creates its applications",
+        );
     }
     Ok(Exit::Done)
 }
 
-fn read_seed(path: &std::path::Path) -> Result<String, Error> {
+fn read_seed(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path)
         .map_err(|error| Error::usage(format!("cannot read the seed file {}: {error}", path.display())))
 }

@@ -1,21 +1,31 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
-//! One file per verb; each has the verb's flags and a `run`. What verbs share is in [`session`] (streams, environment,
-//! the way to the database), [`reconcile`] (from a file to a checked plan) and [`look`] (reading what may be refused). The only module that reads the clock and
-//! the environment, and the only one that `main` calls.
+//! One file per verb; each has the verb's flags and a `run`, and imports no other verb. What verbs share is beside them:
+//! [`parsing`] (the command line), [`session`] (what every verb has at hand), [`environment`], [`loading`] (the file),
+//! [`reaching`] (the database), [`reconcile`] (from a file to a proposal), `executing` and `cleanup` (the effects),
+//! `answering` and `reporting` (what is said). The only module that reads the clock and the environment, and the only one
+//! that `main` calls.
 
+mod answering;
 pub mod apply;
 mod cleanup;
 pub mod cleartokens;
 pub mod completions;
+pub mod connected;
 pub mod createapplication;
 mod declaring;
 mod delivering;
+mod desired;
 pub mod doctor;
+pub mod environment;
 mod executing;
 mod findings;
 mod flawed;
+mod forecasting;
+mod format;
+mod given_secret;
 pub mod hash_secret;
+mod hashing;
 pub mod history;
 pub mod import;
 pub mod init;
@@ -24,15 +34,20 @@ pub mod interrupted;
 mod inventory;
 pub mod list;
 mod listing;
+pub mod loading;
 pub mod logging;
 pub mod look;
 pub mod man;
 pub mod migrate;
 mod names;
 mod outputs;
+pub mod parsing;
 pub mod plan;
+mod prepared;
+pub mod reaching;
 mod reading;
 pub mod reconcile;
+mod reporting;
 mod rewriting;
 pub mod rights;
 mod rotate_secret;
@@ -44,6 +59,7 @@ pub mod show;
 pub mod status;
 mod unanswered;
 pub mod validate;
+mod values;
 mod writable;
 mod writing;
 
@@ -51,12 +67,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::config::duration;
 use crate::db::notices;
 use crate::error::{Error, Exit};
-use crate::model::words;
 use crate::ui::Color;
+pub use format::Format;
 use session::Session;
 
 /// Plan and apply OAuth applications and token cleanup on Django OAuth Toolkit databases.
@@ -78,64 +95,35 @@ pub struct GlobalArgs {
     /// The file that declares the applications and the cleanup policy.
     #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
     pub file: PathBuf,
-    /// Where the database is: a postgres:// URL or libpq's "key=value" text. Otherwise `DATABASE_URL`, `[database] url` and
-    /// libpq's environment decide, in this order.
-    #[arg(long, global = true, value_name = "URL", value_parser = names::not_empty)]
+    /// Where the database is: a postgres:// URL or libpq's "key=value" text. Without it, `DATABASE_URL`, `[database] url` in
+    /// the file and libpq's variables are used, in this order.
+    #[arg(long, global = true, value_name = "URL", value_parser = values::not_empty)]
     pub database_url: Option<String>,
-    /// Use a PostgreSQL of oauthctl's own, started from the installed programs.
+    /// Use a PostgreSQL server of oauthctl's own. It is started from the installed programs, and stopped at the end.
     #[arg(long, global = true, conflicts_with = "database_url")]
     pub embedded: bool,
-    /// Delete the data of the embedded PostgreSQL first.
+    /// Delete the data of the embedded server first.
     #[arg(long, global = true, requires = "embedded")]
     pub embedded_reset: bool,
-    /// How long to wait for a lock that another session holds; then the exit status is 6. 0: do not wait.
+    /// How long to wait for a lock that another session holds; after that, the exit status is 6. 0: do not wait.
     #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration::parse,
           allow_negative_numbers = true)]
     pub lock_timeout: Duration,
-    /// How the answer is written.
+    /// How the answer is written. `oauthctl VERB --help` shows the formats of a verb.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
     /// When to use colour.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub color: Color,
-    /// Say nothing but the answer, warnings and errors.
+    /// Print only the answer, warnings and errors.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Log what happens to stderr; twice for more.
+    /// Write a log to stderr. Repeat the flag for more: up to three times.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How the log is written.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub log_format: LogFormat,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For scripts.
-    Json,
-    /// A comment on a pull request: `plan` only.
-    Markdown,
-    /// SARIF 2.1.0, for code scanning: `validate` only.
-    Sarif,
-    /// Annotations in a pull request on GitHub: `validate` only.
-    Github,
-}
-
-impl Format {
-    /// As the command line writes it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Sarif => "sarif",
-            Self::Github => "github",
-        }
-    }
 }
 
 /// `--log-format`.
@@ -144,40 +132,42 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
 /// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Subcommand, EnumDiscriminants)]
+#[strum_discriminants(vis(pub(crate)), name(VerbName), derive(IntoStaticStr, VariantArray))]
+#[strum_discriminants(strum(serialize_all = "kebab-case"))]
 pub enum Verb {
-    /// Write a commented starter file; never overwrites.
+    /// Write a starter file with comments, and its JSON Schema. It never overwrites a file.
     Init(init::InitArgs),
-    /// Find every problem in the file at once, offline.
+    /// Find all problems of the file at once, without a database.
     Validate(validate::ValidateArgs),
-    /// Show what apply would do; changes nothing.
+    /// Show what apply would do. It changes nothing.
     Plan(plan::PlanArgs),
-    /// Show the plan, ask, make the database match the file, then clean up.
+    /// Show the plan, ask, make the database match the file, then delete expired tokens.
     Apply(apply::ApplyArgs),
     /// Write applications of the database into the file. The rest of the file does not change.
     Import(import::ImportArgs),
     /// List the applications, their live tokens, and how they differ from the file.
     List(list::ListArgs),
-    /// Show everything of one application but its secret.
+    /// Show one application with its tokens, but without its secret.
     Show(show::ShowArgs),
     /// Delete expired and revoked tokens, as DOT's command of the same name does.
     Cleartokens(cleartokens::CleartokensArgs),
     /// Create one application, as DOT's command of the same name does.
     Createapplication(createapplication::CreateArgs),
-    /// Give an application a new secret, which is delivered once.
+    /// Give an application a new secret, and show it once.
     RotateSecret(rotate_secret::RotateArgs),
     /// Read a secret from stdin and print its hash, for { hash = "…" } in the file.
     HashSecret(hash_secret::HashArgs),
     /// Show the state of the token tables: rows, ages, sizes, what cleanup would delete, the last runs.
     Status(status::StatusArgs),
-    /// Find problems, present and coming, and print the commands that fix them; changes nothing.
+    /// Find problems, present and coming, and print the commands that fix them. It changes nothing.
     Doctor(doctor::DoctorArgs),
-    /// Make oauthctl's own tables, or DOT's in an empty database.
+    /// Create oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
     /// Print the JSON Schema of the file.
     Schema(schema::SchemaArgs),
@@ -190,61 +180,39 @@ pub enum Verb {
 impl Verb {
     /// Its name, for `application_name`.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Init(_) => "init",
-            Self::Validate(_) => "validate",
-            Self::Plan(_) => "plan",
-            Self::Apply(_) => "apply",
-            Self::Import(_) => "import",
-            Self::List(_) => "list",
-            Self::Show(_) => "show",
-            Self::Cleartokens(_) => "cleartokens",
-            Self::Createapplication(_) => "createapplication",
-            Self::RotateSecret(_) => "rotate-secret",
-            Self::HashSecret(_) => "hash-secret",
-            Self::Status(_) => "status",
-            Self::Doctor(_) => "doctor",
-            Self::Migrate(_) => "migrate",
-            Self::Schema(_) => "schema",
-            Self::Completions(_) => "completions",
-            Self::Man(_) => "man",
-        }
-    }
-
-    /// The formats that it writes.
-    #[must_use]
-    pub const fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
-            Self::Validate(_) => &[Format::Text, Format::Json, Format::Sarif, Format::Github],
-            Self::Apply(_)
-            | Self::Import(_)
-            | Self::List(_)
-            | Self::Show(_)
-            | Self::Cleartokens(_)
-            | Self::Createapplication(_)
-            | Self::RotateSecret(_)
-            | Self::HashSecret(_)
-            | Self::Status(_)
-            | Self::Doctor(_)
-            | Self::Migrate(_)
-            // A schema is JSON whatever it is called.
-            | Self::Schema(_) => &[Format::Text, Format::Json],
-            Self::Init(_) | Self::Completions(_) | Self::Man(_) => &[Format::Text],
-        }
+    pub fn name(&self) -> &'static str {
+        VerbName::from(self).name()
     }
 }
 
-/// Refuses a format that the verb does not write.
-fn check_format(verb: &Verb, wanted: Format) -> Result<(), Error> {
-    let offered = verb.formats();
-    if offered.contains(&wanted) {
-        return Ok(());
+impl VerbName {
+    /// Whether it may change a database or a file that others read.
+    pub(crate) const fn changes(self) -> bool {
+        match self {
+            Self::Init
+            | Self::Apply
+            | Self::Import
+            | Self::Cleartokens
+            | Self::Createapplication
+            | Self::RotateSecret
+            | Self::Migrate => true,
+            Self::Validate
+            | Self::Plan
+            | Self::List
+            | Self::Show
+            | Self::HashSecret
+            | Self::Status
+            | Self::Doctor
+            | Self::Schema
+            | Self::Completions
+            | Self::Man => false,
+        }
     }
-    let names: Vec<String> = offered.iter().map(|format| format!("`{}`", format.name())).collect();
-    let (verb, wanted) = (verb.name(), wanted.name());
-    Err(Error::usage(format!("`{verb}` has no format `{wanted}`; it writes {}", words::listed(&names))))
+
+    /// As users type it.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Does what the command line asks for.
@@ -252,7 +220,7 @@ fn check_format(verb: &Verb, wanted: Format) -> Result<(), Error> {
 /// # Errors
 /// Whatever the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
-    check_format(verb, session.global.format)?;
+    format::check(verb, session.global.format)?;
     let result = start(session, verb);
     for warning in notices::take() {
         session.ui.warning(format_args!("{warning}."));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::connected::Connected;
 use super::inventory::{FilterArgs, Inventory, SEARCHED};
-use super::reconcile::ScopeArgs;
-use super::session::Connected;
+use super::scope::ScopeArgs;
+use super::session::Session;
 use crate::config::{Config, closest};
 use crate::db::patience::Reading;
 use crate::db::{applications, tokens};
@@ -17,25 +18,12 @@ use crate::ui::plan::{plural, visible};
 /// More names than this are counted, not listed.
 const LISTED: usize = 10;
 
-/// A flag's value that must not be empty: `--target "$NAME"` with the variable unset means nothing.
-///
-/// # Errors
-/// For a text of blanks.
-pub fn not_empty(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err(
-            "it is empty; leave the flag out, or look at the variable that it is made from".to_owned()
-        );
-    }
-    Ok(text.to_owned())
-}
-
 /// Refuses `--target` and `--allow` with client ids that the file does not know. With `prune` only the database knows them
 /// all: see [`check_planned`].
 ///
 /// # Errors
 /// The first of them.
-pub(super) fn check(config: &Config, scope: &ScopeArgs) -> Result<(), Error> {
+pub(super) fn check(session: &Session, config: &Config, scope: &ScopeArgs) -> Result<(), Error> {
     let former = scope.targets.iter().find_map(|target| {
         let to = config.desired.renamed.get(&ClientId::new(target.as_str()))?;
         Some((target, to))
@@ -43,11 +31,14 @@ pub(super) fn check(config: &Config, scope: &ScopeArgs) -> Result<(), Error> {
     if let Some((from, to)) = former {
         let (from, to) = (visible(from), visible(to.as_str()));
         let file = config.source.path().display();
-        return Err(Error::usage(format!("--target {from}: {file} renames it to {to}; nothing was changed"))
-            .hint(format!("write --target {to}")));
+        return Err(Error::usage(format!(
+            "--target {from}: {file} renames it to {to}{}",
+            session.unchanged()
+        ))
+        .hint(format!("write --target {to}")));
     }
     match config.policy.prune {
-        Prune::Never => refuse_unknown(config, scope, &BTreeSet::new()),
+        Prune::Never => refuse_unknown(session, config, scope, &BTreeSet::new()),
         Prune::Owned | Prune::All => Ok(()),
     }
 }
@@ -56,16 +47,28 @@ pub(super) fn check(config: &Config, scope: &ScopeArgs) -> Result<(), Error> {
 ///
 /// # Errors
 /// The first of them.
-pub(super) fn check_planned(config: &Config, scope: &ScopeArgs, plan: &Plan) -> Result<(), Error> {
+pub(super) fn check_planned(
+    session: &Session,
+    config: &Config,
+    scope: &ScopeArgs,
+    plan: &Plan,
+) -> Result<(), Error> {
     let deleted = plan.deletions().map(|row| row.client_id.as_str());
     let unmanaged = plan.unmanaged.iter().map(ClientId::as_str);
     match config.policy.prune {
         Prune::Never => Ok(()),
-        Prune::Owned | Prune::All => refuse_unknown(config, scope, &deleted.chain(unmanaged).collect()),
+        Prune::Owned | Prune::All => {
+            refuse_unknown(session, config, scope, &deleted.chain(unmanaged).collect())
+        }
     }
 }
 
-fn refuse_unknown(config: &Config, scope: &ScopeArgs, others: &BTreeSet<&str>) -> Result<(), Error> {
+fn refuse_unknown(
+    session: &Session,
+    config: &Config,
+    scope: &ScopeArgs,
+    others: &BTreeSet<&str>,
+) -> Result<(), Error> {
     let desired = &config.desired;
     let declared: BTreeSet<&str> = desired
         .applications
@@ -77,7 +80,7 @@ fn refuse_unknown(config: &Config, scope: &ScopeArgs, others: &BTreeSet<&str>) -
         .chain(others.iter().copied())
         .collect();
     match mentioned(scope).into_iter().find(|(_, name)| !declared.contains(name)) {
-        Some((flag, name)) => Err(unknown(config, &flag, name, &declared)),
+        Some((flag, name)) => Err(unknown(session, config, &flag, name, &declared)),
         None => Ok(()),
     }
 }
@@ -94,13 +97,13 @@ fn mentioned(scope: &ScopeArgs) -> Vec<(String, &str)> {
     targets.chain(allowed).collect()
 }
 
-fn unknown(config: &Config, flag: &str, name: &str, known: &BTreeSet<&str>) -> Error {
+fn unknown(session: &Session, config: &Config, flag: &str, name: &str, known: &BTreeSet<&str>) -> Error {
     let file = config.source.path().display();
     let where_ = match config.policy.prune {
         Prune::Never => format!("{file} mentions no such application"),
         Prune::Owned | Prune::All => format!("neither {file} nor the database knows such an application"),
     };
-    Error::usage(format!("{flag}: {where_}; nothing was changed")).hint(suggestion(name, known))
+    Error::usage(format!("{flag}: {where_}{}", session.unchanged())).hint(suggestion(name, known))
 }
 
 /// The name that was probably meant, or those that there are.

@@ -2,13 +2,14 @@
 //!
 //! Compared as the file system has them, so that `./oauth.toml`, a link and a hard link are the file that they name.
 
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 
 /// A file to be written, and the flag that names it.
 pub struct Output<'a> {
@@ -24,6 +25,30 @@ impl<'a> Output<'a> {
     pub fn given(flag: &'static str, path: Option<&'a PathBuf>) -> Option<Self> {
         path.map(|path| Self { flag, path })
     }
+}
+
+/// Replaces a file, atomically.
+///
+/// # Errors
+/// The file system's.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |error: &io::Error| {
+        Error::from_source(Exit::Failed, error).context(format!("cannot write {}", path.display()))
+    };
+    // A device or a pipe is written to; replacing it would take it away from everybody else. So is a link.
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::write(path, text).map_err(|error| failed(&error));
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    // As a redirection would make it, for whoever the umask lets read it: nothing here is secret.
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory.unwrap_or(Path::new(".")))
+        .map_err(|error| failed(&error))?;
+    file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
 }
 
 /// Refuses, before any work, what would replace the configuration, the saved plan or another output.

@@ -7,27 +7,37 @@ use clap::Args;
 use super::Format;
 use super::intent::Intent;
 use super::outputs::{self, Output};
-use super::reconcile::{self, Prepared, ScopeArgs};
+use super::reconcile;
+use super::reporting;
 use super::saved;
+use super::scope::ScopeArgs;
 use super::session::Session;
 use super::writable;
 use crate::error::{Error, Exit};
-use crate::ui::plan::{Detail, render, render_refusal};
+use crate::plan::Proposal;
+use crate::ui::plan::{Detail, render};
 use crate::ui::{plan_json, plan_markdown};
+
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl plan
+  oauthctl plan --out oauth.plan     # for `oauthctl apply oauth.plan`
+  oauthctl plan --format markdown    # for a pull request";
 
 /// The flags of `plan`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct PlanArgs {
-    /// Exit with 2 when applications would change. Expired tokens alone do not count.
+    /// Exit with 2 if applications would change. Expired tokens do not count as a change.
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Also show defaults of new applications and unchanged applications.
+    /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
-    /// Write the JSON plan to this file as well.
+    /// Also write the plan as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json_out: Option<PathBuf>,
-    /// Save the plan in this file, for `apply FILE`.
+    /// Save the plan in this file, for `oauthctl apply FILE`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -45,35 +55,38 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;
     }
-    if !prepared.plan.is_empty() || prepared.expired() > 0 {
+    if !prepared.proposal.is_empty() {
         writable::warn(session, &prepared.connected, "apply").await?;
     }
-    let Prepared { plan, forecast, refusal, .. } = prepared;
-    let json = || {
-        plan_json::render(&plan, forecast.as_ref(), refusal.as_ref(), None)
-            .map_err(|error| Error::from_source(Exit::Failed, &error))
-    };
+    let proposal = prepared.proposal;
     if let Some(path) = &args.json_out {
-        session.write_file(path, &json()?)?;
+        outputs::write(path, &json(&proposal)?)?;
     }
     let text = match session.global.format {
         Format::Text | Format::Sarif | Format::Github => {
-            let detail = if args.full { Detail::Full } else { Detail::Changes };
-            render(&plan, forecast.as_ref(), detail)
+            render(&proposal, if args.full { Detail::Full } else { Detail::Changes })
         }
-        Format::Json => json()?,
-        Format::Markdown => {
-            let subject = session.global.file.display().to_string();
-            plan_markdown::render(&plan, forecast.as_ref(), refusal.as_ref(), &subject)
-        }
+        Format::Json => json(&proposal)?,
+        Format::Markdown => plan_markdown::render(&proposal, &session.global.file.display().to_string()),
     };
     session.tell(&text)?;
-    if let Some(refusal) = refusal {
-        session.ui.sentence(render_refusal(&refusal).trim_end());
-        return Err(reconcile::refused(&refusal));
+    if let Some(refusal) = &proposal.refusal {
+        return Err(reporting::refusal(session, refusal));
     }
-    if plan.is_empty() || !args.detailed_exitcode {
-        return Ok(Exit::Done);
+    if session.global.format == Format::Text && !proposal.is_empty() {
+        say_what_comes_next(session, args);
     }
-    Ok(Exit::Changes)
+    Ok(if args.detailed_exitcode && !proposal.plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+fn json(proposal: &Proposal) -> Result<String, Error> {
+    plan_json::render(proposal, None).map_err(|error| Error::from_source(Exit::Failed, &error))
+}
+
+fn say_what_comes_next(session: &mut Session, args: &PlanArgs) {
+    let step = match &args.out {
+        Some(path) => format!("`oauthctl apply {}` does exactly this", path.display()),
+        None => "`oauthctl apply` does this, after a question".to_owned(),
+    };
+    session.ui.next_step(step);
 }

@@ -1,84 +1,57 @@
-//! From a file to a checked plan: what `plan` and `apply` share, and `createapplication` in parts.
+//! From a file to a proposal: reads both sides, plans, counts who is concerned, and checks what would be refused.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use std::collections::BTreeMap;
 
 use super::cleanup::connections;
+use super::connected::Connected;
+use super::desired::mentioned;
+use super::environment;
 use super::flawed;
+use super::forecasting;
+use super::hashing;
 use super::intent::Intent;
+use super::loading;
 use super::names;
+use super::prepared::Prepared;
+use super::reaching;
+use super::reporting;
 use super::rights;
-pub use super::scope::{ScopeArgs, parse_instant};
-use super::session::{Connected, Session};
+use super::saved;
+use super::scope::ScopeArgs;
+use super::session::Session;
 use crate::config::Config;
-use crate::db::applications::{self, Mentioned};
+use crate::db::applications;
+use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
-use crate::db::{dependents, tokens};
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::model::health::Lacks;
-use crate::model::{
-    Actual, Application, CleanupPolicy, ClientId, Declared, Desired, ForeignRows, Key, Policy, Sweep,
-    TableRole,
-};
-use crate::plan::guard::{Rails, Refusal, Violation, check, check_cleanup};
+use crate::model::words::rfc3339;
+use crate::model::{Actual, ForeignRows, Key};
+use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, retention, seal};
-use crate::sweep;
-use crate::ui::plan::{CleanupForecast, visible};
+use crate::plan::{Facts, Finding, Plan, Proposal, seal};
 
-/// What the line says while declared secrets are verified.
-pub const VERIFYING: &str = "Verifying secrets";
-
-/// A plan with everything that is needed to show and to execute it.
-pub struct Prepared {
-    /// The connection and the tables.
-    pub connected: Connected,
-    /// What the file wants.
-    pub config: Config,
-    /// What to do.
-    pub plan: Plan,
-    /// What cleanup will do; empty where there is none.
-    pub sweeps: Vec<Sweep>,
-    /// What cleanup would delete.
-    pub forecast: Option<CleanupForecast>,
-    /// Why the plan may not be executed.
-    pub refusal: Option<Refusal>,
-}
-
-impl Prepared {
-    /// How many rows cleanup would delete.
-    #[must_use]
-    pub fn expired(&self) -> u64 {
-        self.forecast.as_ref().map_or(0, |forecast| forecast.rows.iter().map(|(_, rows)| rows).sum())
-    }
-}
-
-/// Reads the file and the database, plans, counts and checks. `saved`: the plan that has to come out.
+/// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
     session: &mut Session,
     scope: &ScopeArgs,
     intent: Intent,
-    saved: Option<&Saved>,
+    promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
-    let config = match session.load() {
+    let config = match loading::load(session) {
         Ok(config) => config,
         Err(error) => {
-            flawed::tell(session, intent.verb()).await;
+            flawed::tell(session).await;
             return Err(error);
         }
     };
-    if let Some(saved) = saved {
-        super::saved::check_config(saved, &config)?;
+    if let Some(promised) = promised {
+        saved::check_config(promised, &config)?;
     }
-    names::check(&config, scope)?;
+    names::check(session, &config, scope)?;
     let interrupted = session.interrupted.clone();
-    tokio::select! {
-        prepared = read_and_plan(session, config, scope, intent, saved) => prepared,
-        exit = interrupted.wait() => Err(Error::new(exit, "interrupted; nothing was changed")),
-    }
+    interrupted.or(read_and_plan(session, config, scope, intent, promised)).await
 }
 
 async fn read_and_plan(
@@ -86,29 +59,29 @@ async fn read_and_plan(
     config: Config,
     scope: &ScopeArgs,
     intent: Intent,
-    saved: Option<&Saved>,
+    promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
-    let connected = session.connect(&config.database, intent.verb(), connections).await?;
+    let connected = reaching::connect(session, &config.database, connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
-    if let Some(saved) = saved {
-        super::saved::check_database(session, saved, &connected).await?;
+    if let Some(promised) = promised {
+        saved::check_database(session, promised, &connected).await?;
     }
     rights::require_reading(&connected, &config, scope, intent).await?;
     // An application that is hidden looks as if it had to be created, and the file may not say enough for that.
     rights::check_hidden(session, &connected, intent)?;
-    let impossible = if saved.is_some() { Impossible::IsStale } else { Impossible::IsShown };
+    let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
     let Planned { plan, foreign, unread } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
-    if saved.is_none() {
-        names::check_planned(&config, scope, &plan)?;
+    if promised.is_none() {
+        names::check_planned(session, &config, scope, &plan)?;
     }
-    session.report_foreign(&config, &plan);
+    reporting::foreign(session, &config, &plan);
     let protected = config
         .desired
         .applications
@@ -118,90 +91,21 @@ async fn read_and_plan(
         .collect();
     let allow = scope.allow.iter().cloned().collect();
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, foreign: &foreign };
-    let mut refusal = check(&plan, &rails).err();
-    if let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup)
-        && let Err(other) = check_cleanup(policy, &allow)
-    {
-        let violations = &mut refusal.get_or_insert(Refusal { violations: Vec::new() }).violations;
-        violations.extend(other.violations);
-    }
-    let (sweeps, forecast) = forecast(&connected, &config, scope).await?;
-    let (lacks, violations) =
-        rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
-    if !violations.is_empty() {
-        refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
-    }
+    let refusal = check(&plan, &rails).err();
+    let cleanup = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
+    let consent = cleanup.and_then(|policy| check_cleanup(policy, &allow).err());
+    let (sweeps, forecast) = forecasting::forecast(&connected, &config, scope).await?;
+    let (lacks, role) = rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
     // Where rows of other tables may not be read, it is not known whether they are in the way.
-    if let Some(policy) = config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
-        let violations = check_obstacles(session, &connected, policy, &sweeps, intent).await?;
-        if !violations.is_empty() {
-            refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
-        }
-    }
-    Ok(Prepared { connected, config, plan, sweeps, forecast, refusal })
-}
-
-/// What cleanup would do and delete, where the file has a `[cleanup]`.
-async fn forecast(
-    connected: &Connected,
-    config: &Config,
-    scope: &ScopeArgs,
-) -> Result<(Vec<Sweep>, Option<CleanupForecast>), Error> {
-    let Some(policy) = config.cleanup.as_ref().filter(|_| !scope.no_cleanup) else {
-        return Ok((Vec::new(), None));
+    let cleanup = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
+        Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
+        None => Vec::new(),
     };
-    let mut client = connected.database.get().await?;
-    let as_of = match scope.as_of {
-        Some(instant) => instant,
-        None => database_now(&client).await?,
-    };
-    let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
-    let sweeps = retention::sweeps(policy, as_of, &available(connected));
-    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
-    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
-    Ok((sweeps, Some(forecast)))
-}
-
-/// What cleanup would refuse is refused before anything else is written.
-///
-/// What is only about the role is none of a plan's business: in a pull request that is often one which may only read.
-async fn check_obstacles(
-    session: &mut Session,
-    connected: &Connected,
-    policy: &CleanupPolicy,
-    sweeps: &[Sweep],
-    intent: Intent,
-) -> Result<Vec<Violation>, Error> {
-    if sweeps.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut client = connected.database.get().await?;
-    connected.patience.wait(&client, &connected.tables, Reading::Everything).await?;
-    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
-    let mut violations = Vec::new();
-    for refusal in refusals {
-        if intent == Intent::Show && refusal.concerns_role() {
-            session.ui.warning(format_args!(
-                "as this role, apply would be refused: {}.",
-                visible(&refusal.to_string())
-            ));
-            if let Some(remedy) = refusal.remedy() {
-                session.ui.hint(remedy);
-            }
-        } else {
-            let remedy = refusal.remedy().unwrap_or_default();
-            let remedy = format!("{remedy}, or leave the tokens out with --no-cleanup");
-            violations.push(Violation::Cleanup { reason: refusal.to_string(), remedy });
-        }
-    }
-    Ok(violations)
-}
-
-/// The tables that this DOT has.
-#[must_use]
-pub fn available(connected: &Connected) -> BTreeSet<TableRole> {
-    TableRole::ALL.iter().copied().filter(|role| connected.layout.table(*role).is_some()).collect()
+    let mut proposal = Proposal { plan, forecast, refusal };
+    proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
+    proposal.refuse(role);
+    proposal.refuse(cleanup);
+    Ok(Prepared { connected, config, proposal, sweeps })
 }
 
 /// Plans again on the same connection: after a commit there must be nothing left.
@@ -245,7 +149,7 @@ async fn plan_against(
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     let plan = match (try_to_decide(session, config, &actual, scope)?, impossible) {
         (Ok(plan), _) => plan,
-        (Err(findings), Impossible::IsShown) => return Err(session.report_findings(config, &findings)),
+        (Err(findings), Impossible::IsShown) => return Err(reporting::findings(session, config, &findings)),
         (Err(findings), Impossible::IsStale) => {
             return Err(
                 SavedError::Stale(findings.into_iter().map(|finding| finding.client_id).collect()).into()
@@ -277,7 +181,7 @@ pub fn decide(
     scope: &ScopeArgs,
 ) -> Result<Plan, Error> {
     let planned = try_to_decide(session, config, actual, scope)?;
-    planned.map_err(|findings| session.report_findings(config, &findings))
+    planned.map_err(|findings| reporting::findings(session, config, &findings))
 }
 
 /// The same, with what this database cannot give or would refuse.
@@ -287,55 +191,12 @@ fn try_to_decide(
     actual: &Actual,
     scope: &ScopeArgs,
 ) -> Result<Result<Plan, Vec<Finding>>, Error> {
-    let threads = session.threads();
-    let mut watch = session.watch(VERIFYING);
+    let threads = environment::threads();
+    let mut watch = hashing::watch(session, hashing::VERIFYING);
     let verdicts = seal::verify(&config.desired, actual, &mut session.known, threads, &mut watch);
     drop(watch);
-    let secrets = verdicts.map_err(|_| session.stopped())?;
+    let secrets = verdicts.map_err(|_| session.interrupted.stopped())?;
     let targets = scope.targets();
     let facts = Facts { secrets: &secrets, provider: &config.provider, scope: targets.as_ref() };
     Ok(crate::plan::plan(&config.desired, actual, &config.policy, &facts))
-}
-
-/// What the file mentions.
-#[must_use]
-pub fn mentioned(desired: &Desired) -> Mentioned {
-    let Desired { applications, removed, renamed } = desired;
-    let mut mentioned = Mentioned::default();
-    mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
-    mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));
-    for (name, value) in applications.values().flat_map(|declared| &declared.application.columns) {
-        mentioned.columns.entry(name.clone()).or_default().push(value.clone());
-    }
-    mentioned
-}
-
-/// The settings of the file, and the application in place of what it declares. What the file permits and cleans is no
-/// business of a command for one application: `prune` would take every other application.
-#[must_use]
-pub fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
-    let declared = Declared { block: client_id.to_string(), application, ..Declared::default() };
-    file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
-    file.policy = Policy::default();
-    file.cleanup = None;
-    file
-}
-
-/// The instant of the database's clock.
-pub async fn database_now(client: &deadpool_postgres::Object) -> Result<OffsetDateTime, DbError> {
-    crate::db::session::now(&***client).await.map_err(DbError::during("reading the database's clock"))
-}
-
-/// RFC 3339 in UTC.
-#[must_use]
-pub fn rfc3339(instant: OffsetDateTime) -> String {
-    instant.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| instant.to_string())
-}
-
-/// The error that ends a refused plan.
-#[must_use]
-pub fn refused(refusal: &Refusal) -> Error {
-    let count = refusal.violations.len() as u64;
-    let rails = crate::ui::plan::plural(count, "safety rail");
-    Error::new(Exit::Refused, format!("refused by {rails}; nothing was changed"))
 }

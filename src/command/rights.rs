@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::GenericClient;
 
+use super::connected::Connected;
+use super::desired::mentioned;
 use super::intent::Intent;
-use super::reconcile::{ScopeArgs, mentioned};
-use super::session::{Connected, Session};
+use super::scope::ScopeArgs;
+use super::session::Session;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
@@ -62,9 +64,11 @@ pub async fn require(connected: &Connected, task: &Task<'_>, exit: Exit) -> Resu
     if lacks.is_empty() { Ok(()) } else { Err(refusal(exit, &lacks)) }
 }
 
-/// Names what is missing, and a GRANT for each.
+/// Names what is missing, and a GRANT for each. A verb that only reads has failed; one that would write refuses, and has
+/// changed nothing.
 pub fn refusal(exit: Exit, lacks: &Lacks) -> Error {
-    let error = Error::new(exit, format!("{lacks}; nothing was changed"));
+    let unchanged = if exit == Exit::Refused { "; nothing was changed" } else { "" };
+    let error = Error::new(exit, format!("{lacks}{unchanged}"));
     lacks.grants().into_iter().fold(error, Error::hint)
 }
 

@@ -3,15 +3,22 @@
 use clap::Args;
 
 use super::Format;
+use super::connected::Connected;
+use super::connected::database_now;
 use super::delivering;
+use super::desired::mentioned;
+use super::desired::with_only;
 use super::executing;
 use super::history::History;
 use super::inventory::{self, FilterArgs, Look};
+use super::loading;
 use super::outputs;
-use super::reconcile::{self, Prepared, ScopeArgs};
+use super::prepared::Prepared;
+use super::reaching;
+use super::reconcile;
 use super::rights;
-use super::scope::ConsentArgs;
-use super::session::{Connected, Session};
+use super::scope::{ConsentArgs, ScopeArgs};
+use super::session::Session;
 use super::writable;
 use crate::config::Config;
 use crate::db::applications;
@@ -20,15 +27,22 @@ use crate::db::patience::Reading;
 use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::error::{Error, Exit};
 use crate::hasher::Cipher;
+use crate::model::words::rfc3339;
 use crate::model::{Application, ClientId, Field, Key, SecretDeclaration};
-use crate::plan::Plan;
+use crate::plan::{Plan, Proposal};
 use crate::ui::plan::{Detail, render, visible};
 use crate::ui::plan_json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl rotate-secret billing
+  oauthctl rotate-secret billing --yes --secrets-out billing.env";
+
 /// The flags of `rotate-secret`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct RotateArgs {
-    /// Which application.
+    /// The application that gets a new secret.
     client_id: String,
     #[command(flatten)]
     consent: ConsentArgs,
@@ -39,12 +53,12 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     outputs::check(session, &args.consent.outputs(), None)?;
     delivering::check_secrets_out(&args.consent)?;
     let client_id = ClientId::new(args.client_id.as_str());
-    let mut file = session.load_without_secrets()?;
+    let mut file = loading::without_secrets(session)?;
     outputs::check_referred(&file, &args.consent.outputs())?;
     let declared = file.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
     let returns = file.declares(&declared, &Field::ClientSecret.into()) && !is_generated(&file, &declared);
     inventory::forget_secrets(&mut file, None);
-    let connected = session.connect(&file.database, "rotate-secret", 3).await?;
+    let connected = reaching::connect(session, &file.database, 3).await?;
     require(&connected).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
@@ -53,17 +67,15 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let application =
         Application { client_secret: Some(SecretDeclaration::Rotate), ..Application::default() };
     let in_file = file.desired.applications.len();
-    let config = reconcile::with_only(file, &client_id, application);
+    let config = with_only(file, &client_id, application);
     let interrupted = session.interrupted.clone();
-    let plan = tokio::select! {
-        plan = plan(session, &connected, &config, &client_id) => Plan { declared: in_file, ..plan? },
-        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
-    };
+    let plan = interrupted.or(plan(session, &connected, &config, &client_id)).await?;
+    let proposal = Proposal::from(Plan { declared: in_file, ..plan });
     writable::require(&connected).await?;
-    delivering::check_delivery(session, &args.consent, &plan)?;
+    delivering::check_delivery(session, &args.consent, &proposal.plan)?;
     let is_json = session.global.format == Format::Json;
     if !is_json {
-        session.tell(&render(&plan, None, Detail::Changes))?;
+        session.tell(&render(&proposal, Detail::Changes))?;
     }
     if returns {
         session.ui.warning(format_args!(
@@ -75,16 +87,14 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let name = visible(client_id.as_str());
     executing::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?"))
         .await?;
-    let began = reconcile::database_now(&connected.database.get().await?).await?;
-    let (sweeps, forecast, refusal) = (Vec::new(), None, None);
-    let prepared = Prepared { connected, config, plan, sweeps, forecast, refusal };
-    let history =
-        History::begin(session, &prepared.connected, &prepared.config, ("rotate-secret", false)).await?;
+    let began = database_now(&connected.database.get().await?).await?;
+    let prepared = Prepared { connected, config, proposal, sweeps: Vec::new() };
+    let history = History::begin(session, &prepared.connected, &prepared.config, false).await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
     let unknown = format!(
         "`oauthctl show {name}`: if `updated` is {} or later, the new secret is stored, else the old one is valid; `{{ file = … }}` \
          with the new secret in oauth.toml lets `oauthctl plan` compare the two",
-        reconcile::rfc3339(began)
+        rfc3339(began)
     );
     let result = executing::execute(session, &args.consent, &prepared, None, &unknown).await;
     let done = result.as_ref().ok().cloned().flatten();
@@ -93,7 +103,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     result?;
     if is_json {
         let report = plan_json::Report { applied: done.as_ref(), cleaned: None };
-        let text = plan_json::render(&prepared.plan, None, None, Some(&report))
+        let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.tell(&text)?;
     }
@@ -147,7 +157,7 @@ async fn plan(
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let mentioned = reconcile::mentioned(&config.desired);
+    let mentioned = mentioned(&config.desired);
     let actual = applications::read(&*snapshot, layout, &mentioned).await?;
     if let Some(cipher) =
         actual.applications.get(client_id).and_then(|row| row.fields.client_secret.foreign())
@@ -162,5 +172,5 @@ async fn plan(
     let (counted_at, counts) = applications::dependents(&*snapshot, layout, &keys).await?;
     drop(keys);
     snapshot.commit().await.map_err(DbError::during("reading the application"))?;
-    Ok(plan.with_dependents(&counts, reconcile::rfc3339(counted_at)))
+    Ok(plan.with_dependents(&counts, rfc3339(counted_at)))
 }

@@ -2,11 +2,17 @@
 
 use std::path::Path;
 
-use super::reconcile::{Prepared, ScopeArgs, database_now, parse_instant, rfc3339};
-use super::session::{Connected, Session};
+use super::connected::Connected;
+use super::connected::database_now;
+use super::outputs;
+use super::prepared::Prepared;
+use super::scope::ScopeArgs;
+use super::session::Session;
+use super::values::parse_instant;
 use crate::config::Config;
 use crate::db::identity;
 use crate::error::{Error, Exit};
+use crate::model::words::rfc3339;
 use crate::model::{Allow, Identity, Sameness};
 use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
 
@@ -28,8 +34,9 @@ pub async fn write(
              pg_control_system() shows the server's",
         );
     }
-    let text = save(&prepared.plan, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
-    session.write_file(path, &text)
+    let text =
+        save(&prepared.proposal.plan, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    outputs::write(path, &text)
 }
 
 /// Reads a plan.
@@ -95,6 +102,6 @@ async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error>
         table: prepared.connected.layout.application().oid,
         targets: scope.targets.clone(),
         cleanup: !scope.no_cleanup,
-        as_of: prepared.forecast.as_ref().map(|forecast| forecast.as_of.clone()),
+        as_of: prepared.proposal.forecast.as_ref().map(|forecast| forecast.as_of.clone()),
     })
 }

@@ -7,8 +7,13 @@ use crate::config;
 use crate::error::{Error, Exit};
 use crate::ui::json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl schema > oauth.schema.json";
+
 /// The flags of `schema`: none of its own.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct SchemaArgs {}
 
 /// Prints it.

@@ -4,32 +4,40 @@ use clap::Args;
 
 use super::Format;
 use super::inventory::{self, FilterArgs, Look};
+use super::loading;
+use super::reaching;
 use super::session::Session;
 use crate::error::{Error, Exit};
 use crate::model::{ClientId, Field};
 use crate::ui::application::{self as view, Portrait};
 use crate::ui::inventory_json;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl show web
+  oauthctl show web --format json";
+
 /// The flags of `show`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ShowArgs {
-    /// Which application.
+    /// The application to show.
     client_id: String,
 }
 
 /// Shows.
 pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> {
     let client_id = ClientId::new(args.client_id.as_str());
-    let mut config = session.load_without_secrets()?;
+    let mut config = loading::without_secrets(session)?;
     let declared = config.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
     inventory::forget_secrets(&mut config, Some(&declared));
-    let connected = session.connect(&config.database, "show", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
     let inventory = inventory::read(session, &connected, &config, &selection, Look::Closely).await?;
     inventory::check_all_found(&connected, &config, wanted, &inventory).await?;
     let Some(row) = inventory.rows.first() else {
-        return Err(Error::new(Exit::Failed, "the application has gone meanwhile"));
+        return Err(Error::new(Exit::Failed, "the application was deleted meanwhile"));
     };
     let key = &row.stored.key;
     let has_file = !config.source.text().is_empty();

@@ -8,10 +8,14 @@ use time::OffsetDateTime;
 
 use super::Format;
 use super::cleanup::warn;
+use super::connected::Connected;
+use super::connected::database_now;
+use super::loading;
 use super::look::look;
 use super::outputs::{self, Output};
-use super::reconcile::{available, database_now, parse_instant};
-use super::session::{Connected, Session};
+use super::reaching;
+use super::session::Session;
+use super::values::parse_instant;
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::{census, measurement, storage};
@@ -28,13 +32,19 @@ use crate::ui::{metrics, status_json};
 /// The number of runs of the ledger.
 const RUNS: u32 = 5;
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl status
+  oauthctl status --metrics-file /var/lib/node_exporter/oauthctl.prom";
+
 /// The flags of `status`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct StatusArgs {
-    /// Also write the numbers to this file in Prometheus's text format; it is replaced as a whole.
+    /// Also write the numbers to this file, in the text format of Prometheus. The file is replaced.
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
-    /// The instant that everything is compared with, in RFC 3339; default: the database's clock.
+    /// Count what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
 }
@@ -54,17 +64,14 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
     let outputs: Vec<Output<'_>> =
         Output::given("--metrics-file", args.metrics_file.as_ref()).into_iter().collect();
     outputs::check(session, &outputs, None)?;
-    let config = session.load_without_secrets()?;
+    let config = loading::without_secrets(session)?;
     outputs::check_referred(&config, &outputs)?;
-    let connected = session.connect(&config.database, "status", 1).await?;
+    let connected = reaching::connect(session, &config.database, 1).await?;
     warn(session, &connected, &config.cleanup.clone().unwrap_or_default()).await?;
     let interrupted = session.interrupted.clone();
-    let status = tokio::select! {
-        status = read(&connected, &config, args.as_of) => status?,
-        exit = interrupted.wait() => return Err(Error::new(exit, "interrupted; nothing was changed")),
-    };
+    let status = interrupted.or(read(&connected, &config, args.as_of)).await?;
     if let Some(path) = &args.metrics_file {
-        session.write_file(path, &metrics::render(&status))?;
+        outputs::write(path, &metrics::render(&status))?;
     }
     let text = match session.global.format {
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
@@ -92,7 +99,7 @@ async fn read(
         None => database_now(&client).await?,
     };
     let mut snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let sweeps = retention::sweeps(&policy, as_of, &available(connected));
+    let sweeps = retention::sweeps(&policy, as_of, &connected.roles());
     let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
     let rows = census::census(&*snapshot, layout, as_of).await?;
     let database = crate::db::session::database(&*snapshot).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reconcile::Prepared;
+use super::prepared::Prepared;
 use super::session::Session;
 use crate::apply::{ApplyError, Outcome, commit};
 use crate::db::transaction::Verdict;
@@ -37,7 +37,7 @@ pub(super) async fn resolve(
     match verdict {
         Verdict::Committed => {
             session.ui.status("The changes were committed.");
-            Ok(Outcome { done: prepared.plan.summary(), ..Outcome::default() })
+            Ok(Outcome { done: prepared.proposal.plan.summary(), ..Outcome::default() })
         }
         Verdict::Aborted => Err(ApplyError::LostAtCommit(lost)),
         Verdict::Running | Verdict::Unknown => Err(ApplyError::Unknown { lost, written }),

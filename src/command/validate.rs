@@ -5,13 +5,22 @@ use std::io;
 use clap::Args;
 
 use super::Format;
-use super::session::{Session, surroundings};
+use super::environment::surroundings;
+use super::reporting;
+use super::session::Session;
 use crate::config::{self, Config, Presence, Problems, Rejected, Source};
 use crate::error::{Error, Exit};
 use crate::ui::{annotations, diagnostics, sarif};
 
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl validate
+  oauthctl -f staging.toml validate
+  oauthctl validate --format sarif > oauth.sarif";
+
 /// The flags of `validate`: none of its own.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ValidateArgs {}
 
 /// Reads the file and says what is wrong with it.
@@ -22,12 +31,12 @@ pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
     let format = session.global.format;
     match load(session) {
         Ok(config) if format == Format::Text => {
-            session.show_problems(&config.source, &config.problems);
+            reporting::problems(session, &config.source, &config.problems);
             session.tell(&summary(&config))?;
             Ok(Exit::Done)
         }
         Err(rejected) if format == Format::Text => {
-            session.show_problems(&rejected.source, &rejected.problems);
+            reporting::problems(session, &rejected.source, &rejected.problems);
             Err(Error::usage(diagnostics::summary(&rejected.source, &rejected.problems)))
         }
         Ok(config) => report(session, &config.source, &config.problems).map(|()| Exit::Done),

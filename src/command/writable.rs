@@ -1,7 +1,8 @@
 //! A session that cannot write is found before there is work to lose, in the words of `doctor`.
 
+use super::connected::Connected;
 use super::reading;
-use super::session::{Connected, Session};
+use super::session::Session;
 use crate::db::error::DbError;
 use crate::db::writable;
 use crate::error::{Error, Exit};

@@ -1,6 +1,7 @@
 //! The writer, run for a verb: its connections, what it says meanwhile, and what its failures mean.
 
-use super::reconcile::Prepared;
+use super::connected::give_back;
+use super::prepared::Prepared;
 use super::session::Session;
 use super::unanswered;
 use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request};
@@ -21,12 +22,12 @@ pub async fn write(
     let database = &prepared.connected.database;
     let mut writer = database.get().await?;
     let mut drainer = None;
-    if crate::apply::drains(&prepared.plan) {
+    if crate::apply::drains(&prepared.proposal.plan) {
         drainer = Some(database.get().await.map_err(no_second_connection)?);
     }
     let owner = session.owner(&prepared.config.policy);
     let request = Request {
-        plan: &prepared.plan,
+        plan: &prepared.proposal.plan,
         secrets: &sealed.stored,
         layout: &prepared.connected.layout,
         lock_timeout: session.global.lock_timeout,
@@ -34,7 +35,8 @@ pub async fn write(
         stop: &session.interrupted.token,
     };
     let used = std::iter::once(&writer).chain(&drainer);
-    let guards: Vec<_> = used.map(|client| session.cancel_on_signal(&prepared.connected, client)).collect();
+    let guards: Vec<_> =
+        used.map(|client| prepared.connected.cancel_on_signal(client, &session.interrupted)).collect();
     let ui = &mut session.ui;
     let mut drained = 0;
     let mut on = |event: Event<'_>| match event {
@@ -58,9 +60,9 @@ pub async fn write(
     let second = drainer.as_mut().map(|client| &mut ***client);
     let outcome = crate::apply::apply(&mut writer, second, &request, &mut on).await;
     drop(guards);
-    session.give_back(writer);
+    give_back(writer, &session.interrupted);
     if let Some(drainer) = drainer {
-        session.give_back(drainer);
+        give_back(drainer, &session.interrupted);
     }
     let outcome = unanswered::resolve(session, prepared, outcome).await;
     outcome.map_err(|error| failure(session, error, drained))
@@ -81,7 +83,13 @@ fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
     let cancelled = match &error {
         ApplyError::Interrupted => true,
         ApplyError::Database(error) => *error.meaning() == Meaning::QueryCanceled,
-        _ => false,
+        ApplyError::Locked(_)
+        | ApplyError::Stale(_)
+        | ApplyError::Affected { .. }
+        | ApplyError::Unsealed(_)
+        | ApplyError::SequenceBehind { .. }
+        | ApplyError::LostAtCommit(_)
+        | ApplyError::Unknown { .. } => false,
     };
     let error = match session.interrupted.exit().filter(|_| cancelled) {
         Some(exit) => Error::new(exit, "interrupted; the changes were rolled back"),
@@ -92,6 +100,6 @@ fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
     }
     let rows = plural(drained, "token");
     error.hint(format!(
-        "{rows} of applications to be deleted are gone already; the next run goes on from there"
+        "{rows} of applications to be deleted are deleted already; the next run continues from there"
     ))
 }

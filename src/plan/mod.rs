@@ -12,6 +12,7 @@ pub mod diff;
 pub mod drift;
 mod finding;
 pub mod guard;
+mod proposal;
 pub mod retention;
 pub mod saved;
 pub mod seal;
@@ -20,6 +21,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use finding::{Finding, FindingCause};
+pub use proposal::{CleanupForecast, Proposal};
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 

@@ -8,7 +8,8 @@ use crate::model::{Field, Provider};
 
 /// The client types that DOT knows.
 pub const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
-const ALGORITHMS: [&str; 2] = ["RS256", "HS256"];
+/// The algorithms that DOT signs ID tokens with.
+pub const ALGORITHMS: [&str; 2] = ["RS256", "HS256"];
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const GRANT_TYPES: [&str; 5] =
     ["authorization-code", "implicit", "password", "client-credentials", "openid-hybrid"];

@@ -17,7 +17,7 @@ mod tests;
 
 pub use allowed_uri::{Allowed, Cause, Purpose, UriError, check as check_uri};
 pub use candidate::{Candidate, ClientIdFacts, Fact, Owner, SecretFacts};
-pub use fields::{CLIENT_TYPES, grant_types};
+pub use fields::{ALGORITHMS, CLIENT_TYPES, grant_types};
 pub use key::KeyType;
 pub use python::split as split_list;
 pub use urlsplit::{Split, urlsplit as split_uri};

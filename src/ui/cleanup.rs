@@ -48,6 +48,19 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
     out
 }
 
+/// Why a cleanup after a plan deletes fewer rows than the plan counted. `counted`: again, before the cleanup.
+#[must_use]
+pub fn fewer_than_planned(planned: u64, counted: u64) -> String {
+    match planned.checked_sub(counted) {
+        None | Some(0) => String::new(),
+        Some(gone) => format!(
+            "{} of the {} that the plan counted were deleted with an application, or changed since.\n",
+            grouped(gone),
+            plural(planned, "row")
+        ),
+    }
+}
+
 fn effort(outcome: &Outcome) -> String {
     let mut parts = vec![batches(outcome.batches)];
     if let Some(rate) = per_second(outcome) {
@@ -106,7 +119,7 @@ fn per_second(outcome: &Outcome) -> Option<u64> {
 }
 
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
-    const NEXT: &str = "The next run goes on from here.";
+    const NEXT: &str = "The next run continues from here.";
     let left = total.map(|total| total.saturating_sub(outcome.deleted.total()));
     let left = match left {
         Some(0) => " Nothing is left to delete.".to_owned(),
@@ -119,11 +132,11 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
             let (rows, verb) =
                 (plural(outcome.locked, "row"), if outcome.locked == 1 { "was" } else { "were" });
             format!(
-                "Finished: {rows} {verb} locked by other transactions throughout; the next run takes them.\n"
+                "Finished: {rows} {verb} locked by other transactions during the whole run; the next run deletes them.\n"
             )
         }
-        Stop::MaxRows => format!("Stopped: that is as many rows as allowed.{left}\n"),
-        Stop::MaxDuration => format!("Stopped: the time is up.{left}\n"),
+        Stop::MaxRows => format!("Stopped: the limit on rows (max_rows) is reached.{left}\n"),
+        Stop::MaxDuration => format!("Stopped: the time limit (max_duration) is reached.{left}\n"),
         Stop::Interrupted => format!("Stopped: interrupted.{left}\n"),
         Stop::LockTimeout { limit } => {
             let limit = humantime::format_duration(*limit);
@@ -132,9 +145,9 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
         Stop::NoProgress { batches, reason, detail } => {
             let batches = self::batches(u64::from(*batches));
             format!(
-                "Stopped: {batches} in a row got nowhere ({}: {detail}). {}{left}\n",
+                "Stopped: {batches} in a row deleted nothing ({}: {detail}). {}{left}\n",
                 because(*reason),
-                remedy(*reason)
+                hint(*reason)
             )
         }
         Stop::Failed { detail } => {
@@ -165,7 +178,7 @@ fn prevented(outcome: &Outcome) -> String {
 }
 
 /// What to do about a run that gets nowhere.
-const fn remedy(reason: Transient) -> &'static str {
+const fn hint(reason: Transient) -> &'static str {
     match reason {
         Transient::Locked | Transient::Deadlock | Transient::Changed => {
             "Look for transactions that stay open in pg_stat_activity."

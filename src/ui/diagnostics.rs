@@ -76,6 +76,13 @@ pub fn render_one(source: &Source, problem: &Problem) -> String {
     excerpts.fold(text, |text, excerpt| excerpt.with_true_column(text, &path))
 }
 
+/// Whether a line of [`render`] is a message or a hint; the others quote the file.
+#[must_use]
+pub fn is_sentence(line: &str) -> bool {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    plain.starts_with("error") || plain.starts_with("warning") || plain.trim_start().starts_with("= ")
+}
+
 /// One line for the end: `oauth.toml has 2 errors and 1 warning.`
 #[must_use]
 pub fn summary(source: &Source, problems: &Problems) -> String {

@@ -61,6 +61,12 @@ impl Column {
     fn smallest(&self) -> usize {
         self.least.map_or(self.natural(), |least| least.min(self.natural()))
     }
+
+    /// How much room a column gets before others are left out for it. A client id is typed again, so it is whole if the
+    /// columns that stay leave room for it.
+    fn wanted(&self, whole_ids: bool) -> usize {
+        if whole_ids && self.expendable == 0 { self.natural() } else { self.smallest() }
+    }
 }
 
 /// The table, by client id.
@@ -190,7 +196,9 @@ fn needed(widths: impl Iterator<Item = usize>) -> usize {
 }
 
 fn drop_columns(columns: &mut Vec<Column>, width: usize) {
-    while needed(columns.iter().map(Column::smallest)) > width {
+    let staying = columns.iter().filter(|column| column.expendable == 0);
+    let whole_ids = needed(staying.map(Column::natural)) <= width;
+    while needed(columns.iter().map(|column| column.wanted(whole_ids))) > width {
         let most = columns.iter().enumerate().max_by_key(|(_, column)| column.expendable);
         match most {
             Some((position, column)) if column.expendable > 0 => columns.remove(position),
@@ -199,7 +207,7 @@ fn drop_columns(columns: &mut Vec<Column>, width: usize) {
     }
 }
 
-/// As wide as the cells are; where that is too wide, the widest columns that may be cut are.
+/// As wide as the cells are. Where that is too wide, the widest columns that may be cut are, and client ids at last.
 fn widths(columns: &[Column], width: Option<usize>) -> Vec<usize> {
     let mut widths: Vec<usize> = columns.iter().map(Column::natural).collect();
     let Some(width) = width else { return widths };
@@ -208,7 +216,7 @@ fn widths(columns: &[Column], width: Option<usize>) -> Vec<usize> {
             .iter()
             .zip(&mut widths)
             .filter(|(column, width)| column.least.is_some_and(|least| **width > least))
-            .max_by_key(|(_, width)| **width);
+            .max_by_key(|(column, width)| (column.expendable > 0, **width));
         match widest {
             Some((_, width)) => *width -= 1,
             None => break,
@@ -273,6 +281,24 @@ mod tests {
         assert_eq!(cut("日本語", 5, true), "日本…");
         assert_eq!(cut("日本語", 4, true), "日…");
         assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2, true), "e\u{301}…");
+    }
+
+    #[test]
+    fn client_ids_are_whole_where_the_columns_that_stay_leave_room() {
+        let client_id = "aQ0jXyfXvTZTCKrqMm7Lpc9OeJvHh5bN2sWdUgIk";
+        let entry = Entry { row: None, name: "A rather long display name", usage: None, drift: None };
+        let entries = BTreeMap::from([(client_id, entry)]);
+        let shown = |width| {
+            let frame = Frame { width, unicode: true, as_of: OffsetDateTime::UNIX_EPOCH };
+            anstream::adapter::strip_str(&table(&entries, frame)).to_string()
+        };
+        for width in [60, 80, 120] {
+            let table = shown(Some(width));
+            assert!(table.contains(client_id), "{table}");
+            assert!(table.lines().all(|line| line.width() <= width), "{table}");
+        }
+        assert!(shown(Some(84)).contains("NAME") && !shown(Some(60)).contains("NAME"));
+        assert!(shown(Some(45)).contains('…'));
     }
 
     #[test]

@@ -238,6 +238,19 @@ impl Ui {
         self.sentence(format_args!("{} {}", paint(CYAN.bold(), "hint:"), shown(text)));
     }
 
+    /// What may come next, for people at a terminal: a log needs no advice.
+    pub fn next_step(&mut self, text: impl std::fmt::Display) {
+        if self.chatter == Chatter::Normal && self.terminal.interactive {
+            self.hint(text);
+        }
+    }
+
+    /// Problems of the file. Their sentences are broken between words; the lines of the file that they quote are not.
+    pub fn problems(&mut self, text: &str) {
+        let line = |line: &str| if diagnostics::is_sentence(line) { fitted(line) } else { line.to_owned() };
+        self.stderr_line(text.split('\n').map(line).collect::<Vec<_>>().join("\n"));
+    }
+
     /// Sentences on stderr whatever the chatter, broken between words where it is a terminal.
     pub fn sentence(&mut self, text: impl std::fmt::Display) {
         self.stderr_line(fitted(&text.to_string()));
@@ -265,7 +278,7 @@ impl Ui {
     /// # Errors
     /// The stream's.
     pub fn ask(&mut self, question: &str) -> io::Result<()> {
-        self.stderr.write_all(format!("{question} ").as_bytes())?;
+        self.stderr.write_all(format!("{} ", fitted(question)).as_bytes())?;
         self.stderr.flush()
     }
 }

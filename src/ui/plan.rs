@@ -18,24 +18,19 @@ pub(super) use reach::{dies_with, in_use};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::visible::visible;
 pub use crate::model::words::{grouped, plural};
-use crate::model::{Attribute, Category, Field};
+use crate::model::{Attribute, Field};
 use crate::plan::guard::Refusal;
-use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, SecretWrite, Step, Summary, Value};
+use crate::plan::{
+    CleanupForecast, DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Summary,
+    Value,
+};
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
 
 const GENERATED: &str = "generated at apply, shown once";
+const UNNEEDED: &str = "generated, as DOT does; a public client does not use it";
 const ROTATED: &str = "replaced by a generated one, shown once";
-
-/// What cleanup would delete, counted at an instant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CleanupForecast {
-    /// The instant, RFC 3339 in UTC.
-    pub as_of: String,
-    /// Rows by category.
-    pub rows: Vec<(Category, u64)>,
-}
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +42,10 @@ pub enum Detail {
     Full,
 }
 
-/// The whole plan.
+/// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
-pub fn render(plan: &Plan, forecast: Option<&CleanupForecast>, detail: Detail) -> String {
+pub fn render(proposal: &Proposal, detail: Detail) -> String {
+    let Proposal { plan, forecast, refusal: _ } = proposal;
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
@@ -57,7 +53,14 @@ pub fn render(plan: &Plan, forecast: Option<&CleanupForecast>, detail: Detail) -
     }
     render_left_alone(&mut out, plan, detail);
     if let Some(forecast) = forecast {
-        render_forecast(&mut out, forecast);
+        let takes_rows = plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Delete { dependents, .. } if dependents.rows() > 0));
+        let remark =
+            "    Expired rows of the applications to be deleted are counted here, and deleted with these.\n";
+        out += &render_forecast(forecast, if takes_rows { remark } else { "" });
+        out.push('\n');
     }
     let _ = writeln!(out, "{}", summary_line(plan));
     out
@@ -80,7 +83,7 @@ pub fn render_refusal(refusal: &Refusal) -> String {
     out
 }
 
-/// `Plan: 2 to create, 1 to update (of 42 applications, 6 declared).`
+/// `Plan: 2 to create, 1 to update (42 applications in the database, 6 in the file).`
 #[must_use]
 pub fn summary_line(plan: &Plan) -> String {
     let Summary { create, update, rename, adopt, delete } = plan.summary();
@@ -88,15 +91,14 @@ pub fn summary_line(plan: &Plan) -> String {
         (create, "to create"),
         (update, "to update"),
         (rename, "to rename"),
-        (adopt, "to adopt"),
+        (adopt, "to record in the ledger"),
         (delete, "to delete"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
-    let declared = grouped(plan.declared as u64);
-    let denominator = format!("of {}, {declared} declared", plural(plan.total, "application"));
+    let denominator = denominator(plan);
     if parts.is_empty() {
         let subject = match plan.targets.len() {
             0 => "The database matches the file".to_owned(),
@@ -106,6 +108,20 @@ pub fn summary_line(plan: &Plan) -> String {
         format!("{} {subject} ({denominator}).", paint(BOLD, "No changes."))
     } else {
         format!("{} {} ({denominator}).", paint(BOLD, "Plan:"), parts.join(", "))
+    }
+}
+
+/// `42 applications in the database, 6 in the file`.
+pub(super) fn denominator(plan: &Plan) -> String {
+    let declared = grouped(plan.declared as u64);
+    format!("{} in the database, {declared} in the file", plural(plan.total, "application"))
+}
+
+/// An instant in RFC 3339, to the second.
+pub(super) fn to_the_second(instant: &str) -> String {
+    match instant.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => instant.to_owned(),
     }
 }
 
@@ -186,7 +202,7 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
             Value::Secret { source, hashed } => {
                 let how = match source {
                     SecretWrite::Generated => GENERATED,
-                    SecretWrite::Unneeded => "unneeded: the client is public",
+                    SecretWrite::Unneeded => UNNEEDED,
                     SecretWrite::Rotated => ROTATED,
                     SecretWrite::Declared | SecretWrite::Restored => "as declared",
                     SecretWrite::Hash => "as the declared hash",
@@ -281,8 +297,8 @@ fn shown_value(value: &Value) -> String {
             let how = match source {
                 SecretWrite::Generated | SecretWrite::Unneeded => GENERATED,
                 SecretWrite::Rotated => ROTATED,
-                SecretWrite::Declared => "replaced: the declared value is another one",
-                SecretWrite::Hash => "replaced: the declared hash is another one",
+                SecretWrite::Declared => "replaced: the declared value differs from the stored one",
+                SecretWrite::Hash => "replaced: the declared hash differs from the stored one",
                 SecretWrite::Restored => "unchanged, but stored anew",
             };
             format!("(secret) {how}; {}", storage(*hashed))
@@ -329,7 +345,7 @@ pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
         ));
     }
     if let Some(instant) = &plan.counted_at {
-        lines.push(format!("Tokens and users counted at {instant}."));
+        lines.push(format!("Tokens and users counted at {}.", to_the_second(instant)));
     }
     if plan.untargeted > 0 {
         lines.push(format!("{} left out by --target.", plural(plan.untargeted as u64, "application")));
@@ -345,10 +361,12 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
     names.join(", ")
 }
 
-/// What cleanup would delete.
-pub fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
+/// What cleanup would delete. `remark`: a line about the numbers.
+#[must_use]
+pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
+    let mut out = String::new();
     let CleanupForecast { as_of, rows } = forecast;
-    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    let (as_of, total) = (to_the_second(as_of), forecast.total());
     if total == 0 {
         let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
     } else {
@@ -357,8 +375,9 @@ pub fn render_forecast(out: &mut String, forecast: &CleanupForecast) {
         for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
             let _ = writeln!(out, "    {:>width$}  {}", grouped(*count), category.title());
         }
+        out += remark;
     }
-    out.push('\n');
+    out
 }
 
 #[cfg(test)]

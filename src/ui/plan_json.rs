@@ -4,11 +4,9 @@
 use serde::Serialize;
 
 use super::cleanup::Run;
-use super::plan::CleanupForecast;
 use crate::apply;
 use crate::model::{ClientId, ForeignRows, Tally};
-use crate::plan::guard::Refusal;
-use crate::plan::{Plan, Step, Summary};
+use crate::plan::{Plan, Proposal, Step, Summary};
 use crate::sweep;
 
 /// The version of the format.
@@ -78,12 +76,8 @@ struct CleanupView<'a> {
 ///
 /// # Errors
 /// None that can happen: the values serialise.
-pub fn render(
-    plan: &Plan,
-    forecast: Option<&CleanupForecast>,
-    refusal: Option<&Refusal>,
-    report: Option<&Report<'_>>,
-) -> Result<String, serde_json::Error> {
+pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String, serde_json::Error> {
+    let Proposal { plan, forecast, refusal } = proposal;
     let Plan {
         steps,
         unchanged,
@@ -114,13 +108,13 @@ pub fn render(
         targets,
         counted_at: counted_at.as_deref(),
         violations: refusal
-            .into_iter()
+            .iter()
             .flat_map(|refusal| &refusal.violations)
             .map(|violation| ViolationView { message: violation.to_string(), allow: violation.allow() })
             .collect(),
-        cleanup: forecast.map(|forecast| CleanupView {
+        cleanup: forecast.as_ref().map(|forecast| CleanupView {
             as_of: &forecast.as_of,
-            total: forecast.rows.iter().map(|(_, count)| count).sum(),
+            total: forecast.total(),
             rows: forecast
                 .rows
                 .iter()

@@ -12,12 +12,13 @@ use std::fmt::Write as _;
 
 use self::inert::{code, inert};
 use super::plan::{
-    CleanupForecast, Detail, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
+    Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
+    to_the_second,
 };
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
 use crate::plan::guard::Refusal;
-use crate::plan::{DeleteReason, Plan, Step, Summary};
+use crate::plan::{CleanupForecast, DeleteReason, Plan, Proposal, Step, Summary};
 
 /// What GitHub takes, in UTF-16 units; others take more.
 const LIMIT: usize = 65_536;
@@ -27,15 +28,11 @@ const LISTED: usize = 20;
 
 /// The comment. `subject` tells the comments of several files apart.
 #[must_use]
-pub fn render(
-    plan: &Plan,
-    forecast: Option<&CleanupForecast>,
-    refusal: Option<&Refusal>,
-    subject: &str,
-) -> String {
+pub fn render(proposal: &Proposal, subject: &str) -> String {
+    let Proposal { plan, forecast, refusal } = proposal;
     let head = head(plan, subject);
-    let tail = tail(plan, forecast);
-    let refused = refusal.map(violations).unwrap_or_default();
+    let tail = tail(plan, forecast.as_ref());
+    let refused = refusal.as_ref().map(violations).unwrap_or_default();
     let whole = |body: String| format!("{head}{refused}{body}{tail}");
     let deletions = |step: &Step| matches!(step, Step::Delete { .. });
     let ever_shorter: [&dyn Fn() -> String; 5] = [
@@ -66,15 +63,16 @@ fn head(plan: &Plan, subject: &str) -> String {
     if delete > 0 {
         parts.push(format!("**{}**", part(delete, "delete")));
     }
-    for (count, what) in [(create, "create"), (update, "update"), (rename, "rename"), (adopt, "adopt")] {
+    for (count, what) in
+        [(create, "create"), (update, "update"), (rename, "rename"), (adopt, "record in the ledger")]
+    {
         if count > 0 {
             parts.push(part(count, what));
         }
     }
     let title = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
-    let (total, declared) = (plural(plan.total, "application"), grouped(plan.declared as u64));
-    let subject = inert(subject);
-    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\nOf {total}, {declared} declared.\n")
+    let (denominator, subject) = (denominator(plan), inert(subject));
+    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\n{denominator}.\n")
 }
 
 fn violations(refusal: &Refusal) -> String {
@@ -135,7 +133,7 @@ fn title(step: &Step) -> String {
                 format!("{verb} {name}, until now {}", code(row.client_id.as_str()))
             }
         }
-        Step::Adopt { .. } => format!("adopt {name}"),
+        Step::Adopt { .. } => format!("record {name} in the ledger"),
         Step::Delete { name: shown, reason, .. } => {
             let shown = if shown.is_empty() { String::new() } else { format!(" \"{}\"", inert(shown)) };
             let why = match reason {
@@ -192,15 +190,15 @@ fn tail(plan: &Plan, forecast: Option<&CleanupForecast>) -> String {
     for line in left_alone(plan, Detail::Changes) {
         let _ = write!(out, "\n{}\n", inert(&line));
     }
-    let Some(CleanupForecast { as_of, rows }) = forecast else { return out };
-    let total: u64 = rows.iter().map(|(_, count)| count).sum();
+    let Some(forecast) = forecast else { return out };
+    let (as_of, total) = (to_the_second(&forecast.as_of), forecast.total());
     if total == 0 {
         let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");
         return out;
     }
     let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
     out += "| category | rows |\n|---|--:|\n";
-    for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
+    for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
         let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
     }
     out

@@ -110,7 +110,13 @@ impl<'a> Progress<'a> {
                     Event::Batch(_) => true,
                     Event::Lagging { waited, .. } => !waited.is_zero(),
                     Event::Step { elapsed, .. } => !elapsed.is_zero(),
-                    _ => false,
+                    Event::Started { .. }
+                    | Event::Retry { .. }
+                    | Event::Blocked(_)
+                    | Event::Waiting { .. }
+                    | Event::Hidden { .. }
+                    | Event::Unvacuumed { .. }
+                    | Event::Finished { .. } => false,
                 };
                 let due = !often || self.due(now, OBJECT_EVERY);
                 if let Some(object) = self.view.object(event).filter(|_| due) {

@@ -35,13 +35,13 @@ fn only_yes_goes_on() {
     let (database, sandbox) = world();
     for answer in ["y", "Y", "Yes", "YES", "no", "yes please", ""] {
         let command = sandbox.command(&["apply"]).into_command();
-        let (status, shown) = answered_in_terminal(command, "Only \"yes\" goes on:", answer);
+        let (status, shown) = answered_in_terminal(command, "Type \"yes\" to continue:", answer);
         assert_eq!(status.code(), Some(1), "{answer}: {shown}");
         assert!(shown.contains("not confirmed; nothing was changed"), "{shown}");
         assert_eq!(count(&database), "0");
     }
     let command = sandbox.command(&["apply"]).into_command();
-    let (status, shown) = answered_in_terminal(command, "Only \"yes\" goes on:", "yes");
+    let (status, shown) = answered_in_terminal(command, "Type \"yes\" to continue:", "yes");
     assert_eq!((status.code(), count(&database).as_str()), (Some(0), "2"), "{shown}");
     assert!(
         shown.contains("client_secret of sync: ") && !shown.contains("client_secret of kiosk"),
@@ -194,5 +194,30 @@ fn lines_fit_a_terminal() {
             }
             assert!(arguments != ["list"] || !plain.contains(&long), "{plain}");
         }
+    }
+}
+
+/// What to type next is said to people at a terminal, and to nobody else.
+#[test]
+fn the_next_step_is_named_on_a_terminal() {
+    let (_database, sandbox) = world();
+    let steps: [(&[&str], &str); 4] = [
+        (&["migrate", "--ledger"], "`oauthctl apply` records in the ledger"),
+        (&["plan"], "`oauthctl apply` does this"),
+        (&["plan", "--out", "saved.plan"], "`oauthctl apply saved.plan` does exactly this"),
+        (&["import", "--all"], ""),
+    ];
+    for (arguments, step) in steps {
+        let at_a_terminal = |arguments: &[&str]| {
+            let (_, shown) = run_in_terminal(sandbox.command(arguments).into_command(), 200);
+            anstream::adapter::strip_str(&shown).to_string()
+        };
+        let shown = at_a_terminal(arguments);
+        assert_eq!(shown.contains("hint: "), !step.is_empty(), "{arguments:?}: {shown}");
+        assert!(shown.contains(step), "{arguments:?}: {shown}");
+        let quiet = at_a_terminal(&[arguments, &["--quiet"]].concat());
+        assert!(!quiet.contains("hint: "), "{arguments:?}: {quiet}");
+        let logged = sandbox.oauthctl(arguments).exits(0);
+        assert!(!logged.stderr.contains("hint: "), "{arguments:?}: {logged}");
     }
 }

@@ -189,7 +189,7 @@ fn limits_end_a_run_and_the_next_one_goes_on() {
     assert!((14..=15).contains(&(before - left)), "{}", before - left);
     let output =
         world.run(&["--refresh-token-expire", "1h", "--max-duration", "1ms", "--batch-size", "1"]).exits(0);
-    assert!(output.stdout.contains("Stopped: the time is up."), "{output}");
+    assert!(output.stdout.contains("Stopped: the time limit (max_duration) is reached."), "{output}");
     world.run(&["--refresh-token-expire", "1h"]).exits(0);
     let output = world.run(&["--refresh-token-expire", "1h"]).exits(0);
     assert!(output.stdout.starts_with("Cleanup: nothing was deleted"), "{output}");
@@ -210,7 +210,10 @@ fn signals_end_a_run_after_the_running_batch() {
         }
         running.signal(signal);
         let output = running.wait().exits(code);
-        assert!(output.stdout.contains("Stopped: interrupted. The next run goes on from here."), "{output}");
+        assert!(
+            output.stdout.contains("Stopped: interrupted. The next run continues from here."),
+            "{output}"
+        );
         assert!(world.rows() < before && before <= world.rows() + 4);
     }
 }

@@ -115,6 +115,18 @@ fn a_list_says_how_everything_stands_to_the_file() {
     );
 }
 
+/// `list` verifies no hashes, so "unchanged" is not about secrets; `plan` and `show` say more.
+#[test]
+fn a_list_says_that_secrets_were_not_compared() {
+    let mut world = World::with_file(Template::Dot341);
+    world.sandbox.set("WEB_SECRET", "another");
+    let said = "Secrets were not compared: `oauthctl plan` and `oauthctl show CLIENT_ID` do.";
+    assert!(world.run(&["list"]).exits(0).stderr.contains(said));
+    assert!(!world.run(&["list", "reports"]).exits(0).stderr.contains(said));
+    assert!(!world.run(&["list", "--quiet"]).exits(0).stderr.contains(said));
+    assert!(!world.run(&["list", "--format", "json"]).exits(0).stderr.contains(said));
+}
+
 #[test]
 fn a_list_for_scripts() {
     let world = World::with_file(Template::Dot341);

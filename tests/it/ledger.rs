@@ -25,7 +25,7 @@ fn a_run_is_noted_and_only_what_a_file_created_is_pruned_as_owned() {
     sandbox.write("oauth.toml", BOTH);
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let applied = sandbox.command(&["apply", "--yes"]).env("GITHUB_SHA", commit).run().exits(0);
-    assert!(applied.stdout.contains("Applied: 1 created, 1 adopted."), "{applied}");
+    assert!(applied.stdout.contains("Applied: 1 created, 1 recorded in the ledger."), "{applied}");
     sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
 
     let managed = "SELECT string_agg(client_id || ' ' || origin || ' ' || owner, ', ' ORDER BY client_id) \

@@ -51,15 +51,15 @@ fn why_it_stopped_and_what_is_left() {
     let last = |outcome: &Outcome, total| render(outcome, total).lines().last().unwrap().to_owned();
     assert_eq!(
         last(&outcome(Stop::MaxRows), Some(1_084_916)),
-        "Stopped: that is as many rows as allowed. 1 row left to delete. The next run goes on from here."
+        "Stopped: the limit on rows (max_rows) is reached. 1 row left to delete. The next run continues from here."
     );
     assert_eq!(
         last(&outcome(Stop::MaxDuration), None),
-        "Stopped: the time is up. The next run goes on from here. --dry-run counts what is left."
+        "Stopped: the time limit (max_duration) is reached. The next run continues from here. --dry-run counts what is left."
     );
     assert_eq!(
         last(&outcome(Stop::Interrupted), Some(2_084_915)),
-        "Stopped: interrupted. 1,000,000 rows left to delete. The next run goes on from here."
+        "Stopped: interrupted. 1,000,000 rows left to delete. The next run continues from here."
     );
     let stuck = Stop::NoProgress {
         batches: 10,
@@ -68,8 +68,8 @@ fn why_it_stopped_and_what_is_left() {
     };
     assert_eq!(
         last(&outcome(stuck), None),
-        "Stopped: 10 batches in a row got nowhere (another transaction holds a lock: canceling statement due to \
-         lock timeout). Look for transactions that stay open in pg_stat_activity. The next run goes on from here. \
+        "Stopped: 10 batches in a row deleted nothing (another transaction holds a lock: canceling statement due to \
+         lock timeout). Look for transactions that stay open in pg_stat_activity. The next run continues from here. \
          --dry-run counts what is left."
     );
     let failed = Stop::Failed { detail: "permission denied for table \u{1b}t".to_owned() };
@@ -83,6 +83,16 @@ fn why_it_stopped_and_what_is_left() {
     let locked = Outcome { locked: 2, ..outcome(Stop::Finished) };
     assert_eq!(
         last(&locked, None),
-        "Finished: 2 rows were locked by other transactions throughout; the next run takes them."
+        "Finished: 2 rows were locked by other transactions during the whole run; the next run deletes them."
     );
+}
+
+#[test]
+fn fewer_rows_than_planned_have_a_reason() {
+    assert_eq!(
+        fewer_than_planned(236_100, 233_950),
+        "2,150 of the 236,100 rows that the plan counted were deleted with an application, or changed since.\n"
+    );
+    assert_eq!(fewer_than_planned(7, 7), "");
+    assert_eq!(fewer_than_planned(7, 8), "");
 }

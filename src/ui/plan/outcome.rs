@@ -14,7 +14,7 @@ pub fn applied_line(outcome: &Outcome) -> String {
         (create, "created"),
         (update, "updated"),
         (rename, "renamed"),
-        (adopt, "adopted"),
+        (adopt, "recorded in the ledger"),
         (delete, "deleted"),
     ]
     .into_iter()

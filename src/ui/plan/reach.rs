@@ -19,7 +19,7 @@ fn along(rows: &ForeignRows) -> String {
         None => ("rows".to_owned(), "; this role may not count them"),
     };
     let what = match on_delete {
-        OnDelete::NoAction | OnDelete::Restrict => format!("needs {count} of {table} gone"),
+        OnDelete::NoAction | OnDelete::Restrict => format!("requires {count} of {table} to be deleted first"),
         OnDelete::Cascade => format!("deletes {count} of {table}"),
         OnDelete::SetNull => format!("sets {column} of {count} of {table} to NULL"),
         OnDelete::SetDefault => format!("sets {column} of {count} of {table} to its default"),
@@ -90,7 +90,7 @@ pub(in crate::ui) fn in_use(dependents: &Dependents) -> String {
     let listed: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| plural(count, noun)).collect();
     if listed.is_empty() {
-        return paint(DIM, "# nobody has live tokens");
+        return paint(DIM, "# no live tokens");
     }
     let of = if users > 0 { format!(" of {}", plural(users, "user")) } else { String::new() };
     format!("{} in use: {}{of}", paint(YELLOW, "!"), listed.join(", "))

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{ClientId, ForeignRows, Key, Limit, OnDelete};
+use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 
@@ -149,7 +149,10 @@ fn every_kind_of_step() {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
     };
-    assert_snapshot!(plain(&render(&everything(), Some(&forecast), Detail::Changes)));
+    assert_snapshot!(plain(&render(
+        &Proposal { forecast: Some(forecast), ..everything().into() },
+        Detail::Changes
+    )));
 }
 
 #[test]
@@ -157,14 +160,14 @@ fn defaults_and_unchanged_applications_with_full() {
     let mut plan = everything();
     plan.steps.retain(|step| matches!(step, Step::Create { .. }));
     plan.unmanaged.clear();
-    assert_snapshot!(plain(&render(&plan, None, Detail::Full)));
+    assert_snapshot!(plain(&render(&plan.into(), Detail::Full)));
 }
 
 #[test]
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
     let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new() };
-    assert_snapshot!(plain(&render(&plan, Some(&forecast), Detail::Changes)));
+    assert_snapshot!(plain(&render(&Proposal { forecast: Some(forecast), ..plan.into() }, Detail::Changes)));
 }
 
 #[test]
@@ -187,4 +190,23 @@ fn a_refusal_names_the_flag() {
 #[test]
 fn numbers_are_grouped() {
     assert_eq!([0, 12, 123, 1_234, 1_234_567].map(grouped), ["0", "12", "123", "1,234", "1,234,567"]);
+}
+
+#[test]
+fn instants_are_shown_to_the_second() {
+    assert_eq!(to_the_second("2026-11-23T09:20:57.184814Z"), "2026-11-23T09:20:57Z");
+    assert_eq!(to_the_second("2026-11-23T09:20:57Z"), "2026-11-23T09:20:57Z");
+}
+
+/// Expired rows of an application that goes are in both numbers.
+#[test]
+fn rows_that_are_counted_twice_are_said_to_be() {
+    let rows = vec![(Category::Access, 7)];
+    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows };
+    let shown = |plan: Plan| {
+        plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
+    };
+    let remark = "Expired rows of the applications to be deleted are counted here";
+    assert!(shown(everything()).contains(remark));
+    assert!(!shown(Plan::default()).contains(remark));
 }

@@ -14,6 +14,10 @@ fn refusal(count: usize, client_id: &str) -> Refusal {
     Refusal { violations: vec![violation; count] }
 }
 
+fn refused(plan: Plan, refusal: Refusal) -> Proposal {
+    Proposal { refusal: Some(refusal), ..plan.into() }
+}
+
 fn deletions(count: usize, client_id: &str) -> Plan {
     let row = |number: usize| RowRef {
         key: Key::new(number.to_string()),
@@ -62,7 +66,10 @@ fn every_kind_of_step() {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
     };
-    let text = render(&everything(), Some(&forecast), Some(&refusal(1, "legacy-cron")), "deploy/oauth.toml");
+    let text = render(
+        &Proposal { plan: everything(), forecast: Some(forecast), refusal: Some(refusal(1, "legacy-cron")) },
+        "deploy/oauth.toml",
+    );
     assert_snapshot!(text);
 }
 
@@ -70,14 +77,14 @@ fn every_kind_of_step() {
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
     let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new() };
-    assert_snapshot!(render(&plan, Some(&forecast), None, "oauth.toml"));
+    assert_snapshot!(render(&Proposal { forecast: Some(forecast), ..plan.into() }, "oauth.toml"));
 }
 
 #[test]
 fn it_is_written_ever_shorter_until_it_fits() {
     let mut plan = deletions(30, "gone");
     plan.steps.extend(updates(60, 5, "cb"));
-    let text = |plan: &Plan| render(plan, None, Some(&refusal(1_000, "web")), "oauth.toml");
+    let text = |plan: &Plan| render(&refused(plan.clone(), refusal(1_000, "web")), "oauth.toml");
     let folded = text(&plan);
     assert!(folded.contains("<details>") && !folded.contains("too long"), "{folded}");
 
@@ -105,7 +112,7 @@ fn it_is_written_ever_shorter_until_it_fits() {
 #[test]
 fn nobody_is_mentioned_and_no_issue_referred_to() {
     let (evil, seen) = ("@team #12 www.evil.example --> <b> | `", refusal(1, "@team #12"));
-    let text = render(&deletions(1, evil), None, Some(&seen), evil);
+    let text = render(&refused(deletions(1, evil), seen), evil);
     let flag = code("--allow 'delete:@team #12'");
     let outside_code = text.replace(&code(&format!("{evil}0")), "").replace(&flag, "").replace("`apply`", "");
     for part in ["@team", " #12", "&#64;team", "www.evil", "<b> |", "`"] {
@@ -126,15 +133,16 @@ proptest! {
         plan.steps.extend(updates(count / 3, 3, &name));
         plan.unmanaged = vec![ClientId::new(name.clone()); 20];
         plan.unverified = plan.unmanaged.clone();
-        let text = render(&plan, None, Some(&refusal(count, &name)), &name);
+        let text = render(&refused(plan, refusal(count, &name)), &name);
         prop_assert!(length(&text) <= LIMIT);
         prop_assert_eq!(text.matches("<!--").count(), 1);
         prop_assert_eq!(text.matches("-->").count(), 1);
         prop_assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
         // Fences open and close at the beginning of a line, and nothing else there is foreign.
-        let known = ["", "<", "### ", "Of ", "> ", "|", "```", "+ ", "- ", "! ", "  ", "Not ", "The ", "</"];
+        let known = ["", "<", "### ", "> ", "|", "```", "+ ", "- ", "! ", "  ", "Not ", "The ", "</"];
         for line in text.lines() {
-            prop_assert!(line.is_empty() || known[1..].iter().any(|known| line.starts_with(known)), "{:?}", line);
+            let counts = line.starts_with(|c: char| c.is_ascii_digit()) && line.ends_with(" in the file.");
+            prop_assert!(counts || line.is_empty() || known[1..].iter().any(|known| line.starts_with(known)), "{:?}", line);
         }
     }
 }

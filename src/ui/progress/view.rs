@@ -261,7 +261,12 @@ impl View {
                 "This role cannot see how far {} behind, and does not wait for them: GRANT pg_monitor TO it.",
                 if *replicas == 1 { "1 replica is".to_owned() } else { format!("{replicas} replicas are") }
             )),
-            _ => None,
+            Event::Started { .. }
+            | Event::Batch(_)
+            | Event::Waiting { reason: Wait::Pace, .. }
+            | Event::Lagging { .. }
+            | Event::Step { .. }
+            | Event::Finished { .. } => None,
         }
     }
 

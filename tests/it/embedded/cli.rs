@@ -28,7 +28,7 @@ fn a_run_makes_it_and_the_next_one_finds_it() {
     --- stdout
     The provider schema of DOT 3.4.1 is up to date.
     --- stderr
-    Using the embedded PostgreSQL in [place].
+    Using the embedded PostgreSQL in [place]. It is stopped when no oauthctl uses it any more.
     ");
 
     let mut holder = Holder::at(directory.path());
@@ -51,7 +51,8 @@ fn a_run_makes_it_and_the_next_one_finds_it() {
     The provider schema of DOT 3.4.1 is in place: V1__dot_3_4_1.
     --- stderr
     Deleted the embedded PostgreSQL in [place].
-    Made an embedded PostgreSQL in [place].
+    Making an embedded PostgreSQL in [place]. This takes some seconds.
+    Made an embedded PostgreSQL in [place]. It is stopped when no oauthctl uses it any more.
     ");
     assert_eq!(processes(directory.path()), []);
 }

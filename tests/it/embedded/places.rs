@@ -61,12 +61,13 @@ fn any_user_has_one_in_a_fresh_home_whatever_the_umask() {
     };
     assert_eq!(
         migrate("0777"),
-        "Made an embedded PostgreSQL in ~/.local/share/oauthctl/embedded.\n\
+        "Making an embedded PostgreSQL in ~/.local/share/oauthctl/embedded. This takes some seconds.\n\
+         Made an embedded PostgreSQL in ~/.local/share/oauthctl/embedded. It is stopped when no oauthctl uses it any more.\n\
          The provider schema of DOT 3.4.1 is in place: V1__dot_3_4_1.\n"
     );
     assert_eq!(
         migrate("0000"),
-        "Using the embedded PostgreSQL in ~/.local/share/oauthctl/embedded.\n\
+        "Using the embedded PostgreSQL in ~/.local/share/oauthctl/embedded. It is stopped when no oauthctl uses it any more.\n\
          The provider schema of DOT 3.4.1 is up to date.\n"
     );
     let place = home.path().join(".local/share/oauthctl/embedded");

@@ -91,7 +91,7 @@ async fn some_rows_deleted_and_others_locked_throughout_is_a_success_with_the_co
     let (_holder, _) = world.holder(lock).await;
     let output = world.run(&["cleartokens", "--refresh-token-expire", "1h"]).exits(0);
     assert!(
-        output.stdout.contains("Finished: 1 row was locked by other transactions throughout"),
+        output.stdout.contains("Finished: 1 row was locked by other transactions during the whole run"),
         "{output}"
     );
     // All that is left is that one.

@@ -1,0 +1,237 @@
+//! What `doctor` reads: each fact under a savepoint, so that one that cannot be read ends nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use deadpool_postgres::Transaction;
+
+use crate::command::desired::mentioned;
+use crate::command::look::{look, try_look};
+use crate::config::Config;
+use crate::db::applications;
+use crate::db::error::DbError;
+use crate::db::health::{beside, sequences, server, storage};
+use crate::db::layout::{Layout, LayoutError};
+use crate::db::rights::{Columns, DEPENDENTS, Task};
+use crate::db::session;
+use crate::db::tokens::{self, TokensError};
+use crate::error::Error;
+use crate::health::{Facts, InTheWay, Look, NoSchema, Purpose, Shape};
+use crate::model::health::{Encryption, Server};
+use crate::model::{CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
+use crate::plan::retention;
+
+/// Reads the facts in one snapshot. What the role may not see becomes a reason, not an error.
+pub(super) async fn facts(
+    snapshot: &mut Transaction<'_>,
+    config: &Config,
+    role: Option<&str>,
+    long_transaction: Duration,
+) -> Result<Facts, Error> {
+    let starting = "starting to look";
+    session::begin_doctor(snapshot).await.map_err(DbError::during(starting))?;
+    let layout = layout(snapshot, config).await?;
+    // Names are qualified by now; see `Patience::snapshot`.
+    session::set_search_path(snapshot, None).await.map_err(DbError::during(starting))?;
+    let server = look(snapshot, "asking who answers", async |client| {
+        server::server(client, layout.as_ref().ok()).await
+    })
+    .await?;
+    let encryption =
+        look(snapshot, "looking at TLS", async |client| server::encryption(client).await).await?;
+    let layout = match layout {
+        Ok(layout) => layout,
+        Err(missing) => return Ok(without_tables(server, encryption, missing)),
+    };
+    if let Some(role) = role {
+        let exists =
+            look(snapshot, "looking for the role", async |client| server::role_exists(client, role).await);
+        if exists.await? == Ok(false) {
+            return Err(Error::usage(format!("there is no role \"{role}\" on this server")));
+        }
+    }
+    let asked = server.clone().unwrap_or_default();
+    let sweeps = sweeps(snapshot, &layout, config).await?;
+    let wanted = wanted(&layout, config, &sweeps);
+    Ok(Facts {
+        django: look(snapshot, "reading django_migrations", async |client| {
+            server::django_hint(client, &layout).await
+        })
+        .await?,
+        privileges: look(snapshot, "looking at the privileges", async |client| {
+            server::privileges(client, &layout, &asked, role, &wanted).await
+        })
+        .await?,
+        sequences: look(snapshot, "looking at the sequences", async |client| {
+            sequences::behind(client, &layout).await
+        })
+        .await?,
+        storage: look(snapshot, "looking at the tables and their indexes", async |client| {
+            let mut tables = storage::storage(client, &layout, role).await?;
+            storage::add_indexes(client, &mut tables).await?;
+            Ok(tables)
+        })
+        .await?,
+        autovacuum: look(snapshot, "looking at the settings", async |client| {
+            storage::autovacuum(client).await
+        })
+        .await?,
+        referrers: look(snapshot, "looking at the foreign keys", async |client| {
+            storage::referrers(client, &layout).await
+        })
+        .await?,
+        in_the_way: in_the_way(snapshot, &layout, &sweeps).await?,
+        triggers: look(snapshot, "looking at the triggers", async |client| {
+            storage::triggers(client, &layout).await
+        })
+        .await?,
+        beside: look(snapshot, "looking at other sessions", async |client| {
+            beside::beside(client, &layout, long_transaction).await
+        })
+        .await?,
+        prepared: look(snapshot, "looking for prepared transactions", async |client| {
+            beside::prepared(client).await
+        })
+        .await?,
+        slots: look(snapshot, "looking at the replication slots", async |client| beside::slots(client).await)
+            .await?,
+        standbys: look(snapshot, "looking at the standbys", async |client| beside::standbys(client).await)
+            .await?,
+        schema: Ok(shapes(&layout)),
+        encryption,
+        server,
+    })
+}
+
+/// The tables, or why they cannot be worked with.
+async fn layout(snapshot: &mut Transaction<'_>, config: &Config) -> Result<Result<Layout, NoSchema>, Error> {
+    let savepoint = snapshot.savepoint("look").await.map_err(DbError::during("looking at the tables"))?;
+    match Layout::probe(&*savepoint, &config.database.tables).await {
+        Ok(layout) => {
+            savepoint.commit().await.map_err(DbError::during("looking at the tables"))?;
+            Ok(Ok(layout))
+        }
+        Err(LayoutError::Database(error)) => Err(error.into()),
+        Err(error) => {
+            let error = Error::from(error);
+            savepoint.rollback().await.map_err(DbError::during("looking at the tables"))?;
+            Ok(Err(NoSchema { reason: error.to_string(), hints: error.hints().to_vec() }))
+        }
+    }
+}
+
+fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, missing: NoSchema) -> Facts {
+    fn not<T>() -> Look<T> {
+        Err("there are no tables".to_owned())
+    }
+    Facts {
+        server,
+        encryption,
+        schema: Err(missing),
+        django: not(),
+        privileges: not(),
+        sequences: not(),
+        storage: not(),
+        autovacuum: not(),
+        referrers: not(),
+        in_the_way: not(),
+        triggers: not(),
+        beside: not(),
+        prepared: not(),
+        slots: not(),
+        standbys: not(),
+    }
+}
+
+/// What a cleanup by the file's policy would delete now.
+async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) -> Result<Vec<Sweep>, DbError> {
+    let policy = config.cleanup.clone().unwrap_or_default();
+    let policy = CleanupPolicy { declared: config.spared(), ..policy };
+    let available: BTreeSet<TableRole> =
+        TableRole::ALL.iter().copied().filter(|role| layout.table(*role).is_some()).collect();
+    let now = applications::instant(&**snapshot).await?;
+    Ok(retention::sweeps(&policy, now, &available))
+}
+
+/// What each verb does by this file; without a file, whatever it can.
+fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::Wanted<'a> {
+    let no_file = config.source.text().is_empty();
+    let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();
+    let cleans = no_file || config.cleanup.is_some();
+    let users = !mentioned(&config.desired).users.is_empty();
+    let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
+    let status = Task { applications: true, tokens, users, ..Task::default() };
+    let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
+    let table = layout.application();
+    let fields = || Field::ALL.iter().map(|field| field.column());
+    let creates = Some(Columns::These(applications::inserted_columns(table, fields())));
+    let secret = applications::updated_columns(table, [Field::ClientSecret.column()]);
+    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.pace.strategy == Strategy::Rewrite);
+    let apply = Task {
+        creates: creates.clone(),
+        updates: Some(Columns::These(applications::updated_columns(table, fields()))),
+        locks: true,
+        deletes,
+        sweeps: if cleans { sweeps } else { &[] },
+        rewrites: rewrites && cleans,
+        ..reads.clone()
+    };
+    let rotate = Task { users: true, updates: Some(Columns::These(secret)), locks: true, ..reads.clone() };
+    let create = Task { applications: true, creates, ..Task::default() };
+    let clean = Task { sweeps, rewrites, ..Task::default() };
+    server::Wanted {
+        tasks: BTreeMap::from([
+            (Purpose::Plan, status),
+            (Purpose::Apply, apply),
+            (Purpose::Createapplication, create),
+            (Purpose::RotateSecret, rotate),
+            (Purpose::Cleartokens, clean),
+        ]),
+        rewrite: Task { sweeps, rewrites: true, ..Task::default() },
+        ledger: config.policy.prune == Prune::Owned,
+    }
+}
+
+/// Rows of other tables that refer to what cleanup would delete.
+async fn in_the_way(
+    snapshot: &mut Transaction<'_>,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Look<Vec<InTheWay>>, DbError> {
+    let attempted = "looking for rows of other tables in the way of cleanup";
+    try_look(snapshot, attempted, async |client| {
+        match tokens::obstacles(client, layout, sweeps).await {
+            Ok(obstacles) => Ok(obstacles.into_iter().map(in_the_way_of).collect()),
+            Err(TokensError::Database(error)) => Err(error),
+            // Nothing is deleted here.
+            Err(
+                TokensError::Vetoed { .. }
+                | TokensError::Referenced { .. }
+                | TokensError::Altered
+                | TokensError::Lost,
+            ) => Ok(Vec::new()),
+        }
+    })
+    .await
+}
+
+fn in_the_way_of(obstacle: tokens::Obstacle) -> InTheWay {
+    let tokens::Obstacle { reference, rows, select, .. } = obstacle;
+    InTheWay { constraint: reference.constraint, rows, select }
+}
+
+fn shapes(layout: &Layout) -> BTreeMap<TableRole, Shape> {
+    TableRole::ALL
+        .iter()
+        .copied()
+        .filter_map(|role| {
+            let table = layout.table(role)?;
+            let shape = Shape {
+                table: format!("{}.{}", table.schema, table.name),
+                swapped: table.name != role.default_table(),
+                columns: table.columns.keys().cloned().collect(),
+            };
+            Some((role, shape))
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! Reads the file that `--file` names, for verbs that need it, its secrets, or only what it says about the database.
+
+use std::io;
+use std::path::Path;
+
+use super::environment::surroundings;
+use super::reporting;
+use super::session::Session;
+use crate::config::{self, Config, Presence};
+use crate::error::Error;
+
+/// The file that is read when `--file` names none.
+pub const DEFAULT_FILE: &str = "oauth.toml";
+
+/// Reads the file with its secrets.
+///
+/// # Errors
+/// Shows every problem, and returns that there were some.
+pub fn load(session: &mut Session) -> Result<Config, Error> {
+    let path = session.global.file.clone();
+    let bytes = config::read(&path).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let problem = Error::usage(format!("cannot read {}: {error}", path.display()));
+        if missing {
+            problem.hint("`oauthctl init` writes a starter file; -f names another one")
+        } else {
+            problem
+        }
+    })?;
+    parse(session, bytes, &path, Presence::Required)
+}
+
+/// Reads where the database is, from the file if there is one; its secrets need not be at hand.
+///
+/// # Errors
+/// As [`without_secrets`].
+pub fn database(session: &mut Session) -> Result<config::Database, Error> {
+    Ok(without_secrets(session)?.database)
+}
+
+/// Reads the file if there is one, for verbs that need no secret of it.
+///
+/// # Errors
+/// As [`load`], but for a missing file of the default name.
+pub fn without_secrets(session: &mut Session) -> Result<Config, Error> {
+    let path = session.global.file.clone();
+    match config::read(&path) {
+        Ok(bytes) => parse(session, bytes, &path, Presence::Optional),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
+            parse(session, Vec::new(), &path, Presence::Optional)
+        }
+        Err(_) => load(session),
+    }
+}
+
+/// Reads the file for a verb that changes it and needs no secret of it. A file that is not there is an empty one; the flag
+/// says whether it is there.
+///
+/// # Errors
+/// As [`load`], but for a missing file.
+pub fn if_there(session: &mut Session) -> Result<(Config, bool), Error> {
+    let path = session.global.file.clone();
+    match config::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok((parse(session, Vec::new(), &path, Presence::Optional)?, false))
+        }
+        Ok(bytes) => Ok((parse(session, bytes, &path, Presence::Optional)?, true)),
+        Err(_) => Ok((load(session)?, true)),
+    }
+}
+
+fn parse(session: &mut Session, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
+    match config::load(bytes, path, surroundings(), presence) {
+        Ok(config) => {
+            // With optional secrets the warnings are about what this verb does not need.
+            if !config.problems.is_empty() && presence == Presence::Required {
+                reporting::problems(session, &config.source, &config.problems);
+            }
+            Ok(config)
+        }
+        Err(mut rejected) => {
+            if let Some(mut config) = rejected.flawed.take_if(|_| presence == Presence::Optional) {
+                config.forget_unsendable();
+                return Ok(config);
+            }
+            reporting::problems(session, &rejected.source, &rejected.problems);
+            let errors = rejected.problems.error_count();
+            session.flawed = rejected.flawed;
+            Err(reporting::invalid(session, path, errors))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! A proposal with everything that is needed to execute it: what [`reconcile`](super::reconcile) makes of a file, and a
+//! verb for one application of its arguments.
+
+use super::connected::Connected;
+use crate::config::Config;
+use crate::model::Sweep;
+use crate::plan::Proposal;
+
+/// See the module.
+pub struct Prepared {
+    /// The connection and the tables.
+    pub connected: Connected,
+    /// What the file wants.
+    pub config: Config,
+    /// What to do, and whether that may be done.
+    pub proposal: Proposal,
+    /// What cleanup will do; empty where there is none.
+    pub sweeps: Vec<Sweep>,
+}

@@ -1,0 +1,55 @@
+//! What is wrong with the file or refused, on stderr, and the error with which the verb then ends.
+
+use std::path::Path;
+
+use super::findings;
+use super::session::Session;
+use crate::config::{Config, Problems, Source};
+use crate::error::{Error, Exit};
+use crate::plan::guard::Refusal;
+use crate::plan::{Finding, Plan};
+use crate::ui::diagnostics;
+use crate::ui::plan::{plural, render_refusal};
+
+/// Shows problems at their lines.
+pub fn problems(session: &mut Session, source: &Source, problems: &Problems) {
+    let text = diagnostics::render(source, problems);
+    if !text.is_empty() {
+        session.ui.problems(&text);
+    }
+}
+
+/// A file that has problems, which were shown.
+#[must_use]
+pub fn invalid(session: &Session, path: &Path, errors: u64) -> Error {
+    let (count, unchanged) = (plural(errors, "problem"), session.unchanged());
+    Error::usage(format!("{} has {count}{unchanged}", path.display()))
+}
+
+/// Shows the planner's findings at the lines that asked for them.
+#[must_use]
+pub fn findings(session: &mut Session, config: &Config, findings: &[Finding]) -> Error {
+    let found = findings::problems(config, findings, &session.owner(&config.policy));
+    problems(session, &config.source, &found);
+    let (count, unchanged) = (plural(found.error_count(), "problem"), session.unchanged());
+    let path = config.source.path().display();
+    Error::usage(format!("this database cannot be as {path} says: {count}{unchanged}"))
+}
+
+/// Warns at the lines that declare a secret which the project has encrypted in the database.
+pub fn foreign(session: &mut Session, config: &Config, plan: &Plan) {
+    problems(session, &config.source, &findings::foreign(config, plan));
+}
+
+/// Shows every broken rail.
+#[must_use]
+pub fn refusal(session: &mut Session, refusal: &Refusal) -> Error {
+    session.ui.sentence(render_refusal(refusal).trim_end());
+    let rails = plural(refusal.violations.len() as u64, "safety rail");
+    let message = if session.verb.changes() {
+        format!("refused by {rails}{}", session.unchanged())
+    } else {
+        format!("apply would be refused by {rails}")
+    };
+    Error::new(Exit::Refused, message)
+}

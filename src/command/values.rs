@@ -1,0 +1,145 @@
+//! How the values of flags are read, and which values help and completions offer. What is offered decides nothing: a
+//! reader accepts or refuses.
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::model::{Allow, Category, ClientId, FkChecks, Strategy};
+use crate::rules;
+
+/// Offers some values, and reads them and others.
+#[derive(Clone)]
+pub(super) struct Offering<T> {
+    offered: Vec<&'static str>,
+    read: fn(&str) -> Result<T, String>,
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Offering<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        TypedValueParser::parse_ref(&self.read, command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.offered.iter().map(|value| PossibleValue::new(*value))))
+    }
+}
+
+/// A category of cleanup.
+pub(super) fn category() -> Offering<Category> {
+    Offering { offered: category_keys(), read: parse_category }
+}
+
+/// `--fk-checks`.
+pub(super) fn fk_checks() -> Offering<FkChecks> {
+    let read = |text: &str| text.parse().map_err(|_| "write triggers or set".to_owned());
+    Offering { offered: vec!["triggers", "set"], read }
+}
+
+/// `--strategy`.
+pub(super) fn strategy() -> Offering<Strategy> {
+    let read = |text: &str| text.parse().map_err(|_| "write batches or rewrite".to_owned());
+    Offering { offered: vec!["batches", "rewrite"], read }
+}
+
+/// `--allow` of `cleartokens`.
+pub(super) fn cleanup_allow() -> Offering<Allow> {
+    Offering { offered: vec!["fk-checks=set", "rewrite"], read: parse_cleanup_allow }
+}
+
+/// A client type of `createapplication`: any text, because DOT's own error is to be shown for a wrong one.
+pub(super) fn client_type() -> Offering<String> {
+    Offering { offered: rules::CLIENT_TYPES.to_vec(), read: any }
+}
+
+/// A grant type of `createapplication`, in the same way.
+pub(super) fn grant_type() -> Offering<String> {
+    Offering { offered: rules::grant_types(), read: any }
+}
+
+/// A signing algorithm of `createapplication`, in the same way.
+pub(super) fn algorithm() -> Offering<String> {
+    Offering { offered: rules::ALGORITHMS.to_vec(), read: any }
+}
+
+/// A client type to select by. A row may have another one than DOT knows.
+pub(super) fn selected_client_type() -> Offering<String> {
+    Offering { offered: rules::CLIENT_TYPES.to_vec(), read: not_empty }
+}
+
+/// A grant type to select by, in the same way.
+pub(super) fn selected_grant_type() -> Offering<String> {
+    Offering { offered: rules::grant_types(), read: not_empty }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of every reader here")]
+fn any(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn category_keys() -> Vec<&'static str> {
+    Category::ALL.iter().copied().map(Category::key).collect()
+}
+
+fn parse_category(text: &str) -> Result<Category, String> {
+    Category::parse(text).ok_or_else(|| format!("no such category; there are {}", category_keys().join(", ")))
+}
+
+/// A flag's value that must not be empty: `--target "$NAME"` with the variable unset means nothing.
+///
+/// # Errors
+/// For a text of blanks.
+pub fn not_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "it is empty; leave the flag out, or look at the variable that it is made from".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads `--allow`.
+pub fn parse_allow(text: &str) -> Result<Allow, String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+    if let Some(client_id) = text.strip_prefix("delete:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Delete(ClientId::new(client_id)))
+    } else if let Some(client_id) = text.strip_prefix("update:").filter(|id| !id.is_empty()) {
+        Ok(Allow::Update(ClientId::new(client_id)))
+    } else if let Some(count) = text.strip_prefix("max-deletes=") {
+        number(count).map(Allow::MaxDeletes)
+    } else if let Some(count) = text.strip_prefix("max-updates=") {
+        number(count).map(Allow::MaxUpdates)
+    } else if text == "fk-checks=set" {
+        Ok(Allow::FkChecksSet)
+    } else if text == "rewrite" {
+        Ok(Allow::Rewrite)
+    } else {
+        Err("write delete:CLIENT_ID, update:CLIENT_ID, max-deletes=N, max-updates=N, fk-checks=set or rewrite".to_owned())
+    }
+}
+
+/// Reads `--allow` of `cleartokens`, which deletes and updates no application.
+pub fn parse_cleanup_allow(text: &str) -> Result<Allow, String> {
+    match parse_allow(text) {
+        Ok(allow @ (Allow::FkChecksSet | Allow::Rewrite)) => Ok(allow),
+        Ok(Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) | Allow::MaxUpdates(_)) | Err(_) => {
+            Err("write fk-checks=set or rewrite; the others are for plan and apply".to_owned())
+        }
+    }
+}
+
+/// Reads an instant, RFC 3339 with up to microseconds.
+pub fn parse_instant(text: &str) -> Result<OffsetDateTime, String> {
+    let instant = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "write an RFC 3339 instant, such as 2026-01-31T12:00:00Z".to_owned())?;
+    if instant.nanosecond() % 1_000 == 0 {
+        Ok(instant)
+    } else {
+        Err("PostgreSQL keeps microseconds: write at most six digits after the point".to_owned())
+    }
+}

@@ -1,0 +1,62 @@
+//! What is proposed: the plan, what cleanup would delete, and why it may not be executed. One value for everybody who
+//! shows it or executes it.
+
+use super::Plan;
+use super::guard::{Refusal, Violation};
+use crate::model::Category;
+
+/// What cleanup would delete, counted at an instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CleanupForecast {
+    /// The instant, RFC 3339 in UTC.
+    pub as_of: String,
+    /// Rows by category.
+    pub rows: Vec<(Category, u64)>,
+}
+
+impl CleanupForecast {
+    /// The rows of all categories.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.rows.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+/// A plan with everything that is decided about it.
+#[derive(Clone, Debug, Default)]
+pub struct Proposal {
+    /// The steps.
+    pub plan: Plan,
+    /// What cleanup would delete after them; `None`: there is no cleanup.
+    pub forecast: Option<CleanupForecast>,
+    /// Why the plan may not be executed.
+    pub refusal: Option<Refusal>,
+}
+
+impl Proposal {
+    /// How many rows cleanup would delete.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.forecast.as_ref().map_or(0, CleanupForecast::total)
+    }
+
+    /// Whether nothing would be changed and nothing deleted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.expired() == 0
+    }
+
+    /// Adds reasons why it may not be executed.
+    pub fn refuse(&mut self, violations: Vec<Violation>) {
+        if !violations.is_empty() {
+            self.refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
+        }
+    }
+}
+
+/// Without a cleanup, and not refused.
+impl From<Plan> for Proposal {
+    fn from(plan: Plan) -> Self {
+        Self { plan, ..Self::default() }
+    }
+}
