@@ -17,9 +17,9 @@ use crate::db::ledger::{self, Ledger, Use};
 use crate::db::rights::{self, Columns, DEPENDENTS, Task};
 use crate::error::{Error, Exit};
 use crate::model::health::{Lack, Lacks};
-use crate::model::{CleanupPolicy, Ownership, Prune, Strategy, Sweep, TableRole};
+use crate::model::{Category, CleanupPolicy, Ownership, Prune, Strategy, Sweep, TableRole};
 use crate::plan::guard::Violation;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, retention};
 use crate::ui::plan::visible;
 
 /// What fails where the catalogue cannot be read.
@@ -121,9 +121,10 @@ pub async fn require_reading(
     scope: &ScopeArgs,
     intent: Intent,
 ) -> Result<(), Error> {
+    let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
     let task = Task {
         applications: true,
-        tokens: read_by(config.cleanup.as_ref().filter(|_| !scope.no_cleanup)),
+        tokens: policy.map(|policy| read_by(policy, &connected.roles())).unwrap_or_default(),
         users: !mentioned(&config.desired).users.is_empty(),
         ..Task::default()
     };
@@ -131,11 +132,14 @@ pub async fn require_reading(
 }
 
 /// The tables that a count of what cleanup would delete looks at.
-fn read_by(policy: Option<&CleanupPolicy>) -> Vec<TableRole> {
-    let Some(policy) = policy else { return Vec::new() };
-    let pending = policy.dcr_min_age.is_some();
-    let devices = (pending || policy.device_grants).then_some(TableRole::DeviceGrant);
-    DEPENDENTS.into_iter().chain([TableRole::ParRequest]).chain(devices).collect()
+fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
+    let categories = retention::categories(policy, available);
+    // An application that registered itself may have one of these under way.
+    let pending = [TableRole::DeviceGrant, TableRole::ParRequest];
+    let pending = pending.into_iter().filter(|_| categories.contains(&Category::Dcr));
+    let swept =
+        categories.iter().map(|category| category.role()).filter(|role| *role != TableRole::Application);
+    DEPENDENTS.into_iter().chain(swept).chain(pending).collect()
 }
 
 /// Whether the role may count the tokens of applications that are changed under their clients.

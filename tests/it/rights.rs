@@ -223,6 +223,18 @@ fn whoever_may_not_read_the_applications_is_told_what_to_grant() {
 }
 
 /// Row-level security on the applications: rows that are not seen would be created again, or cleaned though excluded.
+/// A category that is chosen by name has no setting of its own.
+#[test]
+fn a_plan_asks_for_the_tables_of_the_chosen_categories() {
+    let world = World::new(Template::Dot341, false);
+    world.sandbox.write("oauth.toml", "[cleanup]\nonly = [\"device\"]\n");
+    world.grant("USAGE ON SCHEMA public");
+    let output = world.run(&["plan"]).exits(1);
+    assert!(unwrapped(&output.stderr).contains("oauth2_provider_devicegrant"), "{}", output.stderr);
+    assert!(world.type_grants(&output) > 0);
+    world.run(&["plan"]).exits(0);
+}
+
 #[test]
 fn policies_on_the_application_table_are_refused() {
     let world = World::new(Template::Dot341, false);
