@@ -222,7 +222,6 @@ fn whoever_may_not_read_the_applications_is_told_what_to_grant() {
     }
 }
 
-/// Row-level security on the applications: rows that are not seen would be created again, or cleaned though excluded.
 /// A category that is chosen by name has no setting of its own.
 #[test]
 fn a_plan_asks_for_the_tables_of_the_chosen_categories() {
@@ -235,6 +234,7 @@ fn a_plan_asks_for_the_tables_of_the_chosen_categories() {
     world.run(&["plan"]).exits(0);
 }
 
+/// Row-level security on the applications: rows that are not seen would be created again, or cleaned though excluded.
 #[test]
 fn policies_on_the_application_table_are_refused() {
     let world = World::new(Template::Dot341, false);
