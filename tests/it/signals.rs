@@ -187,7 +187,7 @@ fn a_terminal_that_is_closed_is_no_answer() {
     let before = applications(&database);
     let asked = |terminal: &mut PtyMaster| {
         let (mut shown, mut byte) = (Vec::new(), [0]);
-        while !String::from_utf8_lossy(&shown).contains("goes on:") {
+        while !String::from_utf8_lossy(&shown).contains("to continue:") {
             terminal.read_exact(&mut byte).unwrap();
             shown.push(byte[0]);
         }

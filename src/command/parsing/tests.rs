@@ -211,6 +211,6 @@ fn words_of_other_tools_are_answered() {
     for line in ["frobnicate", "apply --zyx", "import --dry-run --yes"] {
         let words = ["oauthctl"].into_iter().chain(line.split(' ')).map(OsString::from);
         let text = parse(words).unwrap_err().to_string();
-        assert!(!text.contains("  tip: "), "{line}: {text}");
+        assert!(!text.contains("tip: `"), "{line}: {text}");
     }
 }
