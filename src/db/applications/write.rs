@@ -6,9 +6,9 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{dot_default, fingerprint};
-use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Column, Layout, Table};
+use crate::db::{Parameter, query};
 use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
 use crate::model::{Attribute, ClientId, Key};
@@ -93,18 +93,13 @@ pub async fn lock(
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client
-        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("locking the applications"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Locked {
-            key: Key::new(row.get::<_, String>(0)),
-            client_id: ClientId::new(row.get::<_, String>(1)),
-            fingerprint: row.get(2),
-        })
-        .collect())
+    query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| Locked {
+        key: Key::new(row.get::<_, String>(0)),
+        client_id: ClientId::new(row.get::<_, String>(1)),
+        fingerprint: row.get(2),
+    })
+    .await
+    .map_err(DbError::during("locking the applications"))
 }
 
 /// A row as it was seen: its key, its client id and the digest of it.
@@ -126,8 +121,9 @@ pub async fn seen(
         table = table.sql(),
     );
     let during = DbError::during("looking at what was written");
-    let rows = client.query_typed(&sql, &[(&client_ids, Type::TEXT_ARRAY)]).await.map_err(during)?;
-    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    query::rows(client, &sql, &[(&client_ids, Type::TEXT_ARRAY)], |row| (row.get(0), row.get(1), row.get(2)))
+        .await
+        .map_err(during)
 }
 
 /// The `client_secret` of rows, so that it can be left out of a message.
@@ -142,8 +138,7 @@ pub async fn stored_secrets(
         "SELECT client_secret::text FROM {sql} WHERE {key}::text = ANY($1::text[]) AND client_secret IS NOT NULL",
         key = table.key_sql(),
     );
-    let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
-    Ok(rows.into_iter().map(|row| StoredSecret::new(row.get(0))).collect())
+    query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| StoredSecret::new(row.get(0))).await
 }
 
 /// Inserts rows, a thousand a statement; returns how many.

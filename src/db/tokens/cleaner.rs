@@ -17,6 +17,7 @@ use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
+use crate::db::query::{array, unsigned};
 use crate::model::{Category, Key, Sweep, TableRole, Unit};
 
 /// How batches are deleted with one statement per table: by window, and by keys.
@@ -270,7 +271,7 @@ impl Cleaner {
         if window.keys.is_some() {
             // They were found before; whether they still have to go is looked at when they do.
             let (now, rest) = window.clone().split(usize::try_from(keys).unwrap_or(usize::MAX));
-            let list = array(now.keys.iter().flatten());
+            let list = array(now.keys.iter().flatten().map(Key::as_str));
             (taken.seen, taken.rest) = (now, rest);
             return Ok(Some(list));
         }
@@ -326,14 +327,4 @@ impl Cleaner {
     fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
         attempt(format!("deleting {}", self.subject))
     }
-}
-
-/// Keys as PostgreSQL writes an array of them.
-fn array<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
-    let quoted = |key: &Key| format!("\"{}\"", key.as_str().replace('\\', "\\\\").replace('"', "\\\""));
-    format!("{{{}}}", keys.map(quoted).collect::<Vec<_>>().join(","))
-}
-
-fn unsigned(rows: i64) -> u64 {
-    u64::try_from(rows).unwrap_or_default()
 }

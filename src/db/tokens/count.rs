@@ -12,6 +12,7 @@ use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::{Layout, Reference, Table};
+use crate::db::query::unsigned;
 use crate::model::printable::quote;
 use crate::model::{Category, Sweep, TableRole, Tally};
 
@@ -58,11 +59,11 @@ pub async fn count(
     if categories.is_empty() {
         return Ok(tally);
     }
-    let failed = || attempt("counting the rows to delete".to_owned());
+    let failed = || attempt("counting the rows to delete");
     client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
     let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
     for (position, category) in categories.into_iter().enumerate() {
-        tally.add(category, u64::try_from(row.get::<_, i64>(position)).unwrap_or_default());
+        tally.add(category, unsigned(row.get(position)));
     }
     Ok(tally)
 }
@@ -89,7 +90,7 @@ pub async fn obstacles(
             };
             client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
             let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
-            let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+            let rows = unsigned(row.get(0));
             if rows > 0 {
                 let write = |binds: &mut Binds| {
                     format!("SELECT f.* {}", run.referring(role, table, reference, binds))

@@ -38,6 +38,7 @@ pub use walk::Window;
 
 use super::error::DbError;
 use super::layout::{Layout, Table};
+use super::query;
 use crate::model::{Category, Sweep};
 
 /// Why token rows could not be counted or deleted.
@@ -106,24 +107,16 @@ pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
 }
 
 /// For `map_err`; `attempted` reads well in front of "failed".
-fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+fn attempt(attempted: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+    let attempted = attempted.into();
     |source| TokensError::Database(DbError::new(attempted, source))
 }
 
 /// About how many rows a table has, from its statistics; `None`: it was never analysed.
 pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Option<u64>, TokensError> {
-    let row = client
-        .query_typed_opt(
-            "SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1",
-            &[(&table.oid, Type::OID)],
-        )
+    let sql = "SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1";
+    let rows = query::value_if_any(client, sql, &[(&table.oid, Type::OID)])
         .await
         .map_err(attempt(format!("looking at the statistics of {}", table.sql())))?;
-    let rows = row.map_or(-1.0, |row| row.get::<_, f64>(0));
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a row count is far below 2^53, and negative ones are gone by here"
-    )]
-    Ok((rows > 0.0).then_some(rows as u64))
+    Ok(rows.and_then(query::estimate).filter(|rows| *rows > 0))
 }

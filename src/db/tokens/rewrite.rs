@@ -16,6 +16,7 @@ use super::statement::{Binds, Sql, Values};
 use super::triggers::{Hindrance, custom, new_references};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table};
+use crate::db::query::{self, unsigned};
 use crate::model::printable::quote;
 use crate::model::{Category, Sweep, TableRole, Tally};
 
@@ -218,7 +219,7 @@ impl<'a> Rewrite<'a> {
     ) -> Result<(), TokensError> {
         let parts = self.parts.len();
         if step == 0 {
-            client.batch_execute(MEMORY).await.map_err(attempt("beginning a rewrite".to_owned()))?;
+            client.batch_execute(MEMORY).await.map_err(attempt("beginning a rewrite"))?;
         }
         if let Some(part) = self.parts.get(step) {
             let rows = self.put_aside(client, part).await?;
@@ -275,7 +276,7 @@ impl<'a> Rewrite<'a> {
                 from.aside, to.aside
             );
             let failed = attempt(format!("looking at {} of the rows that stay", reference.constraint));
-            if client.query_typed_one(&sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {
+            if query::value::<i64>(client, &sql, &[]).await.map_err(failed)? > 0 {
                 return Err(TokensError::Referenced { subject: format!("rows of {}", to.table.sql()) });
             }
         }
@@ -341,7 +342,7 @@ impl Part<'_> {
             let failed = attempt(format!("building an index of {}", self.table.sql()));
             client.batch_execute(create).await.map_err(failed)?;
         }
-        let kept = u64::try_from(kept).unwrap_or_default();
+        let kept = unsigned(kept);
         if back == kept {
             Ok(())
         } else {
@@ -363,7 +364,6 @@ pub struct Rewritten {
 
 impl Rewritten {
     fn add(&mut self, role: TableRole, rows: Rows) {
-        let unsigned = |rows: i64| u64::try_from(rows).unwrap_or_default();
         let gone = rows.before - rows.kept;
         let only = match role {
             TableRole::RefreshToken => {
