@@ -131,9 +131,9 @@ async fn read_and_plan(
     if !violations.is_empty() {
         refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
     }
-    // Where rows of other tables may not be read, it is not known whether they are in the way.
+    // Where rows of other tables may not be read, it is not known whether they prevent cleanup.
     if let Some(policy) = config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
-        let violations = check_obstacles(session, &connected, policy, &sweeps, intent).await?;
+        let violations = cleanup_refusals(session, &connected, policy, &sweeps, intent).await?;
         if !violations.is_empty() {
             refusal.get_or_insert(Refusal { violations: Vec::new() }).violations.extend(violations);
         }
@@ -166,7 +166,7 @@ async fn forecast(
 /// What cleanup would refuse is refused before anything else is written.
 ///
 /// What is only about the role is none of a plan's business: in a pull request that is often one which may only read.
-async fn check_obstacles(
+async fn cleanup_refusals(
     session: &mut Session,
     connected: &Connected,
     policy: &CleanupPolicy,

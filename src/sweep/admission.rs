@@ -7,7 +7,7 @@ use super::SweepError;
 use super::connection::Fault;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, Silent};
+use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
 use crate::model::{FkChecks, Pace, Strategy, Sweep, TableRole};
 
 /// What a run goes by that may begin.
@@ -83,29 +83,29 @@ pub(super) async fn admit<'a>(
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
     match pace.strategy {
         Strategy::Batches => {
-            let obstacles = tokens::obstacles(&*transaction, layout, sweeps).await?;
-            if !obstacles.is_empty() {
-                refusals.push(SweepError::Obstacles(obstacles));
+            let blocking = tokens::blocking_rows(&*transaction, layout, sweeps).await?;
+            if !blocking.is_empty() {
+                refusals.push(SweepError::BlockingRows(blocking));
             }
             admission.vetoes = tokens::has_vetoes(&*transaction, &tables).await?;
             if pace.fk_checks == FkChecks::Set {
                 match Silent::find(&*transaction, layout, sweeps).await? {
                     Ok(silent) => admission.silent = Some(silent),
-                    Err(hindrances) => refusals.push(SweepError::FkChecks(hindrances)),
+                    Err(unmet) => refusals.push(SweepError::FkChecks(unmet)),
                 }
             }
         }
         Strategy::Rewrite => {
-            let mut hindrances = Vec::new();
+            let mut unmet = Vec::new();
             if pace.max_rows.is_some() {
-                hindrances.push(Hindrance::here("max_rows is set, and a rewrite is all or nothing"));
+                unmet.push(UnmetCondition::here("max_rows is set, and a rewrite is all or nothing"));
             }
             match Rewrite::find(&*transaction, layout, sweeps, admission.excluded.clone()).await? {
                 Ok(rewrite) => admission.rewrite = Some(rewrite),
-                Err(more) => hindrances.extend(more),
+                Err(more) => unmet.extend(more),
             }
-            if !hindrances.is_empty() {
-                refusals.push(SweepError::Rewrite(hindrances));
+            if !unmet.is_empty() {
+                refusals.push(SweepError::Rewrite(unmet));
             }
             // Without the triggers it is faster. They would find nothing: every row was there before.
             if tokens::settings::silence(&transaction).await.is_err()

@@ -37,7 +37,7 @@ use crate::model::{Pace, Sweep};
 /// Takes as many connections from the pool as there are workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
+/// Before the first delete: [`SweepError::BlockingRows`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
 /// [`SweepError::FkChecks`], [`SweepError::Rewrite`].
 /// Later: whatever is not worth retrying, or a server that stays away.
 pub async fn run(

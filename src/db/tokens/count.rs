@@ -1,4 +1,4 @@
-//! Exact counts of what a run would delete, and what stands in its way.
+//! Exact counts of the rows that a run would delete, and of the rows that prevent it.
 //!
 //! Pure reading, in the snapshot of the caller's transaction. Rows that an earlier step frees are counted in the later
 //! one, as a run would find them. One pass over each table, with joins of the planner's choice.
@@ -14,22 +14,10 @@ use super::{TokensError, attempt, supports};
 use crate::db::layout::{Layout, Reference, Table};
 use crate::db::query::unsigned;
 use crate::model::printable::quote;
-use crate::model::{Category, Sweep, TableRole, Tally};
+use crate::model::{BlockingRows, Category, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.
 const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
-
-/// A foreign key of a table that is none of DOT's, and how many of its rows refer to rows that would go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// The foreign key.
-    pub reference: Reference,
-    /// The table referred to, as SQL writes it.
-    pub table: String,
-    pub rows: u64,
-    /// What selects exactly these, as people type it.
-    pub select: String,
-}
 
 /// Counts what the sweeps would delete. Run it in a transaction: it raises `work_mem` until its end.
 pub async fn count(
@@ -68,14 +56,14 @@ pub async fn count(
     Ok(tally)
 }
 
-/// Finds the foreign keys of unknown tables whose rows refer to rows that would go, so that PostgreSQL would refuse to
-/// delete these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
+/// Finds the rows of unknown tables that refer to rows that would go, by foreign key: PostgreSQL would refuse to delete
+/// these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
 /// [`count`].
-pub async fn obstacles(
+pub async fn blocking_rows(
     client: &impl GenericClient,
     layout: &Layout,
     sweeps: &[Sweep],
-) -> Result<Vec<Obstacle>, TokensError> {
+) -> Result<Vec<BlockingRows>, TokensError> {
     let mut found = Vec::new();
     let excluded = Excluded::resolve(client, layout, sweeps).await?;
     let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(found) };
@@ -95,8 +83,14 @@ pub async fn obstacles(
                 let write = |binds: &mut Binds| {
                     format!("SELECT f.* {}", run.referring(role, table, reference, binds))
                 };
-                let select = Sql::typed(write, &excluded);
-                found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows, select });
+                found.push(BlockingRows {
+                    table: reference.from_table.clone(),
+                    column: reference.from_column.clone(),
+                    constraint: reference.constraint.clone(),
+                    to: table.sql(),
+                    rows,
+                    select: Sql::typed(write, &excluded),
+                });
             }
         }
     }

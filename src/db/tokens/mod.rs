@@ -28,12 +28,12 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 pub use cleaner::Cleaner;
-pub use count::{Obstacle, count, obstacles};
+pub use count::{blocking_rows, count};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};
-pub use triggers::{Hindrance, Silent, has_vetoes};
+pub use triggers::{Silent, UnmetCondition, has_vetoes};
 pub use walk::Window;
 
 use super::error::DbError;

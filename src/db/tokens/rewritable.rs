@@ -3,14 +3,17 @@
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{GenericClient, Row};
 
-use super::triggers::Hindrance;
+use super::triggers::UnmetCondition;
 use super::{TokensError, attempt};
 use crate::db::layout::Table;
 use crate::db::query;
 use crate::model::printable::quote;
 
 /// What else prevents it: missing privileges, publications, child tables.
-pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
+pub(super) async fn others(
+    client: &impl GenericClient,
+    oids: &[Oid],
+) -> Result<Vec<UnmetCondition>, TokensError> {
     let sql = "SELECT 'the role may not ' || p || ' ' || oid::regclass::text, true FROM pg_catalog.pg_class, \
                    (VALUES ('truncate'), ('insert')) v (p) WHERE oid = ANY($1) AND NOT has_table_privilege(oid, p) \
                UNION ALL SELECT 'the role may not make temporary tables', true \
@@ -21,7 +24,7 @@ pub(super) async fn others(client: &impl GenericClient, oids: &[Oid]) -> Result<
                    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE c.oid = ANY($1) \
                UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass), false \
                    FROM pg_catalog.pg_inherits WHERE inhparent = ANY($1) OR inhrelid = ANY($1) ORDER BY 1";
-    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| Hindrance {
+    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| UnmetCondition {
         what: row.get(0),
         role: row.get(1),
     })

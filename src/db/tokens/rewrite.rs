@@ -13,7 +13,7 @@ use super::excluded::Excluded;
 use super::rewritable::{columns, files, has_row_security, indexes, not_ours, others, size};
 use super::settings;
 use super::statement::{Binds, Sql, Values};
-use super::triggers::{Hindrance, custom, new_references};
+use super::triggers::{UnmetCondition, custom, new_references};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table};
 use crate::db::query::{self, unsigned};
@@ -89,7 +89,7 @@ impl<'a> Rewrite<'a> {
         layout: &'a Layout,
         sweeps: &'a [Sweep],
         excluded: Excluded,
-    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
+    ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
         let tables = closure(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|(_, table)| table.oid).collect();
         let mut reasons = custom(client, &oids).await?;
@@ -97,16 +97,16 @@ impl<'a> Rewrite<'a> {
             if layout.role_of(reference.from).is_none() {
                 let (from, constraint) = (&reference.from_table, &reference.constraint);
                 let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(Hindrance::here(what));
+                reasons.push(UnmetCondition::here(what));
             }
         }
         for (_, table) in &tables {
             if table.partitioned {
-                reasons.push(Hindrance::here(format!("{} is partitioned", table.sql())));
+                reasons.push(UnmetCondition::here(format!("{} is partitioned", table.sql())));
             }
         }
         for applications in sweeps.iter().filter(|sweep| sweep.role() == TableRole::Application) {
-            reasons.push(Hindrance::here(format!("{applications} only go in batches")));
+            reasons.push(UnmetCondition::here(format!("{applications} only go in batches")));
         }
         reasons.extend(others(client, &oids).await?);
         if !reasons.is_empty() {

@@ -19,13 +19,13 @@ const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' OR
 
 /// Why rows cannot be deleted in one of the ways that need consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hindrance {
+pub struct UnmetCondition {
     pub what: String,
     /// Whether it is about the role: another role may be able to.
     pub role: bool,
 }
 
-impl Hindrance {
+impl UnmetCondition {
     /// Something about this database, or about the settings.
     pub fn here(what: impl Into<String>) -> Self {
         Self { what: what.into(), role: false }
@@ -46,12 +46,15 @@ pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Resul
 }
 
 /// The user's triggers and rules on some tables, in words.
-pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
+pub(super) async fn custom(
+    client: &impl GenericClient,
+    oids: &[Oid],
+) -> Result<Vec<UnmetCondition>, TokensError> {
     let sql = "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
                WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled <> 'D' \
                UNION ALL SELECT 'rule ' || rulename || ' on ' || ev_class::regclass::text FROM pg_catalog.pg_rewrite \
                WHERE ev_class = ANY($1) ORDER BY 1";
-    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| Hindrance::here(row.get::<_, String>(0)))
+    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| UnmetCondition::here(row.get::<_, String>(0)))
         .await
         .map_err(looking())
 }
@@ -61,14 +64,16 @@ pub(super) async fn new_references(
     client: &impl GenericClient,
     layout: &Layout,
     oids: &[Oid],
-) -> Result<Vec<Hindrance>, TokensError> {
+) -> Result<Vec<UnmetCondition>, TokensError> {
     let sql = "SELECT conrelid, conname::text, conrelid::regclass::text FROM pg_catalog.pg_constraint \
                WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1) ORDER BY 3, 2";
     let found = query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| {
         let (from, constraint, table): (Oid, String, String) = (row.get(0), row.get(1), row.get(2));
         let known = |reference: &Reference| reference.from == from && reference.constraint == constraint;
         let is_new = !layout.references.iter().any(known);
-        is_new.then(|| Hindrance::here(format!("constraint {constraint} of {table} was made during the run")))
+        is_new.then(|| {
+            UnmetCondition::here(format!("constraint {constraint} of {table} was made during the run"))
+        })
     })
     .await
     .map_err(looking())?;
@@ -91,7 +96,7 @@ impl Silent {
         client: &impl GenericClient,
         layout: &Layout,
         sweeps: &[Sweep],
-    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
+    ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
         let tables = touched(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
         // First: a trigger that is added while the rest is read changes the next fingerprint.
@@ -102,7 +107,7 @@ impl Silent {
             tables
                 .iter()
                 .filter(|table| table.partitioned)
-                .map(|table| Hindrance::here(format!("{} is partitioned", table.sql()))),
+                .map(|table| UnmetCondition::here(format!("{} is partitioned", table.sql()))),
         );
         for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
             let (from, constraint) = (&reference.from_table, &reference.constraint);
@@ -110,17 +115,17 @@ impl Silent {
                 tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
             if layout.role_of(reference.from).is_none() {
                 let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(Hindrance::here(what));
+                reasons.push(UnmetCondition::here(what));
             } else if reference.on_delete != OnDelete::NoAction || !key {
                 let what = format!("constraint {constraint} of {from} is not as DOT makes it");
-                reasons.push(Hindrance::here(what));
+                reasons.push(UnmetCondition::here(what));
             }
         }
         match client.execute_typed(SILENCE, &[]).await.map_err(DbError::during("switching triggers off")) {
             Ok(_) => {}
             Err(error) if *error.meaning() == Meaning::PermissionDenied => {
                 let what = "the role may not set session_replication_role".to_owned();
-                reasons.push(Hindrance { what, role: true });
+                reasons.push(UnmetCondition { what, role: true });
             }
             Err(error) => return Err(error.into()),
         }
