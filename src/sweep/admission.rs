@@ -22,21 +22,6 @@ pub(super) struct Admission<'a> {
     pub rewrite: Option<Rewrite<'a>>,
 }
 
-/// Why a run may not begin.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// The reason that the run fails with.
-    pub first: SweepError,
-    others: Vec<SweepError>,
-}
-
-impl Refused {
-    fn of(refusals: Vec<SweepError>) -> Option<Self> {
-        let mut refusals = refusals.into_iter();
-        refusals.next().map(|first| Self { first, others: refusals.collect() })
-    }
-}
-
 /// Every reason why a run would be refused before its first delete; none: it may begin.
 ///
 /// # Errors
@@ -47,19 +32,16 @@ pub async fn refusals(
     sweeps: &[Sweep],
     pace: &Pace,
 ) -> Result<Vec<SweepError>, SweepError> {
-    Ok(match admit(client, layout, sweeps, pace).await? {
-        Ok(_) => Vec::new(),
-        Err(Refused { first, others }) => std::iter::once(first).chain(others).collect(),
-    })
+    Ok(admit(client, layout, sweeps, pace).await?.err().unwrap_or_default())
 }
 
-/// Looks at the server, the tables and the role.
+/// Looks at the server, the tables and the role. The reasons against a run are never an empty list.
 pub(super) async fn admit<'a>(
     client: &mut Object,
     layout: &'a Layout,
     sweeps: &'a [Sweep],
     pace: &Pace,
-) -> Result<Result<Admission<'a>, Refused>, SweepError> {
+) -> Result<Result<Admission<'a>, Vec<SweepError>>, SweepError> {
     let tables = tables(layout, sweeps);
     // Applications that are to be left alone are looked up by their client ids.
     let looked_up = sweeps.iter().any(|sweep| !sweep.excluded.is_empty()).then(|| layout.application());
@@ -69,7 +51,8 @@ pub(super) async fn admit<'a>(
     let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {
         // On another engine the statements below may mean something else.
-        return Ok(Err(Refused { first: SweepError::Engine(refusal), others: refusals }));
+        refusals.insert(0, SweepError::Engine(refusal));
+        return Ok(Err(refusals));
     }
     if pace.max_replica_lag.is_some() && pace.strategy == Strategy::Batches && !server.shows_replicas() {
         refusals.push(SweepError::Engine(format!(
@@ -115,7 +98,7 @@ pub(super) async fn admit<'a>(
             }
         }
     }
-    Ok(Refused::of(refusals).map_or(Ok(admission), Err))
+    Ok(if refusals.is_empty() { Ok(admission) } else { Err(refusals) })
 }
 
 /// The tables that the sweeps read or change.

@@ -35,7 +35,7 @@ impl<'a> Engine<'a> {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
         let count = account.pace.workers.get().min(most).max(1);
-        account.engage(count);
+        account.book(|outcome| outcome.workers = count);
         let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
         Self { account, workers }
     }
@@ -57,7 +57,7 @@ impl<'a> Engine<'a> {
         if let Some(stop) = self.last_look(&jobs).await? {
             return Ok(stop);
         }
-        self.account.book_locked(jobs.iter().map(Job::left).sum());
+        self.account.book(|outcome| outcome.locked += jobs.iter().map(Job::left).sum::<u64>());
         Ok(Stop::Finished)
     }
 
@@ -179,7 +179,8 @@ async fn look<'s>(
 ) -> Result<Begun<'s>, Fault> {
     let client = connection.client().await?;
     let admitted = admission::admit(client, layout, sweeps, pace).await?;
-    let admission = admitted.map_err(|refused| Fault::Fatal(refused.first))?;
+    // A run fails with the first reason.
+    let admission = admitted.map_err(|mut refusals| Fault::Fatal(refusals.remove(0)))?;
     let Admission { excluded, vetoes, silent, .. } = &admission;
     let mut jobs = Vec::with_capacity(sweeps.len());
     for sweep in sweeps.iter().filter(|_| admission.rewrite.is_none()) {

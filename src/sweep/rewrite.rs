@@ -66,7 +66,7 @@ pub(super) async fn run(
             Ok(End::Committed(rewritten, disk)) => {
                 report(account, sweeps, &rewritten, started.elapsed());
                 let disk = tidy(connection, account, rewrite, disk).await;
-                account.book_disk(disk);
+                account.book(|outcome| outcome.disk = Some(disk));
                 return Ok(Stop::Finished);
             }
             Ok(End::Stopped(stop)) => return Ok(stop),
@@ -93,9 +93,8 @@ async fn attempt(
     let client = connection.client().await?;
     let canceller = (account.cancel)(client);
     let began = client.build_transaction().start().await;
-    let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    let locked = rewrite.lock(&transaction).await;
-    locked.map_err(|source| database("locking the token tables", source))?;
+    let transaction = began.map_err(database("beginning a rewrite"))?;
+    rewrite.lock(&transaction).await.map_err(database("locking the token tables"))?;
     rewrite.assert_same(&*transaction).await.map_err(fault)?;
     let before = rewrite.size(&*transaction).await.map_err(fault)?;
     let mut rewritten = Rewritten::default();
@@ -119,8 +118,7 @@ async fn attempt(
         return Ok(End::Stopped(stop));
     }
     let files = rewrite.files(&*transaction).await.map_err(fault)?;
-    let xid = current(&*transaction).await;
-    let xid = xid.map_err(|source| database("finishing a rewrite", source))?;
+    let xid = current(&*transaction).await.map_err(database("finishing a rewrite"))?;
     match transaction.commit().await {
         Ok(()) => Ok(End::Committed(rewritten, Disk { before, after: before })),
         Err(source) => {
@@ -270,5 +268,11 @@ fn report(account: &Account<'_>, sweeps: &[Sweep], rewritten: &Rewritten, elapse
         account.tell(Event::Batch(batch));
         account.tell(Event::Finished { sweep, deleted, elapsed });
     }
-    account.book_rewritten(rewritten, elapsed);
+    account.book(|outcome| {
+        outcome.deleted += rewritten.tally;
+        outcome.detached += rewritten.detached;
+        outcome.batches += 1;
+        outcome.busy += elapsed;
+        outcome.longest = outcome.longest.max(elapsed);
+    });
 }

@@ -124,7 +124,7 @@ impl<'a> Worker<'a> {
         match attempt? {
             Attempt::Stop(stop) => return Ok(Some(stop)),
             Attempt::Done(done) => {
-                let rows = done.deleted().rows();
+                let rows = done.taken.deleted.rows();
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
@@ -211,7 +211,7 @@ impl<'a> Worker<'a> {
             Err(Fault::Unseen(unseen, error)) => {
                 let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
-                    match self.connection.verdict(&unseen).await {
+                    match self.connection.fate(unseen.xid).await {
                         Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
                             Attempt::Done(done) => break done,
                             other => return Ok(other),
@@ -233,7 +233,7 @@ impl<'a> Worker<'a> {
             Err(fault) => return self.trouble(job, fault, !matches!(way, Way::Careful(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
-        match self.account.note_progress(done.deleted().rows(), left) {
+        match self.account.note_progress(done.taken.deleted.rows(), left) {
             Some(stop) => Ok(Attempt::Stop(stop)),
             None => Ok(Attempt::Done(done)),
         }
@@ -250,7 +250,7 @@ impl<'a> Worker<'a> {
         };
         loop {
             match self.connection.attempt(&job.cleaner, &said.taken.seen, Way::Careful(keys)).await {
-                Ok(again) if again.deleted().rows() == 0 => return Ok(Attempt::Done(said)),
+                Ok(again) if again.taken.deleted.rows() == 0 => return Ok(Attempt::Done(said)),
                 Ok(again) => {
                     let taken = Taken { rest: said.taken.rest, ..again.taken };
                     return Ok(Attempt::Done(Done { taken, ..again }));
@@ -282,9 +282,9 @@ impl<'a> Worker<'a> {
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
-        job.book(done.deleted().tally);
-        self.account.book(job, done, examined, size);
-        self.due = pause(self.account.pace, done.elapsed, done.deleted().rows());
+        job.book(done.taken.deleted.tally);
+        self.account.book_batch(job, done, examined, size);
+        self.due = pause(self.account.pace, done.elapsed, done.taken.deleted.rows());
     }
 
     /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
