@@ -103,8 +103,8 @@ impl Database {
     pub fn canceller(&self, client: &Client) -> Canceller {
         Canceller {
             token: client.cancel_token(),
-            tls: self.connector.tls(),
-            timeout: self.connector.timeout().unwrap_or(CANCEL_TIMEOUT),
+            tls: self.connector.tls.clone(),
+            timeout: self.connector.timeout.unwrap_or(CANCEL_TIMEOUT),
             places: self.connector.places(),
         }
     }

@@ -1,7 +1,7 @@
 //! Runs one statement and reads what it returns.
 
 use tokio_postgres::types::FromSqlOwned;
-use tokio_postgres::{Error, GenericClient, Row};
+use tokio_postgres::{Error, GenericClient, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Parameter;
 
@@ -31,6 +31,17 @@ pub(super) async fn value_if_any<T: FromSqlOwned>(
     parameters: &[Parameter<'_>],
 ) -> Result<Option<T>, Error> {
     Ok(client.query_typed_opt(sql, parameters).await?.map(|row| row.get(0)))
+}
+
+/// The first row, in the simple protocol, in which all values are text.
+pub(super) async fn simple_row(
+    client: &impl GenericClient,
+    sql: &str,
+) -> Result<Option<SimpleQueryRow>, Error> {
+    Ok(client.simple_query(sql).await?.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    }))
 }
 
 /// A count, which PostgreSQL has as a signed number.
