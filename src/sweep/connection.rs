@@ -116,13 +116,14 @@ impl<'a> Connection<'a> {
         rest: &Window,
         rows: u32,
     ) -> Result<(Window, Option<Window>), Fault> {
-        let cut = async |transaction: &Transaction<'_>| cleaner.cut(transaction, rest.clone(), rows).await;
+        let cut =
+            async |transaction: &Transaction<'_>| cleaner.walk.cut(transaction, rest.clone(), rows).await;
         self.reading(cut).await
     }
 
     /// The whole table.
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
-        self.reading(async |transaction: &Transaction<'_>| cleaner.whole(transaction).await).await
+        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.whole(transaction).await).await
     }
 
     /// Reads in a transaction, because a time-out for locks that belongs to no transaction would stay with the session.

@@ -171,12 +171,8 @@ impl<'a> Run<'a> {
                 passes.push(Pass { from, counts: vec![(category, doomed)] });
             }
         }
-        let mut applications =
-            Pass { from: format!("{} t", tables.layout.application().sql()), counts: Vec::new() };
-        for (category, predicate) in cutoffs.applications(tables, binds) {
-            applications.counts.push((category, predicate));
-        }
-        passes.push(applications);
+        let from = format!("{} t", tables.layout.application().sql());
+        passes.push(Pass { from, counts: cutoffs.applications(tables, binds) });
         passes.retain(|pass| !pass.counts.is_empty());
         passes
     }
@@ -212,7 +208,6 @@ impl<'a> Run<'a> {
     ) -> (&'static str, String, String) {
         let (tables, cutoffs) = (&self.tables, &self.cutoffs);
         let plain = || format!("{} t", table.sql());
-        let never = || "false".to_owned();
         match role {
             TableRole::RefreshToken => {
                 let access = tables.access;
@@ -234,22 +229,16 @@ impl<'a> Run<'a> {
                     tables.refresh.sql(),
                     access.key_sql()
                 );
-                let doomed = cutoffs.id.map_or_else(never, |instant| {
-                    let (expired, access_goes) =
-                        (Cutoffs::id(instant, tables, binds), cutoffs.access(tables, binds));
-                    format!("({expired} AND (a.{} IS NULL OR {access_goes}))", access.key_sql())
-                });
+                let mut doomed = cutoffs.id(tables, binds);
+                if cutoffs.id.is_some() {
+                    let (key, access_goes) = (access.key_sql(), cutoffs.access(tables, binds));
+                    doomed = format!("({doomed} AND (a.{key} IS NULL OR {access_goes}))");
+                }
                 ("i", from, doomed)
             }
-            TableRole::Grant => {
-                ("t", plain(), cutoffs.grants.map_or_else(never, |at| Cutoffs::grant(at, tables, binds)))
-            }
-            TableRole::ParRequest => {
-                ("t", plain(), cutoffs.par.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
-            }
-            TableRole::DeviceGrant => {
-                ("t", plain(), cutoffs.device.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
-            }
+            TableRole::Grant => ("t", plain(), cutoffs.grant(tables, binds)),
+            TableRole::ParRequest => ("t", plain(), cutoffs.par(tables, binds)),
+            TableRole::DeviceGrant => ("t", plain(), cutoffs.device(tables, binds)),
             TableRole::Application => ("t", plain(), cutoffs.application(tables, binds)),
         }
     }

@@ -34,7 +34,7 @@ pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};
 pub use triggers::{Silent, UnmetCondition, has_vetoes};
-pub use walk::Window;
+pub use walk::{Walk, Window};
 
 use super::error::DbError;
 use super::layout::{Layout, Table};

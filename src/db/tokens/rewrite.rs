@@ -10,7 +10,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::count::Run;
 use super::excluded::Excluded;
-use super::rewritable::{columns, files, has_row_security, indexes, not_ours, others, size};
+use super::rewritable::{columns, has_row_security, indexes, not_ours, others};
 use super::settings;
 use super::statement::{Binds, Sql, Values};
 use super::triggers::{UnmetCondition, custom, new_references};
@@ -70,7 +70,7 @@ pub enum Phase {
 }
 
 /// Rows before and after.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Rows {
     before: i64,
     revoked: i64,
@@ -160,7 +160,7 @@ impl<'a> Rewrite<'a> {
         self.parts.iter().map(|part| part.table.sql()).collect::<Vec<_>>().join(", ")
     }
 
-    fn oids(&self) -> Vec<Oid> {
+    pub(super) fn oids(&self) -> Vec<Oid> {
         self.parts.iter().map(|part| part.table.oid).collect()
     }
 
@@ -182,22 +182,6 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// The bytes that the tables take on disk.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn size(&self, client: &impl GenericClient) -> Result<u64, TokensError> {
-        size(client, &self.oids()).await
-    }
-
-    /// The files of the tables. Seen from outside they change with the commit, and only with it.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn files(&self, client: &impl GenericClient) -> Result<Vec<Option<Oid>>, TokensError> {
-        files(client, &self.oids()).await
-    }
-
     /// Runs VACUUM (ANALYZE): the new files have neither statistics nor a visibility map.
     /// Not in a transaction; other sessions can go on. Returns the tables that the role may not do it for.
     ///
@@ -205,8 +189,8 @@ impl<'a> Rewrite<'a> {
     /// The error of the server; the rewrite stays committed.
     pub async fn vacuum(&self, client: &impl GenericClient) -> Result<Vec<String>, TokensError> {
         let passed_over = not_ours(client, &self.oids()).await?;
-        let failed = attempt(format!("VACUUM (ANALYZE) {}", self.names()));
-        client.batch_execute(&format!("VACUUM (ANALYZE) {}", self.names())).await.map_err(failed)?;
+        let vacuum = format!("VACUUM (ANALYZE) {}", self.names());
+        client.batch_execute(&vacuum).await.map_err(attempt(vacuum))?;
         Ok(passed_over)
     }
 
