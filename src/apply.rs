@@ -188,7 +188,7 @@ async fn update(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
         let touched =
             if is_first { patiently(work, &attempted, on, update).await? } else { update().await? };
         is_first = false;
-        affected(|| attempted, 1, touched)?;
+        affected(&attempted, 1, touched)?;
         on(Event::Executed(step));
     }
     Ok(())
@@ -219,7 +219,7 @@ async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Re
         ApplyError::Database(failed) => keys::insertion(request.layout.application())(failed),
         other => other,
     })?;
-    affected(|| "creating applications".to_owned(), rows.len() as u64, inserted)?;
+    affected("creating applications", rows.len() as u64, inserted)?;
     for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
         on(Event::Executed(step));
     }

@@ -57,7 +57,7 @@ pub(super) async fn delete(
     if !keys.is_empty() {
         let delete = async || applications::delete(transaction, request.layout, &keys).await;
         let deleted = patiently(work, "deleting applications", on, delete).await?;
-        affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
+        affected("deleting applications", keys.len() as u64, deleted)?;
     }
     Ok((gone, others))
 }

@@ -109,10 +109,8 @@ fn trust(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Trust>, Tls
         Some(Root::File(file)) => match read_if_exists("root certificate", file)? {
             Some(text) => certificates("root certificate", file, &text)?,
             None => {
-                return match demand(tls.mode) {
-                    Some(mode) => Err(TlsError::NoRoot { mode, file: file.clone() }),
-                    None => Ok(None),
-                };
+                let missing = |mode| Err(TlsError::NoRoot { mode, file: file.clone() });
+                return demand(tls.mode).map_or(Ok(None), missing);
             }
         },
         None => return demand(tls.mode).map_or(Ok(None), |mode| Err(TlsError::NoRootFile { mode })),

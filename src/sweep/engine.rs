@@ -115,7 +115,7 @@ impl<'a> Engine<'a> {
         self.account.tell(Event::Started { sweep: job.sweep, rows: job.rows });
         let mut stop = match windows {
             None => self.walk(job).await?,
-            Some(windows) => self.look(job, windows).await?,
+            Some(windows) => self.look(job, windows, false).await?,
         };
         if stop.is_none() {
             stop = self.look_again(job).await?;
@@ -140,9 +140,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    async fn look(&mut self, job: &Job<'_>, windows: Vec<Window>) -> Result<Option<Stop>, SweepError> {
+    async fn look(
+        &mut self,
+        job: &Job<'_>,
+        windows: Vec<Window>,
+        again: bool,
+    ) -> Result<Option<Stop>, SweepError> {
         match self.workers.first_mut() {
-            Some(worker) => worker.look(job, windows).await,
+            Some(worker) => worker.look(job, windows, again).await,
             None => Ok(None),
         }
     }
@@ -155,14 +160,7 @@ impl<'a> Engine<'a> {
                 break;
             }
             self.account.wait(Wait::Locks, LOOK_AFTER * 2_u32.pow(look)).await;
-            if let Some(worker) = self.workers.first_mut() {
-                worker.looking_again = true;
-            }
-            let stop = self.look(job, windows).await;
-            if let Some(worker) = self.workers.first_mut() {
-                worker.looking_again = false;
-            }
-            if let Some(stop) = stop? {
+            if let Some(stop) = self.look(job, windows, true).await? {
                 return Ok(Some(stop));
             }
         }

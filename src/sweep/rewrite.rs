@@ -14,7 +14,7 @@ use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
 use crate::db::transaction::{Verdict, current};
-use crate::model::{Sweep, TableRole, Tally};
+use crate::model::{Sweep, Tally};
 
 /// How often a step is told again while it lasts.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -104,8 +104,9 @@ async fn attempt(
         }
         let (phase, table) = rewrite.describe(step);
         let work = rewrite.step(&*transaction, step, &mut rewritten);
-        let shown = Shown { phase, table, number: step + 1, of: rewrite.steps() + 1 };
-        match (watched(account, &canceller, shown, work).await, account.must_stop()) {
+        let (number, of) = (step + 1, rewrite.steps() + 1);
+        let event = |elapsed| Event::Step { phase, table, number, of, elapsed };
+        match (watched(account, &canceller, event, work).await, account.must_stop()) {
             (Ok(()), _) => {}
             (Err(TokensError::Database(_)), Some(_)) => break,
             (Err(error), _) => return Err(fault(error)),
@@ -176,33 +177,22 @@ async fn files(connection: &mut Connection<'_>, rewrite: &Rewrite<'_>) -> Result
     rewrite.files(&***client).await.map_err(fault)
 }
 
-/// The step that other sessions wait for, as an event.
-#[derive(Clone, Copy)]
-struct Shown {
-    phase: Phase,
-    table: Option<TableRole>,
-    number: usize,
-    of: usize,
-}
-
-/// Does the work, tells that it goes on, and has it cancelled when the run must end.
+/// Does the work, tells that it goes on, and has it cancelled when the run must end. `event`: the step, and how long it
+/// has taken by now.
 async fn watched<T>(
     account: &Account<'_>,
     canceller: &Canceller,
-    shown: Shown,
+    event: impl Fn(Duration) -> Event<'static>,
     work: impl Future<Output = Result<T, TokensError>>,
 ) -> Result<T, TokensError> {
-    let Shown { phase, table, number, of } = shown;
     let started = Instant::now();
-    account.tell(Event::Step { phase, table, number, of, elapsed: Duration::ZERO });
+    account.tell(event(Duration::ZERO));
     let (mut work, mut ended) = (pin!(work), pin!(account.ended()));
     loop {
         tokio::select! {
             result = &mut work => return result,
             () = &mut ended => break,
-            () = tokio::time::sleep(TELL_EVERY) => {
-                account.tell(Event::Step { phase, table, number, of, elapsed: started.elapsed() });
-            }
+            () = tokio::time::sleep(TELL_EVERY) => account.tell(event(started.elapsed())),
         }
     }
     loop {
@@ -234,8 +224,8 @@ async fn tidy(
     };
     let canceller = (account.cancel)(client);
     let number = rewrite.steps() + 1;
-    let shown = Shown { phase: Phase::Vacuum, table: None, number, of: number };
-    match watched(account, &canceller, shown, rewrite.vacuum(&***client)).await {
+    let event = |elapsed| Event::Step { phase: Phase::Vacuum, table: None, number, of: number, elapsed };
+    match watched(account, &canceller, event, rewrite.vacuum(&***client)).await {
         Ok(passed_over) if passed_over.is_empty() => {}
         Ok(passed_over) => {
             let reason = format!("the role does not own {}", passed_over.join(", "));

@@ -26,7 +26,7 @@ pub(super) struct Worker<'a> {
     pub connection: Connection<'a>,
     account: &'a Account<'a>,
     /// Rows that stay locked are not counted again while the run tries them again.
-    pub looking_again: bool,
+    looking_again: bool,
     /// The pause before the next batch.
     due: Duration,
 }
@@ -56,6 +56,7 @@ impl<'a> Worker<'a> {
 
     /// Does windows until there are none, or until the run ends. An error ends the other workers too.
     pub(super) async fn walk(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
+        self.looking_again = false;
         let result = self.walk_on(job).await;
         match &result {
             Ok(None) => {}
@@ -190,12 +191,14 @@ impl<'a> Worker<'a> {
         Ok(None)
     }
 
-    /// Looks at windows again.
+    /// Looks at windows with locked rows; `again`: these have been counted before.
     pub(super) async fn look(
         &mut self,
         job: &Job<'_>,
         windows: Vec<Window>,
+        again: bool,
     ) -> Result<Option<Stop>, SweepError> {
+        self.looking_again = again;
         for window in windows {
             if let Some(stop) = self.pick(job, window, 0, true).await? {
                 return Ok(Some(stop));
@@ -311,7 +314,7 @@ impl<'a> Worker<'a> {
             }
             let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
             if look.fresh {
-                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most(), waited });
+                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most, waited });
             }
             account.throttle(throttle.interval()).await;
         }

@@ -16,7 +16,7 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
 pub use write::{
-    Cell, Locked, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
+    Cell, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
     updated_columns,
 };
 

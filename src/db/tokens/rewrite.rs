@@ -93,18 +93,10 @@ impl<'a> Rewrite<'a> {
         let tables = closure(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|(_, table)| table.oid).collect();
         let mut reasons = custom(client, &oids).await?;
-        for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
-            if layout.role_of(reference.from).is_none() {
-                let (from, constraint) = (&reference.from_table, &reference.constraint);
-                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(UnmetCondition::here(what));
-            }
-        }
-        for (_, table) in &tables {
-            if table.partitioned {
-                reasons.push(UnmetCondition::here(format!("{} is partitioned", table.sql())));
-            }
-        }
+        let referring = layout.references.iter().filter(|reference| oids.contains(&reference.to));
+        let foreign = referring.filter(|reference| layout.role_of(reference.from).is_none());
+        reasons.extend(foreign.map(UnmetCondition::foreign));
+        reasons.extend(tables.iter().filter_map(|(_, table)| UnmetCondition::partitioned(table)));
         for applications in sweeps.iter().filter(|sweep| sweep.role() == TableRole::Application) {
             reasons.push(UnmetCondition::here(format!("{applications} only go in batches")));
         }

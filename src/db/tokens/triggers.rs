@@ -26,6 +26,16 @@ pub struct UnmetCondition {
 }
 
 impl UnmetCondition {
+    /// The table is partitioned.
+    pub(super) fn partitioned(table: &Table) -> Option<Self> {
+        table.partitioned.then(|| Self::here(format!("{} is partitioned", table.sql())))
+    }
+
+    /// A table that is none of DOT's refers to one of the tables.
+    pub(super) fn foreign(Reference { from_table, constraint, .. }: &Reference) -> Self {
+        Self::here(format!("{from_table} is none of DOT's tables and refers to them ({constraint})"))
+    }
+
     /// Something about this database, or about the settings.
     pub fn here(what: impl Into<String>) -> Self {
         Self { what: what.into(), role: false }
@@ -103,20 +113,14 @@ impl Silent {
         let print = print(client, &oids).await?;
         let mut reasons = custom(client, &oids).await?;
         reasons.extend(new_references(client, layout, &oids).await?);
-        reasons.extend(
-            tables
-                .iter()
-                .filter(|table| table.partitioned)
-                .map(|table| UnmetCondition::here(format!("{} is partitioned", table.sql()))),
-        );
+        reasons.extend(tables.iter().filter_map(|table| UnmetCondition::partitioned(table)));
         for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
-            let (from, constraint) = (&reference.from_table, &reference.constraint);
             let key =
                 tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
             if layout.role_of(reference.from).is_none() {
-                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(UnmetCondition::here(what));
+                reasons.push(UnmetCondition::foreign(reference));
             } else if reference.on_delete != OnDelete::NoAction || !key {
+                let (from, constraint) = (&reference.from_table, &reference.constraint);
                 let what = format!("constraint {constraint} of {from} is not as DOT makes it");
                 reasons.push(UnmetCondition::here(what));
             }
