@@ -195,7 +195,7 @@ impl DbError {
         self
     }
 
-    /// What the error means, whatever the server called it.
+    /// What the error means.
     #[must_use]
     pub const fn meaning(&self) -> &Meaning {
         &self.0.meaning

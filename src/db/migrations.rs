@@ -58,7 +58,7 @@ const PROVIDER_TABLES: &[&str] = &[
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "whoever asked for a migration wants to know whether there was anything to do"]
+#[must_use = "the user wants to know whether there was anything to do"]
 pub struct Migrated {
     /// The migrations that were applied, as `V1__name`, in order. Empty: everything was there.
     pub applied: Vec<String>,

@@ -8,7 +8,7 @@
 //! | `verify-ca` | yes | yes | no |
 //! | `verify-full` | yes | yes | yes |
 //!
-//! When to try again with or without TLS is [`connect`](super::connect)'s business. The cryptography is ring's,
+//! [`connect`](super::connect) decides when to try again with or without TLS. The cryptography is ring's,
 //! passed explicitly: the process has no default provider.
 
 mod peer_name;

@@ -10,7 +10,7 @@ use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
 use crate::model::{FkChecks, Pace, Strategy, Sweep, TableRole};
 
-/// What a run goes by that may begin.
+/// What was found out about a run that may begin.
 #[derive(Debug)]
 pub(super) struct Admission<'a> {
     pub excluded: Excluded,

@@ -22,7 +22,7 @@ const LOOKS: u32 = 3;
 /// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
 
-/// Where the run may begin: what it goes by, and its jobs.
+/// A run that may begin: what was found out about it, and its jobs.
 type Begun<'s> = (Admission<'s>, Vec<Job<'s>>);
 
 pub(super) struct Engine<'a> {

@@ -39,7 +39,7 @@ use crate::model::{Pace, Sweep};
 /// # Errors
 /// Before the first delete: [`SweepError::BlockingRows`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
 /// [`SweepError::FkChecks`], [`SweepError::Rewrite`].
-/// Later: whatever is not worth retrying, or a server that stays away.
+/// Later: an error that is not worth a retry, or a server that stays away.
 pub async fn run(
     pool: &Pool,
     layout: &Layout,

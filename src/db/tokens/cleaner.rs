@@ -66,7 +66,7 @@ pub struct Cleaner {
 
 impl Cleaner {
     /// Writes the statements; with `silent` those that look at references themselves. `None`: the layout lacks the
-    /// sweep's table, or a column that it goes by.
+    /// sweep's table, or a column that its condition needs.
     #[must_use]
     pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, silent: Option<&Silent>) -> Option<Self> {
         let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;

@@ -81,13 +81,13 @@ impl TokensError {
     }
 }
 
-/// Whether the tables have what a sweep goes by: applications only say since DOT 3.4.0 how they came to be.
+/// Whether the tables have the columns that a sweep needs: applications only say since DOT 3.4.0 how they came to be.
 #[must_use]
 pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
     sweep.categories().into_iter().all(|category| lacking(layout, category).is_empty())
 }
 
-/// The columns that a category goes by and that this DOT does not have. A table that is not there lacks none.
+/// The columns that a category needs and that this DOT does not have. A table that is not there lacks none.
 #[must_use]
 pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
     let columns: &[&str] = match category {

@@ -180,7 +180,7 @@ impl Cutoffs {
         )
     }
 
-    /// `a` goes by the end of the run: it is expired, and its refresh token goes too if there is one.
+    /// `a` is deleted before the run ends: it is expired, and its refresh token goes too if there is one.
     pub(super) fn access(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let expired = self.expired(tables, binds);
         let refresh = self.refresh(tables, binds);
