@@ -17,21 +17,22 @@ mod waiting;
 pub use crate::db::advisory::Holder;
 pub use drain::{DRAIN_ABOVE, drains};
 pub use error::ApplyError;
-pub use request::{Event, Request};
+pub use request::{Event, Observer, Request};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use error::affected;
 use tokio::time::Instant;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Client;
 
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::{advisory, ledger, session};
 use crate::model::{Attribute, ClientId, ForeignRows, Key};
 use crate::plan::{FieldChange, RowRef, Step, Summary, Value};
-use waiting::{bound_waiting, go_on, patiently};
+use request::Work;
+use waiting::{go_on, patiently};
 
 const LOCKING: &str = "locking the applications";
 
@@ -56,11 +57,11 @@ pub async fn apply(
     writer: &mut Client,
     drainer: Option<&mut Client>,
     request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
 ) -> Result<Outcome, ApplyError> {
     match execute(writer, drainer, request, on).await {
-        Ok(outcome) => Ok(outcome),
         Err(error) => Err(without_stored(error.without(request.secrets), writer, request).await),
+        done => done,
     }
 }
 
@@ -83,22 +84,19 @@ async fn execute(
     writer: &mut Client,
     drainer: Option<&mut Client>,
     request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
 ) -> Result<Outcome, ApplyError> {
     let layout = request.layout;
     let transaction = writer.transaction().await.map_err(DbError::during("starting the transaction"))?;
     session::begin_apply(&transaction).await.map_err(DbError::during("starting the transaction"))?;
-    take_lock(&transaction, request, on).await?;
-    bound_waiting(&transaction, request).await?;
-    compare(&transaction, request, on).await?;
-    for step in &request.plan.steps {
-        if let Step::Update { .. } = step {
-            go_on(request)?;
-            execute_update(&transaction, request, step, on).await?;
-            on(Event::Executed(step));
-        }
-    }
-    create(&transaction, request, on).await?;
+    let work = Work { transaction: &transaction, request };
+    take_lock(work, on).await?;
+    // Row locks are waited for as long as the advisory lock at most.
+    let limited = session::limit_waiting(&transaction, request.lock_timeout).await;
+    limited.map_err(DbError::during("limiting how long locks are waited for"))?;
+    compare(work, on).await?;
+    update(work, on).await?;
+    create(work, on).await?;
     if let Some(owner) = request.owner {
         let gone: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
         ledger::record(&transaction, layout, owner, &managed::managed(request.plan), &gone)
@@ -107,7 +105,7 @@ async fn execute(
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
     session::check_constraints(&transaction).await.map_err(DbError::during("checking the foreign keys"))?;
-    let (dependents, others) = drain::delete(&transaction, drainer, request, on).await?;
+    let (dependents, others) = drain::delete(work, drainer, on).await?;
     go_on(request)?;
     let written = Box::new(commit::written(&transaction, request).await?);
     transaction.commit().await.map_err(|error| {
@@ -122,11 +120,7 @@ async fn execute(
     Ok(Outcome { done: request.plan.summary(), dependents, others })
 }
 
-async fn take_lock(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<(), ApplyError> {
+async fn take_lock(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
     let table = request.layout.application().oid;
     let deadline = Instant::now() + request.lock_timeout;
     let mut announced = false;
@@ -153,11 +147,7 @@ async fn take_lock(
 }
 
 /// Reads the rows again, locked, and refuses when they are not the ones that the plan saw.
-async fn compare(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<(), ApplyError> {
+async fn compare(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
     let rows: Vec<&RowRef> = request.plan.steps.iter().filter_map(Step::row).collect();
     let keys: Vec<&Key> = rows.iter().map(|row| &row.key).collect();
     // As in the snapshot that the plan was made in: only PostgreSQL's own functions. The writes need the session's
@@ -166,7 +156,7 @@ async fn compare(
     let path = session::search_path(transaction).await.map_err(during())?;
     session::set_search_path(transaction, None).await.map_err(during())?;
     let lock = async || applications::lock(transaction, request.layout, &keys).await;
-    let locked = patiently(transaction, request, LOCKING, on, lock).await?;
+    let locked = patiently(Work { transaction, request }, LOCKING, on, lock).await?;
     session::set_search_path(transaction, Some(&path)).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows
@@ -179,35 +169,32 @@ async fn compare(
     if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
 }
 
-async fn execute_update(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    step: &Step,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<(), ApplyError> {
-    let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { return Ok(()) };
-    let cells = changes
-        .iter()
-        .map(|FieldChange { field, before: _, after }| Ok((field.clone(), cell(request, client_id, after)?)))
-        .collect::<Result<Vec<_>, ApplyError>>()?;
-    let attempted = format!("updating application \"{client_id}\"");
-    let update =
-        async || applications::update(transaction, request.layout, &row.key, client_id, &cells).await;
-    // The rows are locked by now, and the first statement gets the table's lock for all of them.
-    let is_first = request.plan.steps.iter().find(|step| matches!(step, Step::Update { .. })) == Some(step);
-    let touched = if is_first {
-        patiently(transaction, request, &attempted, on, update).await?
-    } else {
-        update().await?
-    };
-    affected(|| attempted, 1, touched)
+async fn update(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
+    let Work { transaction, request } = work;
+    let mut is_first = true;
+    for step in &request.plan.steps {
+        let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { continue };
+        go_on(request)?;
+        let cells = changes
+            .iter()
+            .map(|FieldChange { field, before: _, after }| {
+                Ok((field.clone(), cell(request, client_id, after)?))
+            })
+            .collect::<Result<Vec<_>, ApplyError>>()?;
+        let attempted = format!("updating application \"{client_id}\"");
+        let update =
+            async || applications::update(transaction, request.layout, &row.key, client_id, &cells).await;
+        // The rows are locked by now, and the first statement gets the table's lock for all of them.
+        let touched =
+            if is_first { patiently(work, &attempted, on, update).await? } else { update().await? };
+        is_first = false;
+        affected(&attempted, 1, touched)?;
+        on(Event::Executed(step));
+    }
+    Ok(())
 }
 
-async fn create(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<(), ApplyError> {
+async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
     let mut rows = Vec::new();
     for step in &request.plan.steps {
         let Step::Create { client_id, fields } = step else { continue };
@@ -225,14 +212,14 @@ async fn create(
                 1 => format!("creating application \"{}\"", first.client_id),
                 _ => "creating applications".to_owned(),
             };
-            patiently(transaction, request, &attempted, on, insert).await
+            patiently(Work { transaction, request }, &attempted, on, insert).await
         }
     };
     let inserted = inserted.map_err(|error| match error {
         ApplyError::Database(failed) => keys::insertion(request.layout.application())(failed),
         other => other,
     })?;
-    affected(|| "creating applications".to_owned(), rows.len() as u64, inserted)?;
+    affected("creating applications", rows.len() as u64, inserted)?;
     for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
         on(Event::Executed(step));
     }

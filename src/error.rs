@@ -370,7 +370,7 @@ impl From<SweepError> for Error {
     fn from(error: SweepError) -> Self {
         let remedy = error.remedy().unwrap_or_default();
         let selects: Vec<String> = match &error {
-            SweepError::Obstacles(all) => all.iter().map(|obstacle| obstacle.select.clone()).collect(),
+            SweepError::BlockingRows(all) => all.iter().map(|blocking| blocking.select.clone()).collect(),
             SweepError::RowSecurity(_)
             | SweepError::Engine(_)
             | SweepError::FkChecks(_)
@@ -379,7 +379,7 @@ impl From<SweepError> for Error {
         };
         let instead = match error {
             SweepError::Tokens(error) => return error.into(),
-            SweepError::Obstacles(_) => ", or leave the tokens out with --skip or --exclude-client",
+            SweepError::BlockingRows(_) => ", or leave the tokens out with --skip or --exclude-client",
             _ => "",
         };
         let refused = Self::from_source(Exit::Refused, &error);

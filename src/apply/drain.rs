@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Client;
 
 use super::error::{ApplyError, affected};
-use super::request::{Event, Request};
+use super::request::{Event, Observer, Work};
 use super::waiting::patiently;
 use crate::db::applications;
 use crate::db::dependents;
@@ -19,11 +19,11 @@ pub const DRAIN_ABOVE: u32 = 10_000;
 /// Deletes applications and their dependent rows; returns how many of these went, and what PostgreSQL deleted or
 /// changed in other tables with them.
 pub(super) async fn delete(
-    transaction: &Transaction<'_>,
+    work: Work<'_>,
     drainer: Option<&mut Client>,
-    request: &Request<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
 ) -> Result<(u64, Vec<ForeignRows>), ApplyError> {
+    let Work { transaction, request } = work;
     let doomed: Vec<(&Step, &RowRef, u64)> = request
         .plan
         .steps
@@ -34,33 +34,36 @@ pub(super) async fn delete(
         })
         .collect();
     // Counted before the first of them goes. The applications are locked, so hardly a row can come after it.
-    let others = others(transaction, request).await?;
+    let others = others(work).await?;
     let mut gone = 0;
     if let Some(drainer) = drainer {
         // All batches first: a row that this transaction has deleted would keep the drainer waiting for ever.
         for (_, row, total) in doomed.iter().filter(|(_, _, total)| is_large(*total)) {
-            gone += drain_in_batches(drainer, request, row, *total, on).await?;
+            gone += drain_in_batches(drainer, work, row, *total, on).await?;
         }
     }
     let mut keys = Vec::new();
     for (step, row, _) in &doomed {
-        gone += drain_here(transaction, request, row, on).await?;
+        loop {
+            let deleted = drain(work, row, on).await?;
+            gone += deleted;
+            if deleted < u64::from(DRAIN_ABOVE) {
+                break;
+            }
+        }
         keys.push(&row.key);
         on(Event::Executed(step));
     }
     if !keys.is_empty() {
         let delete = async || applications::delete(transaction, request.layout, &keys).await;
-        let deleted = patiently(transaction, request, "deleting applications", on, delete).await?;
-        affected(|| "deleting applications".to_owned(), keys.len() as u64, deleted)?;
+        let deleted = patiently(work, "deleting applications", on, delete).await?;
+        affected("deleting applications", keys.len() as u64, deleted)?;
     }
     Ok((gone, others))
 }
 
 /// Rows of other tables that PostgreSQL is going to delete or change, by foreign key.
-async fn others(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-) -> Result<Vec<ForeignRows>, ApplyError> {
+async fn others(Work { transaction, request }: Work<'_>) -> Result<Vec<ForeignRows>, ApplyError> {
     let keys: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -95,15 +98,15 @@ fn is_large(rows: u64) -> bool {
 
 async fn drain_in_batches(
     drainer: &mut Client,
-    request: &Request<'_>,
+    work: Work<'_>,
     row: &RowRef,
     total: u64,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
 ) -> Result<u64, ApplyError> {
     let mut rows = 0;
     loop {
         let batch = drainer.transaction().await.map_err(draining(row))?;
-        let deleted = drain(&batch, request, row, on).await?;
+        let deleted = drain(Work { transaction: &batch, ..work }, row, on).await?;
         batch.commit().await.map_err(draining(row))?;
         rows += deleted;
         on(Event::Drained { client_id: &row.client_id, deleted, rows, total });
@@ -113,34 +116,14 @@ async fn drain_in_batches(
     }
 }
 
-async fn drain_here(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    row: &RowRef,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<u64, ApplyError> {
-    let mut rows = 0;
-    loop {
-        let deleted = drain(transaction, request, row, on).await?;
-        rows += deleted;
-        if deleted < u64::from(DRAIN_ABOVE) {
-            return Ok(rows);
-        }
-    }
-}
-
-async fn drain(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-    row: &RowRef,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
-) -> Result<u64, ApplyError> {
+async fn drain(work: Work<'_>, row: &RowRef, on: Observer<'_>) -> Result<u64, ApplyError> {
     let drain = async || {
-        let drained = dependents::drain(transaction, request.layout, &row.key, DRAIN_ABOVE).await;
+        let layout = work.request.layout;
+        let drained = dependents::drain(work.transaction, layout, &row.key, DRAIN_ABOVE).await;
         drained.map_err(draining(row))
     };
     let attempted = format!("deleting the tokens of application \"{}\"", row.client_id);
-    patiently(transaction, request, &attempted, on, drain).await
+    patiently(work, &attempted, on, drain).await
 }
 
 fn draining(row: &RowRef) -> impl FnOnce(tokio_postgres::Error) -> DbError {

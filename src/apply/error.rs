@@ -77,16 +77,11 @@ impl ApplyError {
 }
 
 /// Refuses another number of rows than expected.
-pub(super) fn affected(
-    attempted: impl FnOnce() -> String,
-    expected: u64,
-    actual: u64,
-) -> Result<(), ApplyError> {
+pub(super) fn affected(attempted: &str, expected: u64, actual: u64) -> Result<(), ApplyError> {
     if expected == actual {
-        Ok(())
-    } else {
-        Err(ApplyError::Affected { attempted: attempted(), expected, actual })
+        return Ok(());
     }
+    Err(ApplyError::Affected { attempted: attempted.to_owned(), expected, actual })
 }
 
 fn holder_text(holder: Option<&Holder>) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio_postgres::Transaction;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::advisory::Holder;
@@ -27,6 +28,16 @@ pub struct Request<'a> {
     /// Cancelled: stop before anything is committed.
     pub stop: &'a CancellationToken,
 }
+
+/// A request, and the transaction that executes it.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub transaction: &'a Transaction<'a>,
+    pub request: &'a Request<'a>,
+}
+
+/// Is called with everything that happens meanwhile.
+pub type Observer<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
 
 /// What happens meanwhile.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! Waiting for locked rows and tables inside the one transaction: under a savepoint, so that a wait that fails loses
 //! nothing of it.
 
-use tokio_postgres::Transaction;
-
 use super::error::ApplyError;
-use super::request::{Event, Request};
+use super::request::{Event, Observer, Request, Work};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::patience::{self, Wait, Waits};
@@ -19,10 +17,9 @@ pub(super) fn go_on(request: &Request<'_>) -> Result<(), ApplyError> {
 
 /// Does some work of the transaction, as often as a lock keeps it from ending.
 pub(super) async fn patiently<T>(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
+    Work { transaction, request }: Work<'_>,
     attempted: &str,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
     mut work: impl AsyncFnMut() -> Result<T, DbError>,
 ) -> Result<T, ApplyError> {
     let during = || DbError::during(ATTEMPTED);
@@ -44,14 +41,4 @@ pub(super) async fn patiently<T>(
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Row locks are waited for as long as the advisory lock at most.
-pub(super) async fn bound_waiting(
-    transaction: &Transaction<'_>,
-    request: &Request<'_>,
-) -> Result<(), ApplyError> {
-    let limited = session::limit_waiting(transaction, request.lock_timeout).await;
-    limited.map_err(DbError::during("limiting how long locks are waited for"))?;
-    Ok(())
 }

@@ -96,7 +96,7 @@ async fn read_and_plan(
     let consent = cleanup.and_then(|policy| check_cleanup(policy, &allow).err());
     let (sweeps, forecast) = forecasting::forecast(&connected, &config, scope).await?;
     let (lacks, role) = rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
-    // Where rows of other tables may not be read, it is not known whether they are in the way.
+    // Where rows of other tables may not be read, it is not known whether they prevent cleanup.
     let cleanup = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
         Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
         None => Vec::new(),

@@ -103,8 +103,8 @@ impl Database {
     pub fn canceller(&self, client: &Client) -> Canceller {
         Canceller {
             token: client.cancel_token(),
-            tls: self.connector.tls(),
-            timeout: self.connector.timeout().unwrap_or(CANCEL_TIMEOUT),
+            tls: self.connector.tls.clone(),
+            timeout: self.connector.timeout.unwrap_or(CANCEL_TIMEOUT),
             places: self.connector.places(),
         }
     }
@@ -127,8 +127,8 @@ impl deadpool_postgres::Connect for ThroughConnector {
     }
 }
 
-/// The pool passes errors on as the driver's, which only the driver can make. The driver wraps whatever a TLS
-/// connector fails with, so that is how ours travels. [`carried_back`] and [`DbError::new`] unwrap it.
+/// The pool passes errors on as the driver's, which only the driver can make. The driver wraps every error of a
+/// TLS connector, so that is how ours travels. [`carried_back`] and [`DbError::new`] unwrap it.
 async fn carried(error: ConnectError) -> tokio_postgres::Error {
     let mut config = Config::new();
     config.user("").ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);

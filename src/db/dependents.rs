@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::{Layout, Reference, Table};
+use super::{Parameter, query};
 use crate::model::printable::quote;
 use crate::model::{ForeignRows, Key, TableRole};
 
@@ -21,7 +22,7 @@ pub async fn drain(
     limit: u32,
 ) -> Result<u64, Error> {
     let limit = i64::from(limit);
-    let application = array_of(application);
+    let application = query::array([application.as_str()]);
     let mut deleted = 0;
     for sql in drain_statements(layout) {
         let left = limit - i64::try_from(deleted).unwrap_or(limit);
@@ -41,12 +42,6 @@ pub fn drain_statements(layout: &Layout) -> Vec<String> {
         .into_iter()
         .filter_map(|role| drain_sql(layout, role))
         .collect()
-}
-
-/// An array of one key, as PostgreSQL writes it.
-fn array_of(key: &Key) -> String {
-    let escaped = key.as_str().replace('\\', "\\\\").replace('"', "\\\"");
-    format!("{{\"{escaped}\"}}")
 }
 
 /// One statement: lock the rows, clear the pointers to them, delete them.
@@ -95,8 +90,7 @@ pub async fn foreign_rows(
 ) -> Result<BTreeMap<Key, Vec<ForeignRows>>, Error> {
     let keys: Vec<&str> = applications.iter().map(|key| key.as_str()).collect();
     let mut found: BTreeMap<Key, Vec<ForeignRows>> = BTreeMap::new();
-    for role in TableRole::ALL.iter().copied() {
-        let Some(table) = layout.table(role) else { continue };
+    for (role, table) in layout.tables() {
         let application = if role == TableRole::Application { table.key.as_str() } else { "application_id" };
         if !table.has(application) {
             continue;
@@ -119,8 +113,8 @@ pub async fn foreign_rows(
                 key_type = layout.application().key_type(),
             );
             for row in client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await? {
-                let rows = u64::try_from(row.get::<_, i64>(1)).unwrap_or_default();
                 let key = Key::new(row.get::<_, String>(0));
+                let rows = query::unsigned(row.get(1));
                 found.entry(key).or_default().push(rows_of(reference, Some(rows)));
             }
         }
@@ -132,9 +126,8 @@ pub async fn foreign_rows(
 async fn readable(client: &impl GenericClient, reference: &Reference) -> Result<bool, Error> {
     let sql = "SELECT has_column_privilege(c.oid, $2, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') \
                FROM pg_catalog.pg_class c WHERE c.oid = $1";
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&reference.from, Type::OID), (&reference.from_column, Type::TEXT)];
-    Ok(client.query_typed_opt(sql, &parameters).await?.is_some_and(|row| row.get(0)))
+    let parameters: [Parameter<'_>; 2] = [(&reference.from, Type::OID), (&reference.from_column, Type::TEXT)];
+    Ok(query::value_if_any(client, sql, &parameters).await?.unwrap_or_default())
 }
 
 fn rows_of(reference: &Reference, rows: Option<u64>) -> ForeignRows {

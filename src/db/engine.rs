@@ -3,11 +3,12 @@
 //! The cleaner's safety rests on row locks, snapshots and deferred foreign keys that behave as PostgreSQL's do;
 //! docs/design/engines.md goes through them statement by statement. Recognises by name only; decides nothing.
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::{Layout, Table};
-use crate::model::{Engine, TableRole};
+use super::query;
+use crate::model::Engine;
 
 /// The engine that a `version()` names; `None`: it says PostgreSQL, which says little.
 fn named(version: &str) -> Option<Engine> {
@@ -25,19 +26,15 @@ fn named(version: &str) -> Option<Engine> {
 /// Finds out what answers. Without a layout no table counts as distributed.
 pub async fn recognise(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Engine, Error> {
     // On its own: what comes after it may not exist elsewhere.
-    let version: String = client.query_typed_one("SELECT version()", &[]).await?.get(0);
+    let version: String = query::value(client, "SELECT version()", &[]).await?;
     if let Some(engine) = named(&version) {
         return Ok(engine);
     }
-    let row = client
-        .query_typed_one(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') \
-                        AND to_regclass('pg_dist_partition') IS NOT NULL, \
-                    EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version'), \
-                    EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name LIKE 'rds.%')",
-            &[],
-        )
-        .await?;
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') \
+                          AND to_regclass('pg_dist_partition') IS NOT NULL, \
+                      EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version'), \
+                      EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name LIKE 'rds.%')";
+    let row = client.query_typed_one(sql, &[]).await?;
     match (row.get(0), row.get(1), row.get(2)) {
         (true, _, _) => Ok(Engine::Citus { managed: distributed(client, layout).await? }),
         (false, true, _) => Ok(Engine::Aurora),
@@ -48,12 +45,11 @@ pub async fn recognise(client: &impl GenericClient, layout: Option<&Layout>) -> 
 
 async fn distributed(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Vec<String>, Error> {
     let Some(layout) = layout else { return Ok(Vec::new()) };
-    let tables: Vec<_> = TableRole::ALL.iter().copied().filter_map(|role| layout.table(role)).collect();
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let oids: Vec<Oid> = layout.tables().map(|(_, table)| table.oid).collect();
     let sql = "SELECT logicalrelid::oid FROM pg_dist_partition WHERE logicalrelid::oid = ANY($1)";
-    let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await?;
-    let managed: Vec<u32> = rows.into_iter().map(|row| row.get(0)).collect();
-    Ok(tables.into_iter().filter(|table| managed.contains(&table.oid)).map(Table::sql).collect())
+    let managed: Vec<Oid> = query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| row.get(0)).await?;
+    let tables = layout.tables().map(|(_, table)| table);
+    Ok(tables.filter(|table| managed.contains(&table.oid)).map(Table::sql).collect())
 }
 
 #[cfg(test)]

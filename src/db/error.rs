@@ -22,7 +22,7 @@ use words::{detail, hashes_left_out, message};
 #[derive(Debug)]
 pub struct DbError(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     /// `None` where the message is a whole sentence already.
     attempted: Option<String>,
@@ -37,7 +37,7 @@ struct Inner {
 }
 
 /// What an error means, by its SQLSTATE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Meaning {
     /// No server answered, or not in a way that one can trust: refused, unknown host, time-out, TLS, still starting,
     /// too many connections.
@@ -68,6 +68,7 @@ pub enum Meaning {
     ConnectionLost,
     /// A pooler gives every statement a session of its own, so there are no transactions.
     StatementPooling,
+    #[default]
     Other,
 }
 
@@ -107,11 +108,8 @@ impl DbError {
     #[expect(clippy::needless_pass_by_value, reason = "the error goes in here and does not come out again")]
     pub fn new(attempted: impl Into<String>, error: tokio_postgres::Error) -> Self {
         let attempted = Some(attempted.into());
-        let source = std::error::Error::source(&error);
-        if let Some(error) = source.and_then(|source| source.downcast_ref::<ConnectError>()) {
-            let mut error = Self::from(error);
-            error.0.attempted = attempted;
-            return error;
+        if let Some(error) = carried(&error) {
+            return Self(Box::new(Inner { attempted, ..*Self::from(error).0 }));
         }
         if let Some(server) = error.as_db_error() {
             return Self::from_server(attempted, server);
@@ -121,18 +119,10 @@ impl DbError {
         if lost && let Some(last) = LAST_WORDS.recall() {
             return Self(Box::new(Inner { attempted, ..*last.0 }));
         }
+        let source = std::error::Error::source(&error);
         let message = source.map_or(text, |source| tidy(&source.to_string()));
         let meaning = if lost { Meaning::ConnectionLost } else { Meaning::Other };
-        Self(Box::new(Inner {
-            attempted,
-            meaning,
-            sqlstate: None,
-            message,
-            detail: None,
-            hint: None,
-            transient: lost,
-            in_function: false,
-        }))
+        Self(Box::new(Inner { attempted, meaning, message, transient: lost, ..Inner::default() }))
     }
 
     /// For `map_err`.
@@ -143,16 +133,8 @@ impl DbError {
 
     /// An error that the driver knows nothing of.
     pub(super) fn other(attempted: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            attempted: Some(attempted.into()),
-            meaning: Meaning::Other,
-            sqlstate: None,
-            message: message.into(),
-            detail: None,
-            hint: None,
-            transient: false,
-            in_function: false,
-        }))
+        let (attempted, message) = (Some(attempted.into()), message.into());
+        Self(Box::new(Inner { attempted, message, ..Inner::default() }))
     }
 
     /// A lock was not free in time.
@@ -213,7 +195,7 @@ impl DbError {
         self
     }
 
-    /// What the error means, whatever the server called it.
+    /// What the error means.
     #[must_use]
     pub const fn meaning(&self) -> &Meaning {
         &self.0.meaning
@@ -253,14 +235,11 @@ impl DbError {
 impl From<&ConnectError> for DbError {
     fn from(error: &ConnectError) -> Self {
         Self(Box::new(Inner {
-            attempted: None,
             meaning: if error.is_login_refused() { Meaning::LoginRefused } else { Meaning::Unreachable },
             sqlstate: error.sqlstate().map(str::to_owned),
             message: error.to_string(),
-            detail: None,
-            hint: None,
             transient: error.is_transient(),
-            in_function: false,
+            ..Inner::default()
         }))
     }
 }
@@ -274,13 +253,10 @@ impl From<ConnectError> for DbError {
 impl From<deadpool_postgres::PoolError> for DbError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => {
-                let source = std::error::Error::source(&error);
-                match source.and_then(|source| source.downcast_ref::<ConnectError>()) {
-                    Some(error) => Self::from(error),
-                    None => Self::new("connecting to the database", error),
-                }
-            }
+            deadpool_postgres::PoolError::Backend(error) => match carried(&error) {
+                Some(error) => Self::from(error),
+                None => Self::new("connecting to the database", error),
+            },
             other => Self::other("taking a connection from the pool", other.to_string()),
         }
     }
@@ -300,6 +276,11 @@ impl std::fmt::Display for DbError {
 }
 
 impl std::error::Error for DbError {}
+
+/// The error that the pool has passed on as the driver's.
+fn carried(error: &tokio_postgres::Error) -> Option<&ConnectError> {
+    std::error::Error::source(error)?.downcast_ref()
+}
 
 /// How the driver words what went wrong between it and the server.
 const IO_ERROR: &str = "error communicating with the server";

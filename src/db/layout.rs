@@ -133,6 +133,11 @@ impl Layout {
         Ok(Self { tables, users, references })
     }
 
+    /// The tables that there are, with their roles.
+    pub fn tables(&self) -> impl Iterator<Item = (TableRole, &Table)> {
+        self.tables.iter().map(|(role, table)| (*role, table))
+    }
+
     /// The table of a role; `None`: this DOT has no such model.
     #[must_use]
     pub fn table(&self, role: TableRole) -> Option<&Table> {
@@ -151,7 +156,7 @@ impl Layout {
     /// The role of a table.
     #[must_use]
     pub fn role_of(&self, oid: Oid) -> Option<TableRole> {
-        self.tables.iter().find(|(_, table)| table.oid == oid).map(|(role, _)| *role)
+        self.tables().find(|(_, table)| table.oid == oid).map(|(role, _)| role)
     }
 
     /// Foreign keys from tables that are none of DOT's to a table of the role. Rows there keep ours from being deleted

@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tokio_postgres::types::{Oid, Type};
+use strum::IntoStaticStr;
+use tokio_postgres::types::{Oid, ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 
 use super::layout::Layout;
 use super::rights::{Columns, check, table_of};
+use super::{Parameter, query};
 use crate::model::health::{Lacks, PastRun, Privilege};
 use crate::model::{ClientId, Key, Ownership};
 
@@ -47,23 +49,14 @@ pub struct Run<'a> {
 }
 
 /// How a run ended: the values that the ledger's column takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub enum Ending {
     /// Everything was done.
     Succeeded,
     Failed,
     /// A signal or a limit stopped it.
     Interrupted,
-}
-
-impl Ending {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-        }
-    }
 }
 
 /// The ledger's tables, whether the role may use them or not.
@@ -128,12 +121,6 @@ impl Ledger {
     }
 }
 
-/// How the ledger names the application table: one database may hold several providers.
-fn table_name(layout: &Layout) -> String {
-    let table = layout.application();
-    format!("{}.{}", table.schema, table.name)
-}
-
 /// Who answers for the applications that are there now.
 pub async fn ownership(
     client: &impl GenericClient,
@@ -147,8 +134,9 @@ pub async fn ownership(
         table = table.sql(),
         key = table.key_sql(),
     );
-    let mut ownership = Ownership { table: table_name(layout), ..Ownership::default() };
-    for row in client.query_typed(&sql, &[(&table_name(layout), Type::TEXT)]).await? {
+    // One database may hold several providers.
+    let mut ownership = Ownership { table: table.qualified_name(), ..Ownership::default() };
+    for row in client.query_typed(&sql, &[(&ownership.table, Type::TEXT)]).await? {
         let client_id = ClientId::new(row.get::<_, String>(0));
         match (row.get::<_, &str>(1) == owner, row.get::<_, &str>(2)) {
             (true, "created") => drop(ownership.created.insert(client_id)),
@@ -181,46 +169,29 @@ pub async fn record(
         table = table.sql(),
         key = table.key_sql(),
     );
-    client
-        .execute_typed(
-            &sql,
-            &[
-                (&table_name(layout), Type::TEXT),
-                (&owner.name, Type::TEXT),
-                (&owner.run, Type::INT8),
-                (&client_ids, Type::TEXT_ARRAY),
-                (&origins, Type::TEXT_ARRAY),
-            ],
-        )
-        .await?;
+    let name = table.qualified_name();
+    let parameters: [Parameter<'_>; 5] = [
+        (&name, Type::TEXT),
+        (&owner.name, Type::TEXT),
+        (&owner.run, Type::INT8),
+        (&client_ids, Type::TEXT_ARRAY),
+        (&origins, Type::TEXT_ARRAY),
+    ];
+    client.execute_typed(&sql, &parameters).await?;
     let gone: Vec<&str> = gone.iter().map(|key| key.as_str()).collect();
-    client
-        .execute_typed(
-            "DELETE FROM oauthctl.managed_application WHERE application_table = $1 AND application_id = ANY($2)",
-            &[(&table_name(layout), Type::TEXT), (&gone, Type::TEXT_ARRAY)],
-        )
-        .await?;
-    Ok(())
+    let sql =
+        "DELETE FROM oauthctl.managed_application WHERE application_table = $1 AND application_id = ANY($2)";
+    client.execute_typed(sql, &[(&name, Type::TEXT), (&gone, Type::TEXT_ARRAY)]).await.map(drop)
 }
 
 /// Notes that a run begins; returns its number.
 pub async fn begin(client: &impl GenericClient, run: &Run<'_>) -> Result<i64, Error> {
     let Run { verb, who, owner, config_digest, commit } = run;
-    let row = client
-        .query_typed_one(
-            "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\") \
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-            &[
-                (verb, Type::TEXT),
-                (who, Type::TEXT),
-                (&env!("CARGO_PKG_VERSION"), Type::TEXT),
-                (owner, Type::TEXT),
-                (config_digest, Type::TEXT),
-                (commit, Type::TEXT),
-            ],
-        )
-        .await?;
-    Ok(row.get(0))
+    let sql = "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\") \
+               VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    let values: [&(dyn ToSql + Sync); 6] =
+        [verb, who, &env!("CARGO_PKG_VERSION"), owner, config_digest, commit];
+    query::value(client, sql, &values.map(|value| (value, Type::TEXT))).await
 }
 
 /// Notes how a run ended and what it did.
@@ -230,39 +201,30 @@ pub async fn finish(
     ending: Ending,
     counts: &Value,
 ) -> Result<(), Error> {
-    client
-        .execute_typed(
-            "UPDATE oauthctl.run SET finished_at = clock_timestamp(), outcome = $2, counts = $3 WHERE id = $1",
-            &[(&run, Type::INT8), (&ending.text(), Type::TEXT), (counts, Type::JSONB)],
-        )
-        .await?;
-    Ok(())
+    let sql =
+        "UPDATE oauthctl.run SET finished_at = clock_timestamp(), outcome = $2, counts = $3 WHERE id = $1";
+    let parameters: [Parameter<'_>; 3] =
+        [(&run, Type::INT8), (&ending.into_str(), Type::TEXT), (counts, Type::JSONB)];
+    client.execute_typed(sql, &parameters).await.map(drop)
 }
 
 /// The last runs, newest first.
 pub async fn recent(client: &impl GenericClient, limit: u32) -> Result<Vec<PastRun>, Error> {
-    let rows = client
-        .query_typed(
-            "SELECT verb, who, started_at, finished_at, outcome, counts FROM oauthctl.run ORDER BY id DESC LIMIT $1",
-            &[(&i64::from(limit), Type::INT8)],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let counts: Value = row.get(5);
-            PastRun {
-                verb: row.get(0),
-                who: row.get(1),
-                started: row.get(2),
-                finished: row.get(3),
-                outcome: row.get(4),
-                stop: counts["stop"].as_str().map(str::to_owned),
-                deleted: positive(&counts["tokens"]),
-                applications: positive(&counts["applications"]),
-            }
-        })
-        .collect())
+    let sql = "SELECT verb, who, started_at, finished_at, outcome, counts FROM oauthctl.run ORDER BY id DESC LIMIT $1";
+    query::rows(client, sql, &[(&i64::from(limit), Type::INT8)], |row| {
+        let counts: Value = row.get(5);
+        PastRun {
+            verb: row.get(0),
+            who: row.get(1),
+            started: row.get(2),
+            finished: row.get(3),
+            outcome: row.get(4),
+            stop: counts["stop"].as_str().map(str::to_owned),
+            deleted: positive(&counts["tokens"]),
+            applications: positive(&counts["applications"]),
+        }
+    })
+    .await
 }
 
 /// The numbers of an object that are above zero.

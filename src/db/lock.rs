@@ -21,30 +21,26 @@ pub enum Wanted {
     Exclusive,
 }
 
+/// The modes of table locks: the more a session wants, the more of them conflict with it, in this order.
+const MODES: [&str; 8] = [
+    "AccessExclusiveLock",
+    "ExclusiveLock",
+    "ShareRowExclusiveLock",
+    "ShareLock",
+    "RowExclusiveLock",
+    "RowShareLock",
+    "ShareUpdateExclusiveLock",
+    "AccessShareLock",
+];
+
 impl Wanted {
     /// The modes of table locks that keep others from it; the sessions that lock rows have one of them too.
-    const fn conflicting(self) -> &'static [&'static str] {
+    fn conflicting(self) -> &'static [&'static str] {
         match self {
-            Self::Read => &["AccessExclusiveLock"],
-            Self::Write => &["AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"],
-            Self::Rows => &[
-                "AccessExclusiveLock",
-                "ExclusiveLock",
-                "ShareRowExclusiveLock",
-                "ShareLock",
-                "RowExclusiveLock",
-                "RowShareLock",
-            ],
-            Self::Exclusive => &[
-                "AccessExclusiveLock",
-                "ExclusiveLock",
-                "ShareRowExclusiveLock",
-                "ShareLock",
-                "ShareUpdateExclusiveLock",
-                "RowExclusiveLock",
-                "RowShareLock",
-                "AccessShareLock",
-            ],
+            Self::Read => &MODES[..1],
+            Self::Write => &MODES[..4],
+            Self::Rows => &MODES[..6],
+            Self::Exclusive => &MODES,
         }
     }
 }

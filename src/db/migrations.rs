@@ -19,7 +19,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Transaction};
 
 use super::error::DbError;
-use super::{patience, timeouts};
+use super::{patience, query, timeouts};
 use within::Within;
 
 mod within;
@@ -58,7 +58,7 @@ const PROVIDER_TABLES: &[&str] = &[
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "whoever asked for a migration wants to know whether there was anything to do"]
+#[must_use = "the user wants to know whether there was anything to do"]
 pub struct Migrated {
     /// The migrations that were applied, as `V1__name`, in order. Empty: everything was there.
     pub applied: Vec<String>,
@@ -209,11 +209,9 @@ impl Target<'_> {
 async fn take_lock(transaction: &Transaction<'_>, limit: Duration) -> Result<(), MigrateError> {
     let start = Instant::now();
     loop {
-        let row = transaction
-            .query_typed_one("SELECT pg_try_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
-            .await
-            .map_err(database("locking the migrations"))?;
-        if row.get(0) {
+        let sql = "SELECT pg_try_advisory_xact_lock($1)";
+        let taken = query::value(transaction, sql, &[(&LOCK, Type::INT8)]).await;
+        if taken.map_err(database("locking the migrations"))? {
             return Ok(());
         }
         if start.elapsed() >= limit {
@@ -231,11 +229,9 @@ async fn holder(client: &impl GenericClient) -> Result<String, MigrateError> {
                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                AND l.classid::bigint << 32 | l.objid::bigint = $1";
-    let row = client
-        .query_typed_opt(sql, &[(&LOCK, Type::INT8)])
-        .await
-        .map_err(database("looking who locks the migrations"))?;
-    Ok(row.map_or_else(|| "its holder has just gone".to_owned(), |row| row.get(0)))
+    let holder = query::value_if_any(client, sql, &[(&LOCK, Type::INT8)]).await;
+    let holder: Option<String> = holder.map_err(database("looking who locks the migrations"))?;
+    Ok(holder.unwrap_or_else(|| "its holder has just gone".to_owned()))
 }
 
 async fn run(transaction: Transaction<'_>, target: Target<'_>) -> Result<Migrated, MigrateError> {
@@ -283,38 +279,30 @@ async fn check_ownership(
 /// Whether a migration has ever been recorded there.
 async fn has_history(client: &impl GenericClient, history: &str) -> Result<bool, MigrateError> {
     let attempted = "reading the history of the migrations";
-    let known = client
-        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&history, Type::TEXT)])
-        .await
-        .map_err(database(attempted))?;
-    if !known.get::<_, bool>(0) {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    let known = query::value(client, sql, &[(&history, Type::TEXT)]).await;
+    if !known.map_err(database(attempted))? {
         return Ok(false);
     }
     // The name comes quoted from the server.
-    let row = client
-        .query_typed_one(&format!("SELECT EXISTS (SELECT FROM {history})"), &[])
+    query::value(client, &format!("SELECT EXISTS (SELECT FROM {history})"), &[])
         .await
-        .map_err(database(attempted))?;
-    Ok(row.get(0))
+        .map_err(database(attempted))
 }
 
 /// The names of the tables and views of a schema, sorted. Read from the catalog, which needs no privilege on them.
 async fn tables(client: &impl GenericClient, schema: &str) -> Result<Vec<String>, MigrateError> {
     let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.relname";
-    let rows = client
-        .query_typed(sql, &[(&schema, Type::TEXT)])
-        .await
-        .map_err(database("listing the tables of the schema"))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let names = query::rows(client, sql, &[(&schema, Type::TEXT)], |row| row.get(0)).await;
+    names.map_err(database("listing the tables of the schema"))
 }
 
 /// `CREATE SCHEMA IF NOT EXISTS` needs the privilege to create one even if it exists.
 async fn create_schema(client: &impl GenericClient, schema: &str) -> Result<(), MigrateError> {
     let attempted = "creating a schema";
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
-    let row = client.query_typed_one(exists, &[(&schema, Type::TEXT)]).await.map_err(database(attempted))?;
-    if row.get(0) {
+    if query::value(client, exists, &[(&schema, Type::TEXT)]).await.map_err(database(attempted))? {
         return Ok(());
     }
     let statement = text(client, "SELECT format('CREATE SCHEMA %I', $1)", schema, attempted).await?;
@@ -328,8 +316,7 @@ async fn text(
     argument: &str,
     attempted: &str,
 ) -> Result<String, MigrateError> {
-    let row = client.query_typed_one(sql, &[(&argument, Type::TEXT)]).await.map_err(database(attempted))?;
-    Ok(row.get(0))
+    query::value(client, sql, &[(&argument, Type::TEXT)]).await.map_err(database(attempted))
 }
 
 fn database(attempted: &str) -> impl FnOnce(tokio_postgres::Error) -> MigrateError + use<> {

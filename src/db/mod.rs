@@ -23,6 +23,7 @@ pub mod lock;
 pub mod migrations;
 pub mod notices;
 pub mod patience;
+mod query;
 pub mod replication;
 pub mod rights;
 pub mod session;

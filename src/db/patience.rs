@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, GenericClient, IsolationLevel};
 
-use super::UNIFORM;
 use super::error::{DbError, Meaning};
 use super::layout::{Layout, LayoutError};
 use super::lock::{self, Blocked, Wanted};
+use super::{Parameter, UNIFORM, query};
+use crate::model::TableNames;
 use crate::model::printable::quote;
-use crate::model::{TableNames, TableRole};
 
 /// The longest time without a word.
 const SLICE: Duration = Duration::from_secs(2);
@@ -144,29 +144,21 @@ impl Readables {
     pub async fn find(client: &Client, layout: &Layout) -> Result<Self, DbError> {
         let tables: Vec<Oid> = layout.oids();
         let applications: Vec<Oid> =
-            [Some(layout.application().oid), layout.users.as_ref().map(|table| table.oid)]
-                .into_iter()
-                .flatten()
-                .collect();
-        let rows = client
-            .query_typed(
-                "SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
-                        c.oid = ANY ($2) OR n.nspname = 'oauthctl' \
-                 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE (c.oid = ANY ($1) OR n.nspname = 'oauthctl') AND c.relkind IN ('r', 'p') \
-                   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-                   AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') ORDER BY c.oid",
-                &[(&tables, Type::OID_ARRAY), (&applications, Type::OID_ARRAY)],
-            )
-            .await
-            .map_err(DbError::during("looking which tables may be read"))?;
-        let readable = |row: &tokio_postgres::Row| Readable {
+            std::iter::once(layout.application()).chain(&layout.users).map(|table| table.oid).collect();
+        let sql = "SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
+                          c.oid = ANY ($2) OR n.nspname = 'oauthctl' \
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE (c.oid = ANY ($1) OR n.nspname = 'oauthctl') AND c.relkind IN ('r', 'p') \
+                     AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+                     AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') ORDER BY c.oid";
+        let parameters: [Parameter<'_>; 2] = [(&tables, Type::OID_ARRAY), (&applications, Type::OID_ARRAY)];
+        let readables = query::rows(client, sql, &parameters, |row| Readable {
             oid: row.get(0),
             sql: format!("{}.{}", quote(row.get(1)), quote(row.get(2))),
             lockable: row.get(3),
             of_applications: row.get(4),
-        };
-        Ok(Self(rows.iter().map(readable).collect()))
+        });
+        readables.await.map(Self).map_err(DbError::during("looking which tables may be read"))
     }
 
     fn of(&self, reading: Reading) -> impl Iterator<Item = &Readable> {
@@ -342,8 +334,7 @@ impl Layout {
     /// Every table that is read or written: DOT's, the users', and those that refer to DOT's.
     #[must_use]
     pub fn oids(&self) -> Vec<Oid> {
-        let tables = TableRole::ALL.iter().copied().filter_map(|role| self.table(role));
-        let tables = tables.chain(&self.users).map(|table| table.oid);
+        let tables = self.tables().map(|(_, table)| table).chain(&self.users).map(|table| table.oid);
         let mut oids: Vec<Oid> =
             tables.chain(self.references.iter().map(|reference| reference.from)).collect();
         oids.sort_unstable();

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_postgres::{Error, GenericClient};
 
+use super::query::unsigned;
+
 /// What a primary knows of its replicas at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Replication {
@@ -33,29 +35,24 @@ pub struct Replica {
 
 /// Reads how far each replica is.
 pub async fn look(client: &impl GenericClient) -> Result<Replication, Error> {
-    let rows = client
-        .query_typed(
-            "WITH log AS MATERIALIZED (SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::int8 AS flushed) \
-             SELECT log.flushed, s.pid IS NOT NULL, s.state IS NULL, \
-                    coalesce(nullif(s.application_name, ''), pg_catalog.host(s.client_addr), 'pid ' || s.pid), \
-                    (s.replay_lsn - '0/0')::int8, extract(epoch FROM s.replay_lag)::float8, \
-                    EXISTS (SELECT FROM pg_catalog.pg_replication_slots l \
-                            WHERE l.active_pid = s.pid AND l.slot_type = 'logical') \
-             FROM log LEFT JOIN pg_catalog.pg_stat_replication s \
-               ON s.state IS NULL OR s.state IN ('streaming', 'catchup') AND s.replay_lsn IS NOT NULL",
-            &[],
-        )
-        .await?;
+    let sql = "WITH log AS MATERIALIZED (SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::int8 AS flushed) \
+               SELECT log.flushed, s.pid IS NOT NULL, s.state IS NULL, \
+                      coalesce(nullif(s.application_name, ''), pg_catalog.host(s.client_addr), 'pid ' || s.pid), \
+                      (s.replay_lsn - '0/0')::int8, extract(epoch FROM s.replay_lag)::float8, \
+                      EXISTS (SELECT FROM pg_catalog.pg_replication_slots l \
+                              WHERE l.active_pid = s.pid AND l.slot_type = 'logical') \
+               FROM log LEFT JOIN pg_catalog.pg_stat_replication s \
+                 ON s.state IS NULL OR s.state IN ('streaming', 'catchup') AND s.replay_lsn IS NOT NULL";
+    let rows = client.query_typed(sql, &[]).await?;
     let mut replication = Replication::default();
-    let position = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
     for row in rows {
-        replication.end = position(row.get(0));
+        replication.end = unsigned(row.get(0));
         match (row.get(1), row.get(2)) {
             (false, _) => {}
             (true, true) => replication.hidden += 1,
             (true, false) => replication.replicas.push(Replica {
                 name: row.get(3),
-                replayed: position(row.get(4)),
+                replayed: unsigned(row.get(4)),
                 measured: row
                     .get::<_, Option<f64>>(5)
                     .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),

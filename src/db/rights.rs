@@ -151,14 +151,8 @@ impl Needs<'_> {
             }
         }
         for role in roles {
-            match role {
-                TableRole::Application => {}
-                TableRole::AccessToken
-                | TableRole::RefreshToken
-                | TableRole::IdToken
-                | TableRole::Grant
-                | TableRole::DeviceGrant
-                | TableRole::ParRequest => self.delete(*role),
+            if *role != TableRole::Application {
+                self.delete(*role);
             }
             self.read_foreign(*role);
         }

@@ -6,25 +6,25 @@ use time::OffsetDateTime;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient, Transaction};
 
-use super::{UNIFORM, patience, timeouts};
+use super::{UNIFORM, patience, query, timeouts};
 
 /// Only PostgreSQL's own functions and operators are found without their schema.
 const OWN: &str = "pg_catalog, pg_temp";
 
 /// The database's clock.
 pub async fn now(client: &impl GenericClient) -> Result<OffsetDateTime, Error> {
-    Ok(client.query_typed_one("SELECT pg_catalog.clock_timestamp()", &[]).await?.get(0))
+    query::value(client, "SELECT pg_catalog.clock_timestamp()", &[]).await
 }
 
 /// The name of the database.
 pub async fn database(client: &impl GenericClient) -> Result<String, Error> {
-    Ok(client.query_typed_one("SELECT pg_catalog.current_database()::text", &[]).await?.get(0))
+    query::value(client, "SELECT pg_catalog.current_database()::text", &[]).await
 }
 
 /// The session's search path.
 pub async fn search_path(client: &impl GenericClient) -> Result<String, Error> {
     let sql = "SELECT pg_catalog.current_setting('search_path')";
-    Ok(client.query_typed_one(sql, &[]).await?.get(0))
+    query::value(client, sql, &[]).await
 }
 
 /// Sets the search path until the transaction ends; `None`: PostgreSQL's own schemas only.

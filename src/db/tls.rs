@@ -8,7 +8,7 @@
 //! | `verify-ca` | yes | yes | no |
 //! | `verify-full` | yes | yes | yes |
 //!
-//! When to try again with or without TLS is [`connect`](super::connect)'s business. The cryptography is ring's,
+//! [`connect`](super::connect) decides when to try again with or without TLS. The cryptography is ring's,
 //! passed explicitly: the process has no default provider.
 
 mod peer_name;
@@ -109,10 +109,8 @@ fn trust(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Trust>, Tls
         Some(Root::File(file)) => match read_if_exists("root certificate", file)? {
             Some(text) => certificates("root certificate", file, &text)?,
             None => {
-                return match demand(tls.mode) {
-                    Some(mode) => Err(TlsError::NoRoot { mode, file: file.clone() }),
-                    None => Ok(None),
-                };
+                let missing = |mode| Err(TlsError::NoRoot { mode, file: file.clone() });
+                return demand(tls.mode).map_or(Ok(None), missing);
             }
         },
         None => return demand(tls.mode).map_or(Ok(None), |mode| Err(TlsError::NoRootFile { mode })),

@@ -3,8 +3,8 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
-use super::ON_PRIMARY;
 use super::error::DbError;
+use super::{ON_PRIMARY, query};
 
 /// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +21,12 @@ pub enum Verdict {
 
 /// The number of this transaction; `None`: it has written nothing so far.
 pub async fn assigned(client: &impl GenericClient) -> Result<Option<i64>, Error> {
-    Ok(client.query_typed_one("SELECT pg_catalog.txid_current_if_assigned()", &[]).await?.get(0))
+    query::value(client, "SELECT pg_catalog.txid_current_if_assigned()", &[]).await
 }
 
 /// The number of this transaction, which has one from now on.
 pub async fn current(client: &impl GenericClient) -> Result<i64, Error> {
-    Ok(client.query_typed_one("SELECT pg_catalog.txid_current()", &[]).await?.get(0))
+    query::value(client, "SELECT pg_catalog.txid_current()", &[]).await
 }
 
 /// How it ended.
@@ -36,17 +36,15 @@ pub async fn current(client: &impl GenericClient) -> Result<i64, Error> {
 /// nothing.
 pub async fn fate(client: &impl GenericClient, xid: i64) -> Result<Verdict, DbError> {
     let sql = format!("{ON_PRIMARY} SELECT pg_catalog.txid_status($1)");
-    let asked = client.query_typed_one(&sql, &[(&xid, Type::INT8)]).await;
-    match asked {
-        Ok(row) => Ok(match row.get::<_, Option<&str>>(0) {
+    let status = query::value::<Option<String>>(client, &sql, &[(&xid, Type::INT8)]).await;
+    match status.map_err(DbError::during("asking whether a transaction was committed")) {
+        Ok(status) => Ok(match status.as_deref() {
             Some("committed") => Verdict::Committed,
             Some("aborted") => Verdict::Aborted,
             Some(_) => Verdict::Running,
             None => Verdict::Unknown,
         }),
-        Err(source) => {
-            let error = DbError::new("asking whether a transaction was committed", source);
-            if error.is_connection_lost() { Err(error) } else { Ok(Verdict::Unknown) }
-        }
+        Err(error) if error.is_connection_lost() => Err(error),
+        Err(_) => Ok(Verdict::Unknown),
     }
 }

@@ -1,8 +1,9 @@
 //! Whether this session may write at all: a standby may not, nor does a session that is read-only by default.
 
-use tokio_postgres::{Error, GenericClient, SimpleQueryMessage};
+use tokio_postgres::{Error, GenericClient};
 
 use super::error::DbError;
+use super::query;
 use crate::model::health::{ReadOnly, SetBy};
 
 /// What keeps this session from writing; `None`: nothing.
@@ -11,13 +12,7 @@ pub async fn read_only(client: &impl GenericClient) -> Result<Option<ReadOnly>, 
     const QUESTION: &str = "SELECT pg_catalog.pg_is_in_recovery(), s.setting = 'on', s.source, \
         pg_catalog.quote_ident(session_user), pg_catalog.quote_ident(pg_catalog.current_database()) \
         FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only'";
-    let messages = client.simple_query(QUESTION).await?;
-    let Some(row) = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    }) else {
-        return Ok(None);
-    };
+    let Some(row) = query::simple_row(client, QUESTION).await? else { return Ok(None) };
     let text = |column| row.get(column).unwrap_or_default();
     if text(0) == "t" {
         return Ok(Some(ReadOnly::Standby));

@@ -22,13 +22,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::TableRole;
 pub use crate::model::health::Purpose;
 use crate::model::health::{
     Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
     Server, Slot, Standby, Storage, Trigger,
 };
 use crate::model::printable::{literal, printable};
+use crate::model::{BlockingRows, TableRole};
 
 /// How good or bad it is, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -174,17 +174,6 @@ pub struct Shape {
     pub columns: BTreeSet<String>,
 }
 
-/// Rows of a table that is not DOT's and that prevent cleanup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InTheWay {
-    /// The foreign key.
-    pub constraint: String,
-    /// How many rows.
-    pub rows: u64,
-    /// What selects exactly these.
-    pub select: String,
-}
-
 /// Everything that was looked at.
 #[derive(Debug)]
 pub struct Facts {
@@ -205,7 +194,7 @@ pub struct Facts {
     /// Foreign keys to the tables.
     pub referrers: Look<Vec<Referrer>>,
     /// Rows of other tables that prevent cleanup.
-    pub in_the_way: Look<Vec<InTheWay>>,
+    pub blocking_rows: Look<Vec<BlockingRows>>,
     /// Triggers and rules.
     pub triggers: Look<Vec<Trigger>>,
     /// Activity of other sessions.
@@ -282,7 +271,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         indexes::check(tables, facts.referrers.as_deref().unwrap_or_default())
     });
     look(all, Check::References, &facts.referrers, |referrers| {
-        references::check(referrers, facts.in_the_way.as_deref())
+        references::check(referrers, facts.blocking_rows.as_deref())
     });
     look(all, Check::Triggers, &facts.triggers, |triggers| references::triggers(triggers));
     if let Ok(tables) = &facts.storage {

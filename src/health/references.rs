@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::indexes::noun;
-use super::{Check, Finding, InTheWay};
+use super::{Check, Finding};
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::printable::identifier;
 use crate::model::words::{listed, plural};
-use crate::model::{OnDelete, TableRole};
+use crate::model::{BlockingRows, OnDelete, TableRole};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that were never validated.
-pub(super) fn check(referrers: &[Referrer], in_the_way: Result<&[InTheWay], &String>) -> Vec<Finding> {
+pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &String>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = referrers
         .iter()
         .filter(|referrer| !referrer.own)
         .map(|referrer| {
-            let rows = in_the_way
+            let rows = blocking
                 .ok()
                 .and_then(|rows| rows.iter().find(|rows| rows.constraint == referrer.constraint));
             foreign(referrer, rows)
         })
         .collect();
-    if let Err(reason) = in_the_way
+    if let Err(reason) = blocking
         && !findings.is_empty()
     {
         findings.push(super::unseen(Check::References, reason));
@@ -41,7 +41,7 @@ pub(super) fn check(referrers: &[Referrer], in_the_way: Result<&[InTheWay], &Str
     findings
 }
 
-fn foreign(referrer: &Referrer, rows: Option<&InTheWay>) -> Finding {
+fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
     let Referrer { constraint, table, column, to, on_delete, not_null, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
@@ -55,7 +55,7 @@ fn foreign(referrer: &Referrer, rows: Option<&InTheWay>) -> Finding {
             on_delete.effect(),
             on_delete.sql()
         )),
-        (None, Some(InTheWay { rows, select, .. })) if *rows > 0 => {
+        (None, Some(BlockingRows { rows, select, .. })) if *rows > 0 => {
             let (verb, they) = if *rows == 1 { ("refers", "it") } else { ("refer", "them") };
             Finding::problem(
                 Check::References,

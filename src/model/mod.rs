@@ -41,7 +41,7 @@ pub use field::{Field, Kind};
 pub use identity::{Identity, Sameness};
 pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
-pub use on_delete::{ForeignRows, OnDelete};
+pub use on_delete::{BlockingRows, ForeignRows, OnDelete};
 pub use pace::{FkChecks, Pace, Strategy};
 pub use policy::{Allow, Limit, Policy, Prune};
 pub use provider::Provider;

@@ -85,6 +85,22 @@ pub struct ForeignRows {
     pub rows: Option<u64>,
 }
 
+/// Foreign rows that prevent a cleanup: PostgreSQL would refuse to delete the rows that they refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockingRows {
+    /// The referring table, as SQL writes it.
+    pub table: String,
+    /// The referring column.
+    pub column: String,
+    /// The foreign key.
+    pub constraint: String,
+    /// The table referred to, as SQL writes it.
+    pub to: String,
+    pub rows: u64,
+    /// The statement that selects exactly these, with all values in it.
+    pub select: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

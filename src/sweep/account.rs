@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::cancel::Cancel;
 use super::connection::Done;
 use super::error::SweepError;
-use super::event::{Batch, Disk, Event, Outcome, Stop, Transient, Wait};
+use super::event::{Batch, Event, Observer, Outcome, Stop, Transient, Wait};
 use super::job::Job;
 use super::retry::{Patience, patience};
 use super::throttle::Throttle;
 use crate::db::lock::Blocked;
-use crate::db::tokens::Rewritten;
 use crate::model::{Pace, Sweep};
 
 /// This number of batches in a row without progress ends the run. It is multiplied by the number of workers.
@@ -36,7 +35,7 @@ pub(super) struct Account<'a> {
 }
 
 struct Entries<'a> {
-    on: &'a mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'a>,
     outcome: Outcome,
     /// Rows that batches under way may delete.
     reserved: u64,
@@ -59,9 +58,9 @@ impl<'a> Account<'a> {
         stop: &'a CancellationToken,
         cancel: Cancel<'a>,
         tables: Vec<Oid>,
-        on: &'a mut (dyn FnMut(Event<'_>) + Send),
+        on: Observer<'a>,
     ) -> Self {
-        let entries = Entries { on, outcome: Outcome::new(), reserved: 0, stalled: 0, end: None };
+        let entries = Entries { on, outcome: Outcome::default(), reserved: 0, stalled: 0, end: None };
         let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
         let throttle = pace.max_replica_lag.map(Throttle::new);
         Self {
@@ -80,9 +79,9 @@ impl<'a> Account<'a> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of how many workers there are.
-    pub(super) fn engage(&self, workers: u32) {
-        self.entries().outcome.workers = workers;
+    /// Adds something to the outcome.
+    pub(super) fn book(&self, add: impl FnOnce(&mut Outcome)) {
+        add(&mut self.entries().outcome);
     }
 
     /// Tells the observer.
@@ -100,17 +99,21 @@ impl<'a> Account<'a> {
         if self.stop.is_cancelled() {
             return Some(Stop::Interrupted);
         }
-        if self.pace.max_duration.is_some_and(|max| self.started.elapsed() >= max) {
+        if self.time_left() == Some(Duration::ZERO) {
             return Some(Stop::MaxDuration);
         }
         self.entries().end.clone()
     }
 
+    /// The time until the end of the run; `None`: there is no limit.
+    fn time_left(&self) -> Option<Duration> {
+        self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()))
+    }
+
     /// Waits until the run must end for a reason that does not wait for a batch.
     pub(super) async fn ended(&self) {
-        let left = self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()));
         let time_is_up = async {
-            match left {
+            match self.time_left() {
                 Some(left) => tokio::time::sleep(left).await,
                 None => std::future::pending().await,
             }
@@ -155,8 +158,8 @@ impl<'a> Account<'a> {
     }
 
     /// Books a committed batch.
-    pub(super) fn book(&self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
-        let deleted = done.deleted();
+    pub(super) fn book_batch(&self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
+        let deleted = done.taken.deleted;
         let rows = deleted.rows();
         let mut entries = self.entries();
         let outcome = &mut entries.outcome;
@@ -176,27 +179,6 @@ impl<'a> Account<'a> {
         }));
     }
 
-    /// Books a committed rewrite.
-    pub(super) fn book_rewritten(&self, rewritten: &Rewritten, elapsed: Duration) {
-        let mut entries = self.entries();
-        let outcome = &mut entries.outcome;
-        outcome.deleted += rewritten.tally;
-        outcome.detached += rewritten.detached;
-        outcome.batches += 1;
-        outcome.busy += elapsed;
-        outcome.longest = outcome.longest.max(elapsed);
-    }
-
-    /// Takes note of what the rewritten tables take on disk.
-    pub(super) fn book_disk(&self, disk: Disk) {
-        self.entries().outcome.disk = Some(disk);
-    }
-
-    /// Counts rows that could not be deleted in any look.
-    pub(super) fn book_locked(&self, rows: u64) {
-        self.entries().outcome.locked += rows;
-    }
-
     /// Counts a batch that had to wait for a lock, and tells who holds it, unless that was the last thing told.
     pub(super) fn note_blocked(&self, blocked: Option<Blocked>) {
         let mut entries = self.entries();
@@ -210,7 +192,7 @@ impl<'a> Account<'a> {
 
     /// Counts a batch of which it is not known whether it was committed.
     pub(super) fn book_unseen(&self) {
-        self.entries().outcome.unseen += 1;
+        self.book(|outcome| outcome.unseen += 1);
     }
 
     /// A batch was committed. `left`: it deleted nothing because others have its rows locked.
@@ -223,11 +205,10 @@ impl<'a> Account<'a> {
             entries.stalled += 1;
         }
         let stuck = left && entries.stalled >= self.stalled_at_most;
-        let detail = || "other transactions have the rows locked".to_owned();
         stuck.then(|| Stop::NoProgress {
             batches: entries.stalled,
             reason: Transient::Locked,
-            detail: detail(),
+            detail: "other transactions have the rows locked".to_owned(),
         })
     }
 
@@ -279,8 +260,7 @@ impl<'a> Account<'a> {
     /// Sleeps, but not beyond the end of the run; returns how long.
     async fn sleep(&self, wait: Duration) -> Duration {
         let started = Instant::now();
-        let left = self.pace.max_duration.map(|max| max.saturating_sub(self.started.elapsed()));
-        let wait = left.map_or(wait, |left| wait.min(left));
+        let wait = self.time_left().map_or(wait, |left| wait.min(left));
         if wait.is_zero() {
             return Duration::ZERO;
         }

@@ -7,10 +7,10 @@ use super::SweepError;
 use super::connection::Fault;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Excluded, Hindrance, Rewrite, Silent};
+use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
 use crate::model::{FkChecks, Pace, Strategy, Sweep, TableRole};
 
-/// What a run goes by that may begin.
+/// What was found out about a run that may begin.
 #[derive(Debug)]
 pub(super) struct Admission<'a> {
     pub excluded: Excluded,
@@ -20,21 +20,6 @@ pub(super) struct Admission<'a> {
     pub silent: Option<Silent>,
     /// With `strategy = "rewrite"`.
     pub rewrite: Option<Rewrite<'a>>,
-}
-
-/// Why a run may not begin.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// The reason that the run fails with.
-    pub first: SweepError,
-    others: Vec<SweepError>,
-}
-
-impl Refused {
-    fn of(refusals: Vec<SweepError>) -> Option<Self> {
-        let mut refusals = refusals.into_iter();
-        refusals.next().map(|first| Self { first, others: refusals.collect() })
-    }
 }
 
 /// Every reason why a run would be refused before its first delete; none: it may begin.
@@ -47,19 +32,16 @@ pub async fn refusals(
     sweeps: &[Sweep],
     pace: &Pace,
 ) -> Result<Vec<SweepError>, SweepError> {
-    Ok(match admit(client, layout, sweeps, pace).await? {
-        Ok(_) => Vec::new(),
-        Err(Refused { first, others }) => std::iter::once(first).chain(others).collect(),
-    })
+    Ok(admit(client, layout, sweeps, pace).await?.err().unwrap_or_default())
 }
 
-/// Looks at the server, the tables and the role.
+/// Looks at the server, the tables and the role. The reasons against a run are never an empty list.
 pub(super) async fn admit<'a>(
     client: &mut Object,
     layout: &'a Layout,
     sweeps: &'a [Sweep],
     pace: &Pace,
-) -> Result<Result<Admission<'a>, Refused>, SweepError> {
+) -> Result<Result<Admission<'a>, Vec<SweepError>>, SweepError> {
     let tables = tables(layout, sweeps);
     // Applications that are to be left alone are looked up by their client ids.
     let looked_up = sweeps.iter().any(|sweep| !sweep.excluded.is_empty()).then(|| layout.application());
@@ -69,7 +51,8 @@ pub(super) async fn admit<'a>(
     let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {
         // On another engine the statements below may mean something else.
-        return Ok(Err(Refused { first: SweepError::Engine(refusal), others: refusals }));
+        refusals.insert(0, SweepError::Engine(refusal));
+        return Ok(Err(refusals));
     }
     if pace.max_replica_lag.is_some() && pace.strategy == Strategy::Batches && !server.shows_replicas() {
         refusals.push(SweepError::Engine(format!(
@@ -83,29 +66,29 @@ pub(super) async fn admit<'a>(
     let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
     match pace.strategy {
         Strategy::Batches => {
-            let obstacles = tokens::obstacles(&*transaction, layout, sweeps).await?;
-            if !obstacles.is_empty() {
-                refusals.push(SweepError::Obstacles(obstacles));
+            let blocking = tokens::blocking_rows(&*transaction, layout, sweeps).await?;
+            if !blocking.is_empty() {
+                refusals.push(SweepError::BlockingRows(blocking));
             }
             admission.vetoes = tokens::has_vetoes(&*transaction, &tables).await?;
             if pace.fk_checks == FkChecks::Set {
                 match Silent::find(&*transaction, layout, sweeps).await? {
                     Ok(silent) => admission.silent = Some(silent),
-                    Err(hindrances) => refusals.push(SweepError::FkChecks(hindrances)),
+                    Err(unmet) => refusals.push(SweepError::FkChecks(unmet)),
                 }
             }
         }
         Strategy::Rewrite => {
-            let mut hindrances = Vec::new();
+            let mut unmet = Vec::new();
             if pace.max_rows.is_some() {
-                hindrances.push(Hindrance::here("max_rows is set, and a rewrite is all or nothing"));
+                unmet.push(UnmetCondition::here("max_rows is set, and a rewrite is all or nothing"));
             }
             match Rewrite::find(&*transaction, layout, sweeps, admission.excluded.clone()).await? {
                 Ok(rewrite) => admission.rewrite = Some(rewrite),
-                Err(more) => hindrances.extend(more),
+                Err(more) => unmet.extend(more),
             }
-            if !hindrances.is_empty() {
-                refusals.push(SweepError::Rewrite(hindrances));
+            if !unmet.is_empty() {
+                refusals.push(SweepError::Rewrite(unmet));
             }
             // Without the triggers it is faster. They would find nothing: every row was there before.
             if tokens::settings::silence(&transaction).await.is_err()
@@ -115,7 +98,7 @@ pub(super) async fn admit<'a>(
             }
         }
     }
-    Ok(Refused::of(refusals).map_or(Ok(admission), Err))
+    Ok(if refusals.is_empty() { Ok(admission) } else { Err(refusals) })
 }
 
 /// The tables that the sweeps read or change.

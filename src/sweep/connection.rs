@@ -18,9 +18,11 @@ use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
 use crate::db::replication::{self, Replication};
 use crate::db::tokens::settings::{self, Joins};
-use crate::db::tokens::{Cleaner, Deleted, Taken, TokensError, Window};
+use crate::db::tokens::{Cleaner, Taken, TokensError, Window};
 use crate::db::transaction::{Verdict, assigned, fate};
 use crate::model::Key;
+
+const READING: &str = "reading the token tables";
 
 /// How often the server is asked about a transaction that it is still busy with.
 const VERDICTS: u32 = 20;
@@ -45,14 +47,14 @@ pub(super) enum Fault {
 /// A batch whose COMMIT was not answered.
 #[derive(Debug)]
 pub(super) struct Unseen {
-    xid: i64,
+    pub xid: i64,
     pub done: Done,
 }
 
 impl Fault {
     /// An error of the reading that precedes the first batch.
     pub(super) fn reading(source: tokio_postgres::Error) -> Self {
-        database("reading the token tables", source)
+        database(READING)(source)
     }
 
     /// The error, for where nothing is tried again.
@@ -114,13 +116,14 @@ impl<'a> Connection<'a> {
         rest: &Window,
         rows: u32,
     ) -> Result<(Window, Option<Window>), Fault> {
-        let cut = async |transaction: &Transaction<'_>| cleaner.cut(transaction, rest.clone(), rows).await;
+        let cut =
+            async |transaction: &Transaction<'_>| cleaner.walk.cut(transaction, rest.clone(), rows).await;
         self.reading(cut).await
     }
 
     /// The whole table.
     pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
-        self.reading(async |transaction: &Transaction<'_>| cleaner.whole(transaction).await).await
+        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.whole(transaction).await).await
     }
 
     /// Reads in a transaction, because a time-out for locks that belongs to no transaction would stay with the session.
@@ -128,16 +131,14 @@ impl<'a> Connection<'a> {
         &mut self,
         read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, TokensError>,
     ) -> Result<T, Fault> {
-        const ATTEMPTED: &str = "reading the token tables";
         let client = self.client().await?;
         let began = client.build_transaction().read_only(true).start().await;
-        let transaction = began.map_err(|source| database(ATTEMPTED, source))?;
-        let begun = settings::of_a_look(&transaction).await;
-        begun.map_err(|source| database(ATTEMPTED, source))?;
+        let transaction = began.map_err(database(READING))?;
+        settings::of_a_look(&transaction).await.map_err(database(READING))?;
         let found = read(&transaction).await;
         let ended = transaction.rollback().await;
         let found = found.map_err(fault)?;
-        ended.map(|()| found).map_err(|source| database(ATTEMPTED, source))
+        ended.map(|()| found).map_err(database(READING))
     }
 
     /// Who keeps a batch from these tables.
@@ -155,30 +156,28 @@ impl<'a> Connection<'a> {
     ) -> Result<Option<Vec<Key>>, Fault> {
         let client = self.client().await?;
         let began = client.build_transaction().read_only(true).start().await;
-        let transaction = began.map_err(|source| database("beginning a search", source))?;
-        let begun = settings::of_a_search(&transaction).await;
-        begun.map_err(|source| database("beginning a search", source))?;
+        let transaction = began.map_err(database("beginning a search"))?;
+        settings::of_a_search(&transaction).await.map_err(database("beginning a search"))?;
         let found = cleaner.search(&*transaction, window, most).await;
         // Not left to the drop, which would keep the table's lock until the connection is used again.
         let ended = transaction.rollback().await;
-        match found {
-            Ok(found) => ended.map(|()| found).map_err(|source| database("ending a search", source)),
+        let found = match found {
+            Ok(found) => found,
             // The search only saves time: if it takes too long or too much memory, the table is walked instead.
-            Err(error)
-                if error.database().is_some_and(|error| {
-                    matches!(error.meaning(), Meaning::QueryCanceled | Meaning::Other)
-                }) =>
+            Err(TokensError::Database(error))
+                if matches!(error.meaning(), Meaning::QueryCanceled | Meaning::Other) =>
             {
-                ended.map(|()| None).map_err(|source| database("ending a search", source))
+                None
             }
-            Err(error) => Err(fault(error)),
-        }
+            Err(error) => return Err(fault(error)),
+        };
+        ended.map(|()| found).map_err(database("ending a search"))
     }
 
     /// How far the replicas are.
     pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
         let client = self.client().await?;
-        replication::look(&***client).await.map_err(|source| database("looking at the replicas", source))
+        replication::look(&***client).await.map_err(database("looking at the replicas"))
     }
 
     /// Runs one batch in a transaction of its own.
@@ -199,9 +198,9 @@ impl<'a> Connection<'a> {
             Way::Bulk(_) | Way::Few(..) | Way::Careful(_) => Joins::Keys,
         };
         let began = client.build_transaction().isolation_level(isolation).start().await;
-        let transaction = began.map_err(|source| database("beginning a batch", source))?;
+        let transaction = began.map_err(database("beginning a batch"))?;
         let begun = settings::of_a_batch(&transaction, joins, careful, silent).await;
-        begun.map_err(|source| database("beginning a batch", source))?;
+        begun.map_err(database("beginning a batch"))?;
         let taken = match way {
             Way::Bulk(pointers) => {
                 let deleted = cleaner.delete_window(&*transaction, window, pointers).await.map_err(fault)?;
@@ -212,27 +211,16 @@ impl<'a> Connection<'a> {
             }
             Way::Careful(keys) => cleaner.delete_some(&*transaction, window, keys).await.map_err(fault)?,
         };
-        let xid = assigned(&*transaction).await;
-        let xid = xid.map_err(|source| database("finishing a batch", source))?;
-        let committed = transaction.commit().await;
+        let xid = assigned(&*transaction).await.map_err(database("finishing a batch"))?;
+        let committed = transaction.commit().await.map_err(DbError::during("committing a batch"));
         let done = Done { taken, elapsed: started.elapsed() };
         match (committed, xid) {
             (Ok(()), _) => Ok(done),
-            (Err(source), xid) => {
-                let error = DbError::new("committing a batch", source);
-                match xid {
-                    Some(xid) if error.is_connection_lost() => {
-                        Err(Fault::Unseen(Box::new(Unseen { xid, done }), TokensError::from(error).into()))
-                    }
-                    _ => Err(fault(error.into())),
-                }
+            (Err(error), Some(xid)) if error.is_connection_lost() => {
+                Err(Fault::Unseen(Box::new(Unseen { xid, done }), TokensError::from(error).into()))
             }
+            (Err(error), _) => Err(fault(error.into())),
         }
-    }
-
-    /// Asks whether a batch was committed whose COMMIT was not answered.
-    pub(super) async fn verdict(&mut self, unseen: &Unseen) -> Result<Verdict, Fault> {
-        self.fate(unseen.xid).await
     }
 
     /// Asks whether a transaction was committed.
@@ -248,14 +236,9 @@ impl<'a> Connection<'a> {
     }
 }
 
-impl Done {
-    pub(super) const fn deleted(&self) -> Deleted {
-        self.taken.deleted
-    }
-}
-
-pub(super) fn database(attempted: &str, source: tokio_postgres::Error) -> Fault {
-    fault(DbError::new(attempted, source).into())
+/// For `map_err`; `attempted` reads well in front of "failed".
+pub(super) fn database(attempted: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Fault {
+    move |source| fault(DbError::new(attempted, source).into())
 }
 
 pub(super) fn fault(error: TokensError) -> Fault {

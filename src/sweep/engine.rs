@@ -22,7 +22,7 @@ const LOOKS: u32 = 3;
 /// The pauses before them are 2, 4 and 8 times this: 1.4 s in all.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
 
-/// Where the run may begin: what it goes by, and its jobs.
+/// A run that may begin: what was found out about it, and its jobs.
 type Begun<'s> = (Admission<'s>, Vec<Job<'s>>);
 
 pub(super) struct Engine<'a> {
@@ -35,7 +35,7 @@ impl<'a> Engine<'a> {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
         let count = account.pace.workers.get().min(most).max(1);
-        account.engage(count);
+        account.book(|outcome| outcome.workers = count);
         let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
         Self { account, workers }
     }
@@ -57,7 +57,7 @@ impl<'a> Engine<'a> {
         if let Some(stop) = self.last_look(&jobs).await? {
             return Ok(stop);
         }
-        self.account.book_locked(jobs.iter().map(Job::left).sum());
+        self.account.book(|outcome| outcome.locked += jobs.iter().map(Job::left).sum::<u64>());
         Ok(Stop::Finished)
     }
 
@@ -115,7 +115,7 @@ impl<'a> Engine<'a> {
         self.account.tell(Event::Started { sweep: job.sweep, rows: job.rows });
         let mut stop = match windows {
             None => self.walk(job).await?,
-            Some(windows) => self.look(job, windows).await?,
+            Some(windows) => self.look(job, windows, false).await?,
         };
         if stop.is_none() {
             stop = self.look_again(job).await?;
@@ -140,9 +140,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    async fn look(&mut self, job: &Job<'_>, windows: Vec<Window>) -> Result<Option<Stop>, SweepError> {
+    async fn look(
+        &mut self,
+        job: &Job<'_>,
+        windows: Vec<Window>,
+        again: bool,
+    ) -> Result<Option<Stop>, SweepError> {
         match self.workers.first_mut() {
-            Some(worker) => worker.look(job, windows).await,
+            Some(worker) => worker.look(job, windows, again).await,
             None => Ok(None),
         }
     }
@@ -155,14 +160,7 @@ impl<'a> Engine<'a> {
                 break;
             }
             self.account.wait(Wait::Locks, LOOK_AFTER * 2_u32.pow(look)).await;
-            if let Some(worker) = self.workers.first_mut() {
-                worker.looking_again = true;
-            }
-            let stop = self.look(job, windows).await;
-            if let Some(worker) = self.workers.first_mut() {
-                worker.looking_again = false;
-            }
-            if let Some(stop) = stop? {
+            if let Some(stop) = self.look(job, windows, true).await? {
                 return Ok(Some(stop));
             }
         }
@@ -179,7 +177,8 @@ async fn look<'s>(
 ) -> Result<Begun<'s>, Fault> {
     let client = connection.client().await?;
     let admitted = admission::admit(client, layout, sweeps, pace).await?;
-    let admission = admitted.map_err(|refused| Fault::Fatal(refused.first))?;
+    // A run fails with the first reason.
+    let admission = admitted.map_err(|mut refusals| Fault::Fatal(refusals.remove(0)))?;
     let Admission { excluded, vetoes, silent, .. } = &admission;
     let mut jobs = Vec::with_capacity(sweeps.len());
     for sweep in sweeps.iter().filter(|_| admission.rewrite.is_none()) {

@@ -1,13 +1,14 @@
 //! Why a run cannot start or go on, in a sentence, and what to do about it.
 
-use crate::db::tokens::{Hindrance, Obstacle, TokensError};
+use crate::db::tokens::{TokensError, UnmetCondition};
+use crate::model::BlockingRows;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// Rows of tables that are none of DOT's refer to rows that would go: deleting those would fail at COMMIT.
-    #[error("{}", obstacles(.0))]
-    Obstacles(Vec<Obstacle>),
+    #[error("{}", blocking_texts(.0))]
+    BlockingRows(Vec<BlockingRows>),
     /// Row-level security hides rows from this role, so a run would leave them.
     #[error("row-level security hides rows of {} from this role", .0.join(", "))]
     RowSecurity(Vec<String>),
@@ -15,11 +16,11 @@ pub enum SweepError {
     #[error("{0}")]
     Engine(String),
     /// References cannot be checked set by set here, for these reasons.
-    #[error("triggers cannot be switched off here: {}", hindrances(.0))]
-    FkChecks(Vec<Hindrance>),
+    #[error("triggers cannot be switched off here: {}", unmet_texts(.0))]
+    FkChecks(Vec<UnmetCondition>),
     /// The tables cannot be rewritten, for these reasons.
-    #[error("the token tables cannot be rewritten: {}", hindrances(.0))]
-    Rewrite(Vec<Hindrance>),
+    #[error("the token tables cannot be rewritten: {}", unmet_texts(.0))]
+    Rewrite(Vec<UnmetCondition>),
     /// A connection, a statement or a commit failed for good; the batch was rolled back.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -31,10 +32,8 @@ impl SweepError {
     pub fn concerns_role(&self) -> bool {
         match self {
             Self::RowSecurity(_) => true,
-            Self::FkChecks(hindrances) | Self::Rewrite(hindrances) => {
-                hindrances.iter().all(|hindrance| hindrance.role)
-            }
-            Self::Obstacles(_) | Self::Engine(_) | Self::Tokens(_) => false,
+            Self::FkChecks(unmet) | Self::Rewrite(unmet) => unmet.iter().all(|condition| condition.role),
+            Self::BlockingRows(_) | Self::Engine(_) | Self::Tokens(_) => false,
         }
     }
 
@@ -43,11 +42,11 @@ impl SweepError {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::Tokens(_) => return None,
-            Self::Obstacles(_) => "delete or detach those rows first",
+            Self::BlockingRows(_) => "delete or detach those rows first",
             Self::Engine(_) => "docs/engines.md says why, and what to do instead",
             Self::RowSecurity(_) => "run as the owner of the tables, or as a role with BYPASSRLS",
             Self::Rewrite(_) => "use strategy = \"batches\"",
-            Self::FkChecks(hindrances) if hindrances.iter().any(|hindrance| hindrance.role) => {
+            Self::FkChecks(unmet) if unmet.iter().any(|condition| condition.role) => {
                 "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
                  PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role"
             }
@@ -57,35 +56,22 @@ impl SweepError {
 
     /// The server's own words, where there are any.
     pub(super) fn detail(&self) -> String {
-        match self {
-            Self::Tokens(error) => match error.database() {
-                Some(database) => database.message().to_owned(),
-                None => error.to_string(),
-            },
-            Self::Obstacles(_)
-            | Self::RowSecurity(_)
-            | Self::Engine(_)
-            | Self::FkChecks(_)
-            | Self::Rewrite(_) => self.to_string(),
-        }
+        let database = if let Self::Tokens(error) = self { error.database() } else { None };
+        database.map_or_else(|| self.to_string(), |database| database.message().to_owned())
     }
 }
 
-fn hindrances(all: &[Hindrance]) -> String {
-    all.iter().map(|hindrance| hindrance.what.as_str()).collect::<Vec<_>>().join("; ")
+fn unmet_texts(all: &[UnmetCondition]) -> String {
+    all.iter().map(|condition| condition.what.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-fn obstacles(all: &[Obstacle]) -> String {
-    let each: Vec<String> = all
-        .iter()
-        .map(|Obstacle { reference, table, rows, select: _ }| {
-            let (from, column) = (&reference.from_table, &reference.from_column);
-            let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
-            format!(
-                "{rows} {noun} of {from} {verb} to rows of {table} that would be deleted (column {column}, constraint {})",
-                reference.constraint
-            )
-        })
-        .collect();
-    each.join("; ")
+fn blocking_texts(all: &[BlockingRows]) -> String {
+    let text = |blocking: &BlockingRows| {
+        let BlockingRows { table, column, constraint, to, rows, select: _ } = blocking;
+        let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
+        format!(
+            "{rows} {noun} of {table} {verb} to rows of {to} that would be deleted (column {column}, constraint {constraint})"
+        )
+    };
+    all.iter().map(text).collect::<Vec<_>>().join("; ")
 }

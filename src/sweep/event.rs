@@ -9,6 +9,9 @@ use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
 use crate::model::{Sweep, TableRole, Tally};
 
+/// Is called with everything that happens meanwhile.
+pub type Observer<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
+
 /// What a run tells while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -117,9 +120,10 @@ pub enum Wait {
 }
 
 /// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stop {
     /// There is nothing left to do, except rows counted in [`Outcome::locked`].
+    #[default]
     Finished,
     /// `max_rows` were deleted.
     MaxRows,
@@ -148,7 +152,7 @@ pub enum Stop {
 }
 
 /// What a run did. Everything in it is committed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "an unreported outcome misleads the operator"]
 pub struct Outcome {
     pub deleted: Tally,
@@ -220,30 +224,8 @@ impl Outcome {
 
     /// A run that ended before its first batch. `holder`: who held the lock that it waited for.
     pub fn before_the_first_batch(stop: Stop, holder: Option<Blocked>, elapsed: Duration) -> Self {
-        Self { blocked: u64::from(holder.is_some()), holder, elapsed, stop, ..Self::new() }
-    }
-
-    pub(super) fn new() -> Self {
-        Self {
-            deleted: Tally::ZERO,
-            detached: 0,
-            dependents: 0,
-            batches: 0,
-            retries: 0,
-            blocked: 0,
-            idle: 0,
-            holder: None,
-            locked: 0,
-            unseen: 0,
-            elapsed: Duration::ZERO,
-            busy: Duration::ZERO,
-            throttled: Duration::ZERO,
-            paused: Duration::ZERO,
-            workers: 1,
-            longest: Duration::ZERO,
-            disk: None,
-            stop: Stop::Finished,
-        }
+        let blocked = u64::from(holder.is_some());
+        Self { blocked, holder, elapsed, stop, workers: 1, ..Self::default() }
     }
 }
 

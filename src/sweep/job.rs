@@ -58,7 +58,7 @@ impl<'a> Job<'a> {
         pace: &Pace,
         bulk: bool,
     ) -> Self {
-        let (bulk, pointers) = (bulk && cleaner.has_bulk(), cleaner.expected_pointers());
+        let (bulk, pointers) = (bulk && cleaner.has_bulk(), cleaner.pointers);
         let pacer = Pacer::new(pace, cleaner.rows_per_key(), bulk, pointers);
         let progress = Progress {
             pacer,

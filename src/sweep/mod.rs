@@ -26,7 +26,7 @@ pub use admission::refusals;
 pub use cancel::{Cancel, Canceller};
 use engine::Engine;
 pub use error::SweepError;
-pub use event::{Batch, Disk, Event, Failure, Outcome, Stop, Transient, Wait};
+pub use event::{Batch, Disk, Event, Failure, Observer, Outcome, Stop, Transient, Wait};
 
 use crate::db::layout::Layout;
 use crate::model::{Pace, Sweep};
@@ -37,9 +37,9 @@ use crate::model::{Pace, Sweep};
 /// Takes as many connections from the pool as there are workers and gives them back; a lost one is replaced.
 ///
 /// # Errors
-/// Before the first delete: [`SweepError::Obstacles`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
+/// Before the first delete: [`SweepError::BlockingRows`], [`SweepError::RowSecurity`], [`SweepError::Engine`],
 /// [`SweepError::FkChecks`], [`SweepError::Rewrite`].
-/// Later: whatever is not worth retrying, or a server that stays away.
+/// Later: an error that is not worth a retry, or a server that stays away.
 pub async fn run(
     pool: &Pool,
     layout: &Layout,
@@ -47,7 +47,7 @@ pub async fn run(
     pace: &Pace,
     stop: &CancellationToken,
     cancel: Cancel<'_>,
-    on: &mut (dyn FnMut(Event<'_>) + Send),
+    on: Observer<'_>,
 ) -> Result<Outcome, Box<Failure>> {
     let account = Account::new(pace, stop, cancel, layout.oids(), on);
     let result = Engine::new(pool, &account).run(layout, sweeps).await;

@@ -14,7 +14,7 @@ use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
 use crate::db::transaction::{Verdict, current};
-use crate::model::{Sweep, TableRole, Tally};
+use crate::model::{Sweep, Tally};
 
 /// How often a step is told again while it lasts.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ pub(super) async fn run(
             Ok(End::Committed(rewritten, disk)) => {
                 report(account, sweeps, &rewritten, started.elapsed());
                 let disk = tidy(connection, account, rewrite, disk).await;
-                account.book_disk(disk);
+                account.book(|outcome| outcome.disk = Some(disk));
                 return Ok(Stop::Finished);
             }
             Ok(End::Stopped(stop)) => return Ok(stop),
@@ -93,9 +93,8 @@ async fn attempt(
     let client = connection.client().await?;
     let canceller = (account.cancel)(client);
     let began = client.build_transaction().start().await;
-    let transaction = began.map_err(|source| database("beginning a rewrite", source))?;
-    let locked = rewrite.lock(&transaction).await;
-    locked.map_err(|source| database("locking the token tables", source))?;
+    let transaction = began.map_err(database("beginning a rewrite"))?;
+    rewrite.lock(&transaction).await.map_err(database("locking the token tables"))?;
     rewrite.assert_same(&*transaction).await.map_err(fault)?;
     let before = rewrite.size(&*transaction).await.map_err(fault)?;
     let mut rewritten = Rewritten::default();
@@ -105,8 +104,9 @@ async fn attempt(
         }
         let (phase, table) = rewrite.describe(step);
         let work = rewrite.step(&*transaction, step, &mut rewritten);
-        let shown = Shown { phase, table, number: step + 1, of: rewrite.steps() + 1 };
-        match (watched(account, &canceller, shown, work).await, account.must_stop()) {
+        let (number, of) = (step + 1, rewrite.steps() + 1);
+        let event = |elapsed| Event::Step { phase, table, number, of, elapsed };
+        match (watched(account, &canceller, event, work).await, account.must_stop()) {
             (Ok(()), _) => {}
             (Err(TokensError::Database(_)), Some(_)) => break,
             (Err(error), _) => return Err(fault(error)),
@@ -119,8 +119,7 @@ async fn attempt(
         return Ok(End::Stopped(stop));
     }
     let files = rewrite.files(&*transaction).await.map_err(fault)?;
-    let xid = current(&*transaction).await;
-    let xid = xid.map_err(|source| database("finishing a rewrite", source))?;
+    let xid = current(&*transaction).await.map_err(database("finishing a rewrite"))?;
     match transaction.commit().await {
         Ok(()) => Ok(End::Committed(rewritten, Disk { before, after: before })),
         Err(source) => {
@@ -178,33 +177,22 @@ async fn files(connection: &mut Connection<'_>, rewrite: &Rewrite<'_>) -> Result
     rewrite.files(&***client).await.map_err(fault)
 }
 
-/// The step that other sessions wait for, as an event.
-#[derive(Clone, Copy)]
-struct Shown {
-    phase: Phase,
-    table: Option<TableRole>,
-    number: usize,
-    of: usize,
-}
-
-/// Does the work, tells that it goes on, and has it cancelled when the run must end.
+/// Does the work, tells that it goes on, and has it cancelled when the run must end. `event`: the step, and how long it
+/// has taken by now.
 async fn watched<T>(
     account: &Account<'_>,
     canceller: &Canceller,
-    shown: Shown,
+    event: impl Fn(Duration) -> Event<'static>,
     work: impl Future<Output = Result<T, TokensError>>,
 ) -> Result<T, TokensError> {
-    let Shown { phase, table, number, of } = shown;
     let started = Instant::now();
-    account.tell(Event::Step { phase, table, number, of, elapsed: Duration::ZERO });
+    account.tell(event(Duration::ZERO));
     let (mut work, mut ended) = (pin!(work), pin!(account.ended()));
     loop {
         tokio::select! {
             result = &mut work => return result,
             () = &mut ended => break,
-            () = tokio::time::sleep(TELL_EVERY) => {
-                account.tell(Event::Step { phase, table, number, of, elapsed: started.elapsed() });
-            }
+            () = tokio::time::sleep(TELL_EVERY) => account.tell(event(started.elapsed())),
         }
     }
     loop {
@@ -236,8 +224,8 @@ async fn tidy(
     };
     let canceller = (account.cancel)(client);
     let number = rewrite.steps() + 1;
-    let shown = Shown { phase: Phase::Vacuum, table: None, number, of: number };
-    match watched(account, &canceller, shown, rewrite.vacuum(&***client)).await {
+    let event = |elapsed| Event::Step { phase: Phase::Vacuum, table: None, number, of: number, elapsed };
+    match watched(account, &canceller, event, rewrite.vacuum(&***client)).await {
         Ok(passed_over) if passed_over.is_empty() => {}
         Ok(passed_over) => {
             let reason = format!("the role does not own {}", passed_over.join(", "));
@@ -270,5 +258,11 @@ fn report(account: &Account<'_>, sweeps: &[Sweep], rewritten: &Rewritten, elapse
         account.tell(Event::Batch(batch));
         account.tell(Event::Finished { sweep, deleted, elapsed });
     }
-    account.book_rewritten(rewritten, elapsed);
+    account.book(|outcome| {
+        outcome.deleted += rewritten.tally;
+        outcome.detached += rewritten.detached;
+        outcome.batches += 1;
+        outcome.busy += elapsed;
+        outcome.longest = outcome.longest.max(elapsed);
+    });
 }

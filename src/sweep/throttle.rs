@@ -16,7 +16,8 @@ use crate::db::replication::{Replica, Replication};
 const REMEMBERED: usize = 512;
 
 pub(super) struct Throttle {
-    most: Duration,
+    /// How far a replica may be behind.
+    pub most: Duration,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -53,11 +54,6 @@ pub(super) struct Look {
 impl Throttle {
     pub(super) fn new(most: Duration) -> Self {
         Self { most, state: tokio::sync::Mutex::default() }
-    }
-
-    /// How far a replica may be behind.
-    pub(super) const fn most(&self) -> Duration {
-        self.most
     }
 
     /// The time between two looks: often enough to notice before the limit is far exceeded, at most once a second.

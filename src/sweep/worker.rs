@@ -26,7 +26,7 @@ pub(super) struct Worker<'a> {
     pub connection: Connection<'a>,
     account: &'a Account<'a>,
     /// Rows that stay locked are not counted again while the run tries them again.
-    pub looking_again: bool,
+    looking_again: bool,
     /// The pause before the next batch.
     due: Duration,
 }
@@ -56,6 +56,7 @@ impl<'a> Worker<'a> {
 
     /// Does windows until there are none, or until the run ends. An error ends the other workers too.
     pub(super) async fn walk(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
+        self.looking_again = false;
         let result = self.walk_on(job).await;
         match &result {
             Ok(None) => {}
@@ -124,7 +125,7 @@ impl<'a> Worker<'a> {
         match attempt? {
             Attempt::Stop(stop) => return Ok(Some(stop)),
             Attempt::Done(done) => {
-                let rows = done.deleted().rows();
+                let rows = done.taken.deleted.rows();
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
@@ -190,12 +191,14 @@ impl<'a> Worker<'a> {
         Ok(None)
     }
 
-    /// Looks at windows again.
+    /// Looks at windows with locked rows; `again`: these have been counted before.
     pub(super) async fn look(
         &mut self,
         job: &Job<'_>,
         windows: Vec<Window>,
+        again: bool,
     ) -> Result<Option<Stop>, SweepError> {
+        self.looking_again = again;
         for window in windows {
             if let Some(stop) = self.pick(job, window, 0, true).await? {
                 return Ok(Some(stop));
@@ -211,7 +214,7 @@ impl<'a> Worker<'a> {
             Err(Fault::Unseen(unseen, error)) => {
                 let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
-                    match self.connection.verdict(&unseen).await {
+                    match self.connection.fate(unseen.xid).await {
                         Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
                             Attempt::Done(done) => break done,
                             other => return Ok(other),
@@ -233,7 +236,7 @@ impl<'a> Worker<'a> {
             Err(fault) => return self.trouble(job, fault, !matches!(way, Way::Careful(_))).await,
         };
         let left = done.taken.left > 0 && !self.looking_again;
-        match self.account.note_progress(done.deleted().rows(), left) {
+        match self.account.note_progress(done.taken.deleted.rows(), left) {
             Some(stop) => Ok(Attempt::Stop(stop)),
             None => Ok(Attempt::Done(done)),
         }
@@ -250,7 +253,7 @@ impl<'a> Worker<'a> {
         };
         loop {
             match self.connection.attempt(&job.cleaner, &said.taken.seen, Way::Careful(keys)).await {
-                Ok(again) if again.deleted().rows() == 0 => return Ok(Attempt::Done(said)),
+                Ok(again) if again.taken.deleted.rows() == 0 => return Ok(Attempt::Done(said)),
                 Ok(again) => {
                     let taken = Taken { rest: said.taken.rest, ..again.taken };
                     return Ok(Attempt::Done(Done { taken, ..again }));
@@ -282,9 +285,9 @@ impl<'a> Worker<'a> {
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
-        job.book(done.deleted().tally);
-        self.account.book(job, done, examined, size);
-        self.due = pause(self.account.pace, done.elapsed, done.deleted().rows());
+        job.book(done.taken.deleted.tally);
+        self.account.book_batch(job, done, examined, size);
+        self.due = pause(self.account.pace, done.elapsed, done.taken.deleted.rows());
     }
 
     /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
@@ -311,7 +314,7 @@ impl<'a> Worker<'a> {
             }
             let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
             if look.fresh {
-                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most(), waited });
+                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most, waited });
             }
             account.throttle(throttle.interval()).await;
         }

@@ -16,9 +16,9 @@ use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
 use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
-use crate::health::{Facts, InTheWay, Look, NoSchema, Purpose, Shape};
+use crate::health::{Facts, Look, NoSchema, Purpose, Shape};
 use crate::model::health::{Encryption, Server};
-use crate::model::{CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
+use crate::model::{BlockingRows, CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 
 /// Reads the facts in one snapshot. What the role may not see becomes a reason, not an error.
@@ -80,7 +80,7 @@ pub(super) async fn facts(
             storage::referrers(client, &layout).await
         })
         .await?,
-        in_the_way: in_the_way(snapshot, &layout, &sweeps).await?,
+        blocking_rows: blocking_rows(snapshot, &layout, &sweeps).await?,
         triggers: look(snapshot, "looking at the triggers", async |client| {
             storage::triggers(client, &layout).await
         })
@@ -134,7 +134,7 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         storage: not(),
         autovacuum: not(),
         referrers: not(),
-        in_the_way: not(),
+        blocking_rows: not(),
         triggers: not(),
         beside: not(),
         prepared: not(),
@@ -193,15 +193,15 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
 }
 
 /// Rows of other tables that refer to what cleanup would delete.
-async fn in_the_way(
+async fn blocking_rows(
     snapshot: &mut Transaction<'_>,
     layout: &Layout,
     sweeps: &[Sweep],
-) -> Result<Look<Vec<InTheWay>>, DbError> {
-    let attempted = "looking for rows of other tables in the way of cleanup";
+) -> Result<Look<Vec<BlockingRows>>, DbError> {
+    let attempted = "looking for rows of other tables that prevent cleanup";
     try_look(snapshot, attempted, async |client| {
-        match tokens::obstacles(client, layout, sweeps).await {
-            Ok(obstacles) => Ok(obstacles.into_iter().map(in_the_way_of).collect()),
+        match tokens::blocking_rows(client, layout, sweeps).await {
+            Ok(found) => Ok(found),
             Err(TokensError::Database(error)) => Err(error),
             // Nothing is deleted here.
             Err(
@@ -213,11 +213,6 @@ async fn in_the_way(
         }
     })
     .await
-}
-
-fn in_the_way_of(obstacle: tokens::Obstacle) -> InTheWay {
-    let tokens::Obstacle { reference, rows, select, .. } = obstacle;
-    InTheWay { constraint: reference.constraint, rows, select }
 }
 
 fn shapes(layout: &Layout) -> BTreeMap<TableRole, Shape> {

@@ -6,10 +6,11 @@ use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::read::{select, stored};
-use super::{columns, fingerprint};
+use super::read::{manual, stored, stored_columns};
+use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
+use crate::db::query::{self, unsigned};
 use crate::model::printable::quote;
 use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
@@ -23,7 +24,6 @@ pub async fn list(
     selection: &Selection,
 ) -> Result<Vec<Listed>, DbError> {
     let table = layout.application();
-    let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     let instant = |column: &str| {
         if table.has(column) {
             format!("t.{}::timestamptz", quote(column))
@@ -33,8 +33,7 @@ pub async fn list(
     };
     let owner = OwnerSql::of(layout);
     let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom}, {created}, {updated}, {exists}, \
-                {username}, {unique} \
+        "SELECT {stored}, {created}, {updated}, {exists}, {username}, {unique} \
          FROM {table} t {join} \
          WHERE (cardinality($1::text[]) = 0 OR t.client_id = ANY($1)) \
            AND (cardinality($2::text[]) = 0 OR t.client_id::text COLLATE \"C\" LIKE ANY($2)) \
@@ -43,11 +42,7 @@ pub async fn list(
            AND (cardinality($5::text[]) = 0 OR t.authorization_grant_type = ANY($5)) \
            AND (cardinality($6::text[]) = 0 OR {manual} = ANY($6)) \
          ORDER BY t.client_id::text COLLATE \"C\"",
-        fingerprint = fingerprint(table),
-        key = table.key_sql(),
-        source = select(table, "registration_source"),
-        fields = selected.join(", "),
-        custom = columns::select(table),
+        stored = stored_columns(table),
         created = instant("created"),
         updated = instant("updated"),
         exists = owner.exists,
@@ -66,26 +61,24 @@ pub async fn list(
     let Selection { client_ids, globs: _, users, client_types, grant_types, sources } = selection;
     let lists = [client_ids, &patterns, users, client_types, grant_types, sources]
         .map(|list| (list as &(dyn ToSql + Sync), Type::TEXT_ARRAY));
-    let rows = client.query_typed(&sql, &lists).await.map_err(DbError::during("reading the applications"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let stored = stored(&row, table);
-            let owner = stored.fields.user.clone().map(|key| Owner {
-                key,
-                exists: row.get(OWN_COLUMNS + 2),
-                username: row.get(OWN_COLUMNS + 3),
-                is_unique: row.get(OWN_COLUMNS + 4),
-            });
-            Listed { stored, created: row.get(OWN_COLUMNS), updated: row.get(OWN_COLUMNS + 1), owner }
-        })
-        .collect())
+    query::rows(client, &sql, &lists, |row| {
+        let stored = stored(row, table);
+        let owner = stored.fields.user.clone().map(|key| Owner {
+            key,
+            exists: row.get(OWN_COLUMNS + 2),
+            username: row.get(OWN_COLUMNS + 3),
+            is_unique: row.get(OWN_COLUMNS + 4),
+        });
+        Listed { stored, created: row.get(OWN_COLUMNS), updated: row.get(OWN_COLUMNS + 1), owner }
+    })
+    .await
+    .map_err(DbError::during("reading the applications"))
 }
 
 /// The instant of the caller's transaction.
 pub async fn instant(client: &impl GenericClient) -> Result<OffsetDateTime, DbError> {
-    let row = client.query_typed_one("SELECT now()", &[]).await;
-    Ok(row.map_err(DbError::during("reading the database's clock"))?.get(0))
+    let instant = query::value(client, "SELECT now()", &[]).await;
+    instant.map_err(DbError::during("reading the database's clock"))
 }
 
 /// How a statement finds the owners: the user table is the project's own.
@@ -98,31 +91,23 @@ struct OwnerSql {
 
 impl OwnerSql {
     fn of(layout: &Layout) -> Self {
-        let Some(users) = &layout.users else {
-            return Self {
-                join: String::new(),
-                exists: "false".to_owned(),
-                username: "NULL::text".to_owned(),
-                unique: "false".to_owned(),
-            };
+        let mut owner = Self {
+            join: String::new(),
+            exists: "false".to_owned(),
+            username: "NULL::text".to_owned(),
+            unique: "false".to_owned(),
         };
+        let Some(users) = &layout.users else { return owner };
         let (table, key) = (users.sql(), users.key_sql());
-        let (username, unique) = if users.has("username") {
-            (
-                "u.username::text".to_owned(),
-                format!(
-                    "NOT EXISTS (SELECT FROM {table} v WHERE v.username = u.username AND v.{key} <> u.{key})"
-                ),
-            )
-        } else {
-            ("NULL::text".to_owned(), "false".to_owned())
-        };
-        Self {
-            join: format!("LEFT JOIN {table} u ON u.{key} = t.user_id"),
-            exists: format!("u.{key} IS NOT NULL"),
-            username,
-            unique,
+        owner.join = format!("LEFT JOIN {table} u ON u.{key} = t.user_id");
+        owner.exists = format!("u.{key} IS NOT NULL");
+        if users.has("username") {
+            owner.username = String::from("u.username::text");
+            owner.unique = format!(
+                "NOT EXISTS (SELECT FROM {table} v WHERE v.username = u.username AND v.{key} <> u.{key})"
+            );
         }
+        owner
     }
 }
 
@@ -183,18 +168,12 @@ async fn count(
         table = table.sql(),
         key_type = layout.application().key_type(),
     );
-    let rows = client
-        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("counting the tokens"))?;
-    let number = |value: i64| u64::try_from(value).unwrap_or_default();
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let tokens = Tokens { total: number(row.get(1)), live: number(row.get(2)), last: row.get(3) };
-            (Key::new(row.get::<_, String>(0)), tokens)
-        })
-        .collect())
+    let counted = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| {
+        let tokens = Tokens { total: unsigned(row.get(1)), live: unsigned(row.get(2)), last: row.get(3) };
+        (Key::new(row.get::<_, String>(0)), tokens)
+    })
+    .await;
+    counted.map_err(DbError::during("counting the tokens"))
 }
 
 /// What a server still accepts, without what cleanup knows of grace periods and lifetimes.
@@ -223,14 +202,13 @@ pub async fn recent_tokens(
             table = table.sql(),
             key_type = layout.application().key_type(),
         );
-        let rows =
-            client.query_typed(&sql, &[(&application.as_str(), Type::TEXT), (&limit, Type::INT8)]).await;
-        let rows = rows.map_err(DbError::during("reading the newest tokens"))?;
-        recent.extend(rows.into_iter().map(|row| {
+        let parameters: [Parameter<'_>; 2] = [(&application.as_str(), Type::TEXT), (&limit, Type::INT8)];
+        let read = query::rows(client, &sql, &parameters, |row| {
             let end: Option<OffsetDateTime> = row.get(1);
             let (expires, revoked) = if is_refresh { (None, end) } else { (end, None) };
             RecentToken { is_refresh, created: row.get(0), expires, revoked }
-        }));
+        });
+        recent.extend(read.await.map_err(DbError::during("reading the newest tokens"))?);
     }
     recent.sort_by_key(|token| std::cmp::Reverse(token.created));
     recent.truncate(usize::try_from(limit).unwrap_or_default());
@@ -244,14 +222,11 @@ pub async fn client_ids(
     limit: i64,
 ) -> Result<Vec<String>, DbError> {
     let table = layout.application();
-    let manual =
-        if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
-    let sql = format!("SELECT t.client_id::text FROM {} t WHERE {manual} LIMIT $1", table.sql());
-    let rows = client
-        .query_typed(&sql, &[(&limit, Type::INT8)])
+    let (manual, table) = (manual(table), table.sql());
+    let sql = format!("SELECT t.client_id::text FROM {table} t WHERE {manual} LIMIT $1");
+    query::rows(client, &sql, &[(&limit, Type::INT8)], |row| row.get(0))
         .await
-        .map_err(DbError::during("reading the applications"))?;
-    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+        .map_err(DbError::during("reading the applications"))
 }
 
 #[cfg(test)]

@@ -16,13 +16,14 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
 pub use write::{
-    Cell, Locked, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
+    Cell, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
     updated_columns,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Table;
+use crate::model::printable::literal;
 use crate::model::{ClientId, ColumnValue, UserRef, announces_secret};
 
 /// What the file mentions.
@@ -42,7 +43,7 @@ fn fingerprint(table: &Table) -> String {
     let own = table.columns.keys().filter(|name| announces_secret(name)).map(String::as_str);
     let hidden: Vec<String> = std::iter::once("client_secret")
         .chain(own.filter(|name| *name != "client_secret"))
-        .map(|name| format!("'{}'", name.replace('\'', "''")))
+        .map(literal)
         .collect();
     format!(
         "encode(sha256(convert_to((to_jsonb(t) - ARRAY[{}]::text[])::text || t.xmin::text, 'UTF8')), 'hex')",

@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
+use crate::db::query::{self, unsigned};
 use crate::model::{Dependents, Key, TableRole};
 
 /// Counts the rows that refer to applications as of the start of the transaction, and returns that instant.
@@ -18,8 +19,7 @@ pub async fn dependents(
     keys: &[&Key],
 ) -> Result<(OffsetDateTime, BTreeMap<Key, Dependents>), DbError> {
     let during = || DbError::during("counting what depends on the applications");
-    let row = client.query_typed_one("SELECT transaction_timestamp()", &[]).await.map_err(during())?;
-    let instant = row.get(0);
+    let instant = query::value(client, "SELECT transaction_timestamp()", &[]).await.map_err(during())?;
     let texts: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let mut found: BTreeMap<Key, Dependents> =
         keys.iter().map(|key| ((*key).clone(), Dependents::default())).collect();
@@ -33,14 +33,14 @@ pub async fn dependents(
         );
         for row in client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await.map_err(during())? {
             if let Some(dependents) = found.get_mut(&Key::new(row.get::<_, String>(0))) {
-                note(dependents, number(row.get(1)), number(row.get(2)));
+                note(dependents, unsigned(row.get(1)), unsigned(row.get(2)));
             }
         }
     }
     if let Some(sql) = users(layout) {
         for row in client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await.map_err(during())? {
             if let Some(dependents) = found.get_mut(&Key::new(row.get::<_, String>(0))) {
-                dependents.users = number(row.get(1));
+                dependents.users = unsigned(row.get(1));
             }
         }
     }
@@ -76,8 +76,4 @@ fn users(layout: &Layout) -> Option<String> {
         of(&access.sql(), "d.expires > now()"),
         of(&refresh.sql(), "d.revoked IS NULL")
     ))
-}
-
-fn number(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use super::users::read_users;
 use super::{Mentioned, columns, fingerprint, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
+use crate::db::query;
 use crate::model::printable::quote;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
@@ -53,8 +54,26 @@ pub async fn read(
     })
 }
 
+/// The rows `t` that no client has registered; the same rule as `Origin::is_manual`.
+pub(super) fn manual(table: &Table) -> &'static str {
+    if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" }
+}
+
+/// The columns that [`stored`] reads of the row `t`, in its order.
+pub(super) fn stored_columns(table: &Table) -> String {
+    let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
+    format!(
+        "t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom}",
+        key = table.key_sql(),
+        source = select(table, "registration_source"),
+        fingerprint = fingerprint(table),
+        fields = selected.join(", "),
+        custom = columns::select(table),
+    )
+}
+
 /// The column's text, or NULL where the schema lacks it.
-pub(super) fn select(table: &Table, column: &str) -> String {
+fn select(table: &Table, column: &str) -> String {
     if table.has(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
 }
 
@@ -63,26 +82,11 @@ async fn read_mentioned(
     table: &Table,
     ids: &[&str],
 ) -> Result<BTreeMap<ClientId, Stored>, DbError> {
-    let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
-    let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom} FROM {table} t \
-         WHERE t.client_id = ANY($1)",
-        fingerprint = fingerprint(table),
-        key = table.key_sql(),
-        source = select(table, "registration_source"),
-        fields = selected.join(", "),
-        custom = columns::select(table),
-        table = table.sql(),
-    );
-    let rows = client
-        .query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("reading the applications"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| stored(&row, table))
-        .map(|stored| (stored.client_id.clone(), stored))
-        .collect())
+    let (columns, table_sql) = (stored_columns(table), table.sql());
+    let sql = format!("SELECT {columns} FROM {table_sql} t WHERE t.client_id = ANY($1)");
+    let read = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| stored(row, table)).await;
+    let read = read.map_err(DbError::during("reading the applications"))?;
+    Ok(read.into_iter().map(|stored| (stored.client_id.clone(), stored)).collect())
 }
 
 /// A row that begins with the key, the client id, the source, the digest, the managed fields and the other columns.
@@ -110,9 +114,7 @@ async fn read_unmanaged(
 ) -> Result<(Vec<Unmanaged>, u64), DbError> {
     let others =
         "NOT EXISTS (SELECT FROM unnest($1::text[]) AS m(client_id) WHERE m.client_id = t.client_id)";
-    // The same rule as `Origin::is_manual`.
-    let manual =
-        if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" };
+    let manual = manual(table);
     let sql = format!(
         "SELECT t.{key}::text, t.client_id::text, t.name::text, {fingerprint} FROM {table} t \
          WHERE {others} AND {manual} ORDER BY t.client_id COLLATE \"C\"",
@@ -121,41 +123,33 @@ async fn read_unmanaged(
         table = table.sql(),
     );
     let attempted = "reading the other applications";
-    let rows =
-        client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(DbError::during(attempted))?;
-    let unmanaged = rows
-        .into_iter()
-        .map(|row| Unmanaged {
-            key: Key::new(row.get::<_, String>(0)),
-            client_id: ClientId::new(row.get::<_, String>(1)),
-            name: row.get(2),
-            fingerprint: row.get(3),
-        })
-        .collect();
+    let unmanaged = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| Unmanaged {
+        key: Key::new(row.get::<_, String>(0)),
+        client_id: ClientId::new(row.get::<_, String>(1)),
+        name: row.get(2),
+        fingerprint: row.get(3),
+    })
+    .await
+    .map_err(DbError::during(attempted))?;
     let sql =
         format!("SELECT count(*) FROM {table} t WHERE {others} AND NOT ({manual})", table = table.sql());
-    let row = client
-        .query_typed_one(&sql, &[(&ids, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during(attempted))?;
-    Ok((unmanaged, u64::try_from(row.get::<_, i64>(0)).unwrap_or_default()))
+    let dynamic = query::value(client, &sql, &[(&ids, Type::TEXT_ARRAY)]).await;
+    Ok((unmanaged, query::unsigned(dynamic.map_err(DbError::during(attempted))?)))
 }
 
 /// Schemas before DOT 2.4 do not say whether secrets are hashed; DOT 2.0's data migration does.
 async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bool, DbError> {
     let attempted = "finding out whether this DOT hashes secrets";
     let migrations = format!("{}.{}", quote(&table.schema), quote("django_migrations"));
-    let row = client
-        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&migrations, Type::TEXT)])
-        .await
-        .map_err(DbError::during(attempted))?;
-    if !row.get::<_, bool>(0) {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    let migrated: bool =
+        query::value(client, sql, &[(&migrations, Type::TEXT)]).await.map_err(DbError::during(attempted))?;
+    if !migrated {
         return Ok(true);
     }
     let sql = format!(
         "SELECT EXISTS (SELECT FROM {migrations} \
          WHERE app = 'oauth2_provider' AND name = '0006_alter_application_client_secret')"
     );
-    let row = client.query_typed_one(&sql, &[]).await.map_err(DbError::during(attempted))?;
-    Ok(row.get(0))
+    query::value(client, &sql, &[]).await.map_err(DbError::during(attempted))
 }

@@ -18,8 +18,9 @@ pub(super) async fn read_users(
     let keys: Vec<&str> = users
         .iter()
         .filter_map(|user| match user {
-            UserRef::Key(key) if could_be(table.key_type(), key) => Some(key.as_str()),
-            _ => None,
+            // Asking PostgreSQL about a text that is no key of the type would be an error, not an answer.
+            UserRef::Key(key) => canonical(table.key_type(), key).map(|_| key.as_str()),
+            UserRef::Username(_) => None,
         })
         .collect();
     let names: Vec<&str> = users
@@ -41,10 +42,8 @@ pub(super) async fn read_users(
         key_type = table.key_type(),
         table = table.sql(),
     );
-    let rows = client
-        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("looking up the users"))?;
+    let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]).await;
+    let rows = rows.map_err(DbError::during("looking up the users"))?;
     let mut found = BTreeMap::new();
     for row in rows {
         let key: String = row.get(0);
@@ -66,12 +65,7 @@ pub(super) async fn read_users(
     Ok(found)
 }
 
-/// Whether PostgreSQL would take the text for a key of the type; asking it would be an error, not an answer.
-fn could_be(key_type: &str, text: &str) -> bool {
-    canonical(key_type, text).is_some()
-}
-
-/// PostgreSQL's text form of a key, for the types that Django uses.
+/// PostgreSQL's text form of a key, for the types that Django uses; `None`: it takes the text for no key of the type.
 fn canonical(key_type: &str, text: &str) -> Option<String> {
     match key_type {
         "smallint" => text.parse::<i16>().ok().map(|key| key.to_string()),

@@ -6,9 +6,9 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{dot_default, fingerprint};
-use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Column, Layout, Table};
+use crate::db::{Parameter, query};
 use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
 use crate::model::{Attribute, ClientId, Key};
@@ -42,11 +42,11 @@ pub struct NewApplication<'a> {
     pub cells: Vec<(Attribute, Cell<'a>)>,
 }
 
-/// A row that is there, locked.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Locked {
+/// A row as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
     pub key: Key,
-    /// Its identifier now.
+    /// Its identifier at that moment.
     pub client_id: ClientId,
     /// The digest of the whole row.
     pub fingerprint: String,
@@ -74,41 +74,17 @@ fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
 }
 
 /// Locks rows and reads what they are now, in key order.
-pub async fn lock(
-    client: &impl GenericClient,
-    layout: &Layout,
-    keys: &[&Key],
-) -> Result<Vec<Locked>, DbError> {
+pub async fn lock(client: &impl GenericClient, layout: &Layout, keys: &[&Key]) -> Result<Vec<Seen>, DbError> {
     if keys.is_empty() {
         // A lock needs UPDATE, which creating alone does not.
         return Ok(Vec::new());
     }
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-    let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t \
-         WHERE t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE",
-        fingerprint = fingerprint(table),
-        key = table.key_sql(),
-        key_type = table.key_type(),
-        table = table.sql(),
-    );
-    let rows = client
-        .query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("locking the applications"))?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Locked {
-            key: Key::new(row.get::<_, String>(0)),
-            client_id: ClientId::new(row.get::<_, String>(1)),
-            fingerprint: row.get(2),
-        })
-        .collect())
+    let (key, key_type) = (table.key_sql(), table.key_type());
+    let which = format!("t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE");
+    see(client, table, &which, &keys).await.map_err(DbError::during("locking the applications"))
 }
-
-/// A row as it was seen: its key, its client id and the digest of it.
-pub type Seen = (String, String, String);
 
 /// The rows of these applications, in order.
 pub async fn seen(
@@ -118,16 +94,25 @@ pub async fn seen(
 ) -> Result<Vec<Seen>, DbError> {
     let table = layout.application();
     let client_ids: Vec<&str> = client_ids.iter().map(ClientId::as_str).collect();
-    let sql = format!(
-        "SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t \
-         WHERE t.client_id = ANY($1::text[]) ORDER BY t.{key}",
-        fingerprint = fingerprint(table),
-        key = table.key_sql(),
-        table = table.sql(),
-    );
-    let during = DbError::during("looking at what was written");
-    let rows = client.query_typed(&sql, &[(&client_ids, Type::TEXT_ARRAY)]).await.map_err(during)?;
-    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    let which = format!("t.client_id = ANY($1::text[]) ORDER BY t.{}", table.key_sql());
+    see(client, table, &which, &client_ids).await.map_err(DbError::during("looking at what was written"))
+}
+
+/// Reads rows `t`. `which`: the condition and the order, with the values as `$1`.
+async fn see(
+    client: &impl GenericClient,
+    table: &Table,
+    which: &str,
+    values: &[&str],
+) -> Result<Vec<Seen>, tokio_postgres::Error> {
+    let (key, fingerprint, table) = (table.key_sql(), fingerprint(table), table.sql());
+    let sql = format!("SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t WHERE {which}");
+    query::rows(client, &sql, &[(&values, Type::TEXT_ARRAY)], |row| Seen {
+        key: Key::new(row.get::<_, String>(0)),
+        client_id: ClientId::new(row.get::<_, String>(1)),
+        fingerprint: row.get(2),
+    })
+    .await
 }
 
 /// The `client_secret` of rows, so that it can be left out of a message.
@@ -142,8 +127,7 @@ pub async fn stored_secrets(
         "SELECT client_secret::text FROM {sql} WHERE {key}::text = ANY($1::text[]) AND client_secret IS NOT NULL",
         key = table.key_sql(),
     );
-    let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await?;
-    Ok(rows.into_iter().map(|row| StoredSecret::new(row.get(0))).collect())
+    query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| StoredSecret::new(row.get(0))).await
 }
 
 /// Inserts rows, a thousand a statement; returns how many.
@@ -246,10 +230,8 @@ pub async fn update(
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    client
-        .execute_typed(&sql, &parameters)
-        .await
-        .map_err(DbError::during(format!("updating application \"{client_id}\"")))
+    let updated = client.execute_typed(&sql, &parameters).await;
+    updated.map_err(DbError::during(format!("updating application \"{client_id}\"")))
 }
 
 /// Deletes application rows; returns how many. The rows that refer to them must be deleted before, or COMMIT fails.
@@ -262,8 +244,6 @@ pub async fn delete(client: &impl GenericClient, layout: &Layout, keys: &[&Key])
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    client
-        .execute_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])
-        .await
-        .map_err(DbError::during("deleting applications"))
+    let deleted = client.execute_typed(&sql, &[(&keys, Type::TEXT_ARRAY)]).await;
+    deleted.map_err(DbError::during("deleting applications"))
 }

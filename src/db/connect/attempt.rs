@@ -13,7 +13,7 @@ use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
 use tokio_postgres::config as driver;
 use tokio_postgres::error::Severity;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::cancel::Place;
@@ -24,8 +24,7 @@ use crate::conninfo::{
     Tls,
 };
 use crate::db::error::{forget_old_words, hear, tidy};
-use crate::db::notices;
-use crate::db::tls;
+use crate::db::{notices, query, tls};
 
 /// Knows how to open a session.
 pub struct Connector {
@@ -33,11 +32,12 @@ pub struct Connector {
     hosts: Vec<Host>,
     /// Everything that does not differ from host to host.
     base: Config,
-    tls: MakeRustlsConnect,
+    pub tls: MakeRustlsConnect,
     mode: SslMode,
     wanted: TargetSessionAttrs,
     shuffle: bool,
-    timeout: Option<Duration>,
+    /// The limit per address.
+    pub timeout: Option<Duration>,
     /// Where sessions have been opened, for cancel requests.
     places: Mutex<Vec<Place>>,
 }
@@ -64,16 +64,6 @@ impl Connector {
             timeout: settings.connect_timeout,
             places: Mutex::default(),
         })
-    }
-
-    /// The limit per address.
-    pub const fn timeout(&self) -> Option<Duration> {
-        self.timeout
-    }
-
-    /// What cancel requests are encrypted with.
-    pub fn tls(&self) -> MakeRustlsConnect {
-        self.tls.clone()
     }
 
     /// Opens a session and the task that drives it, which ends with the client.
@@ -153,11 +143,10 @@ impl Connector {
             PasswordOrigin::File(file) => Some(file.clone()),
             PasswordOrigin::Given(_) => None,
         });
-        let failed = |error: &tokio_postgres::Error| Cause::of(error, password_file.clone());
-        let opened = config.connect(self.tls.clone()).await;
-        let (client, connection) = opened.map_err(|error| match config.get_ssl_negotiation() {
-            driver::SslNegotiation::Direct => failed(&error).of_direct_handshake(),
-            _ => failed(&error),
+        let opened = config.connect(self.tls.clone()).await.map_err(|error| Cause::of(&error, password_file));
+        let (client, connection) = opened.map_err(|cause| match config.get_ssl_negotiation() {
+            driver::SslNegotiation::Direct => cause.of_direct_handshake(),
+            _ => cause,
         })?;
         let task = tokio::spawn(drive(connection));
         check(&client, wanted).await?;
@@ -182,19 +171,13 @@ impl Connector {
     fn config(&self, host: &Host, address: Reached, encryption: driver::SslMode) -> Config {
         let mut config = self.base.clone();
         config.port(host.port).ssl_mode(encryption);
-        match (&host.address, address) {
-            (Address::Socket(directory), _) => {
-                config.host_path(directory);
-            }
-            (Address::Name(name) | Address::Ip { name: Some(name), .. }, Some(address)) => {
-                config.host(name).hostaddr(address);
-            }
-            (Address::Name(name) | Address::Ip { name: Some(name), .. }, None) => {
-                config.host(name);
-            }
-            (Address::Ip { address, name: None }, _) => {
-                config.host(address.to_string()).hostaddr(*address);
-            }
+        match &host.address {
+            Address::Socket(directory) => config.host_path(directory),
+            Address::Name(name) | Address::Ip { name: Some(name), .. } => config.host(name),
+            Address::Ip { address, name: None } => config.host(address.to_string()),
+        };
+        if let Some(address) = address {
+            config.hostaddr(address);
         }
         // A direct handshake happens where there is TLS at all.
         if encryption == driver::SslMode::Disable {
@@ -361,13 +344,10 @@ async fn check(client: &Client, wanted: TargetSessionAttrs) -> Result<(), Cause>
     if !is_asked(wanted) {
         return Ok(());
     }
-    let messages = client.simple_query(QUESTION).await.map_err(|error| Cause::of(&error, None))?;
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
-        _ => None,
-    });
-    let Some((standby, read_only)) = row else {
+    let row = query::simple_row(client, QUESTION).await.map_err(|error| Cause::of(&error, None))?;
+    let Some(row) = row else {
         return Err(Cause::Other("the server does not say whether it is a standby".to_owned()));
     };
+    let (standby, read_only) = (row.get(0) == Some("t"), row.get(1) == Some("on"));
     misfit(wanted, standby, read_only).map_or(Ok(()), |wrong| Err(Cause::WrongServer(wrong)))
 }

@@ -1,7 +1,7 @@
 //! Why there is no connection: what was tried, and what each attempt ended with.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -52,17 +52,22 @@ pub struct Failure {
 }
 
 /// Why an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The host's name has no address.
+    #[error("the host is unknown: {0}")]
     Lookup(String),
     /// There is no TCP connection, or it broke.
+    #[error("{0}")]
     Io(String),
     /// The time was over.
+    #[error("no answer in {} s", .0.as_secs())]
     TimedOut(Duration),
     /// No trustworthy TLS.
+    #[error("{0}")]
     Tls(String),
     /// The server answered with an error.
+    #[error("{message}{}", password_origin(password_file.as_deref()))]
     Server {
         sqlstate: String,
         message: String,
@@ -70,12 +75,20 @@ pub enum Cause {
         password_file: Option<PathBuf>,
     },
     /// The server asks for a password, and there is none.
+    #[error("it asks for a password, and none was given")]
     NoPassword,
     /// The login cannot be completed safely or at all.
+    #[error("{0}")]
     Authentication(String),
     /// `target_session_attrs` asks for another kind of server.
+    #[error("{0}")]
     WrongServer(&'static str),
+    #[error("{0}")]
     Other(String),
+}
+
+fn password_origin(file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |file| format!(" (the password came from {})", file.display()))
 }
 
 impl ConnectError {
@@ -209,8 +222,7 @@ impl Cause {
     fn is_refusal(&self) -> bool {
         match self {
             Self::NoPassword | Self::Authentication(_) => true,
-            // Starting, stopping, or full.
-            Self::Server { sqlstate, .. } => !sqlstate.starts_with("57P") && !sqlstate.starts_with("53"),
+            Self::Server { .. } => !self.is_transient(),
             _ => false,
         }
     }
@@ -218,27 +230,9 @@ impl Cause {
     fn is_transient(&self) -> bool {
         match self {
             Self::Lookup(_) | Self::Io(_) | Self::TimedOut(_) | Self::WrongServer(_) => true,
+            // Starting, stopping, or full.
             Self::Server { sqlstate, .. } => sqlstate.starts_with("57P") || sqlstate.starts_with("53"),
             Self::Tls(_) | Self::NoPassword | Self::Authentication(_) | Self::Other(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lookup(what) => write!(f, "the host is unknown: {what}"),
-            Self::TimedOut(limit) => write!(f, "no answer in {} s", limit.as_secs()),
-            Self::Server { message, password_file: Some(file), .. } => {
-                write!(f, "{message} (the password came from {})", file.display())
-            }
-            Self::NoPassword => f.write_str("it asks for a password, and none was given"),
-            Self::WrongServer(what) => f.write_str(what),
-            Self::Io(what)
-            | Self::Tls(what)
-            | Self::Authentication(what)
-            | Self::Other(what)
-            | Self::Server { message: what, .. } => f.write_str(what),
         }
     }
 }

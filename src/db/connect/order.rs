@@ -41,12 +41,7 @@ pub(super) const fn misfit(
         TargetSessionAttrs::ReadOnly if !is_standby && !is_read_only => Some("the session is not read-only"),
         TargetSessionAttrs::Primary if is_standby => Some("the server is a standby"),
         TargetSessionAttrs::Standby if !is_standby => Some("the server is not a standby"),
-        TargetSessionAttrs::ReadWrite
-        | TargetSessionAttrs::ReadOnly
-        | TargetSessionAttrs::Primary
-        | TargetSessionAttrs::Standby
-        | TargetSessionAttrs::Any
-        | TargetSessionAttrs::PreferStandby => None,
+        _ => None,
     }
 }
 

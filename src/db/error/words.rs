@@ -4,8 +4,8 @@ use tokio_postgres::error::DbError as ServerError;
 
 use crate::hasher::Algorithm;
 
-/// Class 22 (data exceptions) quotes the value that it does not like, and a trigger quotes whatever its author thought
-/// of. Errors of encodings quote bytes of one character and names of encodings, which say what to do.
+/// Class 22 (data exceptions) quotes the value that it refuses, and a trigger may quote any value of a row.
+/// Errors of encodings quote bytes of one character and names of encodings, which say what to do.
 pub(super) fn message(server: &ServerError) -> String {
     let text = hashes_left_out(server.message());
     let sqlstate = server.code().code();
@@ -31,7 +31,7 @@ pub(super) fn hashes_left_out(text: &str) -> String {
     })
 }
 
-/// Of the other classes, some put values into the detail: data exceptions, constraints, and whatever a trigger raises.
+/// Of the other classes, some put values into the detail: data exceptions, constraints, and the errors of triggers.
 pub(super) fn detail(server: &ServerError) -> Option<&str> {
     const WITHOUT_VALUES: [&str; 12] =
         ["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "55", "57"];

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
-use super::{PARTS, oids, unsigned};
+use super::{PARTS, oids};
+use crate::db::Parameter;
 use crate::db::layout::Layout;
+use crate::db::query::{self, unsigned};
 use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 
 /// The most transactions and waiting sessions that are worth a line.
@@ -38,28 +40,22 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
            AND (clock_timestamp() - a.xact_start >= make_interval(secs => $2) OR b.pid IS NOT NULL) \
          ORDER BY b.pid IS NULL, a.xact_start LIMIT $3"
     );
-    let rows = client
-        .query_typed(
-            &sql,
-            &[(&oids, Type::OID_ARRAY), (&long.as_secs_f64(), Type::FLOAT8), (&SHOWN, Type::INT8)],
-        )
-        .await?;
-    let transactions = rows
-        .into_iter()
-        .map(|row| Transaction {
-            pid: row.get(0),
-            user: row.get(1),
-            application: row.get(2),
-            state: row.get(3),
-            age: row.get::<_, Option<f64>>(4).map(seconds),
-            locks: row.get(5),
-            blocks: row.get(6),
-        })
-        .collect();
+    let parameters: [Parameter<'_>; 3] =
+        [(&oids, Type::OID_ARRAY), (&long.as_secs_f64(), Type::FLOAT8), (&SHOWN, Type::INT8)];
+    let transactions = query::rows(client, &sql, &parameters, |row| Transaction {
+        pid: row.get(0),
+        user: row.get(1),
+        application: row.get(2),
+        state: row.get(3),
+        age: row.get::<_, Option<f64>>(4).map(seconds),
+        locks: row.get(5),
+        blocks: row.get(6),
+    })
+    .await?;
     let hidden = "SELECT count(*) FROM pg_stat_activity \
                   WHERE datname = current_database() AND usesysid IS NOT NULL \
                   AND query = '<insufficient privilege>'";
-    let hidden_sessions = unsigned(client.query_typed_one(hidden, &[]).await?.get(0));
+    let hidden_sessions = unsigned(query::value(client, hidden, &[]).await?);
     let sql = format!(
         "WITH RECURSIVE {PARTS} \
          SELECT l.pid, format('%I.%I', n.nspname, c.relname), l.mode, pg_blocking_pids(l.pid) \
@@ -68,61 +64,45 @@ pub async fn beside(client: &impl GenericClient, layout: &Layout, long: Duration
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          ORDER BY l.pid LIMIT $2"
     );
-    let rows = client.query_typed(&sql, &[(&oids, Type::OID_ARRAY), (&SHOWN, Type::INT8)]).await?;
-    let waits = rows
-        .into_iter()
-        .map(|row| LockWait { pid: row.get(0), table: row.get(1), mode: row.get(2), blockers: row.get(3) })
-        .collect();
+    let waits = query::rows(client, &sql, &[(&oids, Type::OID_ARRAY), (&SHOWN, Type::INT8)], |row| {
+        LockWait { pid: row.get(0), table: row.get(1), mode: row.get(2), blockers: row.get(3) }
+    })
+    .await?;
     Ok(Beside { transactions, hidden_sessions, waits })
 }
 
 /// Prepared transactions of this database.
 pub async fn prepared(client: &impl GenericClient) -> Result<Vec<PreparedTransaction>, Error> {
-    let rows = client
-        .query_typed(
-            "SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::float8 \
-             FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared",
-            &[],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| PreparedTransaction { gid: row.get(0), owner: row.get(1), age: seconds(row.get(2)) })
-        .collect())
+    let sql = "SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::float8 \
+               FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
+    query::rows(client, sql, &[], |row| PreparedTransaction {
+        gid: row.get(0),
+        owner: row.get(1),
+        age: seconds(row.get(2)),
+    })
+    .await
 }
 
 /// All replication slots.
 pub async fn slots(client: &impl GenericClient) -> Result<Vec<Slot>, Error> {
-    let rows = client
-        .query_typed(
-            "SELECT slot_name::text, active, age(xmin)::bigint, \
-                    pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
-                                         ELSE pg_current_wal_lsn() END, restart_lsn)::bigint \
-             FROM pg_replication_slots ORDER BY 1",
-            &[],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Slot {
-            name: row.get(0),
-            active: row.get(1),
-            xmin_age: row.get::<_, Option<i64>>(2).map(unsigned),
-            wal_bytes: row.get::<_, Option<i64>>(3).map(unsigned),
-        })
-        .collect())
+    let sql = "SELECT slot_name::text, active, age(xmin)::bigint, \
+                      pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+                                           ELSE pg_current_wal_lsn() END, restart_lsn)::bigint \
+               FROM pg_replication_slots ORDER BY 1";
+    query::rows(client, sql, &[], |row| Slot {
+        name: row.get(0),
+        active: row.get(1),
+        xmin_age: row.get::<_, Option<i64>>(2).map(unsigned),
+        wal_bytes: row.get::<_, Option<i64>>(3).map(unsigned),
+    })
+    .await
 }
 
 /// Standbys that keep dead rows for their own queries.
 pub async fn standbys(client: &impl GenericClient) -> Result<Vec<Standby>, Error> {
-    let rows = client
-        .query_typed(
-            "SELECT application_name, age(backend_xmin)::bigint FROM pg_stat_replication \
-             WHERE backend_xmin IS NOT NULL ORDER BY 1",
-            &[],
-        )
-        .await?;
-    Ok(rows.into_iter().map(|row| Standby { name: row.get(0), xmin_age: unsigned(row.get(1)) }).collect())
+    let sql = "SELECT application_name, age(backend_xmin)::bigint FROM pg_stat_replication \
+               WHERE backend_xmin IS NOT NULL ORDER BY 1";
+    query::rows(client, sql, &[], |row| Standby { name: row.get(0), xmin_age: unsigned(row.get(1)) }).await
 }
 
 fn seconds(seconds: f64) -> Duration {

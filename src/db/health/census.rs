@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
+use crate::db::query;
 use crate::model::TableRole;
 use crate::model::health::{AgeBand, Ages, TableRows};
 
@@ -22,12 +23,7 @@ pub async fn census(
     layout: &Layout,
     as_of: OffsetDateTime,
 ) -> Result<Vec<TableRows>, DbError> {
-    let selects: Vec<String> = TableRole::ALL
-        .iter()
-        .copied()
-        .filter_map(|role| layout.table(role).map(|table| (role, table)))
-        .filter_map(|(role, table)| select(role, table))
-        .collect();
+    let selects: Vec<String> = layout.tables().filter_map(|(role, table)| select(role, table)).collect();
     // `width_bucket` numbers from 0, below the first threshold, to 7, at or above the last: oldest first.
     let thresholds: Vec<OffsetDateTime> = AgeBand::ALL
         .iter()
@@ -35,20 +31,17 @@ pub async fn census(
         .rev()
         .map(|band| as_of - time::Duration::seconds(i64::from(band.begins())))
         .collect();
-    let rows = client
-        .query_typed(&selects.join(" UNION ALL "), &[(&thresholds, Type::TIMESTAMPTZ_ARRAY)])
-        .await
-        .map_err(DbError::during("counting the rows of the token tables"))?;
-    let mut counted: BTreeMap<TableRole, TableRows> = TableRole::ALL
-        .iter()
-        .copied()
-        .filter(|role| *role != TableRole::Application && layout.table(*role).is_some())
+    let sql = selects.join(" UNION ALL ");
+    let rows = client.query_typed(&sql, &[(&thresholds, Type::TIMESTAMPTZ_ARRAY)]).await;
+    let rows = rows.map_err(DbError::during("counting the rows of the token tables"))?;
+    let roles = layout.tables().map(|(role, _)| role).filter(|role| *role != TableRole::Application);
+    let mut counted: BTreeMap<TableRole, TableRows> = roles
         .map(|role| (role, TableRows { role, live: 0, idle: 0, orphaned: 0, ages: Ages::default() }))
         .collect();
     for row in rows {
         let role = usize::try_from(row.get::<_, i32>(0)).ok().and_then(|at| TableRole::ALL.get(at));
         let Some(table) = role.and_then(|role| counted.get_mut(role)) else { continue };
-        let rows = super::unsigned(row.get(2));
+        let rows = query::unsigned(row.get(2));
         match row.get::<_, i32>(1) {
             LIVE => table.live += rows,
             ORPHANED => table.orphaned += rows,

@@ -3,24 +3,23 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
-use super::{PARTS, tables, unsigned};
+use super::PARTS;
+use crate::db::Parameter;
 use crate::db::layout::Layout;
+use crate::db::query::{self, unsigned};
 use crate::model::health::Measurement;
 
 /// Whether the ledger has a place for it: one that an older oauthctl made has none until `migrate --ledger`.
 pub async fn supported(client: &impl GenericClient) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = 'oauthctl' AND c.relname = 'table_measurement')";
-    Ok(client.query_typed_one(sql, &[]).await?.get(0))
+    query::value(client, sql, &[]).await
 }
 
 /// Notes sizes and PostgreSQL's own counters. Reads no row of the tables.
 pub async fn record(client: &impl GenericClient, layout: &Layout, run: i64) -> Result<(), Error> {
-    let (oids, names): (Vec<_>, Vec<_>) = tables(layout)
-        .filter_map(|(role, oid)| {
-            layout.table(role).map(|table| (oid, format!("{}.{}", table.schema, table.name)))
-        })
-        .unzip();
+    let (oids, names): (Vec<_>, Vec<_>) =
+        layout.tables().map(|(_, table)| (table.oid, table.qualified_name())).unzip();
     let sql = format!(
         "WITH RECURSIVE {PARTS} \
          INSERT INTO oauthctl.table_measurement \
@@ -31,28 +30,20 @@ pub async fn record(client: &impl GenericClient, layout: &Layout, run: i64) -> R
          LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = p.oid \
          GROUP BY w.name ON CONFLICT DO NOTHING"
     );
-    client
-        .execute_typed(&sql, &[(&oids, Type::OID_ARRAY), (&names, Type::TEXT_ARRAY), (&run, Type::INT8)])
-        .await?;
-    Ok(())
+    let parameters: [Parameter<'_>; 3] =
+        [(&oids, Type::OID_ARRAY), (&names, Type::TEXT_ARRAY), (&run, Type::INT8)];
+    client.execute_typed(&sql, &parameters).await.map(drop)
 }
 
 /// The last ones.
 pub async fn latest(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Measurement>, Error> {
-    let (roles, names): (Vec<_>, Vec<_>) = tables(layout)
-        .filter_map(|(role, _)| {
-            layout.table(role).map(|table| (role, format!("{}.{}", table.schema, table.name)))
-        })
-        .unzip();
-    let rows = client
-        .query_typed(
-            "SELECT DISTINCT ON (m.table_name) m.table_name, m.measured_at, r.verb, m.rows_inserted, m.table_bytes, \
-                    m.index_bytes \
-             FROM oauthctl.table_measurement m JOIN oauthctl.run r ON r.id = m.run_id \
-             WHERE m.table_name = ANY($1) ORDER BY m.table_name, m.measured_at DESC",
-            &[(&names, Type::TEXT_ARRAY)],
-        )
-        .await?;
+    let (roles, names): (Vec<_>, Vec<_>) =
+        layout.tables().map(|(role, table)| (role, table.qualified_name())).unzip();
+    let sql = "SELECT DISTINCT ON (m.table_name) m.table_name, m.measured_at, r.verb, m.rows_inserted, m.table_bytes, \
+                      m.index_bytes \
+               FROM oauthctl.table_measurement m JOIN oauthctl.run r ON r.id = m.run_id \
+               WHERE m.table_name = ANY($1) ORDER BY m.table_name, m.measured_at DESC";
+    let rows = client.query_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await?;
     let mut found: Vec<Measurement> = rows
         .into_iter()
         .filter_map(|row| {

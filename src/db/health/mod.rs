@@ -14,7 +14,6 @@ pub mod storage;
 use tokio_postgres::types::Oid;
 
 use super::layout::Layout;
-use crate::model::TableRole;
 
 /// A table and everything below it, as a common table expression `part (root, oid)` over the roots in `$1`.
 const PARTS: &str = "part(root, oid) AS ( \
@@ -23,14 +22,5 @@ const PARTS: &str = "part(root, oid) AS ( \
 
 /// The oids of all tables.
 fn oids(layout: &Layout) -> Vec<Oid> {
-    tables(layout).map(|(_, oid)| oid).collect()
-}
-
-fn tables(layout: &Layout) -> impl Iterator<Item = (TableRole, Oid)> + '_ {
-    TableRole::ALL.iter().copied().filter_map(|role| layout.table(role).map(|table| (role, table.oid)))
-}
-
-/// A count, which PostgreSQL has as a signed number.
-fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or_default()
+    layout.tables().map(|(_, table)| table.oid).collect()
 }

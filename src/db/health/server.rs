@@ -8,6 +8,7 @@ use tokio_postgres::{Error, GenericClient};
 use crate::db::engine;
 use crate::db::layout::Layout;
 use crate::db::ledger::{Ledger, Use};
+use crate::db::query;
 use crate::db::rights::{Task, lacking};
 use crate::db::writable;
 use crate::model::health::{DjangoHint, Encryption, LedgerRights, Privileges, Purpose, Server};
@@ -18,14 +19,10 @@ const PARAMETER_PRIVILEGES: i32 = 150_000;
 
 /// Reads which server answered, and as which role it sees us.
 pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
-    let row = client
-        .query_typed_one(
-            "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
-                    current_database()::text, current_user::text, current_setting('server_encoding'), host(inet_server_addr()), \
-                    coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)",
-            &[],
-        )
-        .await?;
+    let sql = "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
+                      current_database()::text, current_user::text, current_setting('server_encoding'), host(inet_server_addr()), \
+                      coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)";
+    let row = client.query_typed_one(sql, &[]).await?;
     Ok(Server {
         version: row.get(0),
         version_number: row.get(1),
@@ -42,12 +39,8 @@ pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Res
 
 /// TLS of this session; `None`: there is none.
 pub async fn encryption(client: &impl GenericClient) -> Result<Option<Encryption>, Error> {
-    let row = client
-        .query_typed_opt(
-            "SELECT version, cipher, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl",
-            &[],
-        )
-        .await?;
+    let sql = "SELECT version, cipher, bits FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
+    let row = client.query_typed_opt(sql, &[]).await?;
     Ok(row.map(|row| Encryption { version: row.get(0), cipher: row.get(1), bits: row.get(2) }))
 }
 
@@ -79,7 +72,7 @@ pub async fn privileges(
     let sql = "SELECT coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = $1), false)";
     Ok(Privileges {
         role: users.role.clone(),
-        superuser: client.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0),
+        superuser: query::value(client, sql, &[(&name, Type::TEXT)]).await?,
         lacks,
         rewrite: lacking(client, layout, role, &wanted.rewrite).await?,
         users,
@@ -105,30 +98,21 @@ async fn replication_role(
         return Ok(None);
     }
     let sql = "SELECT has_parameter_privilege($1::text::name, 'session_replication_role', 'SET')";
-    Ok(Some(client.query_typed_one(sql, &[(&role, Type::TEXT)]).await?.get(0)))
+    query::value(client, sql, &[(&role, Type::TEXT)]).await.map(Some)
 }
 
 /// Whether there is such a role.
 pub async fn role_exists(client: &impl GenericClient, role: &str) -> Result<bool, Error> {
-    let row = client
-        .query_typed_one(
-            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text)",
-            &[(&role, Type::TEXT)],
-        )
-        .await?;
-    Ok(row.get(0))
+    let sql = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text)";
+    query::value(client, sql, &[(&role, Type::TEXT)]).await
 }
 
 /// The last migration that Django has run, if it says so beside the application table or in the search path.
 pub async fn django_hint(client: &impl GenericClient, layout: &Layout) -> Result<DjangoHint, Error> {
     let schema = &layout.application().schema;
-    let readable = client
-        .query_typed_opt(
-            "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = $1 AND c.relname = 'django_migrations' AND has_table_privilege(c.oid, 'SELECT')",
-            &[(schema, Type::TEXT)],
-        )
-        .await?;
+    let sql = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = $1 AND c.relname = 'django_migrations' AND has_table_privilege(c.oid, 'SELECT')";
+    let readable = client.query_typed_opt(sql, &[(schema, Type::TEXT)]).await?;
     if readable.is_none() {
         return Ok(DjangoHint { last: None });
     }
@@ -136,5 +120,5 @@ pub async fn django_hint(client: &impl GenericClient, layout: &Layout) -> Result
         "SELECT max(name COLLATE \"C\")::text FROM {}.django_migrations WHERE app = 'oauth2_provider'",
         quote(schema)
     );
-    Ok(DjangoHint { last: client.query_typed_one(&sql, &[]).await?.get(0) })
+    Ok(DjangoHint { last: query::value(client, &sql, &[]).await? })
 }

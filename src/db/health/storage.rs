@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient, Row};
 
-use super::{PARTS, oids, unsigned};
+use super::{PARTS, oids};
 use crate::db::layout::Layout;
+use crate::db::query::{self, estimate, unsigned};
 use crate::model::OnDelete;
 use crate::model::health::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 
@@ -17,31 +18,25 @@ pub async fn storage(
     layout: &Layout,
     role: Option<&str>,
 ) -> Result<Vec<Storage>, Error> {
-    let roots = client
-        .query_typed(
-            "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p', c.relrowsecurity, \
-                    c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls) \
-                      AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) \
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_roles r ON r.rolname = coalesce($2::text::name, current_user) WHERE c.oid = ANY($1)",
-            &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)],
-        )
-        .await?;
+    let sql = "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p', c.relrowsecurity, \
+                      c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls) \
+                        AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_roles r ON r.rolname = coalesce($2::text::name, current_user) WHERE c.oid = ANY($1)";
     let mut parts = parts(client, layout).await?;
-    let mut tables: Vec<Storage> = roots
-        .iter()
-        .filter_map(|row| {
-            let oid: Oid = row.get(0);
-            Some(Storage {
-                role: layout.role_of(oid)?,
-                name: row.get(1),
-                partitioned: row.get(2),
-                row_security: row.get(3),
-                hides_rows: row.get(4),
-                parts: parts.remove(&oid).unwrap_or_default(),
-            })
+    let found = query::rows(client, sql, &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)], |row| {
+        let oid: Oid = row.get(0);
+        Some(Storage {
+            role: layout.role_of(oid)?,
+            name: row.get(1),
+            partitioned: row.get(2),
+            row_security: row.get(3),
+            hides_rows: row.get(4),
+            parts: parts.remove(&oid).unwrap_or_default(),
         })
-        .collect();
+    })
+    .await?;
+    let mut tables: Vec<Storage> = found.into_iter().flatten().collect();
     tables.sort_by_key(|table| table.role);
     Ok(tables)
 }
@@ -94,33 +89,19 @@ fn part(row: &Row) -> Part {
     }
 }
 
-/// PostgreSQL's estimates are floating-point numbers; below zero, it has none.
-fn estimate(rows: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a row count is far below 2^53, and negative ones are none"
-    )]
-    (rows >= 0.0).then_some(rows as u64)
-}
-
 /// Adds the indexes of every part.
 pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) -> Result<(), Error> {
     let names: Vec<String> =
         tables.iter().flat_map(|table| &table.parts).map(|part| part.name.clone()).collect();
-    let rows = client
-        .query_typed(
-            "SELECT w.name, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), \
-                    pg_get_expr(i.indpred, i.indrelid), i.indisvalid AND i.indisready, \
-                    EXISTS (SELECT FROM pg_stat_progress_create_index b WHERE b.index_relid = i.indexrelid), \
-                    pg_relation_size(i.indexrelid) \
-             FROM unnest($1::text[]) AS w(name) JOIN pg_index i ON i.indrelid = w.name::regclass \
-             JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0 \
-             ORDER BY 1, 2",
-            &[(&names, Type::TEXT_ARRAY)],
-        )
-        .await?;
+    let sql = "SELECT w.name, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), \
+                      pg_get_expr(i.indpred, i.indrelid), i.indisvalid AND i.indisready, \
+                      EXISTS (SELECT FROM pg_stat_progress_create_index b WHERE b.index_relid = i.indexrelid), \
+                      pg_relation_size(i.indexrelid) \
+               FROM unnest($1::text[]) AS w(name) JOIN pg_index i ON i.indrelid = w.name::regclass \
+               JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+               LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0 \
+               ORDER BY 1, 2";
+    let rows = client.query_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await?;
     for row in rows {
         let on: String = row.get(0);
         let index = Index {
@@ -141,87 +122,70 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
 
 /// Every foreign key to a DOT table.
 pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Referrer>, Error> {
-    let rows = client
-        .query_typed(
-            "SELECT k.conname::text, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), k.confrelid, k.conrelid, \
-                    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid \
-                              AND i.indkey[0] = k.conkey[1] \
-                              AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))), \
-                    c.relkind = 'p', k.convalidated, k.confdeltype::text, c.reltuples::float8, \
-                    (SELECT quote_ident(t.attname) FROM pg_attribute t WHERE t.attrelid = k.confrelid AND t.attnum = k.confkey[1]), \
-                    pg_table_size(k.conrelid), a.attnotnull \
-             FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
-             WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 2, 3, 1",
-            &[(&oids(layout), Type::OID_ARRAY)],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(Referrer {
-                constraint: row.get(0),
-                table: row.get(1),
-                column: row.get(2),
-                to: layout.role_of(row.get(3))?,
-                own: layout.role_of(row.get(4)).is_some(),
-                indexed: row.get(5),
-                partitioned: row.get(6),
-                validated: row.get(7),
-                on_delete: OnDelete::parse(row.get(8)),
-                not_null: row.get(12),
-                rows: estimate(row.get(9)),
-                to_column: row.get(10),
-                bytes: unsigned(row.get(11)),
-            })
+    let sql = "SELECT k.conname::text, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), k.confrelid, k.conrelid, \
+                      EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid \
+                                AND i.indkey[0] = k.conkey[1] \
+                                AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))), \
+                      c.relkind = 'p', k.convalidated, k.confdeltype::text, c.reltuples::float8, \
+                      (SELECT quote_ident(t.attname) FROM pg_attribute t WHERE t.attrelid = k.confrelid AND t.attnum = k.confkey[1]), \
+                      pg_table_size(k.conrelid), a.attnotnull \
+               FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
+               WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 2, 3, 1";
+    let referrers = query::rows(client, sql, &[(&oids(layout), Type::OID_ARRAY)], |row| {
+        Some(Referrer {
+            constraint: row.get(0),
+            table: row.get(1),
+            column: row.get(2),
+            to: layout.role_of(row.get(3))?,
+            own: layout.role_of(row.get(4)).is_some(),
+            indexed: row.get(5),
+            partitioned: row.get(6),
+            validated: row.get(7),
+            on_delete: OnDelete::parse(row.get(8)),
+            not_null: row.get(12),
+            rows: estimate(row.get(9)),
+            to_column: row.get(10),
+            bytes: unsigned(row.get(11)),
         })
-        .collect())
+    })
+    .await?;
+    Ok(referrers.into_iter().flatten().collect())
 }
 
 /// Triggers and rules that are not PostgreSQL's own, and those of its own that are switched off.
 pub async fn triggers(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Trigger>, Error> {
     // tgtype: 1 row, 2 before, 8 delete.
-    let rows = client
-        .query_typed(
-            "SELECT 'trigger', format('%I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgtype & 11 = 11, '{}'::text[] \
-             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE t.tgrelid = ANY($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
-             UNION ALL \
-             SELECT 'rule', format('%I.%I', n.nspname, c.relname), quote_ident(r.rulename), false, '{}' \
-             FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE r.ev_class = ANY($1) AND r.ev_type <> '1' AND r.ev_enabled <> 'D' \
-             UNION ALL \
-             SELECT 'unchecked', format('%I.%I', n.nspname, c.relname), quote_ident(k.conname), false, \
-                    array_agg(quote_ident(t.tgname) ORDER BY t.tgname) \
-             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' \
-             WHERE t.tgrelid = ANY($1) AND t.tgisinternal AND t.tgenabled = 'D' GROUP BY 2, 3 \
-             ORDER BY 1, 2, 3",
-            &[(&oids(layout), Type::OID_ARRAY)],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let (table, name) = (row.get(1), row.get(2));
-            match row.get(0) {
-                "trigger" => Trigger::User { table, name, before_delete: row.get(3) },
-                "rule" => Trigger::Rule { table, name },
-                _ => Trigger::Unchecked { table, constraint: name, triggers: row.get(4) },
-            }
-        })
-        .collect())
+    let sql = "SELECT 'trigger', format('%I.%I', n.nspname, c.relname), quote_ident(t.tgname), t.tgtype & 11 = 11, '{}'::text[] \
+               FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE t.tgrelid = ANY($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
+               UNION ALL \
+               SELECT 'rule', format('%I.%I', n.nspname, c.relname), quote_ident(r.rulename), false, '{}' \
+               FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE r.ev_class = ANY($1) AND r.ev_type <> '1' AND r.ev_enabled <> 'D' \
+               UNION ALL \
+               SELECT 'unchecked', format('%I.%I', n.nspname, c.relname), quote_ident(k.conname), false, \
+                      array_agg(quote_ident(t.tgname) ORDER BY t.tgname) \
+               FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' \
+               WHERE t.tgrelid = ANY($1) AND t.tgisinternal AND t.tgenabled = 'D' GROUP BY 2, 3 \
+               ORDER BY 1, 2, 3";
+    query::rows(client, sql, &[(&oids(layout), Type::OID_ARRAY)], |row| {
+        let (table, name) = (row.get(1), row.get(2));
+        match row.get(0) {
+            "trigger" => Trigger::User { table, name, before_delete: row.get(3) },
+            "rule" => Trigger::Rule { table, name },
+            _ => Trigger::Unchecked { table, constraint: name, triggers: row.get(4) },
+        }
+    })
+    .await
 }
 
 /// The server's settings for vacuuming.
 pub async fn autovacuum(client: &impl GenericClient) -> Result<Autovacuum, Error> {
-    let row = client
-        .query_typed_one(
-            "SELECT current_setting('autovacuum')::bool, current_setting('track_counts')::bool, \
-                    current_setting('autovacuum_freeze_max_age')::bigint, clock_timestamp()",
-            &[],
-        )
-        .await?;
+    let sql = "SELECT current_setting('autovacuum')::bool, current_setting('track_counts')::bool, \
+                      current_setting('autovacuum_freeze_max_age')::bigint, clock_timestamp()";
+    let row = client.query_typed_one(sql, &[]).await?;
     Ok(Autovacuum {
         on: row.get(0),
         counting: row.get(1),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
+use tokio_postgres::{GenericClient, Row};
 
 use super::table::{Candidate, Column, Reference, Table};
+use crate::db::query;
 use crate::model::printable::quote;
 use crate::model::{OnDelete, TableNames, TableRole};
 
@@ -20,56 +21,45 @@ pub(super) async fn find_tables(
             None => quote(names.name(*role)),
         })
         .collect();
-    let rows = client
-        .query_typed(
-            "SELECT n::int, c.oid FROM unnest($1::text[]) WITH ORDINALITY AS want(name, n) \
-             JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(want.name) AND c.relkind IN ('r', 'p')",
-            &[(&qualified, Type::TEXT_ARRAY)],
-        )
-        .await?;
-    let mut found = BTreeMap::new();
-    for row in rows {
+    let sql = "SELECT n::int, c.oid FROM unnest($1::text[]) WITH ORDINALITY AS want(name, n) \
+               JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(want.name) AND c.relkind IN ('r', 'p')";
+    let found = query::rows(client, sql, &[(&qualified, Type::TEXT_ARRAY)], |row| {
         let position = usize::try_from(row.get::<_, i32>(0) - 1).unwrap_or_default();
-        if let Some(role) = TableRole::ALL.get(position) {
-            found.insert(*role, row.get(1));
-        }
-    }
-    Ok(found)
+        TableRole::ALL.get(position).map(|role| (*role, row.get(1)))
+    })
+    .await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 pub(super) async fn describe(
     client: &impl GenericClient,
     oids: &[Oid],
 ) -> Result<BTreeMap<Oid, Table>, tokio_postgres::Error> {
-    let rows = client
-        .query_typed(
-            "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
-                    c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
-                    a.attname, \
-                    CASE WHEN y.oid = 'bpchar'::regtype THEN 'bpchar' WHEN y.typnamespace = 'pg_catalog'::regnamespace \
-                      THEN pg_catalog.format_type(y.oid, NULL) ELSE pg_catalog.format('%I.%I', yn.nspname, y.typname) END, \
-                    CASE WHEN b.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4 END, \
-                    a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', \
-                    coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false), \
-                    CASE WHEN y.typnamespace = 'pg_catalog'::regnamespace AND y.typcategory IN ('N', 'D', 'T', 'V') \
-                      THEN pg_catalog.format_type(y.oid, a.atttypmod) END, \
-                    CASE WHEN b.typname IN ('citext', 'bpchar') THEN b.typname::text \
-                      ELSE pg_catalog.format_type(b.oid, NULL) END, \
-                    a.attgenerated <> '' OR a.attidentity = 'a', \
-                    CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
-             FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-             JOIN pg_catalog.pg_type y ON y.oid = a.atttypid \
-             JOIN pg_catalog.pg_namespace yn ON yn.oid = y.typnamespace \
-             JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END \
-             CROSS JOIN LATERAL (SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END) m(typmod) \
-             LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-             LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
-             WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum",
-            &[(&oids, Type::OID_ARRAY)],
-        )
-        .await?;
+    let sql = "SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', \
+                      c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
+                      a.attname, \
+                      CASE WHEN y.oid = 'bpchar'::regtype THEN 'bpchar' WHEN y.typnamespace = 'pg_catalog'::regnamespace \
+                        THEN pg_catalog.format_type(y.oid, NULL) ELSE pg_catalog.format('%I.%I', yn.nspname, y.typname) END, \
+                      CASE WHEN b.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4 END, \
+                      a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', \
+                      coalesce(i.indnkeyatts = 1 AND a.attnum = i.indkey[0], false), \
+                      CASE WHEN y.typnamespace = 'pg_catalog'::regnamespace AND y.typcategory IN ('N', 'D', 'T', 'V') \
+                        THEN pg_catalog.format_type(y.oid, a.atttypmod) END, \
+                      CASE WHEN b.typname IN ('citext', 'bpchar') THEN b.typname::text \
+                        ELSE pg_catalog.format_type(b.oid, NULL) END, \
+                      a.attgenerated <> '' OR a.attidentity = 'a', \
+                      CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
+               FROM pg_catalog.pg_class c \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+               JOIN pg_catalog.pg_type y ON y.oid = a.atttypid \
+               JOIN pg_catalog.pg_namespace yn ON yn.oid = y.typnamespace \
+               JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END \
+               CROSS JOIN LATERAL (SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END) m(typmod) \
+               LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+               LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
+               WHERE c.oid = ANY($1) ORDER BY c.oid, a.attnum";
+    let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await?;
     let mut tables: BTreeMap<Oid, Table> = BTreeMap::new();
     for row in rows {
         let table = tables.entry(row.get(0)).or_insert_with(|| Table {
@@ -104,32 +94,25 @@ pub(super) async fn references(
     client: &impl GenericClient,
     oids: &[Oid],
 ) -> Result<Vec<Reference>, tokio_postgres::Error> {
-    let rows = client
-        .query_typed(
-            "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
-                    k.confdeltype::text, f.attnotnull \
-             FROM pg_catalog.pg_constraint k \
-             JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
-             JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
-             WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1",
-            &[(&oids, Type::OID_ARRAY)],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Reference {
-            constraint: row.get(0),
-            from: row.get(1),
-            from_table: row.get(2),
-            from_column: row.get(3),
-            to: row.get(4),
-            to_column: row.get(5),
-            on_delete: OnDelete::parse(row.get(6)),
-            not_null: row.get(7),
-        })
-        .collect())
+    let sql = "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
+                      k.confdeltype::text, f.attnotnull \
+               FROM pg_catalog.pg_constraint k \
+               JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
+               JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
+               WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1";
+    let reference = |row: &Row| Reference {
+        constraint: row.get(0),
+        from: row.get(1),
+        from_table: row.get(2),
+        from_column: row.get(3),
+        to: row.get(4),
+        to_column: row.get(5),
+        on_delete: OnDelete::parse(row.get(6)),
+        not_null: row.get(7),
+    };
+    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], reference).await
 }
 
 pub(super) async fn user_table(
@@ -137,31 +120,21 @@ pub(super) async fn user_table(
     tables: &BTreeMap<TableRole, Table>,
 ) -> Result<Option<Oid>, tokio_postgres::Error> {
     let Some(application) = tables.get(&TableRole::Application) else { return Ok(None) };
-    let row = client
-        .query_typed_opt(
-            "SELECT k.confrelid FROM pg_catalog.pg_constraint k \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
-             WHERE k.contype = 'f' AND k.conrelid = $1 AND a.attname = 'user_id' LIMIT 1",
-            &[(&application.oid, Type::OID)],
-        )
-        .await?;
-    Ok(row.map(|row| row.get(0)))
+    let sql = "SELECT k.confrelid FROM pg_catalog.pg_constraint k \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
+               WHERE k.contype = 'f' AND k.conrelid = $1 AND a.attname = 'user_id' LIMIT 1";
+    query::value_if_any(client, sql, &[(&application.oid, Type::OID)]).await
 }
 
 /// Tables that have an application's columns: what a swapped model is probably called.
 pub(super) async fn application_candidates(
     client: &impl GenericClient,
 ) -> Result<Vec<Candidate>, tokio_postgres::Error> {
-    let rows = client
-        .query_typed(
-            "SELECT s.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace \
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
-             WHERE c.relkind IN ('r', 'p') \
-               AND a.attname IN ('client_id', 'client_secret', 'client_type', 'authorization_grant_type') \
-             GROUP BY 1, 2 HAVING count(*) = 4 ORDER BY 1, 2 LIMIT 5",
-            &[],
-        )
-        .await?;
-    Ok(rows.into_iter().map(|row| Candidate { schema: row.get(0), name: row.get(1) }).collect())
+    let sql = "SELECT s.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+               JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
+               WHERE c.relkind IN ('r', 'p') \
+                 AND a.attname IN ('client_id', 'client_secret', 'client_type', 'authorization_grant_type') \
+               GROUP BY 1, 2 HAVING count(*) = 4 ORDER BY 1, 2 LIMIT 5";
+    query::rows(client, sql, &[], |row| Candidate { schema: row.get(0), name: row.get(1) }).await
 }

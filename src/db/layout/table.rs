@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Oid;
 
 use crate::model::OnDelete;
-use crate::model::printable::quote;
+use crate::model::printable::{literal, quote};
 
 /// A column as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,12 @@ impl Table {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
     }
 
+    /// The qualified name, not quoted.
+    #[must_use]
+    pub fn qualified_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
     /// The quoted name of the key column.
     #[must_use]
     pub fn key_sql(&self) -> String {
@@ -69,7 +75,6 @@ impl Table {
     /// The statement that moves the sequence of the key past every row.
     #[must_use]
     pub fn next_key_past_all(&self) -> String {
-        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let (table, key) = (self.sql(), self.key_sql());
         format!(
             "SELECT setval(pg_get_serial_sequence({}, {}), (SELECT max({key}) FROM {table}));",

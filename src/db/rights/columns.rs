@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::db::query;
+
 /// The columns on which a privilege is enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Columns {
@@ -37,13 +39,7 @@ impl Columns {
         match self {
             Self::Whole => None,
             Self::Any => Some("{}".to_owned()),
-            Self::These(names) => {
-                let quoted: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
-                    .collect();
-                Some(format!("{{{}}}", quoted.join(",")))
-            }
+            Self::These(names) => Some(query::array(names.iter().map(String::as_str))),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::types::{Oid, ToSql, Type};
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient};
 
 use super::columns::Columns;
-use crate::db::ON_PRIMARY;
 use crate::db::layout::Table;
+use crate::db::{ON_PRIMARY, Parameter, query};
 use crate::model::health::{Lack, Lacks, Privilege};
 
 /// A table by its names; unlike `to_regclass()` this raises nothing where the role may not use the schema.
@@ -21,8 +21,7 @@ pub(in crate::db) async fn table_of(
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
     );
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&schema, Type::TEXT), (&name, Type::TEXT)];
-    Ok(client.query_typed_opt(&sql, &parameters).await?.map(|row| row.get(0)))
+    query::value_if_any(client, &sql, &[(&schema, Type::TEXT), (&name, Type::TEXT)]).await
 }
 
 /// Asks PostgreSQL which of the needs are not met. `narrow`: where columns are enough to ask for.
@@ -35,7 +34,7 @@ pub(in crate::db) async fn check(
     let oids: Vec<Oid> = needs.keys().map(|(oid, _)| *oid).collect();
     let privileges: Vec<&str> = needs.keys().map(|(_, privilege)| privilege.sql()).collect();
     let columns: Vec<Option<String>> = needs.values().map(Columns::argument).collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+    let parameters: [Parameter<'_>; 4] = [
         (&role, Type::TEXT),
         (&oids, Type::OID_ARRAY),
         (&privileges, Type::TEXT_ARRAY),
@@ -92,7 +91,7 @@ const CHECK: &str = "\
 /// The role as SQL writes it.
 async fn role(client: &impl GenericClient, role: Option<&str>) -> Result<String, Error> {
     let sql = "SELECT pg_catalog.quote_ident(coalesce($1::text::name, current_user))";
-    Ok(client.query_typed_one(sql, &[(&role, Type::TEXT)]).await?.get(0))
+    query::value(client, sql, &[(&role, Type::TEXT)]).await
 }
 
 /// Sequences that the defaults of columns take numbers from, where an INSERT leaves these columns out.
@@ -116,10 +115,9 @@ pub(super) async fn sequences(
                WHERE d.adrelid = $2 AND a.attname <> ALL($3::text[]) \
                  AND CASE WHEN s.relkind = 'S' THEN NOT pg_catalog.has_sequence_privilege( \
                        coalesce($1::text::name, current_user), s.oid, 'USAGE, UPDATE') END ORDER BY 1";
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&role, Type::TEXT), (&table.oid, Type::OID), (&written, Type::TEXT_ARRAY)];
-    let rows = client.query_typed(sql, &parameters).await?;
-    Ok(rows.into_iter().map(|row| Lack::Sequence(row.get(0))).collect())
+    query::rows(client, sql, &parameters, |row| Lack::Sequence(row.get(0))).await
 }
 
 pub(super) async fn temporary(
@@ -128,6 +126,6 @@ pub(super) async fn temporary(
 ) -> Result<Option<Lack>, Error> {
     let sql = "SELECT pg_catalog.quote_ident(current_database()) WHERE NOT pg_catalog.has_database_privilege( \
                  coalesce($1::text::name, current_user), current_database(), 'TEMPORARY')";
-    let row = client.query_typed_opt(sql, &[(&role, Type::TEXT)]).await?;
-    Ok(row.map(|row| Lack::Temporary(row.get(0))))
+    let database = query::value_if_any(client, sql, &[(&role, Type::TEXT)]).await?;
+    Ok(database.map(Lack::Temporary))
 }

@@ -9,8 +9,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
 
 use super::trust::{Trust, check_validity};
 use super::{peer_name, version1};
@@ -38,11 +36,8 @@ fn verify_chain(
     if let Some((_, itself)) = trust.anchors.iter().find(|(anchor, _)| anchor == end_entity) {
         return check_validity(itself, now);
     }
-    match Certificate::from_der(end_entity) {
-        Ok(certificate) if version1::is(&certificate) => {
-            return version1::verify(end_entity, &certificate, trust, algorithms, now);
-        }
-        _ => {}
+    if let Some(certificate) = version1::read(end_entity) {
+        return version1::verify(end_entity, &certificate, trust, algorithms, now);
     }
     match trust.verify(end_entity, intermediates, server_name, now) {
         // The name comes last; libpq's rules for it are others.
@@ -77,11 +72,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match Certificate::from_der(cert) {
-            Ok(certificate) if version1::is(&certificate) => {
+        match version1::read(cert) {
+            Some(certificate) => {
                 version1::verify_tls12_signature(message, &certificate, dss, &self.algorithms)
             }
-            _ => rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
+            None => rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
         }
     }
 
@@ -91,11 +86,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match Certificate::from_der(cert) {
-            Ok(certificate) if version1::is(&certificate) => {
+        match version1::read(cert) {
+            Some(certificate) => {
                 version1::verify_tls13_signature(message, &certificate, dss, &self.algorithms)
             }
-            _ => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
+            None => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
     }
 

@@ -16,15 +16,15 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::trust::{Trust, check_validity};
 
-/// Whether it is one.
-pub fn is(certificate: &Certificate) -> bool {
-    certificate.tbs_certificate.version == Version::V1
+/// The certificate; `None`: it is of another version.
+pub fn read(der: &CertificateDer<'_>) -> Option<Certificate> {
+    let is_version_1 = |certificate: &Certificate| certificate.tbs_certificate.version == Version::V1;
+    Certificate::from_der(der).ok().filter(is_version_1)
 }
 
-/// The public key of such a certificate, as DER; `None`: it is none.
+/// The public key of such a certificate, as DER; `None`: it is of another version.
 pub fn public_key(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let certificate = Certificate::from_der(der).ok().filter(is)?;
-    certificate.tbs_certificate.subject_public_key_info.to_der().ok()
+    read(der)?.tbs_certificate.subject_public_key_info.to_der().ok()
 }
 
 /// Whether one of the trusted certificates signed this one.

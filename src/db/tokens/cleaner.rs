@@ -17,15 +17,31 @@ use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
+use crate::db::query::{array, unsigned};
 use crate::model::{Category, Key, Sweep, TableRole, Unit};
 
-/// How batches are deleted with one statement per table: by window, and by keys.
+/// How batches are deleted with one statement per table.
 #[derive(Debug)]
 enum Bulk {
     /// The triggers of foreign keys look at every row.
-    Triggers(Box<(Steps<BulkRefresh>, Steps<BulkRefresh>)>),
+    Triggers(Both<Steps<BulkRefresh>>),
     /// They are silent.
-    Verified(Box<(Silent, Verified, Verified)>),
+    Verified(Silent, Both<Verified>),
+}
+
+/// The statements for a window, and for keys.
+#[derive(Debug)]
+struct Both<T>(Box<[T; 2]>);
+
+impl<T> Both<T> {
+    fn new(write: impl Fn(Scope) -> Option<T>) -> Option<Self> {
+        Some(Self(Box::new([write(Scope::Window)?, write(Scope::Keys)?])))
+    }
+
+    fn of(&self, scope: Scope) -> &T {
+        let [window, keys] = &*self.0;
+        if scope == Scope::Window { window } else { keys }
+    }
 }
 
 /// The statements of one sweep on one layout.
@@ -36,12 +52,13 @@ pub struct Cleaner {
     excluded: Excluded,
     /// The category under which deleted refresh tokens that were not revoked are counted.
     live: Category,
-    pointers: Pointers,
-    walk: Walk,
+    /// What the sweep's refresh tokens are like where DOT made the rows.
+    pub pointers: Pointers,
+    /// The windows of the driving table.
+    pub walk: Walk,
     candidates: Sql,
     search: Sql,
     left: Sql,
-    /// By window, and by keys.
     bulk: Option<Bulk>,
     careful: Steps<Locked>,
     applications: Option<(Category, Applications)>,
@@ -49,7 +66,7 @@ pub struct Cleaner {
 
 impl Cleaner {
     /// Writes the statements; with `silent` those that look at references themselves. `None`: the layout lacks the
-    /// sweep's table, or a column that it goes by.
+    /// sweep's table, or a column that its condition needs.
     #[must_use]
     pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, silent: Option<&Silent>) -> Option<Self> {
         let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
@@ -68,14 +85,10 @@ impl Cleaner {
             search: writer.search(),
             left: writer.left(),
             bulk: match silent {
-                None => writer
-                    .bulk(Scope::Window)
-                    .zip(writer.bulk(Scope::Keys))
-                    .map(|both| Bulk::Triggers(Box::new(both))),
-                Some(silent) => writer
-                    .verified(Scope::Window)
-                    .zip(writer.verified(Scope::Keys))
-                    .map(|(window, keys)| Bulk::Verified(Box::new((silent.clone(), window, keys)))),
+                None => Both::new(|scope| writer.bulk(scope)).map(Bulk::Triggers),
+                Some(silent) => {
+                    Both::new(|scope| writer.verified(scope)).map(|both| Bulk::Verified(silent.clone(), both))
+                }
             },
             careful: writer.careful(),
             applications: sweep
@@ -98,12 +111,6 @@ impl Cleaner {
         }
     }
 
-    /// What the sweep's refresh tokens are like where DOT made the rows: see [`Pointers`].
-    #[must_use]
-    pub const fn expected_pointers(&self) -> Pointers {
-        self.pointers
-    }
-
     /// Whether [`Cleaner::delete_window`] and [`Cleaner::delete_few`] are there for this sweep.
     #[must_use]
     pub const fn has_bulk(&self) -> bool {
@@ -124,21 +131,6 @@ impl Cleaner {
         matches!(self.careful, Steps { refresh: None, .. } | Steps { rows: None, .. })
             || matches!(pointers, Pointers::ExpectNone)
             || self.is_silent()
-    }
-
-    /// The whole driving table as it is now; `None`: it is empty.
-    pub async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
-        self.walk.whole(client).await
-    }
-
-    /// Cuts a window of `rows` rows off the front: the window, and what is left.
-    pub async fn cut(
-        &self,
-        client: &impl GenericClient,
-        rest: Window,
-        rows: u32,
-    ) -> Result<(Window, Option<Window>), TokensError> {
-        self.walk.cut(client, rest, rows).await
     }
 
     /// The doomed keys of a window, in order; `None`: more than `most`. The planner chooses the way, an index on the
@@ -192,14 +184,11 @@ impl Cleaner {
         values: Values<'_>,
         pointers: Pointers,
     ) -> Result<Deleted, TokensError> {
-        let steps = match (&self.bulk, scope) {
-            (None, _) => return Ok(Deleted::default()),
-            (Some(Bulk::Triggers(steps)), Scope::Window) => &steps.0,
-            (Some(Bulk::Triggers(steps)), Scope::Keys) => &steps.1,
-            (Some(Bulk::Verified(verified)), scope) => {
-                let (silent, window, keys) = &**verified;
-                let steps = if scope == Scope::Window { window } else { keys };
-                let gone = steps.delete(client, values, pointers, silent, &self.subject).await?;
+        let steps = match &self.bulk {
+            None => return Ok(Deleted::default()),
+            Some(Bulk::Triggers(both)) => both.of(scope),
+            Some(Bulk::Verified(silent, both)) => {
+                let gone = both.of(scope).delete(client, values, pointers, silent, &self.subject).await?;
                 let mut deleted = gone.deleted;
                 self.count_refresh(&mut deleted, gone.refresh.0, gone.refresh.1);
                 return Ok(deleted);
@@ -270,7 +259,7 @@ impl Cleaner {
         if window.keys.is_some() {
             // They were found before; whether they still have to go is looked at when they do.
             let (now, rest) = window.clone().split(usize::try_from(keys).unwrap_or(usize::MAX));
-            let list = array(now.keys.iter().flatten());
+            let list = array(now.keys.iter().flatten().map(Key::as_str));
             (taken.seen, taken.rest) = (now, rest);
             return Ok(Some(list));
         }
@@ -326,14 +315,4 @@ impl Cleaner {
     fn failed(&self) -> impl FnOnce(tokio_postgres::Error) -> TokensError + use<> {
         attempt(format!("deleting {}", self.subject))
     }
-}
-
-/// Keys as PostgreSQL writes an array of them.
-fn array<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
-    let quoted = |key: &Key| format!("\"{}\"", key.as_str().replace('\\', "\\\\").replace('"', "\\\""));
-    format!("{{{}}}", keys.map(quoted).collect::<Vec<_>>().join(","))
-}
-
-fn unsigned(rows: i64) -> u64 {
-    u64::try_from(rows).unwrap_or_default()
 }

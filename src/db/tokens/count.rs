@@ -1,4 +1,4 @@
-//! Exact counts of what a run would delete, and what stands in its way.
+//! Exact counts of the rows that a run would delete, and of the rows that prevent it.
 //!
 //! Pure reading, in the snapshot of the caller's transaction. Rows that an earlier step frees are counted in the later
 //! one, as a run would find them. One pass over each table, with joins of the planner's choice.
@@ -12,23 +12,12 @@ use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::{Layout, Reference, Table};
+use crate::db::query::unsigned;
 use crate::model::printable::quote;
-use crate::model::{Category, Sweep, TableRole, Tally};
+use crate::model::{BlockingRows, Category, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.
 const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
-
-/// A foreign key of a table that is none of DOT's, and how many of its rows refer to rows that would go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// The foreign key.
-    pub reference: Reference,
-    /// The table referred to, as SQL writes it.
-    pub table: String,
-    pub rows: u64,
-    /// What selects exactly these, as people type it.
-    pub select: String,
-}
 
 /// Counts what the sweeps would delete. Run it in a transaction: it raises `work_mem` until its end.
 pub async fn count(
@@ -58,23 +47,23 @@ pub async fn count(
     if categories.is_empty() {
         return Ok(tally);
     }
-    let failed = || attempt("counting the rows to delete".to_owned());
+    let failed = || attempt("counting the rows to delete");
     client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
     let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
     for (position, category) in categories.into_iter().enumerate() {
-        tally.add(category, u64::try_from(row.get::<_, i64>(position)).unwrap_or_default());
+        tally.add(category, unsigned(row.get(position)));
     }
     Ok(tally)
 }
 
-/// Finds the foreign keys of unknown tables whose rows refer to rows that would go, so that PostgreSQL would refuse to
-/// delete these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
+/// Finds the rows of unknown tables that refer to rows that would go, by foreign key: PostgreSQL would refuse to delete
+/// these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
 /// [`count`].
-pub async fn obstacles(
+pub async fn blocking_rows(
     client: &impl GenericClient,
     layout: &Layout,
     sweeps: &[Sweep],
-) -> Result<Vec<Obstacle>, TokensError> {
+) -> Result<Vec<BlockingRows>, TokensError> {
     let mut found = Vec::new();
     let excluded = Excluded::resolve(client, layout, sweeps).await?;
     let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(found) };
@@ -89,13 +78,19 @@ pub async fn obstacles(
             };
             client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
             let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
-            let rows = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+            let rows = unsigned(row.get(0));
             if rows > 0 {
                 let write = |binds: &mut Binds| {
                     format!("SELECT f.* {}", run.referring(role, table, reference, binds))
                 };
-                let select = Sql::typed(write, &excluded);
-                found.push(Obstacle { reference: reference.clone(), table: table.sql(), rows, select });
+                found.push(BlockingRows {
+                    table: reference.from_table.clone(),
+                    column: reference.from_column.clone(),
+                    constraint: reference.constraint.clone(),
+                    to: table.sql(),
+                    rows,
+                    select: Sql::typed(write, &excluded),
+                });
             }
         }
     }
@@ -176,12 +171,8 @@ impl<'a> Run<'a> {
                 passes.push(Pass { from, counts: vec![(category, doomed)] });
             }
         }
-        let mut applications =
-            Pass { from: format!("{} t", tables.layout.application().sql()), counts: Vec::new() };
-        for (category, predicate) in cutoffs.applications(tables, binds) {
-            applications.counts.push((category, predicate));
-        }
-        passes.push(applications);
+        let from = format!("{} t", tables.layout.application().sql());
+        passes.push(Pass { from, counts: cutoffs.applications(tables, binds) });
         passes.retain(|pass| !pass.counts.is_empty());
         passes
     }
@@ -217,7 +208,6 @@ impl<'a> Run<'a> {
     ) -> (&'static str, String, String) {
         let (tables, cutoffs) = (&self.tables, &self.cutoffs);
         let plain = || format!("{} t", table.sql());
-        let never = || "false".to_owned();
         match role {
             TableRole::RefreshToken => {
                 let access = tables.access;
@@ -239,22 +229,16 @@ impl<'a> Run<'a> {
                     tables.refresh.sql(),
                     access.key_sql()
                 );
-                let doomed = cutoffs.id.map_or_else(never, |instant| {
-                    let (expired, access_goes) =
-                        (Cutoffs::id(instant, tables, binds), cutoffs.access(tables, binds));
-                    format!("({expired} AND (a.{} IS NULL OR {access_goes}))", access.key_sql())
-                });
+                let mut doomed = cutoffs.id(tables, binds);
+                if cutoffs.id.is_some() {
+                    let (key, access_goes) = (access.key_sql(), cutoffs.access(tables, binds));
+                    doomed = format!("({doomed} AND (a.{key} IS NULL OR {access_goes}))");
+                }
                 ("i", from, doomed)
             }
-            TableRole::Grant => {
-                ("t", plain(), cutoffs.grants.map_or_else(never, |at| Cutoffs::grant(at, tables, binds)))
-            }
-            TableRole::ParRequest => {
-                ("t", plain(), cutoffs.par.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
-            }
-            TableRole::DeviceGrant => {
-                ("t", plain(), cutoffs.device.map_or_else(never, |at| Cutoffs::by_client(at, tables, binds)))
-            }
+            TableRole::Grant => ("t", plain(), cutoffs.grant(tables, binds)),
+            TableRole::ParRequest => ("t", plain(), cutoffs.par(tables, binds)),
+            TableRole::DeviceGrant => ("t", plain(), cutoffs.device(tables, binds)),
             TableRole::Application => ("t", plain(), cutoffs.application(tables, binds)),
         }
     }

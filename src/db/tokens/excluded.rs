@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use super::{TokensError, attempt};
 use crate::db::layout::Layout;
+use crate::db::query;
 use crate::model::{ClientId, Sweep, TableRole};
 
 /// Applications, as statements need them.
@@ -39,8 +40,8 @@ impl Excluded {
             table.key_sql(),
             table.sql()
         );
-        let row = client.query_typed_one(&sql, &[(&clients, Type::TEXT_ARRAY)]).await.map_err(looking())?;
-        Ok(Self { keys: row.get(0), clients, spared })
+        let keys = query::value(client, &sql, &[(&clients, Type::TEXT_ARRAY)]).await.map_err(looking())?;
+        Ok(Self { keys, clients, spared })
     }
 
     /// Whether no application keeps its rows.
@@ -63,11 +64,11 @@ pub async fn unknown_clients(
 ) -> Result<Vec<ClientId>, TokensError> {
     let wanted: Vec<&str> = clients.iter().map(ClientId::as_str).collect();
     let sql = format!("SELECT client_id::text FROM {} WHERE client_id = ANY($1)", layout.application().sql());
-    let found = client.query_typed(&sql, &[(&wanted, Type::TEXT_ARRAY)]).await.map_err(looking())?;
-    let found: BTreeSet<String> = found.into_iter().map(|row| row.get(0)).collect();
-    Ok(clients.iter().filter(|client| !found.contains(client.as_str())).cloned().collect())
+    let found = query::rows(client, &sql, &[(&wanted, Type::TEXT_ARRAY)], |row| row.get(0)).await;
+    let found: Vec<String> = found.map_err(looking())?;
+    Ok(clients.iter().filter(|client| !found.iter().any(|found| found == client.as_str())).cloned().collect())
 }
 
 fn looking() -> impl FnOnce(tokio_postgres::Error) -> TokensError {
-    attempt("looking for the applications that are left alone".to_owned())
+    attempt("looking for the applications that are left alone")
 }

@@ -28,16 +28,17 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 pub use cleaner::Cleaner;
-pub use count::{Obstacle, count, obstacles};
+pub use count::{blocking_rows, count};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};
-pub use triggers::{Hindrance, Silent, has_vetoes};
-pub use walk::Window;
+pub use triggers::{Silent, UnmetCondition, has_vetoes};
+pub use walk::{Walk, Window};
 
 use super::error::DbError;
 use super::layout::{Layout, Table};
+use super::query;
 use crate::model::{Category, Sweep};
 
 /// Why token rows could not be counted or deleted.
@@ -80,13 +81,13 @@ impl TokensError {
     }
 }
 
-/// Whether the tables have what a sweep goes by: applications only say since DOT 3.4.0 how they came to be.
+/// Whether the tables have the columns that a sweep needs: applications only say since DOT 3.4.0 how they came to be.
 #[must_use]
 pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
     sweep.categories().into_iter().all(|category| lacking(layout, category).is_empty())
 }
 
-/// The columns that a category goes by and that this DOT does not have. A table that is not there lacks none.
+/// The columns that a category needs and that this DOT does not have. A table that is not there lacks none.
 #[must_use]
 pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
     let columns: &[&str] = match category {
@@ -106,24 +107,16 @@ pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
 }
 
 /// For `map_err`; `attempted` reads well in front of "failed".
-fn attempt(attempted: String) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+fn attempt(attempted: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> TokensError {
+    let attempted = attempted.into();
     |source| TokensError::Database(DbError::new(attempted, source))
 }
 
 /// About how many rows a table has, from its statistics; `None`: it was never analysed.
 pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Option<u64>, TokensError> {
-    let row = client
-        .query_typed_opt(
-            "SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1",
-            &[(&table.oid, Type::OID)],
-        )
+    let sql = "SELECT reltuples::float8 FROM pg_catalog.pg_class WHERE oid = $1";
+    let rows = query::value_if_any(client, sql, &[(&table.oid, Type::OID)])
         .await
         .map_err(attempt(format!("looking at the statistics of {}", table.sql())))?;
-    let rows = row.map_or(-1.0, |row| row.get::<_, f64>(0));
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a row count is far below 2^53, and negative ones are gone by here"
-    )]
-    Ok((rows > 0.0).then_some(rows as u64))
+    Ok(rows.and_then(query::estimate).filter(|rows| *rows > 0))
 }

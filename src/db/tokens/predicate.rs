@@ -151,30 +151,27 @@ impl Cutoffs {
     /// `r`, joined with `a`, is doomed in any way.
     pub(super) fn refresh(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let ways = [self.revoked(tables, binds), self.idle(tables, binds), self.orphaned(tables, binds)];
-        any(ways)
+        any(ways.into_iter().flatten())
     }
 
     /// `r` is doomed for reasons that do not depend on `a`.
     pub(super) fn refresh_alone(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        any([self.revoked(tables, binds), self.orphaned(tables, binds), None])
+        any([self.revoked(tables, binds), self.orphaned(tables, binds)].into_iter().flatten())
     }
 
     /// `a` goes once no refresh token refers to it.
     pub(super) fn expired(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let Some(instant) = self.access else { return "false".to_owned() };
-        let cutoff = binds.get(Bind::Instant(instant));
-        let registration = self.with_application(tables, binds);
-        format!("(a.expires < {cutoff} AND {}{registration})", tables.included("a", binds))
+        expired("a", self.access, binds, |binds| {
+            let registration = self.with_application(tables, binds);
+            tables.included("a", binds) + &registration
+        })
     }
 
     /// In a count of several sweeps: registration access tokens go with their unused application, before access tokens
     /// are looked at.
     fn with_application(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        if self.dcr.is_none() {
-            return String::new();
-        }
+        let Some(unused) = self.dcr(tables, binds) else { return String::new() };
         let application = tables.layout.application();
-        let unused = self.dcr(tables, binds);
         format!(
             " AND (a.scope <> '{REGISTRATION_SCOPE}' OR a.application_id IS NULL OR a.application_id NOT IN \
              (SELECT t.{} FROM {} t WHERE {unused}))",
@@ -183,7 +180,7 @@ impl Cutoffs {
         )
     }
 
-    /// `a` goes by the end of the run: it is expired, and its refresh token goes too if there is one.
+    /// `a` is deleted before the run ends: it is expired, and its refresh token goes too if there is one.
     pub(super) fn access(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
         let expired = self.expired(tables, binds);
         let refresh = self.refresh(tables, binds);
@@ -191,46 +188,41 @@ impl Cutoffs {
     }
 
     /// `i` goes once no access token refers to it.
-    pub(super) fn id(instant: OffsetDateTime, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let cutoff = binds.get(Bind::Instant(instant));
-        format!("(i.expires < {cutoff} AND {})", tables.included("i", binds))
+    pub(super) fn id(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        expired("i", self.id, binds, |binds| tables.included("i", binds))
     }
 
     /// `t`, an authorization code, goes.
-    pub(super) fn grant(instant: OffsetDateTime, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let cutoff = binds.get(Bind::Instant(instant));
-        format!("(t.expires < {cutoff} AND {})", tables.included("t", binds))
+    pub(super) fn grant(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        expired("t", self.grants, binds, |binds| tables.included("t", binds))
     }
 
-    /// `t`, a pushed authorization request or a device grant, goes.
-    pub(super) fn by_client(instant: OffsetDateTime, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let cutoff = binds.get(Bind::Instant(instant));
-        format!("(t.expires < {cutoff} AND {})", tables.included_client(binds))
+    /// `t`, a pushed authorization request, goes.
+    pub(super) fn par(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        expired("t", self.par, binds, |binds| tables.included_client(binds))
+    }
+
+    /// `t`, a device grant, goes.
+    pub(super) fn device(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
+        expired("t", self.device, binds, |binds| tables.included_client(binds))
     }
 
     /// `t`, an application, goes.
     pub(super) fn application(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let ways = self.applications(tables, binds).into_iter().map(|(_, way)| way).collect::<Vec<_>>();
-        if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
+        any(self.applications(tables, binds).into_iter().map(|(_, way)| way))
     }
 
     /// The same for each category on its own. They have no row in common.
     pub(super) fn applications(&self, tables: &Tables<'_>, binds: &mut Binds) -> Vec<(Category, String)> {
-        let mut ways = Vec::new();
-        if self.cimd.is_some() {
-            ways.push((Category::Cimd, self.cimd(tables, binds)));
-        }
-        if self.dcr.is_some() {
-            ways.push((Category::Dcr, self.dcr(tables, binds)));
-        }
-        ways
+        let cimd = self.cimd(tables, binds).map(|way| (Category::Cimd, way));
+        let dcr = self.dcr(tables, binds).map(|way| (Category::Dcr, way));
+        [cimd, dcr].into_iter().flatten().collect()
     }
 
     /// `t` is expired by its metadata document, and nothing of it lives: DOT 3.4.1's `clearcimdapplications`. A refresh
     /// token that is not revoked counts as live at any age, unless this run deletes it.
-    fn cimd(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let Some(now) = self.cimd else { return "false".to_owned() };
-        let now = binds.get(Bind::Instant(now));
+    fn cimd(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
+        let now = binds.get(Bind::Instant(self.cimd?));
         let spared = binds.get(Bind::SparedClients);
         let expires = format!("x.expires > {now}");
         let mut parts = vec![
@@ -251,13 +243,13 @@ impl Cutoffs {
                  WHERE r.application_id = t.{key} AND r.revoked IS NULL AND {gone} IS NOT TRUE)"
             )
         });
-        format!("({})", parts.join(" AND "))
+        Some(format!("({})", parts.join(" AND ")))
     }
 
     /// `t` registered itself, long enough ago, and there is no sign that a user ever authorised it: no code, no token
     /// of any age but the one that came with the registration, and nothing under way.
-    fn dcr(&self, tables: &Tables<'_>, binds: &mut Binds) -> String {
-        let Some((registered, now)) = self.dcr else { return "false".to_owned() };
+    fn dcr(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
+        let (registered, now) = self.dcr?;
         let (registered, now) = (binds.get(Bind::Instant(registered)), binds.get(Bind::Instant(now)));
         let spared = binds.get(Bind::SparedClients);
         let mut parts = vec![
@@ -282,12 +274,24 @@ impl Cutoffs {
                 ));
             }
         }
-        format!("({})", parts.join(" AND "))
+        Some(format!("({})", parts.join(" AND ")))
     }
 }
 
+/// A row has expired before the cutoff, and something else holds; without a cutoff no row has.
+fn expired(
+    alias: &str,
+    cutoff: Option<OffsetDateTime>,
+    binds: &mut Binds,
+    and: impl FnOnce(&mut Binds) -> String,
+) -> String {
+    let Some(instant) = cutoff else { return "false".to_owned() };
+    let cutoff = binds.get(Bind::Instant(instant));
+    format!("({alias}.expires < {cutoff} AND {})", and(binds))
+}
+
 /// Any of the ways.
-pub(super) fn any(ways: [Option<String>; 3]) -> String {
-    let ways: Vec<String> = ways.into_iter().flatten().collect();
+pub(super) fn any(ways: impl Iterator<Item = String>) -> String {
+    let ways: Vec<String> = ways.collect();
     if ways.is_empty() { "false".to_owned() } else { format!("({})", ways.join(" OR ")) }
 }

@@ -10,12 +10,13 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::count::Run;
 use super::excluded::Excluded;
-use super::rewritable::{columns, files, has_row_security, indexes, not_ours, others, size};
+use super::rewritable::{columns, has_row_security, indexes, not_ours, others};
 use super::settings;
 use super::statement::{Binds, Sql, Values};
-use super::triggers::{Hindrance, custom, new_references};
+use super::triggers::{UnmetCondition, custom, new_references};
 use super::{TokensError, attempt};
 use crate::db::layout::{Layout, Table};
+use crate::db::query::{self, unsigned};
 use crate::model::printable::quote;
 use crate::model::{Category, Sweep, TableRole, Tally};
 
@@ -69,7 +70,7 @@ pub enum Phase {
 }
 
 /// Rows before and after.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Rows {
     before: i64,
     revoked: i64,
@@ -88,24 +89,16 @@ impl<'a> Rewrite<'a> {
         layout: &'a Layout,
         sweeps: &'a [Sweep],
         excluded: Excluded,
-    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
+    ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
         let tables = closure(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|(_, table)| table.oid).collect();
         let mut reasons = custom(client, &oids).await?;
-        for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
-            if layout.role_of(reference.from).is_none() {
-                let (from, constraint) = (&reference.from_table, &reference.constraint);
-                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(Hindrance::here(what));
-            }
-        }
-        for (_, table) in &tables {
-            if table.partitioned {
-                reasons.push(Hindrance::here(format!("{} is partitioned", table.sql())));
-            }
-        }
+        let referring = layout.references.iter().filter(|reference| oids.contains(&reference.to));
+        let foreign = referring.filter(|reference| layout.role_of(reference.from).is_none());
+        reasons.extend(foreign.map(UnmetCondition::foreign));
+        reasons.extend(tables.iter().filter_map(|(_, table)| UnmetCondition::partitioned(table)));
         for applications in sweeps.iter().filter(|sweep| sweep.role() == TableRole::Application) {
-            reasons.push(Hindrance::here(format!("{applications} only go in batches")));
+            reasons.push(UnmetCondition::here(format!("{applications} only go in batches")));
         }
         reasons.extend(others(client, &oids).await?);
         if !reasons.is_empty() {
@@ -159,7 +152,7 @@ impl<'a> Rewrite<'a> {
         self.parts.iter().map(|part| part.table.sql()).collect::<Vec<_>>().join(", ")
     }
 
-    fn oids(&self) -> Vec<Oid> {
+    pub(super) fn oids(&self) -> Vec<Oid> {
         self.parts.iter().map(|part| part.table.oid).collect()
     }
 
@@ -181,22 +174,6 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// The bytes that the tables take on disk.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn size(&self, client: &impl GenericClient) -> Result<u64, TokensError> {
-        size(client, &self.oids()).await
-    }
-
-    /// The files of the tables. Seen from outside they change with the commit, and only with it.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn files(&self, client: &impl GenericClient) -> Result<Vec<Option<Oid>>, TokensError> {
-        files(client, &self.oids()).await
-    }
-
     /// Runs VACUUM (ANALYZE): the new files have neither statistics nor a visibility map.
     /// Not in a transaction; other sessions can go on. Returns the tables that the role may not do it for.
     ///
@@ -204,8 +181,8 @@ impl<'a> Rewrite<'a> {
     /// The error of the server; the rewrite stays committed.
     pub async fn vacuum(&self, client: &impl GenericClient) -> Result<Vec<String>, TokensError> {
         let passed_over = not_ours(client, &self.oids()).await?;
-        let failed = attempt(format!("VACUUM (ANALYZE) {}", self.names()));
-        client.batch_execute(&format!("VACUUM (ANALYZE) {}", self.names())).await.map_err(failed)?;
+        let vacuum = format!("VACUUM (ANALYZE) {}", self.names());
+        client.batch_execute(&vacuum).await.map_err(attempt(vacuum))?;
         Ok(passed_over)
     }
 
@@ -218,7 +195,7 @@ impl<'a> Rewrite<'a> {
     ) -> Result<(), TokensError> {
         let parts = self.parts.len();
         if step == 0 {
-            client.batch_execute(MEMORY).await.map_err(attempt("beginning a rewrite".to_owned()))?;
+            client.batch_execute(MEMORY).await.map_err(attempt("beginning a rewrite"))?;
         }
         if let Some(part) = self.parts.get(step) {
             let rows = self.put_aside(client, part).await?;
@@ -275,7 +252,7 @@ impl<'a> Rewrite<'a> {
                 from.aside, to.aside
             );
             let failed = attempt(format!("looking at {} of the rows that stay", reference.constraint));
-            if client.query_typed_one(&sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {
+            if query::value::<i64>(client, &sql, &[]).await.map_err(failed)? > 0 {
                 return Err(TokensError::Referenced { subject: format!("rows of {}", to.table.sql()) });
             }
         }
@@ -341,7 +318,7 @@ impl Part<'_> {
             let failed = attempt(format!("building an index of {}", self.table.sql()));
             client.batch_execute(create).await.map_err(failed)?;
         }
-        let kept = u64::try_from(kept).unwrap_or_default();
+        let kept = unsigned(kept);
         if back == kept {
             Ok(())
         } else {
@@ -363,7 +340,6 @@ pub struct Rewritten {
 
 impl Rewritten {
     fn add(&mut self, role: TableRole, rows: Rows) {
-        let unsigned = |rows: i64| u64::try_from(rows).unwrap_or_default();
         let gone = rows.before - rows.kept;
         let only = match role {
             TableRole::RefreshToken => {

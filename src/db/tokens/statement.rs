@@ -22,7 +22,7 @@ pub(super) enum Bind {
     /// A number of rows.
     Rows,
     Instant(OffsetDateTime),
-    /// The keys of the rows at hand.
+    /// The keys of the rows that are looked at.
     Keys,
     /// What is known of each of them.
     Flags,

@@ -126,18 +126,17 @@ impl<'a> Writer<'a> {
                     "{expired} AND NOT EXISTS (SELECT FROM {refresh} r WHERE r.access_token_id = {key}{range})"
                 )
             }
-            Doomed::IdTokens { expired } => {
-                let expired = Cutoffs::id(expired, &self.tables, binds);
+            Doomed::IdTokens { .. } => {
+                let expired = self.cutoffs.id(&self.tables, binds);
                 let access = self.tables.access.sql();
                 let range = self.referring("a.id_token_id", scope, binds);
                 format!(
                     "{expired} AND NOT EXISTS (SELECT FROM {access} a WHERE a.id_token_id = {key}{range})"
                 )
             }
-            Doomed::Grants { expired } => Cutoffs::grant(expired, &self.tables, binds),
-            Doomed::ParRequests { expired } | Doomed::DeviceGrants { expired } => {
-                Cutoffs::by_client(expired, &self.tables, binds)
-            }
+            Doomed::Grants { .. } => self.cutoffs.grant(&self.tables, binds),
+            Doomed::ParRequests { .. } => self.cutoffs.par(&self.tables, binds),
+            Doomed::DeviceGrants { .. } => self.cutoffs.device(&self.tables, binds),
             Doomed::CimdApplications { .. } | Doomed::DcrApplications { .. } => {
                 self.cutoffs.application(&self.tables, binds)
             }

@@ -4,9 +4,9 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Oid, Type};
 
 use super::{TokensError, attempt};
-use crate::db::error::DbError;
-use crate::db::error::Meaning;
+use crate::db::error::{DbError, Meaning};
 use crate::db::layout::{Layout, Reference, Table};
+use crate::db::query;
 use crate::model::{OnDelete, Sweep, TableRole};
 
 /// Switches the triggers of the transaction's statements off, those of foreign keys too.
@@ -19,21 +19,26 @@ const PRINT: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t.print, ',' OR
 
 /// Why rows cannot be deleted in one of the ways that need consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hindrance {
+pub struct UnmetCondition {
     pub what: String,
     /// Whether it is about the role: another role may be able to.
     pub role: bool,
 }
 
-impl Hindrance {
+impl UnmetCondition {
+    /// The table is partitioned.
+    pub(super) fn partitioned(table: &Table) -> Option<Self> {
+        table.partitioned.then(|| Self::here(format!("{} is partitioned", table.sql())))
+    }
+
+    /// A table that is none of DOT's refers to one of the tables.
+    pub(super) fn foreign(Reference { from_table, constraint, .. }: &Reference) -> Self {
+        Self::here(format!("{from_table} is none of DOT's tables and refers to them ({constraint})"))
+    }
+
     /// Something about this database, or about the settings.
     pub fn here(what: impl Into<String>) -> Self {
         Self { what: what.into(), role: false }
-    }
-
-    /// Something about the role.
-    pub(super) fn of_role(what: impl Into<String>) -> Self {
-        Self { what: what.into(), role: true }
     }
 }
 
@@ -41,34 +46,27 @@ impl Hindrance {
 pub async fn has_vetoes(client: &impl GenericClient, tables: &[&Table]) -> Result<bool, TokensError> {
     // tgtype: 1 row, 2 before, 8 delete, 64 instead of.
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let row = client
-        .query_typed_one(
-            "WITH RECURSIVE parts AS ( \
-                 SELECT unnest($1::oid[]) AS oid \
-                 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
-             SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid \
-                            WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 11 = 11) \
-                 OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')",
-            &[(&oids, Type::OID_ARRAY)],
-        )
-        .await
-        .map_err(looking())?;
-    Ok(row.get(0))
+    let sql = "WITH RECURSIVE parts AS ( \
+                   SELECT unnest($1::oid[]) AS oid \
+                   UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN parts p ON i.inhparent = p.oid) \
+               SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN parts p ON t.tgrelid = p.oid \
+                              WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 11 = 11) \
+                   OR EXISTS (SELECT FROM pg_catalog.pg_rewrite JOIN parts p ON ev_class = p.oid WHERE ev_type = '4')";
+    query::value(client, sql, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())
 }
 
 /// The user's triggers and rules on some tables, in words.
-pub(super) async fn custom(client: &impl GenericClient, oids: &[Oid]) -> Result<Vec<Hindrance>, TokensError> {
-    let rows = client
-        .query_typed(
-            "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
-             WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled <> 'D' \
-             UNION ALL SELECT 'rule ' || rulename || ' on ' || ev_class::regclass::text FROM pg_catalog.pg_rewrite \
-             WHERE ev_class = ANY($1) ORDER BY 1",
-            &[(&oids, Type::OID_ARRAY)],
-        )
+pub(super) async fn custom(
+    client: &impl GenericClient,
+    oids: &[Oid],
+) -> Result<Vec<UnmetCondition>, TokensError> {
+    let sql = "SELECT 'trigger ' || tgname || ' on ' || tgrelid::regclass::text FROM pg_catalog.pg_trigger \
+               WHERE tgrelid = ANY($1) AND NOT tgisinternal AND tgenabled <> 'D' \
+               UNION ALL SELECT 'rule ' || rulename || ' on ' || ev_class::regclass::text FROM pg_catalog.pg_rewrite \
+               WHERE ev_class = ANY($1) ORDER BY 1";
+    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| UnmetCondition::here(row.get::<_, String>(0)))
         .await
-        .map_err(looking())?;
-    Ok(rows.into_iter().map(|row| Hindrance::here(row.get::<_, String>(0))).collect())
+        .map_err(looking())
 }
 
 /// Foreign keys to some tables that came after the layout was read.
@@ -76,22 +74,20 @@ pub(super) async fn new_references(
     client: &impl GenericClient,
     layout: &Layout,
     oids: &[Oid],
-) -> Result<Vec<Hindrance>, TokensError> {
+) -> Result<Vec<UnmetCondition>, TokensError> {
     let sql = "SELECT conrelid, conname::text, conrelid::regclass::text FROM pg_catalog.pg_constraint \
                WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY($1) ORDER BY 3, 2";
-    let rows = client.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.get::<_, Oid>(0), row.get::<_, String>(1), row.get::<_, String>(2)))
-        .filter(|(from, constraint, _)| {
-            let known =
-                |reference: &Reference| reference.from == *from && reference.constraint == *constraint;
-            !layout.references.iter().any(known)
+    let found = query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| {
+        let (from, constraint, table): (Oid, String, String) = (row.get(0), row.get(1), row.get(2));
+        let known = |reference: &Reference| reference.from == from && reference.constraint == constraint;
+        let is_new = !layout.references.iter().any(known);
+        is_new.then(|| {
+            UnmetCondition::here(format!("constraint {constraint} of {table} was made during the run"))
         })
-        .map(|(_, constraint, table)| {
-            Hindrance::here(format!("constraint {constraint} of {table} was made during the run"))
-        })
-        .collect())
+    })
+    .await
+    .map_err(looking())?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Token tables on which triggers may stay silent, as they were when that was found out.
@@ -110,39 +106,30 @@ impl Silent {
         client: &impl GenericClient,
         layout: &Layout,
         sweeps: &[Sweep],
-    ) -> Result<Result<Self, Vec<Hindrance>>, TokensError> {
+    ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
         let tables = touched(layout, sweeps);
         let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
         // First: a trigger that is added while the rest is read changes the next fingerprint.
         let print = print(client, &oids).await?;
         let mut reasons = custom(client, &oids).await?;
         reasons.extend(new_references(client, layout, &oids).await?);
-        reasons.extend(
-            tables
-                .iter()
-                .filter(|table| table.partitioned)
-                .map(|table| Hindrance::here(format!("{} is partitioned", table.sql()))),
-        );
+        reasons.extend(tables.iter().filter_map(|table| UnmetCondition::partitioned(table)));
         for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
-            let (from, constraint) = (&reference.from_table, &reference.constraint);
             let key =
                 tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
             if layout.role_of(reference.from).is_none() {
-                let what = format!("{from} is none of DOT's tables and refers to them ({constraint})");
-                reasons.push(Hindrance::here(what));
+                reasons.push(UnmetCondition::foreign(reference));
             } else if reference.on_delete != OnDelete::NoAction || !key {
+                let (from, constraint) = (&reference.from_table, &reference.constraint);
                 let what = format!("constraint {constraint} of {from} is not as DOT makes it");
-                reasons.push(Hindrance::here(what));
+                reasons.push(UnmetCondition::here(what));
             }
         }
-        match client
-            .execute_typed(SILENCE, &[])
-            .await
-            .map_err(|source| DbError::new("switching triggers off", source))
-        {
+        match client.execute_typed(SILENCE, &[]).await.map_err(DbError::during("switching triggers off")) {
             Ok(_) => {}
             Err(error) if *error.meaning() == Meaning::PermissionDenied => {
-                reasons.push(Hindrance::of_role("the role may not set session_replication_role"));
+                let what = "the role may not set session_replication_role".to_owned();
+                reasons.push(UnmetCondition { what, role: true });
             }
             Err(error) => return Err(error.into()),
         }
@@ -159,19 +146,15 @@ impl Silent {
 /// The tables that the sweeps change.
 fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
     let loses = |role: TableRole| sweeps.iter().any(|sweep| sweep.tables().contains(&role));
-    TableRole::ALL
-        .iter()
-        .copied()
-        // Pointers to refresh tokens are cleared in access tokens.
-        .filter(|role| loses(*role) || *role == TableRole::AccessToken && loses(TableRole::RefreshToken))
-        .filter_map(|role| layout.table(role))
-        .collect()
+    // Pointers to refresh tokens are cleared in access tokens.
+    let changes = |role| loses(role) || role == TableRole::AccessToken && loses(TableRole::RefreshToken);
+    layout.tables().filter(|(role, _)| changes(*role)).map(|(_, table)| table).collect()
 }
 
 async fn print(client: &impl GenericClient, oids: &[Oid]) -> Result<Option<String>, TokensError> {
-    Ok(client.query_typed_one(PRINT, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())?.get(0))
+    query::value(client, PRINT, &[(&oids, Type::OID_ARRAY)]).await.map_err(looking())
 }
 
 fn looking() -> impl FnOnce(tokio_postgres::Error) -> TokensError {
-    attempt("looking for triggers on the token tables".to_owned())
+    attempt("looking for triggers on the token tables")
 }

@@ -12,6 +12,7 @@ use super::statement::{Sql, Values};
 use super::taken::Deleted;
 use super::triggers::Silent;
 use super::{Pointers, TokensError};
+use crate::db::query::unsigned;
 use crate::model::Category;
 
 /// The statements that delete a batch and verify its references.
@@ -52,7 +53,7 @@ impl Verified {
         let (mut walked, mut flags, mut refresh) = ("{}".to_owned(), "{}".to_owned(), "{}".to_owned());
         if let Some((category, sql)) = &self.walked {
             let row = sql.one(client, values).await.map_err(failed())?;
-            gone.deleted.tally.add(*category, u64::try_from(row.get::<_, i64>(0)).unwrap_or_default());
+            gone.deleted.tally.add(*category, unsigned(row.get(0)));
             (walked, flags) = (row.get(1), row.get(2));
         }
         let of_walked = Values { keys: &walked, flags: &flags, ..values };

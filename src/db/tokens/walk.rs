@@ -47,7 +47,7 @@ impl Window {
 
 /// The part of a table that is still to be walked.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub struct Walk {
     table: String,
     ends: Sql,
     edge: Sql,
@@ -97,18 +97,19 @@ impl Walk {
     }
 
     /// The whole table as it is now; `None`: it is empty.
-    pub(super) async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
+    pub async fn whole(&self, client: &impl GenericClient) -> Result<Option<Window>, TokensError> {
         let none = Excluded::default();
         let row = self.ends.one(client, Values::new(&none)).await.map_err(self.failed())?;
         let ends: (Option<String>, Option<String>) = (row.get(0), row.get(1));
-        Ok(match ends {
-            (Some(low), Some(high)) => Some(Window { low: Key::new(low), high: Key::new(high), keys: None }),
-            _ => None,
-        })
+        Ok(ends.0.zip(ends.1).map(|(low, high)| Window {
+            low: Key::new(low),
+            high: Key::new(high),
+            keys: None,
+        }))
     }
 
     /// Cuts a window of `rows` rows off the front: the window, and what is left.
-    pub(super) async fn cut(
+    pub async fn cut(
         &self,
         client: &impl GenericClient,
         rest: Window,

@@ -365,8 +365,8 @@ async fn rows_that_refer_to_them_are_named_before_the_first_delete() {
              INSERT INTO audit VALUES (2)"
         ));
         let failure = Runner::new(&database, DOT).await.run(&policy(), now()).await.unwrap_err();
-        let SweepError::Obstacles(obstacles) = &failure.error else { panic!("{failure:?}") };
-        assert_eq!((obstacles.len(), obstacles[0].rows), (1, 1), "{table}");
+        let SweepError::BlockingRows(blocking) = &failure.error else { panic!("{failure:?}") };
+        assert_eq!((blocking.len(), blocking[0].rows), (1, 1), "{table}");
         assert_eq!(clients(&database).len(), 2, "{table}");
     }
 }

@@ -230,9 +230,9 @@ async fn rows_of_unknown_tables_that_refer_to_doomed_rows_are_named() {
     let before = Graph::read(&database, template);
     let runner = Runner::new(&database, template).await;
     let failure = runner.run(&policy(), now()).await.unwrap_err();
-    let SweepError::Obstacles(obstacles) = &failure.error else { panic!("{failure:?}") };
-    assert_eq!(obstacles.len(), 1);
-    assert_eq!(obstacles[0].rows, 2);
+    let SweepError::BlockingRows(blocking) = &failure.error else { panic!("{failure:?}") };
+    assert_eq!(blocking.len(), 1);
+    assert_eq!(blocking[0].rows, 2);
     assert_eq!(
         failure.error.to_string(),
         "2 rows of public.myauth_auditlog refer to rows of \"public\".\"myauth_accesstoken\" that would be deleted (column \

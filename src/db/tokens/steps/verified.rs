@@ -69,7 +69,7 @@ impl Writer<'_> {
                 let revoked = revoked.revoked(&self.tables, binds);
                 let included = self.tables.included("r", binds);
                 let idle = idle.map(|_| format!("(r.revoked IS NULL AND g.f AND {included})"));
-                let doomed = predicate::any([revoked, idle, None]);
+                let doomed = predicate::any([revoked, idle].into_iter().flatten());
                 let keys = binds.keys(Bind::Keys, self.table.key_type());
                 let flags = binds.keys(Bind::Flags, "boolean");
                 let range = self.referring("r.access_token_id", scope, binds);
