@@ -54,7 +54,7 @@ impl Session {
     pub fn advise_on_secret(&mut self, secret: &Secret) {
         let advice = lint::advise_on_secret(secret);
         for advice in &advice {
-            self.ui.warning(format_args!("{}: {}.", advice.rule.id, advice.message));
+            self.ui.warning(format_args!("{}: {}.", advice.rule.id(), advice.message));
         }
         if !advice.is_empty() {
             self.ui.hint("take 22 random letters and digits or more, such as `openssl rand -hex 32` makes");
