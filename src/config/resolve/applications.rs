@@ -71,9 +71,9 @@ fn one(
     let client_id = named(client_id, &block, &section.key, places, context);
     let application = Application {
         name: noted(Field::Name, name, places),
-        client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.name().to_owned()),
+        client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.to_string()),
         authorization_grant_type: noted(Field::AuthorizationGrantType, authorization_grant_type, places)
-            .map(|grant| grant.name().to_owned()),
+            .map(|grant| grant.to_string()),
         redirect_uris: uris(Field::RedirectUris, redirect_uris, places, context),
         post_logout_redirect_uris: uris(
             Field::PostLogoutRedirectUris,
@@ -82,7 +82,7 @@ fn one(
             context,
         ),
         allowed_origins: uris(Field::AllowedOrigins, allowed_origins, places, context),
-        algorithm: noted(Field::Algorithm, algorithm, places).map(|name| name.name().to_owned()),
+        algorithm: noted(Field::Algorithm, algorithm, places).map(|name| name.to_string()),
         skip_authorization: noted(Field::SkipAuthorization, skip_authorization, places),
         hash_client_secret: noted(Field::HashClientSecret, hash_client_secret, places),
         client_secret: client_secret.present().and_then(|secret| {

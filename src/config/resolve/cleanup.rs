@@ -10,7 +10,7 @@ use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
-use crate::config::values::{self, Number};
+use crate::config::values;
 use crate::model::{Category, CleanupPolicy, Pace};
 
 const TABLE: &str = "cleanup";
@@ -145,10 +145,10 @@ fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Spa
 }
 
 impl Context<'_> {
-    fn ratio(&self, slot: Slot<Number>) -> Option<f64> {
+    fn ratio(&self, slot: Slot<f64>) -> Option<f64> {
         let ratio = slot.present()?;
-        if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value.0) {
-            return Some(ratio.value.0);
+        if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value) {
+            return Some(ratio.value);
         }
         self.push(Problem::error("out-of-range", "`nice_ratio` must be between 0 and 100").at(ratio.span));
         None
