@@ -9,7 +9,7 @@ use crate::config::problem::Problem;
 use crate::config::slot::Slot;
 use crate::config::suggest::quoted;
 use crate::config::values::Free;
-use crate::model::{ColumnOwner, ColumnValue, column_owner};
+use crate::model::{Attribute, ColumnOwner, ColumnValue, column_owner};
 
 pub(super) fn resolve(
     section: Slot<BTreeMap<String, Slot<Free>>>,
@@ -28,7 +28,7 @@ pub(super) fn resolve(
             context.push(Problem::error("dot-column", message).at(placed.key).hint(hint));
             continue;
         }
-        match places.note_column(&name, placed.clone()).0 {
+        match places.note(Attribute::Column(name.clone()), placed.clone()).0 {
             Some(value) => {
                 columns.insert(name, value);
             }

@@ -28,9 +28,9 @@ pub(super) fn check(
             if let Some(severity) = manner.severity(advice.rule, client_id) {
                 let place = match advice.index {
                     Some(index) => PlaceOf::Item(client_id, advice.field, index),
-                    None => PlaceOf::Value(client_id, advice.field),
+                    None => PlaceOf::Value(client_id, advice.field.into()),
                 };
-                context.push(places.find(place).into_iter().fold(problem(advice, severity), Problem::at));
+                context.push(problem(advice, severity).at(places.find(place)));
             }
         }
     }
@@ -104,11 +104,7 @@ fn selection(
 
 fn problem(advice: Advice, severity: Severity) -> Problem {
     let Advice { rule, field: _, index: _, message, hint } = advice;
-    let problem = match severity {
-        Severity::Error => Problem::error(rule.id(), message),
-        Severity::Warning => Problem::warning(rule.id(), message),
-    };
-    problem.hint(match hint {
+    Problem::new(severity, rule.id(), message).hint(match hint {
         Some(hint) => format!("{hint} ({})", rule.source()),
         None => format!("see {}", rule.source()),
     })

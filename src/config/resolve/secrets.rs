@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Context;
 use crate::config::conceal::is_variable_name;
 use crate::config::document::{Reference, Secret as Section};
-use crate::config::problem::{Problem, Span};
+use crate::config::problem::{Problem, Severity, Span};
 use crate::config::slot::{Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::surroundings::{Presence, describe};
@@ -177,10 +177,10 @@ fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> O
 impl Context<'_> {
     /// A secret that could not be read. `validate` does not need it.
     fn unavailable(&self, code: &'static str, message: String, span: Span, hint: &str) {
-        let problem = match self.presence {
-            Presence::Optional => Problem::warning(code, message),
-            Presence::Required => Problem::error(code, message),
+        let severity = match self.presence {
+            Presence::Optional => Severity::Warning,
+            Presence::Required => Severity::Error,
         };
-        self.push(problem.at(span).hint(hint));
+        self.push(Problem::new(severity, code, message).at(span).hint(hint));
     }
 }
