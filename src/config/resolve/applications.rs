@@ -126,8 +126,7 @@ fn named(
         return None;
     }
     if block.is_empty() {
-        context.push(Problem::error("empty", "the client id is empty").at(header.clone()));
-        return None;
+        return context.reject(Problem::error("empty", "the client id is empty").at(header.clone()));
     }
     Some(block.to_owned())
 }
@@ -181,8 +180,7 @@ fn owner(user: Placed<OrTable<UserKey, Username>>, context: &Context<'_>) -> Opt
     match user.value {
         OrTable::Plain(UserKey(NumberOrText::Number(key))) => Some(UserRef::Key(key.to_string())),
         OrTable::Plain(UserKey(NumberOrText::Text(key))) if key.is_empty() => {
-            context.push(Problem::error("empty", "`user` is empty").at(user.span));
-            None
+            context.reject(Problem::error("empty", "`user` is empty").at(user.span))
         }
         OrTable::Plain(UserKey(NumberOrText::Text(key))) => Some(UserRef::Key(key)),
         OrTable::Table(Username { username }) => {

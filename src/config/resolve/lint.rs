@@ -85,8 +85,7 @@ fn selection(
         None => (item.value.as_str(), None),
     };
     let refuse = |message: String, hint: String| {
-        context.push(Problem::error("unknown-value", message).at(item.span.clone()).hint(hint));
-        None
+        context.reject(Problem::error("unknown-value", message).at(item.span.clone()).hint(hint))
     };
     let Ok(rule) = name.parse() else {
         let hint = match closest(name, Rule::ALL.iter().map(|rule| rule.id())) {
