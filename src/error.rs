@@ -52,17 +52,7 @@ impl Exit {
     /// Whether a signal ended the run.
     #[must_use]
     pub const fn is_interruption(self) -> bool {
-        match self {
-            Self::HungUp | Self::Interrupted | Self::Terminated => true,
-            Self::Done
-            | Self::Failed
-            | Self::Changes
-            | Self::Refused
-            | Self::Stale
-            | Self::Unreachable
-            | Self::Locked
-            | Self::Usage => false,
-        }
+        matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)
     }
 }
 
@@ -224,15 +214,7 @@ impl From<ApplyError> for Error {
 
 impl From<SavedError> for Error {
     fn from(error: SavedError) -> Self {
-        let exit = match error {
-            SavedError::NotAPlan(_) => Exit::Usage,
-            SavedError::Edited
-            | SavedError::OtherConfig
-            | SavedError::NoServer
-            | SavedError::Ahead { .. }
-            | SavedError::OtherDatabase { .. }
-            | SavedError::Stale(_) => Exit::Stale,
-        };
+        let exit = if matches!(error, SavedError::NotAPlan(_)) { Exit::Usage } else { Exit::Stale };
         Self::from_source(exit, &error)
             .hint("nothing was changed; `oauthctl plan --out FILE` saves a new one")
     }
@@ -253,13 +235,9 @@ impl From<DbError> for Error {
         };
         let told = Self::from_source(exit, &error);
         match error.meaning() {
-            Meaning::LockNotAvailable => return told.hint(locked(&error)),
-            Meaning::StatementPooling => return told.context(NEEDS_TRANSACTIONS).hint(POOL_MODE),
-            _ => {}
-        }
-        match advice::of(&error) {
-            Some(hint) => told.hint(hint),
-            None => told,
+            Meaning::LockNotAvailable => told.hint(locked(&error)),
+            Meaning::StatementPooling => told.context(NEEDS_TRANSACTIONS).hint(POOL_MODE),
+            _ => advice::of(&error).into_iter().fold(told, Self::hint),
         }
     }
 }
@@ -275,11 +253,8 @@ fn locked(error: &DbError) -> String {
 
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
-        let out = Self::from_source(Exit::Unreachable, &error);
-        match error.failures().last().and_then(|failure| advice::connecting(&failure.cause)) {
-            Some(hint) => out.hint(hint),
-            None => out,
-        }
+        let hint = error.failures().last().and_then(|failure| advice::connecting(&failure.cause));
+        hint.into_iter().fold(Self::from_source(Exit::Unreachable, &error), Self::hint)
     }
 }
 
@@ -326,27 +301,26 @@ impl From<EmbeddedError> for Error {
 
 impl From<MigrateError> for Error {
     fn from(error: MigrateError) -> Self {
-        let error = match error {
-            MigrateError::Database(error) => return error.into(),
-            other => other,
-        };
-        match &error {
-            MigrateError::Occupied { .. } => Self::from_source(Exit::Refused, &error).hint(
+        if let MigrateError::Database(error) = error {
+            return error.into();
+        }
+        let (exit, hint) = match &error {
+            MigrateError::Occupied { .. } => (
+                Exit::Refused,
                 "Django owns this schema: run `python manage.py migrate` there, and never `--provider`",
             ),
-            MigrateError::Busy { .. } => Self::from_source(Exit::Locked, &error)
-                .hint("wait for it, or give it more time with --lock-timeout"),
-            MigrateError::Locked { .. } => Self::from_source(Exit::Locked, &error)
-                .hint("`oauthctl doctor` names the sessions that hold locks; --lock-timeout 1m waits longer"),
-            _ if advice::lacks_privilege(&error) => {
-                Self::from_source(Exit::Failed, &error).hint(advice::MIGRATOR)
+            MigrateError::Busy { .. } => {
+                (Exit::Locked, "wait for it, or give it more time with --lock-timeout")
             }
-            MigrateError::Database(_) => match error {
-                MigrateError::Database(error) => error.into(),
-                other => Self::from_source(Exit::Failed, &other),
-            },
-            _ => Self::from_source(Exit::Failed, &error),
-        }
+            MigrateError::Locked { .. } => (
+                Exit::Locked,
+                "`oauthctl doctor` names the sessions that hold locks; --lock-timeout 1m waits longer",
+            ),
+
+            _ if advice::lacks_privilege(&error) => (Exit::Failed, advice::MIGRATOR),
+            _ => return Self::from_source(Exit::Failed, &error),
+        };
+        Self::from_source(exit, &error).hint(hint)
     }
 }
 
@@ -369,21 +343,15 @@ impl From<TokensError> for Error {
 impl From<SweepError> for Error {
     fn from(error: SweepError) -> Self {
         let remedy = error.remedy().unwrap_or_default();
-        let selects: Vec<String> = match &error {
-            SweepError::BlockingRows(all) => all.iter().map(|blocking| blocking.select.clone()).collect(),
-            SweepError::RowSecurity(_)
-            | SweepError::Engine(_)
-            | SweepError::FkChecks(_)
-            | SweepError::Rewrite(_)
-            | SweepError::Tokens(_) => Vec::new(),
-        };
-        let instead = match error {
-            SweepError::Tokens(error) => return error.into(),
-            SweepError::BlockingRows(_) => ", or leave the tokens out with --skip or --exclude-client",
-            _ => "",
-        };
         let refused = Self::from_source(Exit::Refused, &error);
-        let refused = refused.hint(format!("{remedy}{instead}; nothing was deleted"));
-        selects.into_iter().fold(refused, Self::hint)
+        match error {
+            SweepError::Tokens(error) => error.into(),
+            SweepError::BlockingRows(all) => {
+                let instead = "or leave the tokens out with --skip or --exclude-client";
+                let refused = refused.hint(format!("{remedy}, {instead}; nothing was deleted"));
+                all.into_iter().map(|blocking| blocking.select).fold(refused, Self::hint)
+            }
+            _ => refused.hint(format!("{remedy}; nothing was deleted")),
+        }
     }
 }

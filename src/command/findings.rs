@@ -30,12 +30,11 @@ pub(super) fn foreign(config: &Config, plan: &Plan) -> Problems {
         );
         let hint =
             "leave client_secret and hash_client_secret to the project, which has the key: delete them here";
-        let mut problem = Problem::warning("foreign-secret", message).hint(hint);
-        let field = Attribute::from(Field::ClientSecret);
-        let is_written = config.declares(client_id, &field);
-        let field = if is_written { Field::ClientSecret } else { Field::HashClientSecret };
-        problem.span = config.place(PlaceOf::Key(client_id, field));
-        problems.push(problem);
+        let problem = Problem::warning("foreign-secret", message).hint(hint);
+        let secret = Attribute::from(Field::ClientSecret);
+        let is_written = config.declares(client_id, &secret);
+        let field = if is_written { secret } else { Field::HashClientSecret.into() };
+        problems.push(problem.at(config.place(PlaceOf::Key(client_id, field))));
     }
     problems
 }
@@ -47,15 +46,14 @@ fn place(finding: &Finding) -> PlaceOf<'_> {
         (Some(Attribute::Field(field)), FindingCause::Rule(Violation { index: Some(index), .. })) => {
             PlaceOf::Item(client_id, *field, *index)
         }
-        (Some(Attribute::Field(field)), FindingCause::NoSuchColumn(_)) => PlaceOf::Key(client_id, *field),
-        (Some(Attribute::Field(field)), _) => PlaceOf::Value(client_id, *field),
         (
-            Some(Attribute::Column(name)),
-            FindingCause::NoSuchCustomColumn { .. }
+            Some(attribute),
+            FindingCause::NoSuchColumn(_)
+            | FindingCause::NoSuchCustomColumn { .. }
             | FindingCause::GeneratedColumn
             | FindingCause::ConfidentialColumn,
-        ) => PlaceOf::ColumnKey(client_id, name.as_str()),
-        (Some(Attribute::Column(name)), _) => PlaceOf::ColumnValue(client_id, name.as_str()),
+        ) => PlaceOf::Key(client_id, attribute.clone()),
+        (Some(attribute), _) => PlaceOf::Value(client_id, attribute.clone()),
         (None, _) => PlaceOf::ClientId(client_id),
     }
 }

@@ -27,7 +27,7 @@ pub fn from_file(path: &Path) -> Result<Secret, Error> {
 pub fn advise(session: &mut Session, secret: &Secret) {
     let advice = lint::advise_on_secret(secret);
     for advice in &advice {
-        session.ui.warning(format_args!("{}: {}.", advice.rule.id, advice.message));
+        session.ui.warning(format_args!("{}: {}.", advice.rule.id(), advice.message));
     }
     if !advice.is_empty() {
         session.ui.hint("take 22 random letters and digits or more, such as `openssl rand -hex 32` makes");

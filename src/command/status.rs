@@ -23,7 +23,7 @@ use crate::db::ledger::{self, Ledger, Use};
 use crate::db::patience::Reading;
 use crate::db::tokens;
 use crate::error::{Error, Exit};
-use crate::health::status::{Parts, Status};
+use crate::health::status::{Status, TableStatus};
 use crate::model::health::{Lacks, Measurement, PastRun};
 use crate::plan::retention;
 use crate::ui::status::{Canvas, render};
@@ -140,16 +140,7 @@ async fn read(
         }
     };
     let policy_of_file = config.cleanup.is_some();
-    Ok(Status::new(Parts {
-        as_of,
-        database,
-        policy_of_file,
-        rows,
-        reclaimable,
-        storage,
-        measurements,
-        runs,
-        ledger,
-        unseen,
-    }))
+    let table = |rows| TableStatus::new(rows, &reclaimable, &storage, &measurements);
+    let tables = rows.into_iter().map(table).collect();
+    Ok(Status { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen })
 }

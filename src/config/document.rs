@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use strum::Display;
 
 use super::slot::{List, Slot};
-use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, Number, OrTable, UserKey};
+use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey};
 use crate::lint::Set;
 use crate::model::{Category, FkChecks, Prune, Strategy};
 
@@ -259,8 +260,8 @@ pub(super) struct Cleanup {
     /// How long a batch should take; `batch_size` is then the ceiling. 0: always `batch_size` rows.
     pub target_batch_time: Slot<Duration>,
     /// Sleep this multiple of each batch's time; 0: none.
-    #[schemars(range(min = 0, max = 100))]
-    pub nice_ratio: Slot<Number>,
+    #[schemars(with = "serde_json::Number", range(min = 0, max = 100))]
+    pub nice_ratio: Slot<f64>,
     /// Stop after this long; 0: no limit.
     pub max_duration: Slot<Duration>,
     /// Stop when this number of rows is deleted.
@@ -299,84 +300,48 @@ pub(super) struct DcrApplications {
 }
 
 /// RFC 6749 section 2.1.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum ClientType {
     /// Can keep a secret: a server.
-    #[serde(rename = "confidential")]
     Confidential,
     /// Cannot: a browser or an app.
-    #[serde(rename = "public")]
     Public,
 }
 
-impl ClientType {
-    /// The value as DOT stores it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Confidential => "confidential",
-            Self::Public => "public",
-        }
-    }
-}
-
 /// The grant types of DOT's `AbstractApplication`.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum GrantType {
     /// RFC 6749 section 4.1.
-    #[serde(rename = "authorization-code")]
     AuthorizationCode,
     /// RFC 6749 section 4.2.
-    #[serde(rename = "implicit")]
     Implicit,
     /// RFC 6749 section 4.3.
-    #[serde(rename = "password")]
     Password,
     /// RFC 6749 section 4.4.
-    #[serde(rename = "client-credentials")]
     ClientCredentials,
     /// OpenID Connect Core section 3.3 (DOT 1.5).
-    #[serde(rename = "openid-hybrid")]
     OpenidHybrid,
     /// RFC 8628 (DOT 3.2).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    #[strum(serialize = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
 }
 
-impl GrantType {
-    /// The value as DOT stores it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization-code",
-            Self::Implicit => "implicit",
-            Self::Password => "password",
-            Self::ClientCredentials => "client-credentials",
-            Self::OpenidHybrid => "openid-hybrid",
-            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
-        }
-    }
-}
-
 /// How ID tokens are signed.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Display)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub(super) enum Algorithm {
     /// Not at all: no OpenID Connect.
     #[serde(rename = "")]
+    #[strum(serialize = "")]
     None,
     /// With the server's RSA key.
-    #[serde(rename = "RS256")]
     Rs256,
     /// With the client secret, which must then be stored in clear.
-    #[serde(rename = "HS256")]
     Hs256,
-}
-
-impl Algorithm {
-    /// The value as DOT stores it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Rs256 => "RS256",
-            Self::Hs256 => "HS256",
-        }
-    }
 }

@@ -57,11 +57,8 @@ impl Error {
         let message = format!("{subject} {self}");
         match self {
             Self::WrongType { expected, .. } => {
-                let problem = Problem::error("wrong-type", message);
-                match hint(value, expected, key) {
-                    Some(hint) => problem.hint(hint),
-                    None => problem,
-                }
+                let hint = hint(value, expected, key);
+                hint.into_iter().fold(Problem::error("wrong-type", message), Problem::hint)
             }
             Self::Choice { given, choices } => suggest::unknown_choice(subject, given, choices),
             Self::OutOfRange => Problem::error("number-too-large", message),

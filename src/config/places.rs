@@ -8,20 +8,16 @@ use super::slot::Placed;
 use crate::model::{Attribute, ClientId, Field};
 
 /// Something in the file that a later stage has an opinion on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaceOf<'a> {
     /// The header of a declared application.
     Application(&'a ClientId),
     /// The client id of a declared application: `client_id` if written, else the header.
     ClientId(&'a ClientId),
-    /// The key of a field; the header where the field is not written.
-    Key(&'a ClientId, Field),
-    /// The value of a field; the header where the field is not written.
-    Value(&'a ClientId, Field),
-    /// The name of a column of the project's own; the header where it is not written.
-    ColumnKey(&'a ClientId, &'a str),
-    /// Its value; the header where it is not written.
-    ColumnValue(&'a ClientId, &'a str),
+    /// The key of a field or a column; the header where it is not written.
+    Key(&'a ClientId, Attribute),
+    /// The value of a field or a column; the header where it is not written.
+    Value(&'a ClientId, Attribute),
     /// One item of a list, from 0; the whole value where there is no such item.
     Item(&'a ClientId, Field, usize),
     /// The client id in `[[removed]]`.
@@ -47,8 +43,7 @@ pub(super) struct ApplicationPlaces {
     /// The name in `[applications.NAME]`.
     pub header: Span,
     pub client_id: Option<Span>,
-    fields: BTreeMap<Field, FieldPlace>,
-    columns: BTreeMap<String, FieldPlace>,
+    fields: BTreeMap<Attribute, FieldPlace>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,35 +56,31 @@ struct FieldPlace {
 impl ApplicationPlaces {
     /// The places of a block of which only the header has been read.
     pub fn new(header: Span) -> Self {
-        Self { header, client_id: None, fields: BTreeMap::new(), columns: BTreeMap::new() }
+        Self { header, client_id: None, fields: BTreeMap::new() }
     }
 
     /// Whether a key is written.
     pub fn has(&self, attribute: &Attribute) -> bool {
-        match attribute {
-            Attribute::Field(field) => self.fields.contains_key(field),
-            Attribute::Column(name) => self.columns.contains_key(name),
-        }
+        self.fields.contains_key(attribute)
     }
 
-    /// Notes a column and gives its value back.
-    pub fn note_column<T>(&mut self, name: &str, placed: Placed<T>) -> T {
+    /// Notes a field or a column and gives its value back.
+    pub fn note<T>(&mut self, attribute: impl Into<Attribute>, placed: Placed<T>) -> T {
         let place = FieldPlace { key: placed.key, value: placed.span, items: Vec::new() };
-        self.columns.insert(name.to_owned(), place);
-        placed.value
-    }
-
-    /// Notes a field and gives its value back.
-    pub fn note<T>(&mut self, field: Field, placed: Placed<T>) -> T {
-        self.fields.insert(field, FieldPlace { key: placed.key, value: placed.span, items: Vec::new() });
+        self.fields.insert(attribute.into(), place);
         placed.value
     }
 
     /// Notes a list, and gives its items back.
     pub fn note_list<T>(&mut self, field: Field, list: Placed<Vec<Placed<T>>>) -> Vec<T> {
         let items = list.value.iter().map(|item| item.span.clone()).collect();
-        self.fields.insert(field, FieldPlace { key: list.key, value: list.span, items });
+        self.fields.insert(field.into(), FieldPlace { key: list.key, value: list.span, items });
         list.value.into_iter().map(|item| item.value).collect()
+    }
+
+    /// A part of the place of a field; the header where it is not written.
+    fn part(&self, attribute: &Attribute, part: impl Fn(&FieldPlace) -> &Span) -> &Span {
+        self.fields.get(attribute).map_or(&self.header, part)
     }
 }
 
@@ -108,38 +99,21 @@ impl Places {
     /// See [`PlaceOf`]; `None` where the file does not mention it.
     pub fn find(&self, place: PlaceOf<'_>) -> Option<Span> {
         let application = |client_id| self.applications.get(client_id);
-        let field = |client_id, field| {
-            let application = application(client_id)?;
-            Some((application.fields.get(&field), &application.header))
-        };
-        let column = |client_id, name: &str| {
-            let application = application(client_id)?;
-            Some((application.columns.get(name), &application.header))
-        };
-        match place {
-            PlaceOf::Application(id) => application(id).map(|found| found.header.clone()),
+        let span = match place {
+            PlaceOf::Application(id) => &application(id)?.header,
             PlaceOf::ClientId(id) => {
-                application(id).map(|found| found.client_id.as_ref().unwrap_or(&found.header).clone())
+                let found = application(id)?;
+                found.client_id.as_ref().unwrap_or(&found.header)
             }
-            PlaceOf::Key(id, which) => {
-                field(id, which).map(|(found, header)| found.map_or(header, |found| &found.key).clone())
+            PlaceOf::Key(id, attribute) => application(id)?.part(&attribute, |place| &place.key),
+            PlaceOf::Value(id, attribute) => application(id)?.part(&attribute, |place| &place.value),
+            PlaceOf::Item(id, field, index) => {
+                application(id)?.part(&field.into(), |place| place.items.get(index).unwrap_or(&place.value))
             }
-            PlaceOf::Value(id, which) => {
-                field(id, which).map(|(found, header)| found.map_or(header, |found| &found.value).clone())
-            }
-            PlaceOf::ColumnKey(id, name) => {
-                column(id, name).map(|(found, header)| found.map_or(header, |found| &found.key).clone())
-            }
-            PlaceOf::ColumnValue(id, name) => {
-                column(id, name).map(|(found, header)| found.map_or(header, |found| &found.value).clone())
-            }
-            PlaceOf::Item(id, which, index) => field(id, which).map(|(found, header)| {
-                let item = found.map(|found| found.items.get(index).unwrap_or(&found.value));
-                item.unwrap_or(header).clone()
-            }),
-            PlaceOf::Removed(id) => self.removed.get(id).cloned(),
-            PlaceOf::Renamed(id) => self.renamed.get(id).cloned(),
-            PlaceOf::Setting(table, key) => self.settings.get(&(table, key)).cloned(),
-        }
+            PlaceOf::Removed(id) => self.removed.get(id)?,
+            PlaceOf::Renamed(id) => self.renamed.get(id)?,
+            PlaceOf::Setting(table, key) => self.settings.get(&(table, key))?,
+        };
+        Some(span.clone())
     }
 }

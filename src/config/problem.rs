@@ -61,23 +61,24 @@ impl Problem {
     /// A problem that makes the file unusable.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, code, message.into())
+        Self::new(Severity::Error, code, message)
     }
 
     /// A problem that does not.
     #[must_use]
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, code, message.into())
+        Self::new(Severity::Warning, code, message)
     }
 
-    fn new(severity: Severity, code: &'static str, message: String) -> Self {
+    pub(super) fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
         Self { severity, code, message, span: None, label: None, hint: None, related: None }
     }
 
-    /// Says which part of the file it is about.
+    /// Says which part of the file it is about; `None`: the file as a whole.
     #[must_use]
-    pub fn at(mut self, span: Span) -> Self {
-        self.span = Some(span);
+    pub fn at(mut self, span: impl Into<Option<Span>>) -> Self {
+        self.span = span.into();
         self
     }
 

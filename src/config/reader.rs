@@ -133,6 +133,13 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) => self.deserialize_any(visitor),
+            _ => Err(self.wrong_type("a number")),
+        }
+    }
+
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value.get_ref() {
             DeValue::String(_) => self.deserialize_any(visitor),
@@ -192,7 +199,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct
         identifier ignored_any
     }
 }

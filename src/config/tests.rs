@@ -137,11 +137,11 @@ fn places_are_found_after_the_text_is_forgotten() {
     assert_eq!(at(PlaceOf::Application(&job)).unwrap(), "job");
     assert_eq!(at(PlaceOf::ClientId(&job)).unwrap(), "\"nightly job\"");
     assert_eq!(at(PlaceOf::ClientId(&web)).unwrap(), "web");
-    assert_eq!(at(PlaceOf::Key(&web, field)).unwrap(), "redirect_uris");
+    assert_eq!(at(PlaceOf::Key(&web, field.into())).unwrap(), "redirect_uris");
     assert_eq!(at(PlaceOf::Item(&web, field, 1)).unwrap(), "\"https://shop.example.com/a\"");
     assert!(at(PlaceOf::Item(&web, field, 9)).unwrap().starts_with('['));
-    assert_eq!(at(PlaceOf::Key(&job, field)).unwrap(), "job", "not written: the block");
-    assert_eq!(at(PlaceOf::Value(&web, Field::User)).unwrap(), "{ username = \"ops\" }");
+    assert_eq!(at(PlaceOf::Key(&job, field.into())).unwrap(), "job", "not written: the block");
+    assert_eq!(at(PlaceOf::Value(&web, Field::User.into())).unwrap(), "{ username = \"ops\" }");
     assert_eq!(at(PlaceOf::Removed(&ClientId::new("legacy-cron"))).unwrap(), "\"legacy-cron\"");
     assert_eq!(at(PlaceOf::Renamed(&ClientId::new("reporting"))).unwrap(), "\"reporting\"");
     assert_eq!(at(PlaceOf::Setting("database.tables", "application")).unwrap(), "\"oauth_clients\"");

@@ -8,9 +8,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::model::{Attribute, Field};
+use crate::model::{Attribute, ColumnValue, Field, Moment};
 use crate::secret::Secret;
 
 /// The newtype name by which the reader recognises a value that may also be a table.
@@ -101,49 +102,6 @@ impl Visitor<'_> for NumberOrTextVisitor {
     }
 }
 
-/// A number, whole or not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Number(pub f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-
-        impl Visitor<'_> for NumberVisitor {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
-                Ok(Number(number))
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "numbers that large are refused anyway")]
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
-                Ok(Number(number as f64))
-            }
-        }
-
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-impl JsonSchema for Number {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Number")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number" })
-    }
-}
-
 /// A plain value or a table. Unlike serde's untagged enums, it keeps the errors of the form that was meant.
 #[derive(Clone, Debug)]
 pub(super) enum OrTable<S, T> {
@@ -189,73 +147,75 @@ impl<S: JsonSchema, T: JsonSchema> JsonSchema for OrTable<S, T> {
     }
 }
 
-/// A value of a column whose type only the database knows.
+/// A value of a column whose type only the database knows; `None`: a list or a table with a number that JSON has no word
+/// for.
 #[derive(Clone, Debug)]
-pub(super) enum Free {
-    Text(String),
-    Integer(i64),
-    Float(f64),
-    Flag(bool),
-    Date(String),
-    List(Vec<Self>),
-    Table(BTreeMap<String, Self>),
-}
+pub(super) struct Free(pub Option<ColumnValue>);
 
 impl<'de> Deserialize<'de> for Free {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(OR_DATE, FreeVisitor)
+        deserializer.deserialize_newtype_struct(OR_DATE, FreeVisitor).map(Self)
     }
+}
+
+/// A value inside a list or a table, as JSON.
+fn nested(Free(value): Free) -> Option<serde_json::Value> {
+    value?.json().ok()
 }
 
 struct FreeVisitor;
 
 impl<'de> Visitor<'de> for FreeVisitor {
-    type Value = Free;
+    type Value = Option<ColumnValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
     /// The reader sends dates like this.
-    fn visit_some<D: Deserializer<'de>>(self, date: D) -> Result<Free, D::Error> {
-        String::deserialize(date).map(Free::Date)
+    fn visit_some<D: Deserializer<'de>>(self, date: D) -> Result<Self::Value, D::Error> {
+        String::deserialize(date).map(|text| Some(ColumnValue::Moment(moment(&text), text)))
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Free, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
         value.deserialize_any(self)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Free, E> {
-        Ok(Free::Text(text.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(ColumnValue::Text(text.to_owned())))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Free, E> {
-        Ok(Free::Integer(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(ColumnValue::Integer(number)))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Free, E> {
-        Ok(Free::Float(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Some(ColumnValue::Float(number)))
     }
 
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Free, E> {
-        Ok(Free::Flag(flag))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(ColumnValue::Flag(flag)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Free, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Free::List(list))
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        let items: Vec<Free> = Vec::deserialize(SeqAccessDeserializer::new(items))?;
+        let list: Option<Vec<_>> = items.into_iter().map(nested).collect();
+        Ok(list.map(|list| ColumnValue::Nested(list.into())))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Free, A::Error> {
-        let mut table = BTreeMap::new();
-        while let Some((key, value)) = entries.next_entry()? {
-            table.insert(key, value);
-        }
-        Ok(Free::Table(table))
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        let entries: BTreeMap<String, Free> = BTreeMap::deserialize(MapAccessDeserializer::new(entries))?;
+        let table: Option<_> = entries.into_iter().map(|(key, value)| Some((key, nested(value)?))).collect();
+        Ok(table.map(|table| ColumnValue::Nested(serde_json::Value::Object(table))))
     }
+}
+
+/// Which of TOML's four kinds a date is.
+fn moment(text: &str) -> Moment {
+    let Some((_, time)) = text.split_once(['T', 't', ' ']) else {
+        return if text.contains(':') { Moment::Time } else { Moment::Date };
+    };
+    if time.contains(['Z', 'z', '+', '-']) { Moment::Instant } else { Moment::Local }
 }
 
 impl JsonSchema for Free {

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::error::ConninfoError;
 use super::keywords;
 use super::layers::{Layers, Value};
@@ -44,11 +46,12 @@ pub fn settings(given: &Layers, around: &dyn Surroundings) -> Result<Settings, C
         application_name: given.text("application_name").map(str::to_owned),
         connect_timeout: connect_timeout(given)?,
         keepalive: keepalive(given)?,
-        target_session_attrs: choice(given, "target_session_attrs", &TARGETS)?
+        target_session_attrs: choice(given, "target_session_attrs", TARGETS)?
             .unwrap_or(TargetSessionAttrs::Any),
-        load_balance_hosts: choice(given, "load_balance_hosts", &BALANCING)?
+        load_balance_hosts: choice(given, "load_balance_hosts", "disable or random")?
             .unwrap_or(LoadBalanceHosts::Disable),
-        channel_binding: choice(given, "channel_binding", &BINDINGS)?.unwrap_or(ChannelBinding::Prefer),
+        channel_binding: choice(given, "channel_binding", "disable, prefer or require")?
+            .unwrap_or(ChannelBinding::Prefer),
         tls: tls(given, around)?,
         origin: given.origin.clone(),
         user,
@@ -57,70 +60,37 @@ pub fn settings(given: &Layers, around: &dyn Surroundings) -> Result<Settings, C
     })
 }
 
-/// The names of a choice, for messages, and their values.
-struct Choice<T: 'static> {
-    takes: &'static str,
-    values: &'static [(&'static str, T)],
+/// What `target_session_attrs` takes.
+const TARGETS: &str = "any, read-write, read-only, primary, standby or prefer-standby";
+
+/// What `sslmode` takes.
+const SSL_MODES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
+
+/// `sslnegotiation`.
+#[derive(Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+enum Negotiation {
+    Postgres,
+    Direct,
 }
-
-const TARGETS: Choice<TargetSessionAttrs> = Choice {
-    takes: "any, read-write, read-only, primary, standby or prefer-standby",
-    values: &[
-        ("any", TargetSessionAttrs::Any),
-        ("read-write", TargetSessionAttrs::ReadWrite),
-        ("read-only", TargetSessionAttrs::ReadOnly),
-        ("primary", TargetSessionAttrs::Primary),
-        ("standby", TargetSessionAttrs::Standby),
-        ("prefer-standby", TargetSessionAttrs::PreferStandby),
-    ],
-};
-
-const BALANCING: Choice<LoadBalanceHosts> = Choice {
-    takes: "disable or random",
-    values: &[("disable", LoadBalanceHosts::Disable), ("random", LoadBalanceHosts::Random)],
-};
-
-const BINDINGS: Choice<ChannelBinding> = Choice {
-    takes: "disable, prefer or require",
-    values: &[
-        ("disable", ChannelBinding::Disable),
-        ("prefer", ChannelBinding::Prefer),
-        ("require", ChannelBinding::Require),
-    ],
-};
-
-const SSL_MODES: Choice<SslMode> = Choice {
-    takes: "disable, allow, prefer, require, verify-ca or verify-full",
-    values: &[
-        ("disable", SslMode::Disable),
-        ("allow", SslMode::Allow),
-        ("prefer", SslMode::Prefer),
-        ("require", SslMode::Require),
-        ("verify-ca", SslMode::VerifyCa),
-        ("verify-full", SslMode::VerifyFull),
-    ],
-};
-
-const NEGOTIATIONS: Choice<bool> =
-    Choice { takes: "postgres or direct", values: &[("postgres", false), ("direct", true)] };
 
 fn invalid(name: &'static str, value: &Value, takes: &'static str) -> ConninfoError {
     ConninfoError::Invalid { name, place: value.place.clone(), takes, suggestion: None }
 }
 
-/// As in libpq, an empty value is an error here, not the default.
-fn choice<T: Copy>(
+/// As in libpq, an empty value is an error here, not the default. `takes`: the names of the choices, for a message.
+fn choice<T: VariantArray + Copy + Into<&'static str>>(
     given: &Layers,
     name: &'static str,
-    choice: &Choice<T>,
+    takes: &'static str,
 ) -> Result<Option<T>, ConninfoError> {
     let Some(value) = given.get_even_empty(name) else { return Ok(None) };
     let text = value.text.expose();
-    if let Some((_, chosen)) = choice.values.iter().find(|(known, _)| *known == text) {
-        return Ok(Some(*chosen));
-    }
-    let suggestion = keywords::closest(text, choice.values.iter().map(|(known, _)| *known));
-    Err(ConninfoError::Invalid { name, place: value.place.clone(), takes: choice.takes, suggestion })
+    let chosen = T::VARIANTS.iter().copied().find(|choice| Into::<&str>::into(*choice) == text);
+    chosen.map(Some).ok_or_else(|| {
+        let suggestion = keywords::closest(text, T::VARIANTS.iter().map(|choice| (*choice).into()));
+        ConninfoError::Invalid { name, place: value.place.clone(), takes, suggestion }
+    })
 }
 
 /// Whole numbers, with blanks around them as in libpq.
@@ -293,11 +263,12 @@ fn tls(given: &Layers, around: &dyn Surroundings) -> Result<Tls, ConninfoError> 
     };
     let system = root == Some(Root::System);
     let default = if system { SslMode::VerifyFull } else { SslMode::Prefer };
-    let mode = choice(given, "sslmode", &SSL_MODES)?.unwrap_or(default);
+    let mode = choice(given, "sslmode", SSL_MODES)?.unwrap_or(default);
     if system && mode != SslMode::VerifyFull {
         return Err(ConninfoError::Contradiction("sslrootcert=system needs sslmode=verify-full"));
     }
-    let direct = choice(given, "sslnegotiation", &NEGOTIATIONS)?.unwrap_or(false);
+    let negotiation = choice(given, "sslnegotiation", "postgres or direct")?;
+    let direct = negotiation == Some(Negotiation::Direct);
     if direct && mode < SslMode::Require {
         return Err(ConninfoError::Contradiction(
             "sslnegotiation=direct needs sslmode=require, verify-ca or verify-full",

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::error::Place;
 use crate::secret::Secret;
 
@@ -102,7 +104,8 @@ pub struct Keepalive {
 }
 
 /// libpq's `target_session_attrs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TargetSessionAttrs {
     Any,
     /// Transactions are read-write by default and it is not a standby.
@@ -117,7 +120,8 @@ pub enum TargetSessionAttrs {
 }
 
 /// libpq's `load_balance_hosts`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum LoadBalanceHosts {
     Disable,
     /// In random order.
@@ -125,7 +129,8 @@ pub enum LoadBalanceHosts {
 }
 
 /// libpq's `channel_binding`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ChannelBinding {
     Disable,
     /// If the server offers it.
@@ -135,7 +140,8 @@ pub enum ChannelBinding {
 }
 
 /// libpq's `sslmode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
     /// Plain text only.
     Disable,

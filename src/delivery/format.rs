@@ -3,7 +3,6 @@
 //! Every name in a file leads to one client id: where two would share one, nothing is written.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -170,9 +169,10 @@ fn manifest_name(path: &Path) -> String {
 }
 
 /// What a format cannot hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// Two client ids lead to one name.
+    #[error("the client ids {first:?} and {second:?} would both be called {name}")]
     Collision {
         /// The name in the file.
         name: String,
@@ -182,29 +182,9 @@ pub enum Unfit {
         second: String,
     },
     /// A client id that leads to no name.
+    #[error("the client id {client_id:?} makes no key of a Kubernetes Secret: 1 to 253 characters")]
     Key { client_id: String },
     /// A secret with characters that readers of the format disagree about.
+    #[error("the secret of {client_id:?} has characters that not all readers of the format agree about")]
     Value { client_id: String },
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Collision { name, first, second } => {
-                write!(f, "the client ids {first:?} and {second:?} would both be called {name}")
-            }
-            Self::Key { client_id } => {
-                write!(
-                    f,
-                    "the client id {client_id:?} makes no key of a Kubernetes Secret: 1 to 253 characters"
-                )
-            }
-            Self::Value { client_id } => {
-                write!(
-                    f,
-                    "the secret of {client_id:?} has characters that not all readers of the format agree about"
-                )
-            }
-        }
-    }
 }

@@ -155,23 +155,16 @@ fn creation_error(path: &Path, source: io::Error) -> DeliveryError {
 }
 
 /// What has the name already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Obstacle {
     /// A file, or another thing with a content.
+    #[strum(to_string = "the file exists already and is not overwritten")]
     File,
+    #[strum(to_string = "it is a directory")]
     Directory,
     /// A symbolic link, wherever it leads.
+    #[strum(to_string = "it is a symbolic link, which is not followed")]
     Symlink,
-}
-
-impl std::fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::File => "the file exists already and is not overwritten",
-            Self::Directory => "it is a directory",
-            Self::Symlink => "it is a symbolic link, which is not followed",
-        })
-    }
 }
 
 /// Why secrets could not be delivered. Never shows one.

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use nix::unistd::Uid;
+use strum::{EnumString, IntoStaticStr};
 
 use super::account::Account;
 use super::{At, EmbeddedError, account, lock};
@@ -49,12 +51,27 @@ pub(super) const LEFTOVER: &str = "left processes behind that did not end";
 pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// What a server is for, which decides how careful it is with its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub enum Purpose {
     /// `--embedded`: the data survives the server, the machine's crash, and everything but a reset.
     Kept,
     /// Tests: no fsync, no autovacuum; everything is removed when the last user has gone.
     Throwaway,
+}
+
+impl Purpose {
+    pub(super) const fn name(self) -> &'static str {
+        self.into_str()
+    }
+
+    /// What stops the server: in PostgreSQL's fast mode, or in immediate mode where its data is temporary.
+    pub(super) const fn stop_signal(self) -> Signal {
+        match self {
+            Self::Kept => Signal::SIGINT,
+            Self::Throwaway => Signal::SIGQUIT,
+        }
+    }
 }
 
 /// The directory of one server, which may not exist yet.

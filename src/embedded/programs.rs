@@ -6,7 +6,6 @@
 
 use std::env::split_paths;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf, absolute};
@@ -54,6 +53,7 @@ pub struct Programs {
 
 /// No directory with both programs was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no PostgreSQL server programs (postgres, initdb) in {}", listed(searched))]
 pub struct NotFound {
     /// Every directory that was looked into, in order, and the patterns for those of packages.
     pub searched: Vec<PathBuf>,
@@ -61,15 +61,8 @@ pub struct NotFound {
     pub install: Option<&'static str>,
 }
 
-impl fmt::Display for NotFound {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("no PostgreSQL server programs (postgres, initdb) in ")?;
-        for (position, directory) in self.searched.iter().enumerate() {
-            let separator = if position == 0 { "" } else { ", " };
-            write!(out, "{separator}{}", directory.display())?;
-        }
-        Ok(())
-    }
+fn listed(directories: &[PathBuf]) -> String {
+    directories.iter().map(|directory| directory.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl Programs {

@@ -105,11 +105,7 @@ impl Server<'_> {
             OpenOptions::new().create(true).truncate(true).write(true).open(&log).at("open", &log)?;
         output.set_permissions(Permissions::from_mode(0o600)).at("close to others", &log)?;
         let errors = output.try_clone().at("open", &log)?;
-        let on_death = match self.place.purpose() {
-            Purpose::Kept => Signal::SIGINT,
-            Purpose::Throwaway => Signal::SIGQUIT,
-        };
-        let mut command = self.command("postgres", on_death);
+        let mut command = self.command("postgres", self.place.purpose().stop_signal());
         command.arg("-D").arg(self.place.data()).arg("-p").arg(PORT.to_string());
         command.arg("-k").arg(socket_dir);
         let purpose = if self.place.purpose() == Purpose::Throwaway { THROWAWAY_SETTINGS } else { &[] };

@@ -4,7 +4,7 @@
 //! stdin is the locked `supervisor.lock`; its stdout goes to its starter and says why there will be no server. It
 //! has one thread, because the server is to die with the thread that starts it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -20,7 +20,7 @@ use nix::unistd::{Pid, close, setsid};
 use super::account::Account;
 use super::place::{LEFTOVER, POLL, STOP_LIMIT, open_lock};
 use super::server::Server;
-use super::{EmbeddedError, Place, Programs, Purpose, lock};
+use super::{At, EmbeddedError, Place, Programs, Purpose, lock};
 
 /// The first argument that makes this program a supervisor. `main` must look for it before anything else, and call
 /// [`supervise`] with the ones that follow.
@@ -62,7 +62,7 @@ impl Supervisor {
         Command::new(&self.program)
             .arg0("oauthctl")
             .arg(SUPERVISE)
-            .arg(purpose_name(place.purpose()))
+            .arg(place.purpose().name())
             .arg(programs.bindir())
             .arg(place.directory())
             // It outlives us: nothing of our environment (there are secrets in it) and none of our files.
@@ -76,22 +76,12 @@ impl Supervisor {
     }
 }
 
-fn purpose_name(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Kept => "kept",
-        Purpose::Throwaway => "throwaway",
-    }
-}
-
 /// Runs as the supervisor until no process needs the server. `arguments` are those that follow [`SUPERVISE`].
 pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     detach();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let [purpose, bindir, directory] = arguments.as_slice() else { return ExitCode::FAILURE };
-    let purpose = [Purpose::Kept, Purpose::Throwaway]
-        .into_iter()
-        .find(|purpose_here| purpose == OsStr::new(purpose_name(*purpose_here)));
-    let Some(purpose) = purpose else { return ExitCode::FAILURE };
+    let Some(Ok(purpose)) = purpose.to_str().map(str::parse) else { return ExitCode::FAILURE };
     let place = Place::at(directory.into(), purpose);
     match serve(&Programs::at(bindir.into()), &place) {
         Ok(()) => ExitCode::SUCCESS,
@@ -183,11 +173,7 @@ fn serve_users(
             return Err(server.ended(&status.to_string()));
         }
         if !announced && server.is_ready() {
-            place.write_address(socket_dir).map_err(|source| EmbeddedError::Directory {
-                attempted: "write to",
-                path: place.directory().to_path_buf(),
-                source,
-            })?;
+            place.write_address(socket_dir).at("write to", place.directory())?;
             announced = true;
         }
         if place.locked(lock::try_exclusive(&users))? {
@@ -201,12 +187,8 @@ fn serve_users(
 /// next stronger mode. Returns when it has gone. Only this process waits for the child, so its pid cannot have been
 /// given to another process.
 fn stop(purpose: Purpose, postmaster: &mut Child) {
-    let first = match purpose {
-        Purpose::Kept => Signal::SIGINT,
-        Purpose::Throwaway => Signal::SIGQUIT,
-    };
     let Ok(pid) = i32::try_from(postmaster.id()).map(Pid::from_raw) else { return };
-    for signal in [first, Signal::SIGQUIT, Signal::SIGKILL] {
+    for signal in [purpose.stop_signal(), Signal::SIGQUIT, Signal::SIGKILL] {
         let start = Instant::now();
         // Again and again: a postmaster that has only just begun ignores what a background job's shell ignores, and one
         // that is stopping already does not mind.

@@ -20,16 +20,12 @@ const RUN_AGAIN: &str = "run it again: what was not committed has been rolled ba
 /// What to type after a statement that failed; `None`: the message says it all.
 pub(super) fn of(error: &DbError) -> Option<&'static str> {
     match error.sqlstate() {
-        Some(sqlstate) => by_sqlstate(sqlstate, error),
+        Some(sqlstate) => exact(sqlstate, error).or_else(|| by_class(sqlstate.get(..2).unwrap_or_default())),
         None if *error.meaning() == Meaning::ConnectionLost => Some(
             "what was not committed has been rolled back; `oauthctl doctor` tells whether the server is there again",
         ),
         None => None,
     }
-}
-
-fn by_sqlstate(sqlstate: &str, error: &DbError) -> Option<&'static str> {
-    exact(sqlstate, error).or_else(|| by_class(sqlstate.get(..2).unwrap_or_default()))
 }
 
 /// What one SQLSTATE says more exactly than its class.
@@ -120,13 +116,7 @@ pub(super) fn connecting(cause: &Cause) -> Option<&'static str> {
             "name all hosts, or allow writes: `ALTER ROLE CURRENT_USER RESET default_transaction_read_only` in psql",
         ),
         Cause::Server { sqlstate, .. } => refused(sqlstate),
-        Cause::Lookup(_)
-        | Cause::Io(_)
-        | Cause::TimedOut(_)
-        | Cause::Tls(_)
-        | Cause::Authentication(_)
-        | Cause::WrongServer(_)
-        | Cause::Other(_) => None,
+        _ => None,
     }
 }
 
@@ -187,21 +177,14 @@ pub(super) fn missing(missing: &[(TableRole, String)], candidates: &[Candidate])
 /// The application table is there, and others are not.
 fn without_application(missing: &[(TableRole, String)], older: bool) -> Vec<String> {
     let keys: Vec<String> = missing.iter().map(|(role, _)| format!("{} = \"TABLE\"", role.key())).collect();
-    let mut hints = Vec::new();
-    if older {
-        hints.push(
-            "DOT before 1.5 has no ID tokens, and oauthctl needs DOT 1.5 or later: upgrade Django OAuth Toolkit and run \
-             `python manage.py migrate oauth2_provider`"
-                .to_owned(),
-        );
+    let migrate = if older {
+        "DOT before 1.5 has no ID tokens, and oauthctl needs DOT 1.5 or later: upgrade Django OAuth Toolkit and run \
+         `python manage.py migrate oauth2_provider`"
     } else {
-        hints.push("run `python manage.py migrate oauth2_provider` in the Django project".to_owned());
-    }
-    hints.push(format!(
-        "where the models are swapped, name their tables in [database.tables]: {}",
-        keys.join(", ")
-    ));
-    hints
+        "run `python manage.py migrate oauth2_provider` in the Django project"
+    };
+    let swapped = "where the models are swapped, name their tables in [database.tables]";
+    vec![migrate.to_owned(), format!("{swapped}: {}", keys.join(", "))]
 }
 
 /// How to name tables of other names, ready to be copied into the file.

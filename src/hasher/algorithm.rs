@@ -85,6 +85,11 @@ impl Algorithm {
             Self::Crypt => Availability::RemovedIn("5.0"),
         }
     }
+
+    /// The first Django without it, or one that is still to come.
+    pub(super) const fn removed_in(self) -> &'static str {
+        if let Availability::RemovedIn(release) = self.availability() { release } else { "6.0" }
+    }
 }
 
 impl fmt::Display for Algorithm {

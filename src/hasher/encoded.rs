@@ -25,11 +25,11 @@ impl EncodedHash {
     pub fn parse(text: &str) -> Result<Self, EncodedHashError> {
         let algorithm = match read(text) {
             Reading::Hash(hash) if hash.is_complete() => hash.algorithm(),
-            _ if text.contains('$') => match identify(text) {
-                Some(algorithm) => return Err(EncodedHashError::Malformed { algorithm }),
-                None => return Err(EncodedHashError::NotAHash),
-            },
-            _ => return Err(EncodedHashError::NotAHash),
+            _ => {
+                let named = identify(text).filter(|_| text.contains('$'));
+                let malformed = named.map(|algorithm| EncodedHashError::Malformed { algorithm });
+                return Err(malformed.unwrap_or(EncodedHashError::NotAHash));
+            }
         };
         if matches!(algorithm, Algorithm::UnsaltedMd5 | Algorithm::UnsaltedSha1 | Algorithm::Crypt) {
             return Err(EncodedHashError::Obsolete { algorithm });
@@ -79,7 +79,7 @@ pub enum EncodedHashError {
         algorithm: Algorithm,
     },
     /// Servers on a newer Django would take the text for a plain secret.
-    #[error("`{algorithm}` hashes are not verified by Django {} and newer", removed_in(*algorithm))]
+    #[error("`{algorithm}` hashes are not verified by Django {} and newer", algorithm.removed_in())]
     Obsolete { algorithm: Algorithm },
     /// It does not fit the column.
     #[error("the hash has {length} characters; the column holds {}", EncodedHash::MAX_LENGTH)]
@@ -100,13 +100,6 @@ fn form(algorithm: Algorithm) -> &'static str {
         Algorithm::Md5 | Algorithm::UnsaltedMd5 => "it must be `md5$<salt>$<32 hexadecimal digits>`",
         Algorithm::Sha1 | Algorithm::UnsaltedSha1 => "it must be `sha1$<salt>$<40 hexadecimal digits>`",
         Algorithm::Crypt => "it must be `crypt$$<hash>`",
-    }
-}
-
-fn removed_in(algorithm: Algorithm) -> &'static str {
-    match algorithm.availability() {
-        super::Availability::RemovedIn(release) => release,
-        _ => "6.0",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a stored hash says nothing about a secret here.
 
-use super::algorithm::{Algorithm, Availability};
+use super::algorithm::Algorithm;
 
 /// Why a hash cannot be verified here. Reads well after "cannot verify the stored `scrypt` hash: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum Unverifiable {
     #[error("the project has encrypted it, and only the project has the key")]
     Encrypted,
     /// A hasher that Django has dropped and this program never had.
-    #[error("it depends on the server's C library, and Django {} dropped it", dropped())]
+    #[error("it depends on the server's C library, and Django {} dropped it", Algorithm::Crypt.removed_in())]
     Unsupported,
     /// More than the 72 bytes that bcrypt looks at.
     #[error(
@@ -26,11 +26,4 @@ pub enum Unverifiable {
         then on"
     )]
     TooLong,
-}
-
-fn dropped() -> &'static str {
-    match Algorithm::Crypt.availability() {
-        Availability::RemovedIn(release) => release,
-        _ => "",
-    }
 }

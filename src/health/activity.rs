@@ -35,25 +35,20 @@ pub(super) fn transactions(
     }
     findings.extend(waits.iter().map(waiting));
     if findings.is_empty() && *hidden_sessions == 0 {
-        findings.push(Finding::ok(
-            Check::Transactions,
-            format!(
+        findings.push(Check::Transactions.ok(format!(
                 "None in this database is older than {}, none blocks these tables, and no session waits for them.",
                 span(limit)
-            ),
-        ));
+            )));
     }
     if *hidden_sessions > 0 {
         findings.push(
-            Finding::note(
-                Check::Transactions,
-                format!(
+            Check::Transactions
+                .note(format!(
                     "This role may not see what others do in this database: {}.",
                     plural(*hidden_sessions, "session")
-                ),
-            )
-            .meaning("One of them may have been idle in a transaction since yesterday.")
-            .sql(format!("GRANT pg_read_all_stats TO {};", identifier(role))),
+                ))
+                .meaning("One of them may have been idle in a transaction since yesterday.")
+                .sql(format!("GRANT pg_read_all_stats TO {};", identifier(role))),
         );
     }
     findings
@@ -65,9 +60,9 @@ fn open(transaction: &Transaction, limit: Duration) -> Finding {
     let far_too_long = age.is_some_and(|age| age >= limit * FAR_TOO_LONG);
     let found = described(transaction);
     let finding = if *blocks || idle(transaction) || far_too_long {
-        Finding::problem(Check::Transactions, found)
+        Check::Transactions.problem(found)
     } else {
-        Finding::note(Check::Transactions, found)
+        Check::Transactions.note(found)
     };
     let blocking = blocks.then_some(
         "Until it ends, sessions that write to these tables wait; where the lock is ACCESS EXCLUSIVE, those that read them wait too.",
@@ -101,10 +96,7 @@ fn idle(transaction: &Transaction) -> bool {
 
 fn abandoned(prepared: &PreparedTransaction) -> Finding {
     let PreparedTransaction { gid, owner, age } = prepared;
-    Finding::problem(
-        Check::Transactions,
-        format!("Transaction {gid} of {owner} was prepared {} ago and never ended.", span(*age)),
-    )
+    Check::Transactions.problem(format!("Transaction {gid} of {owner} was prepared {} ago and never ended.", span(*age)))
     .meaning("It keeps its locks and all dead rows since then, even across restarts. Whoever prepared it should end it.")
     .sql(format!("ROLLBACK PREPARED {};", super::literal(gid)))
 }
@@ -112,12 +104,13 @@ fn abandoned(prepared: &PreparedTransaction) -> Finding {
 fn waiting(wait: &LockWait) -> Finding {
     let LockWait { pid, table, mode, blockers } = wait;
     let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-    Finding::note(
-        Check::Transactions,
-        format!("pid {pid} waits for {mode} on {table}, behind pid {}.", listed(&blockers)),
-    )
-    .meaning("Whoever comes after it waits, too.")
-    .sql(format!("SELECT pid, state, query FROM pg_stat_activity WHERE pid IN ({});", blockers.join(", ")))
+    Check::Transactions
+        .note(format!("pid {pid} waits for {mode} on {table}, behind pid {}.", listed(&blockers)))
+        .meaning("Whoever comes after it waits, too.")
+        .sql(format!(
+            "SELECT pid, state, query FROM pg_stat_activity WHERE pid IN ({});",
+            blockers.join(", ")
+        ))
 }
 
 /// Slots and standbys.
@@ -134,7 +127,7 @@ pub(super) fn replication(slots: &[Slot], standbys: Result<&[Standby], &String>)
             0 => "No replication slot holds anything back.".to_owned(),
             count => format!("{}: nothing is held back.", plural(count as u64, "replication slot")),
         };
-        findings.push(Finding::ok(Check::Replication, found));
+        findings.push(Check::Replication.ok(found));
     }
     findings
 }
@@ -145,23 +138,23 @@ fn slot(slot: &Slot) -> Option<Finding> {
     let drop = format!("SELECT pg_drop_replication_slot({});", super::literal(name));
     match (active, xmin_age) {
         (false, Some(age)) => Some(
-            Finding::problem(
-                Check::Replication,
-                format!("Slot {name} is not in use, and it keeps the dead rows of {}.", plural(*age, "transaction")),
-            )
+            Check::Replication.problem(format!(
+                "Slot {name} is not in use, and it keeps the dead rows of {}.",
+                plural(*age, "transaction")
+            ))
             .meaning(format!("VACUUM removes none of them; {} of WAL stay as well. Drop it if its replica is gone.", bytes(wal)))
             .sql(drop),
         ),
         (false, None) if wal > MUCH_WAL => Some(
-            Finding::note(Check::Replication, format!("Slot {name} is not in use, and it keeps {} of WAL.", bytes(wal)))
+            Check::Replication.note(format!("Slot {name} is not in use, and it keeps {} of WAL.", bytes(wal)))
                 .meaning("A large cleanup writes much WAL. Drop the slot if its replica is gone, before the disk is full.")
                 .sql(drop),
         ),
         (true, Some(age)) if *age > MANY_TRANSACTIONS => Some(
-            Finding::note(
-                Check::Replication,
-                format!("The replica of slot {name} keeps the dead rows of {} transactions.", grouped(*age)),
-            )
+            Check::Replication.note(format!(
+                "The replica of slot {name} keeps the dead rows of {} transactions.",
+                grouped(*age)
+            ))
             .meaning("A long query there, or a replica that is far behind."),
         ),
         _ => None,
@@ -170,9 +163,7 @@ fn slot(slot: &Slot) -> Option<Finding> {
 
 fn standby(standby: &Standby) -> Finding {
     let Standby { name, xmin_age } = standby;
-    Finding::note(
-        Check::Replication,
-        format!("Standby {name} keeps the dead rows of {} transactions.", grouped(*xmin_age)),
-    )
-    .meaning("A long query there, with hot_standby_feedback on.")
+    Check::Replication
+        .note(format!("Standby {name} keeps the dead rows of {} transactions.", grouped(*xmin_age)))
+        .meaning("A long query there, with hot_standby_feedback on.")
 }

@@ -8,15 +8,15 @@ pub(super) fn check(server: &Server, tls: Option<&Encryption>) -> Vec<Finding> {
     let Server { database, role, address, superuser, .. } = server;
     let whom = format!("as {role}{}, database {database}", if *superuser { " (superuser)" } else { "" });
     let finding = match (address, tls) {
-        (None, _) => Finding::ok(Check::Connection, format!("Over a Unix socket, {whom}.")),
+        (None, _) => Check::Connection.ok(format!("Over a Unix socket, {whom}.")),
         (Some(_), Some(Encryption { version, cipher, bits })) => {
-            Finding::ok(Check::Connection, format!("{version} ({cipher}, {bits} bits), {whom}."))
+            Check::Connection.ok(format!("{version} ({cipher}, {bits} bits), {whom}."))
         }
         (Some(address), None) if is_loopback(address) => {
-            Finding::ok(Check::Connection, format!("To this machine ({address}) without TLS, {whom}."))
+            Check::Connection.ok(format!("To this machine ({address}) without TLS, {whom}."))
         }
         (Some(address), None) => {
-            Finding::note(Check::Connection, format!("To {address} without TLS, {whom}."))
+            Check::Connection.note(format!("To {address} without TLS, {whom}."))
                 .meaning("Whoever can listen on the way reads hashed secrets, client ids and users. Behind a pooler this is about the pooler's connection, not about yours.")
                 .shell("export PGSSLMODE=verify-full PGSSLROOTCERT=system")
         }
@@ -30,14 +30,13 @@ fn is_loopback(address: &str) -> bool {
 
 pub(super) fn server(server: &Server, terms: &Terms) -> Vec<Finding> {
     let mut findings = vec![engine(server, terms)];
-    let writes = terms.purposes.iter().any(|purpose| *purpose != Purpose::Plan);
-    findings.extend(server.read_only.as_ref().filter(|_| writes).map(read_only));
+    findings.extend(server.read_only.as_ref().filter(|_| terms.write()).map(read_only));
     findings.extend(encoding(&server.encoding));
     findings
 }
 
 fn read_only(why: &ReadOnly) -> Finding {
-    let finding = Finding::problem(Check::Server, sentence(&why.to_string()))
+    let finding = Check::Server.problem(sentence(&why.to_string()))
         .meaning("`plan` and `status` work here; `apply`, `createapplication`, `rotate-secret` and `cleartokens` do not.");
     match (why, why.statement()) {
         (_, Some(statement)) => finding.sql(statement),
@@ -57,20 +56,20 @@ fn encoding(encoding: &str) -> Option<Finding> {
             "Texts of the file that this encoding lacks cannot be stored: `apply` fails then, and nothing is changed."
         }
     };
-    Some(Finding::note(Check::Server, format!("The database's encoding is {encoding}.")).meaning(meaning))
+    Some(Check::Server.note(format!("The database's encoding is {encoding}.")).meaning(meaning))
 }
 
 fn engine(server: &Server, terms: &Terms) -> Finding {
     let Server { engine, banner, version, .. } = server;
     if engine.is_postgresql() {
-        return Finding::ok(Check::Server, format!("{engine} {version}."));
+        return Check::Server.ok(format!("{engine} {version}."));
     }
     let cleans = terms.purposes.contains(&Purpose::Cleartokens);
     match engine.refusal() {
-        Some(refusal) if cleans => Finding::problem(Check::Server, format!("Cleanup is refused: {refusal}."))
+        Some(refusal) if cleans => Check::Server.problem(format!("Cleanup is refused: {refusal}."))
             .meaning(format!("`docs/engines.md` says why. It says of itself: {banner}."))
             .shell("python manage.py cleartokens"),
-        _ => Finding::note(Check::Server, format!("This is {engine}: {banner}.")).meaning(if engine.shows_replicas() {
+        _ => Check::Server.note(format!("This is {engine}: {banner}.")).meaning(if engine.shows_replicas() {
             "oauthctl is tested with PostgreSQL; `docs/design/engines.md` goes through what differs here."
         } else {
             "oauthctl is tested with PostgreSQL. Its readers are not in pg_stat_replication, so `max_replica_lag` is refused; \

@@ -19,10 +19,7 @@ pub(super) fn check(tables: &[Storage], referrers: &[Referrer]) -> Vec<Finding> 
         referrers.iter().filter(|referrer| !referrer.indexed).map(|referrer| unindexed(referrer, tables)),
     );
     if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::Indexes,
-            "None is invalid, and every foreign key to a DOT table has one.",
-        ));
+        findings.push(Check::Indexes.ok("None is invalid, and every foreign key to a DOT table has one."));
     }
     findings.extend(cutoffs(tables));
     findings
@@ -39,9 +36,9 @@ fn broken(index: &Index) -> Option<Finding> {
         return None;
     }
     if *building {
-        return Some(Finding::note(Check::Indexes, format!("{name} is being built at this moment.")));
+        return Some(Check::Indexes.note(format!("{name} is being built at this moment.")));
     }
-    let finding = Finding::problem(Check::Indexes, format!("{name} ({}) is invalid.", bytes(*size))).meaning(
+    let finding = Check::Indexes.problem(format!("{name} ({}) is invalid.", bytes(*size))).meaning(
         "A CREATE INDEX CONCURRENTLY or REINDEX did not finish. Every write maintains the index, and no query uses it.",
     );
     // What REINDEX CONCURRENTLY leaves is a copy of an index that is there.
@@ -65,9 +62,9 @@ fn unindexed(referrer: &Referrer, tables: &[Storage]) -> Finding {
         rows.map_or_else(|| "all of its rows".to_owned(), |rows| format!("about {}", plural(rows, "row")));
     let meaning = format!("PostgreSQL reads {size} for every {} that is deleted.", noun(*to));
     let finding = if *bytes < SMALL.0 && rows.unwrap_or_default() < SMALL.1 {
-        Finding::note(Check::Indexes, found)
+        Check::Indexes.note(found)
     } else {
-        Finding::problem(Check::Indexes, found)
+        Check::Indexes.problem(found)
     };
     let mut finding = finding.meaning(meaning);
     let parts: Vec<&str> = tables
@@ -130,7 +127,7 @@ fn cutoffs(tables: &[Storage]) -> Option<Finding> {
         1..LARGE => format!("With at most {} rows a table, it is hardly worth it.", grouped(largest)),
         _ => format!("The largest table has about {} rows.", grouped(largest)),
     };
-    let finding = Finding::note(Check::Indexes, format!("{tables} no index on the column that cleanup compares."))
+    let finding = Check::Indexes.note(format!("{tables} no index on the column that cleanup compares."))
         .meaning(format!(
             "No version of DOT makes one. It helps a nightly run that finds little to delete in a large table, and looking for old rows by hand; it does nothing for a backlog, and every new token has to be put into it. {worth}"
         ));

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::IntoStaticStr;
 
 pub use crate::model::health::Purpose;
 use crate::model::health::{
@@ -43,8 +44,9 @@ pub enum Verdict {
 }
 
 /// What was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub enum Check {
     /// The way to the server.
     Connection,
@@ -62,6 +64,7 @@ pub enum Check {
     References,
     /// Triggers and rules.
     Triggers,
+    #[strum(serialize = "row security")]
     RowSecurity,
     Partitions,
     /// Open transactions and waiting sessions.
@@ -76,22 +79,23 @@ impl Check {
     /// What people read.
     #[must_use]
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::Connection => "connection",
-            Self::Server => "server",
-            Self::Schema => "schema",
-            Self::Privileges => "privileges",
-            Self::Sequences => "sequences",
-            Self::Ledger => "ledger",
-            Self::Indexes => "indexes",
-            Self::References => "references",
-            Self::Triggers => "triggers",
-            Self::RowSecurity => "row security",
-            Self::Partitions => "partitions",
-            Self::Transactions => "transactions",
-            Self::Replication => "replication",
-            Self::Vacuum => "vacuum",
-        }
+        self.into_str()
+    }
+
+    fn found(self, verdict: Verdict, found: impl Into<String>) -> Finding {
+        Finding { check: self, verdict, found: found.into(), meaning: String::new(), remedies: Vec::new() }
+    }
+
+    fn ok(self, found: impl Into<String>) -> Finding {
+        self.found(Verdict::Ok, found)
+    }
+
+    fn note(self, found: impl Into<String>) -> Finding {
+        self.found(Verdict::Note, found)
+    }
+
+    fn problem(self, found: impl Into<String>) -> Finding {
+        self.found(Verdict::Problem, found)
     }
 }
 
@@ -130,22 +134,6 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(check: Check, verdict: Verdict, found: impl Into<String>) -> Self {
-        Self { check, verdict, found: found.into(), meaning: String::new(), remedies: Vec::new() }
-    }
-
-    fn ok(check: Check, found: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Ok, found)
-    }
-
-    fn note(check: Check, found: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Note, found)
-    }
-
-    fn problem(check: Check, found: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Problem, found)
-    }
-
     fn meaning(mut self, meaning: impl Into<String>) -> Self {
         self.meaning = meaning.into();
         self
@@ -221,6 +209,12 @@ pub struct Terms {
     pub long_transaction: Duration,
 }
 
+impl Terms {
+    fn write(&self) -> bool {
+        self.purposes.iter().any(|purpose| purpose.writes())
+    }
+}
+
 /// Everything that was found, in the order in which it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -231,8 +225,7 @@ impl Report {
     /// The findings if no server answers. `reason` names every attempt; `retry` is the result of a second one.
     #[must_use]
     pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
-        let finding =
-            Finding::problem(Check::Connection, sentence(reason)).meaning(sentences(hints)).shell(retry);
+        let finding = Check::Connection.problem(sentence(reason)).meaning(sentences(hints)).shell(retry);
         Self { findings: vec![finding] }
     }
 
@@ -311,5 +304,5 @@ fn sentences(hints: &[String]) -> String {
 
 /// A fact that could not be read.
 fn unseen(check: Check, reason: &str) -> Finding {
-    Finding::note(check, format!("Could not look: {reason}."))
+    check.note(format!("Could not look: {reason}."))
 }

@@ -16,14 +16,6 @@ const fn verbs(purpose: Purpose) -> &'static [&'static str] {
     }
 }
 
-/// Whether the verb writes, so that it has something to refuse.
-const fn writes(purpose: Purpose) -> bool {
-    match purpose {
-        Purpose::Plan => false,
-        Purpose::Apply | Purpose::Createapplication | Purpose::RotateSecret | Purpose::Cleartokens => true,
-    }
-}
-
 /// Says what is lacking for each verb that the role is wanted for.
 pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
     let role = &privileges.role;
@@ -41,15 +33,14 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
         findings.push(finding);
     }
     if !enough.is_empty() {
-        findings.insert(
-            0,
-            Finding::ok(Check::Privileges, format!("{role} has the privileges for {}.", listed(&enough))),
-        );
+        findings
+            .insert(0, Check::Privileges.ok(format!("{role} has the privileges for {}.", listed(&enough))));
     }
     let Lacks { all: users, .. } = &privileges.users;
     for lack in users.iter().filter(|lack| !granted.contains(&lack.grant(role))) {
         findings.push(
-            Finding::note(Check::Privileges, format!("{role} lacks {}.", lack.what()))
+            Check::Privileges
+                .note(format!("{role} lacks {}.", lack.what()))
                 .meaning("`user = { username = … }` in the file cannot be looked up; a primary key works.")
                 .sql(lack.grant(role)),
         );
@@ -65,12 +56,12 @@ fn lacking(lacks: &Lacks, purpose: Purpose) -> Finding {
     let Lacks { role, all } = lacks;
     let what: Vec<String> = all.iter().map(crate::model::health::Lack::what).collect();
     let found = format!("For {}, {role} lacks {}.", listed(verbs(purpose)), what.join("; "));
-    let meaning = if writes(purpose) {
+    let meaning = if purpose.writes() {
         "The verb refuses before it writes anything."
     } else {
         "The verb fails at the first statement that needs it."
     };
-    let finding = Finding::problem(Check::Privileges, found).meaning(meaning);
+    let finding = Check::Privileges.problem(found).meaning(meaning);
     lacks.grants().into_iter().fold(finding, Finding::sql)
 }
 
@@ -80,12 +71,12 @@ fn opt_in(privileges: &Privileges) -> Vec<Finding> {
     let Privileges { role, rewrite, replication_role, .. } = privileges;
     let mut findings = Vec::new();
     if !rewrite.is_empty() {
-        let finding = Finding::note(Check::Privileges, format!("{role} may not use {REWRITE}."))
+        let finding = Check::Privileges.note(format!("{role} may not use {REWRITE}."))
             .meaning("Only for a backlog that is mostly dead: it takes an exclusive lock, truncates and puts the survivors back. Everyday cleanup does not need it.");
         findings.push(rewrite.grants().into_iter().fold(finding, Finding::sql));
     }
     if *replication_role != Some(true) {
-        let finding = Finding::note(Check::Privileges, format!("{role} may not use `fk_checks = \"set\"`."))
+        let finding = Check::Privileges.note(format!("{role} may not use `fk_checks = \"set\"`."))
             .meaning(match replication_role {
                 Some(_) => "It switches the row triggers of foreign keys off for its own transactions, and checks the references set-wise. Everyday cleanup does not need it.",
                 None => "It needs the right to set session_replication_role, which PostgreSQL grants to superusers only before version 15.",
@@ -102,34 +93,37 @@ fn opt_in(privileges: &Privileges) -> Vec<Finding> {
 fn ledger(privileges: &Privileges, terms: &Terms) -> Finding {
     let Privileges { role, ledger, ledger_needed, .. } = privileges;
     let (outdated, reading, writing) = match ledger {
-        LedgerRights::Absent => return Finding::note(Check::Ledger, "There is no ledger in this database.")
+        LedgerRights::Absent => return Check::Ledger.note("There is no ledger in this database.")
                 .meaning("It is optional: without it there is no `prune = \"owned\"`, no history of runs, and no growth in `status`.")
                 .shell("oauthctl migrate --ledger"),
         LedgerRights::There { outdated, reading, writing } => (*outdated, reading, writing),
     };
-    let only_reads = !terms.purposes.iter().any(|purpose| writes(*purpose));
+    let only_reads = !terms.write();
     let (lacks, verb) = if only_reads { (reading, "read") } else { (writing, "write to") };
     if !lacks.is_empty() {
         let found = format!("{role} may not {verb} the ledger.");
         let finding = if *ledger_needed {
-            Finding::problem(Check::Ledger, found)
+            Check::Ledger
+                .problem(found)
                 .meaning("`prune = \"owned\"` in the file needs it, so `plan` and `apply` refuse.")
         } else if only_reads {
-            Finding::note(Check::Ledger, found)
+            Check::Ledger
+                .note(found)
                 .meaning("The verbs warn and go on without: the plan does not know what the file has made.")
         } else {
-            Finding::note(Check::Ledger, found)
+            Check::Ledger.note(found)
                 .meaning("The verbs warn and go on without: runs of this role are not noted, nor what the file has made.")
         };
         return lacks.grants().into_iter().fold(finding, Finding::sql);
     }
     if outdated {
-        Finding::note(Check::Ledger, "The ledger was made by an older version of oauthctl.")
+        Check::Ledger
+            .note("The ledger was made by an older version of oauthctl.")
             .meaning(
                 "Runs are noted, but not how large the tables are, so `status` cannot tell how they grow.",
             )
             .shell("oauthctl migrate --ledger")
     } else {
-        Finding::ok(Check::Ledger, "The ledger is there.")
+        Check::Ledger.ok("The ledger is there.")
     }
 }

@@ -27,16 +27,14 @@ pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &S
         findings.push(super::unseen(Check::References, reason));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(Check::References, "No other table refers to DOT's."));
+        findings.push(Check::References.ok("No other table refers to DOT's."));
     }
     findings.extend(referrers.iter().filter(|referrer| !referrer.validated).map(|referrer| {
         let Referrer { table, constraint, .. } = referrer;
-        Finding::note(
-            Check::References,
-            format!("{constraint} of {table} was never checked for the rows that were there before."),
-        )
-        .meaning("Pointers may dangle. Checking reads the table and lets others write meanwhile.")
-        .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", identifier(constraint)))
+        Check::References
+            .note(format!("{constraint} of {table} was never checked for the rows that were there before."))
+            .meaning("Pointers may dangle. Checking reads the table and lets others write meanwhile.")
+            .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", identifier(constraint)))
     }));
     findings
 }
@@ -47,20 +45,19 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
     let resolved = (!on_delete.blocks(*not_null)).then_some(*on_delete);
     match (resolved, rows) {
-        (Some(OnDelete::Cascade), _) => Finding::note(Check::References, found).meaning(format!(
+        (Some(OnDelete::Cascade), _) => Check::References.note(found).meaning(format!(
             "Its rows are deleted along with the {what} that they refer to (ON DELETE CASCADE)."
         )),
-        (Some(on_delete), _) => Finding::note(Check::References, found).meaning(format!(
+        (Some(on_delete), _) => Check::References.note(found).meaning(format!(
             "Its column is {} when the {what} goes (ON DELETE {}).",
             on_delete.effect(),
             on_delete.sql()
         )),
         (None, Some(BlockingRows { rows, select, .. })) if *rows > 0 => {
             let (verb, they) = if *rows == 1 { ("refers", "it") } else { ("refer", "them") };
-            Finding::problem(
-                Check::References,
-                format!("{} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}.", plural(*rows, "row")),
-            )
+            let rows = plural(*rows, "row");
+            Check::References
+            .problem(format!("{rows} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}."))
             .meaning(format!("PostgreSQL would refuse at COMMIT, so cleanup refuses before the first delete. Delete or detach {they}, or leave these tokens out."))
             .sql(select.clone())
             .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
@@ -72,7 +69,7 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
                 " None prevents cleanup now."
             };
             let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };
-            Finding::note(Check::References, found).meaning(format!(
+            Check::References.note(found).meaning(format!(
                 "A row there keeps its {what} from being deleted.{now} {verb} looks for such rows first, and refuses by name."
             ))
         }
@@ -94,26 +91,23 @@ const fn skip(role: TableRole) -> &'static str {
 /// Triggers and rules.
 pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
     if triggers.is_empty() {
-        return vec![Finding::ok(
-            Check::Triggers,
-            "DOT's tables have no triggers and no rules but PostgreSQL's own.",
-        )];
+        return vec![Check::Triggers.ok("DOT's tables have no triggers and no rules but PostgreSQL's own.")];
     }
     let mut unchecked: BTreeMap<&str, (Vec<&str>, Vec<&String>)> = BTreeMap::new();
     let mut findings = Vec::new();
     for trigger in triggers {
         match trigger {
             Trigger::User { table, name, before_delete: false } => findings.push(
-                Finding::note(Check::Triggers, format!("{table} has a trigger, {name}."))
+                Check::Triggers.note(format!("{table} has a trigger, {name}."))
                     .meaning("It runs for every row that oauthctl writes there, as for anybody's; `fk_checks = \"set\"` refuses such tables."),
             ),
             Trigger::User { table, name, before_delete: true } => findings.push(
-                Finding::note(Check::Triggers, format!("{table} has a trigger, {name}, that runs before each DELETE."))
+                Check::Triggers.note(format!("{table} has a trigger, {name}, that runs before each DELETE."))
                     .meaning("If it keeps a row, cleanup fails by name rather than go round in circles.")
                     .sql(format!("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = {}::regclass AND quote_ident(tgname) = {};", super::literal(table), super::literal(name))),
             ),
             Trigger::Rule { table, name } => findings.push(
-                Finding::note(Check::Triggers, format!("{table} has a rule, {name}."))
+                Check::Triggers.note(format!("{table} has a rule, {name}."))
                     .meaning("It rewrites statements; if it keeps rows from being deleted, cleanup fails by name.")
                     .sql(format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {}::regclass AND quote_ident(rulename) = {};", super::literal(table), super::literal(name))),
             ),
@@ -126,10 +120,8 @@ pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
     }
     findings.extend(unchecked.into_iter().map(|(table, (constraints, names))| {
         let enable: Vec<String> = names.iter().map(|name| format!("ENABLE TRIGGER {name}")).collect();
-        Finding::problem(
-            Check::Triggers,
-            format!("The triggers of {table} that check foreign keys are off: {}.", listed(&constraints)),
-        )
+        let off = listed(&constraints);
+        Check::Triggers.problem(format!("The triggers of {table} that check foreign keys are off: {off}."))
         .meaning("Rows can be deleted that others refer to, and nothing notices. Enabling them does not look at what has happened meanwhile.")
         .sql(format!("ALTER TABLE {table} {};", enable.join(", ")))
     }));
@@ -146,21 +138,19 @@ pub(super) fn row_security(tables: &[Storage], role: &str) -> Vec<Finding> {
     };
     let (hidden, seen) = (names(true), names(false));
     if hidden.is_empty() && seen.is_empty() {
-        return vec![Finding::ok(Check::RowSecurity, "It is off for DOT's tables.")];
+        return vec![Check::RowSecurity.ok("It is off for DOT's tables.")];
     }
     let mut findings = Vec::new();
     if !hidden.is_empty() {
         findings.push(
-            Finding::problem(Check::RowSecurity, format!("Policies may hide rows of {} from {role}.", listed(&hidden)))
+            Check::RowSecurity.problem(format!("Policies may hide rows of {} from {role}.", listed(&hidden)))
                 .meaning("Counts would be too low and rows would stay, so what is about these tables is refused: cleanup, and, where they are applications, whatever writes. The owner of the tables is not subject to it unless it is forced.")
                 .sql(format!("ALTER ROLE {role} BYPASSRLS;")),
         );
     }
     if !seen.is_empty() {
-        findings.push(Finding::ok(
-            Check::RowSecurity,
-            format!("It is on for {}; {role} sees every row.", listed(&seen)),
-        ));
+        findings
+            .push(Check::RowSecurity.ok(format!("It is on for {}; {role} sees every row.", listed(&seen))));
     }
     findings
 }
@@ -171,10 +161,7 @@ pub(super) fn partitions(tables: &[Storage]) -> Vec<Finding> {
         .iter()
         .filter(|table| table.partitioned)
         .map(|table| {
-            Finding::note(
-                Check::Partitions,
-                format!("{} has {}.", table.name, plural(table.parts.len() as u64, "partition")),
-            )
+            Check::Partitions.note(format!("{} has {}.", table.name, plural(table.parts.len() as u64, "partition")))
             .meaning("Django knows nothing of partitions. Indexes and VACUUM are per partition, and so is what is said about them here.")
         })
         .collect()

@@ -84,10 +84,8 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
         .collect();
     let models =
         if swapped.is_empty() { String::new() } else { format!(" Swapped models: {}.", listed(&swapped)) };
-    let mut findings = vec![Finding::ok(
-        Check::Schema,
-        format!("The columns are those of {}{hint}.{models}", generation.title()),
-    )];
+    let mut findings =
+        vec![Check::Schema.ok(format!("The columns are those of {}{hint}.{models}", generation.title()))];
     let behind: Vec<String> = FEATURES
         .iter()
         .filter(|(role, column, since)| {
@@ -97,7 +95,7 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
         .collect();
     if !behind.is_empty() {
         findings.push(
-            Finding::problem(Check::Schema, format!("Some tables are behind the others: no {}.", listed(&behind)))
+            Check::Schema.problem(format!("Some tables are behind the others: no {}.", listed(&behind)))
                 .meaning("oauthctl works with the columns that are there; Django reads every column of its models, so its requests fail (UndefinedColumn). DOT's migrations leave swapped models alone: their app needs migrations of its own.")
                 .shell("python manage.py makemigrations && python manage.py migrate"),
         );
@@ -107,6 +105,5 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
 
 /// There is nothing to work with.
 pub(super) fn missing(missing: &NoSchema) -> Finding {
-    Finding::problem(Check::Schema, super::sentence(&missing.reason))
-        .meaning(super::sentences(&missing.hints))
+    Check::Schema.problem(super::sentence(&missing.reason)).meaning(super::sentences(&missing.hints))
 }

@@ -18,16 +18,10 @@ fn finding(lagging: &LaggingSequence) -> Finding {
         number(next),
         number(highest)
     );
-    let (finding, who) = match role {
-        TableRole::Application => {
-            (Finding::problem(Check::Sequences, found), "`apply` and `createapplication` fail")
-        }
-        TableRole::AccessToken
-        | TableRole::RefreshToken
-        | TableRole::IdToken
-        | TableRole::Grant
-        | TableRole::DeviceGrant
-        | TableRole::ParRequest => (Finding::note(Check::Sequences, found), "Django fails to insert rows"),
+    let (finding, who) = if *role == TableRole::Application {
+        (Check::Sequences.problem(found), "`apply` and `createapplication` fail")
+    } else {
+        (Check::Sequences.note(found), "Django fails to insert rows")
     };
     finding
         .meaning(format!(

@@ -56,58 +56,22 @@ pub struct Status {
     pub unseen: Vec<String>,
 }
 
-/// What a [`Status`] is made of.
-#[derive(Debug)]
-pub struct Parts {
-    pub as_of: OffsetDateTime,
-    pub database: String,
-    pub policy_of_file: bool,
-    /// The rows of each table.
-    pub rows: Vec<TableRows>,
-    pub reclaimable: Tally,
-    /// Sizes and statistics.
-    pub storage: Vec<Storage>,
-    /// What the ledger noted last.
-    pub measurements: Vec<Measurement>,
-    pub runs: Option<Vec<PastRun>>,
-    pub ledger: bool,
-    pub unseen: Vec<String>,
+impl TableStatus {
+    /// The status of a table from the rows counted in it, what a cleanup would delete, the sizes of all tables that could
+    /// be read, and what the ledger noted last.
+    #[must_use]
+    pub fn new(rows: TableRows, tally: &Tally, storage: &[Storage], measurements: &[Measurement]) -> Self {
+        let role = rows.role;
+        let storage = storage.iter().find(|storage| storage.role == role).cloned();
+        let before = measurements.iter().find(|measurement| measurement.role == role);
+        let growth = before.zip(storage.as_ref()).map(|(before, storage)| growth(before, storage));
+        let idle = if role == TableRole::RefreshToken { tally.get(Category::Expired) } else { 0 };
+        let rows = TableRows { live: rows.live.saturating_sub(idle), idle, ..rows };
+        Self { reclaimable: reclaimable_of(tally, role), rows, storage, growth }
+    }
 }
 
 impl Status {
-    /// Puts it together.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            as_of,
-            database,
-            policy_of_file,
-            rows,
-            reclaimable,
-            mut storage,
-            measurements,
-            runs,
-            ledger,
-            unseen,
-        } = parts;
-        let tables = rows
-            .into_iter()
-            .map(|rows| {
-                let position = storage.iter().position(|storage| storage.role == rows.role);
-                let storage = position.map(|position| storage.swap_remove(position));
-                let growth = storage.as_ref().and_then(|storage| {
-                    let before = measurements.iter().find(|measurement| measurement.role == rows.role)?;
-                    Some(growth(before, storage))
-                });
-                let idle =
-                    if rows.role == TableRole::RefreshToken { reclaimable.get(Category::Expired) } else { 0 };
-                let rows = TableRows { live: rows.live.saturating_sub(idle), idle, ..rows };
-                TableStatus { reclaimable: reclaimable_of(&reclaimable, rows.role), rows, storage, growth }
-            })
-            .collect();
-        Self { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen }
-    }
-
     /// All rows of all tables.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -33,7 +33,8 @@ pub(super) fn check(tables: &[Storage], settings: Option<&Autovacuum>) -> Vec<Fi
     for part in tables.iter().flat_map(|table| &table.parts) {
         if part.autovacuum_off {
             findings.push(
-                Finding::problem(Check::Vacuum, format!("Autovacuum is off for {}.", part.name))
+                Check::Vacuum
+                    .problem(format!("Autovacuum is off for {}.", part.name))
                     .meaning(
                         "Rows that cleanup deletes keep their space, and the planner's statistics grow old.",
                     )
@@ -44,14 +45,15 @@ pub(super) fn check(tables: &[Storage], settings: Option<&Autovacuum>) -> Vec<Fi
         findings.extend(settings.and_then(|settings| old(part, settings)));
         if part.rows.is_none() && part.table_bytes > WORTH_ANALYSING {
             findings.push(
-                Finding::note(Check::Vacuum, format!("{} was never analysed.", part.name))
+                Check::Vacuum
+                    .note(format!("{} was never analysed.", part.name))
                     .meaning("PostgreSQL plans without knowing how many rows there are.")
                     .sql(format!("ANALYZE {};", part.name)),
             );
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(Check::Vacuum, "Autovacuum is on and keeps up with these tables."));
+        findings.push(Check::Vacuum.ok("Autovacuum is on and keeps up with these tables."));
     }
     findings
 }
@@ -64,7 +66,8 @@ fn switched_off(settings: &Autovacuum) -> Option<Finding> {
         (true, false) => "track_counts",
     };
     Some(
-        Finding::problem(Check::Vacuum, format!("{setting} is off on this server."))
+        Check::Vacuum
+            .problem(format!("{setting} is off on this server."))
             .meaning("Nobody removes dead rows: tables and indexes only grow.")
             .sql(format!("ALTER SYSTEM SET {setting} = on;"))
             .sql("SELECT pg_reload_conf();"),
@@ -85,12 +88,12 @@ fn dead(part: &Part, now: Option<OffsetDateTime>) -> Option<Finding> {
     let lately = (*vacuumed).max(*autovacuumed).zip(now).is_some_and(|(at, now)| now - at < PATIENCE);
     let (finding, meaning) = if lately || *dead_rows < dead_limit.saturating_mul(ABSENT) {
         (
-            Finding::note(Check::Vacuum, found),
+            Check::Vacuum.note(found),
             "Autovacuum should be here within minutes of a large cleanup. If this stays, it is too slow, or something keeps the rows: see transactions and replication.",
         )
     } else {
         (
-            Finding::problem(Check::Vacuum, found),
+            Check::Vacuum.problem(found),
             "Autovacuum does not come, is too slow, or may not remove them: see transactions and replication.",
         )
     };
@@ -105,10 +108,10 @@ fn old(part: &Part, settings: &Autovacuum) -> Option<Finding> {
     }
     let found = format!("The oldest row of {name} is {} transactions old.", grouped(*xid_age));
     let finding = if *xid_age >= WRAPAROUND_NEAR {
-        Finding::problem(Check::Vacuum, found)
+        Check::Vacuum.problem(found)
             .meaning("At about 2.1 billion PostgreSQL stops accepting writes. Autovacuum cannot freeze it: look for what holds it back.")
     } else {
-        Finding::note(Check::Vacuum, found).meaning(format!(
+        Check::Vacuum.note(found).meaning(format!(
             "Above {} (autovacuum_freeze_max_age) PostgreSQL vacuums it even if autovacuum is off.",
             grouped(limit)
         ))

@@ -4,12 +4,14 @@
 //! is passed over. Pure: places, words on the screen and what to do about advice are the business of others.
 
 mod clients;
+mod rule;
 mod secrets;
 mod uris;
 
 #[cfg(test)]
 mod tests;
 
+pub use rule::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,65 +31,10 @@ pub enum Set {
     Strict,
 }
 
-/// A rule that gives advice.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Its stable name in kebab case; docs/lint.md lists it.
-    pub id: &'static str,
-    /// The smallest set that it belongs to.
-    pub set: Set,
-    /// What it finds, in a few words.
-    pub finds: &'static str,
-    /// Where it is written that this is bad.
-    pub source: &'static str,
-}
-
-const fn recommended(id: &'static str, finds: &'static str, source: &'static str) -> Rule {
-    Rule { id, set: Set::Recommended, finds, source }
-}
-
-const fn strict(id: &'static str, finds: &'static str, source: &'static str) -> Rule {
-    Rule { id, set: Set::Strict, finds, source }
-}
-
-/// All rules, by name.
-pub static RULES: [&Rule; 24] = [
-    &uris::BAD_HOST,
-    &uris::BAD_PORT,
-    &uris::HTTP_ORIGIN,
-    &uris::HTTP_REDIRECT,
-    &clients::HYBRID_GRANT,
-    &clients::IMPLICIT_GRANT,
-    &uris::LOCALHOST_REDIRECT,
-    &secrets::LOW_ITERATIONS,
-    &clients::PASSWORD_GRANT,
-    &secrets::PLAIN_SECRET,
-    &uris::POST_LOGOUT_URI,
-    &uris::PRIVATE_USE_SCHEME,
-    &clients::PUBLIC_CLIENT_CREDENTIALS,
-    &secrets::PUBLIC_SECRET,
-    &clients::PUBLIC_SKIP_AUTHORIZATION,
-    &secrets::SECRET_CHARACTERS,
-    &secrets::SIGNING_SECRET,
-    &clients::SKIP_AUTHORIZATION,
-    &secrets::UNAVAILABLE_HASHER,
-    &uris::UNMATCHED_SPELLING,
-    &clients::UNUSED_REDIRECT_URIS,
-    &uris::USERINFO,
-    &secrets::WEAK_SECRET,
-    &uris::WILDCARD,
-];
-
-/// The rule of a name.
-#[must_use]
-pub fn rule(id: &str) -> Option<&'static Rule> {
-    RULES.iter().copied().find(|rule| rule.id == id)
-}
-
 /// What one rule has to say of one application.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Advice {
-    pub rule: &'static Rule,
+    pub rule: Rule,
     /// What it is about.
     pub field: Field,
     /// Which element of a list; from 0.
@@ -99,18 +46,13 @@ pub struct Advice {
 }
 
 impl Advice {
-    fn of(rule: &'static Rule, field: Field, message: impl Into<String>) -> Self {
-        Self { rule, field, index: None, message: message.into(), hint: None }
-    }
-
-    const fn at(mut self, index: usize) -> Self {
-        self.index = Some(index);
-        self
-    }
-
-    const fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
-        self
+    fn of(
+        rule: Rule,
+        field: Field,
+        message: impl Into<String>,
+        hint: impl Into<Option<&'static str>>,
+    ) -> Self {
+        Self { rule, field, index: None, message: message.into(), hint: hint.into() }
     }
 }
 

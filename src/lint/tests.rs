@@ -1,5 +1,7 @@
 //! What the rules find, and what they leave alone.
 
+use std::str::FromStr as _;
+
 use super::*;
 use crate::hasher::EncodedHash;
 use crate::model::SecretDeclaration;
@@ -10,8 +12,8 @@ fn found(application: &Application) -> Vec<String> {
     advise(application, &Provider::default())
         .iter()
         .map(|advice| match advice.index {
-            Some(index) => format!("{}[{index}] {}", advice.field, advice.rule.id),
-            None => format!("{} {}", advice.field, advice.rule.id),
+            Some(index) => format!("{}[{index}] {}", advice.field, advice.rule.id()),
+            None => format!("{} {}", advice.field, advice.rule.id()),
         })
         .collect()
 }
@@ -23,13 +25,13 @@ fn redirecting_to(uri: &str) -> Vec<String> {
 
 #[test]
 fn names_are_in_order_and_unique() {
-    let names: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    let names: Vec<&str> = Rule::ALL.iter().map(|rule| rule.id()).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
     sorted.dedup();
     assert_eq!(names, sorted);
-    assert_eq!(rule("wildcard").map(|rule| rule.set), Some(Set::Recommended));
-    assert_eq!(rule("nothing"), None);
+    assert_eq!(Rule::from_str("wildcard").map(Rule::set), Ok(Set::Recommended));
+    assert_eq!(Rule::from_str("nothing").ok(), None);
 }
 
 #[test]

@@ -3,54 +3,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Advice, Rule, recommended};
+use super::{Advice, Rule};
 use crate::model::{Application, Declaration, Field};
 use crate::rules::{Split, split_uri};
-
-pub(super) static BAD_HOST: Rule = recommended(
-    "bad-host",
-    "a host that no name server knows: `exa_mple.com`, `a..b`, `256.1.1.1`",
-    "RFC 1123 section 2.1",
-);
-pub(super) static BAD_PORT: Rule = recommended(
-    "bad-port",
-    "a port that is no number from 1 to 65535: `/authorize` answers 500 when it compares it",
-    "DOT 3.4.1's `redirect_to_uri_allowed`",
-);
-pub(super) static HTTP_ORIGIN: Rule =
-    recommended("http-origin", "an origin without TLS that is not this machine", "RFC 9700 section 2.6");
-pub(super) static HTTP_REDIRECT: Rule = recommended(
-    "http-redirect",
-    "a redirect without TLS that does not stay on this machine: codes in clear text",
-    "RFC 9700 section 2.6",
-);
-pub(super) static LOCALHOST_REDIRECT: Rule = recommended(
-    "localhost-redirect",
-    "`http://localhost`: DOT allows any port only for 127.0.0.1 and [::1], and a name can be made to point elsewhere",
-    "RFC 8252 section 8.3",
-);
-pub(super) static POST_LOGOUT_URI: Rule = recommended(
-    "post-logout-uri",
-    "a post-logout URI that is not absolute, or not https: DOT does not look at these",
-    "OpenID Connect RP-Initiated Logout 1.0 section 3.1",
-);
-pub(super) static PRIVATE_USE_SCHEME: Rule = recommended(
-    "private-use-scheme",
-    "a scheme of an app that is no reversed domain name: other apps may claim it",
-    "RFC 8252 section 7.1",
-);
-pub(super) static UNMATCHED_SPELLING: Rule = recommended(
-    "unmatched-spelling",
-    "a spelling that browsers change, so that it is never equal: `:443`, a dot at the end, an umlaut",
-    "RFC 9700 section 2.1",
-);
-pub(super) static USERINFO: Rule =
-    recommended("userinfo", "a user name in a URI: it can never match", "RFC 3986 section 3.2.1");
-pub(super) static WILDCARD: Rule = recommended(
-    "wildcard",
-    "a `*` in a host: whoever gets one of those names gets the codes",
-    "RFC 9700 section 4.1",
-);
 
 /// Schemes that no app has made up for itself.
 const OF_THE_WEB: [&str; 7] = ["data", "file", "ftp", "javascript", "urn", "ws", "wss"];
@@ -60,7 +15,8 @@ pub(super) fn advise(application: &Application) -> Vec<Advice> {
     for field in Field::ALL.iter().copied() {
         let Some(Declaration::Uris(uris)) = application.declared(field) else { continue };
         for (index, uri) in uris.iter().enumerate() {
-            advice.extend(of_uri(field, uri).into_iter().map(|advice| advice.at(index)));
+            advice
+                .extend(of_uri(field, uri).into_iter().map(|advice| Advice { index: Some(index), ..advice }));
         }
     }
     advice
@@ -69,7 +25,7 @@ pub(super) fn advise(application: &Application) -> Vec<Advice> {
 fn of_uri(field: Field, uri: &str) -> Vec<Advice> {
     let Ok(split) = split_uri(uri) else {
         // DOT's own rules refuse it elsewhere.
-        let advice = || Advice::of(&POST_LOGOUT_URI, field, "this is no URI");
+        let advice = || Advice::of(Rule::PostLogoutUri, field, "this is no URI", None);
         return if field == Field::PostLogoutRedirectUris { vec![advice()] } else { Vec::new() };
     };
     let authority = Authority::of(&split.netloc);
@@ -78,28 +34,30 @@ fn of_uri(field: Field, uri: &str) -> Vec<Advice> {
         return advice;
     }
     if authority.userinfo {
-        advice.push(
-            Advice::of(&USERINFO, field, "a URI with a user name never matches")
-                .hint("leave out what is before the @"),
-        );
+        advice.push(Advice::of(
+            Rule::Userinfo,
+            field,
+            "a URI with a user name never matches",
+            "leave out what is before the @",
+        ));
     }
     if authority.port.is_some_and(|port| !is_port(port)) {
-        advice.push(
-            Advice::of(
-                &BAD_PORT,
-                field,
-                "the port is no number from 1 to 65535, and `/authorize` fails when it reads it",
-            )
-            .hint("http://127.0.0.1 and http://[::1] match with any port; others need the number"),
-        );
+        advice.push(Advice::of(
+            Rule::BadPort,
+            field,
+            "the port is no number from 1 to 65535, and `/authorize` fails when it reads it",
+            "http://127.0.0.1 and http://[::1] match with any port; others need the number",
+        ));
     }
     if authority.host.contains('*') {
-        advice.push(
-            Advice::of(&WILDCARD, field, "everybody who gets hold of one such name gets the codes")
-                .hint("list the hosts"),
-        );
+        advice.push(Advice::of(
+            Rule::Wildcard,
+            field,
+            "everybody who gets hold of one such name gets the codes",
+            "list the hosts",
+        ));
     } else if !is_host(authority.host) {
-        advice.push(Advice::of(&BAD_HOST, field, "no name server knows such a host"));
+        advice.push(Advice::of(Rule::BadHost, field, "no name server knows such a host", None));
     }
     advice.extend(spelling(field, &split.scheme, &authority));
     advice
@@ -112,29 +70,38 @@ fn transport(field: Field, split: &Split, authority: &Authority<'_>) -> Option<A
     let is_localhost = split.scheme == "http" && authority.host.eq_ignore_ascii_case("localhost");
     match field {
         Field::PostLogoutRedirectUris if split.scheme.is_empty() || (is_web && split.netloc.is_empty()) => {
-            Some(Advice::of(&POST_LOGOUT_URI, field, "this is not an absolute URI"))
+            Some(Advice::of(Rule::PostLogoutUri, field, "this is not an absolute URI", None))
         }
-        Field::PostLogoutRedirectUris if is_open => Some(
-            Advice::of(&POST_LOGOUT_URI, field, "this goes through the network in clear text")
-                .hint("use https"),
-        ),
-        Field::RedirectUris if is_localhost => Some(
-            Advice::of(&LOCALHOST_REDIRECT, field, "`localhost` is a name, and matches with this port only")
-                .hint("use http://127.0.0.1, which matches with any port"),
-        ),
-        Field::RedirectUris if is_open => Some(
-            Advice::of(&HTTP_REDIRECT, field, "codes go through the network in clear text").hint("use https"),
-        ),
+        Field::PostLogoutRedirectUris if is_open => Some(Advice::of(
+            Rule::PostLogoutUri,
+            field,
+            "this goes through the network in clear text",
+            "use https",
+        )),
+        Field::RedirectUris if is_localhost => Some(Advice::of(
+            Rule::LocalhostRedirect,
+            field,
+            "`localhost` is a name, and matches with this port only",
+            "use http://127.0.0.1, which matches with any port",
+        )),
+        Field::RedirectUris if is_open => Some(Advice::of(
+            Rule::HttpRedirect,
+            field,
+            "codes go through the network in clear text",
+            "use https",
+        )),
         Field::AllowedOrigins if is_open => {
-            Some(Advice::of(&HTTP_ORIGIN, field, "this origin is not protected by TLS").hint("use https"))
+            Some(Advice::of(Rule::HttpOrigin, field, "this origin is not protected by TLS", "use https"))
         }
         Field::RedirectUris
             if !is_web && !split.scheme.contains('.') && !OF_THE_WEB.contains(&split.scheme.as_str()) =>
         {
-            Some(
-                Advice::of(&PRIVATE_USE_SCHEME, field, "other apps may claim this scheme, too")
-                    .hint("use a domain of yours, reversed: com.example.app:/callback"),
-            )
+            Some(Advice::of(
+                Rule::PrivateUseScheme,
+                field,
+                "other apps may claim this scheme, too",
+                "use a domain of yours, reversed: com.example.app:/callback",
+            ))
         }
         _ => None,
     }
@@ -143,17 +110,17 @@ fn transport(field: Field, split: &Split, authority: &Authority<'_>) -> Option<A
 /// What a browser would send is another text.
 fn spelling(field: Field, scheme: &str, authority: &Authority<'_>) -> Option<Advice> {
     let default = matches!((scheme, authority.port), ("https", Some("443")) | ("http", Some("80")));
-    let message = if default {
-        "browsers leave the default port out, so this never matches"
+    let (message, hint) = if default {
+        ("browsers leave the default port out, so this never matches", None)
     } else if authority.host.ends_with('.') {
-        "the dot at the end of the host makes it another one"
+        ("the dot at the end of the host makes it another one", None)
     } else if !authority.host.is_ascii() {
-        "browsers send such a host in its ASCII form, so this never matches"
+        let message = "browsers send such a host in its ASCII form, so this never matches";
+        (message, Some("write the host in Punycode: xn--…"))
     } else {
         return None;
     };
-    let hint = if authority.host.is_ascii() { None } else { Some("write the host in Punycode: xn--…") };
-    Some(Advice { hint, ..Advice::of(&UNMATCHED_SPELLING, field, message) })
+    Some(Advice::of(Rule::UnmatchedSpelling, field, message, hint))
 }
 
 /// The parts of `user@host:port`.

@@ -118,17 +118,14 @@ impl Application {
     /// application calls this for each of [`Field::ALL`], so that a new field is in all of them.
     #[must_use]
     pub fn declared(&self, field: Field) -> Option<Declaration<'_>> {
-        fn text(text: Option<&String>) -> Option<Declaration<'_>> {
-            text.map(|text| Declaration::Text(text))
-        }
         match field {
-            Field::Name => text(self.name.as_ref()),
-            Field::ClientType => text(self.client_type.as_ref()),
-            Field::AuthorizationGrantType => text(self.authorization_grant_type.as_ref()),
+            Field::Name => self.name.as_deref().map(Declaration::Text),
+            Field::ClientType => self.client_type.as_deref().map(Declaration::Text),
+            Field::AuthorizationGrantType => self.authorization_grant_type.as_deref().map(Declaration::Text),
             Field::RedirectUris => self.redirect_uris.as_deref().map(Declaration::Uris),
             Field::PostLogoutRedirectUris => self.post_logout_redirect_uris.as_deref().map(Declaration::Uris),
             Field::AllowedOrigins => self.allowed_origins.as_deref().map(Declaration::Uris),
-            Field::Algorithm => text(self.algorithm.as_ref()),
+            Field::Algorithm => self.algorithm.as_deref().map(Declaration::Text),
             Field::SkipAuthorization => self.skip_authorization.map(Declaration::Flag),
             Field::HashClientSecret => self.hash_client_secret.map(Declaration::Flag),
             Field::ClientSecret => self.client_secret.as_ref().map(Declaration::Secret),

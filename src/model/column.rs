@@ -117,6 +117,24 @@ pub enum ColumnValue {
     Nested(serde_json::Value),
 }
 
+impl ColumnValue {
+    /// The value as JSON, where dates are text.
+    ///
+    /// # Errors
+    /// [`Misfit::NoJsonNumber`].
+    pub fn json(&self) -> Result<serde_json::Value, Misfit> {
+        Ok(match self {
+            Self::Text(text) | Self::Moment(_, text) => text.clone().into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => {
+                serde_json::Number::from_f64(*number).map(Into::into).ok_or(Misfit::NoJsonNumber)?
+            }
+            Self::Flag(flag) => (*flag).into(),
+            Self::Nested(value) => value.clone(),
+        })
+    }
+}
+
 /// What TOML's four kinds of dates say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -206,7 +224,7 @@ impl ColumnKind {
     /// When the kinds differ. Whether the text is in order only PostgreSQL knows.
     pub fn accept(self, value: &ColumnValue) -> Result<String, Misfit> {
         match (self, value) {
-            (Self::Json, value) => json(value).map(|value| value.to_string()),
+            (Self::Json, value) => value.json().map(|value| value.to_string()),
             (Self::Text | Self::Other | Self::Decimal, ColumnValue::Text(text)) => Ok(text.clone()),
             (Self::Integer(lowest, highest), ColumnValue::Integer(number)) => {
                 if (lowest..=highest).contains(number) {
@@ -301,18 +319,6 @@ fn decimal(text: &str) -> ColumnValue {
 
 fn parse(text: &str) -> Option<serde_json::Value> {
     serde_json::from_str(text).ok()
-}
-
-fn json(value: &ColumnValue) -> Result<serde_json::Value, Misfit> {
-    Ok(match value {
-        ColumnValue::Text(text) | ColumnValue::Moment(_, text) => text.clone().into(),
-        ColumnValue::Integer(number) => (*number).into(),
-        ColumnValue::Float(number) => {
-            serde_json::Number::from_f64(*number).map(Into::into).ok_or(Misfit::NoJsonNumber)?
-        }
-        ColumnValue::Flag(flag) => (*flag).into(),
-        ColumnValue::Nested(value) => value.clone(),
-    })
 }
 
 /// TOML has no null, and no numbers beyond 64 bits.

@@ -1,42 +1,33 @@
 //! What may answer where PostgreSQL is expected, and what that means for a cleanup. `db::engine` recognises it.
 
-use std::fmt;
-
 /// The engine behind a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, strum::Display)]
 pub enum Engine {
     /// PostgreSQL, or a service that runs it unchanged.
+    #[strum(to_string = "PostgreSQL")]
     #[default]
     PostgreSql,
     /// PostgreSQL, run by Amazon RDS.
+    #[strum(to_string = "PostgreSQL on Amazon RDS")]
     Rds,
     /// Amazon Aurora: PostgreSQL on shared storage.
+    #[strum(to_string = "Amazon Aurora")]
     Aurora,
     /// PostgreSQL with the Citus extension, and those of DOT's tables that Citus manages, as SQL writes them.
+    #[strum(to_string = "PostgreSQL with Citus")]
     Citus {
         /// Empty: all are ordinary tables of this node.
         managed: Vec<String>,
     },
     /// `YugabyteDB`.
+    #[strum(to_string = "YugabyteDB")]
     Yugabyte,
     /// `CockroachDB`.
+    #[strum(to_string = "CockroachDB")]
     Cockroach,
     /// Something that does not call itself PostgreSQL.
+    #[strum(to_string = "an unknown engine")]
     Unknown,
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PostgreSql => "PostgreSQL",
-            Self::Rds => "PostgreSQL on Amazon RDS",
-            Self::Aurora => "Amazon Aurora",
-            Self::Citus { .. } => "PostgreSQL with Citus",
-            Self::Yugabyte => "YugabyteDB",
-            Self::Cockroach => "CockroachDB",
-            Self::Unknown => "an unknown engine",
-        })
-    }
 }
 
 impl Engine {

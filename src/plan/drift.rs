@@ -55,14 +55,11 @@ pub fn drift(
     let plan = match planned(None) {
         Ok(plan) => plan,
         Err(findings) => {
+            let mut impossible: BTreeMap<ClientId, Vec<Finding>> = BTreeMap::new();
             for finding in findings {
-                let drift = drifts.entry(finding.client_id.clone()).or_insert(Drift::Impossible(Vec::new()));
-                if let Drift::Impossible(known) = drift {
-                    known.push(finding);
-                } else {
-                    *drift = Drift::Impossible(vec![finding]);
-                }
+                impossible.entry(finding.client_id.clone()).or_default().push(finding);
             }
+            drifts.extend(impossible.into_iter().map(|(id, findings)| (id, Drift::Impossible(findings))));
             let is_sound = |client_id: &&ClientId| {
                 let former = desired.renamed.iter().find(|(_, to)| to == client_id).map(|(from, _)| from);
                 !drifts.contains_key(*client_id) && former.is_none_or(|from| !drifts.contains_key(from))

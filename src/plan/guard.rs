@@ -216,10 +216,12 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
         }
     }
     let total = plan.total;
-    if let Some(limit) = delete_limit(rails).filter(|limit| deletions > limit.of_deletes(total)) {
+    let max_deletes = limit(rails, max_deletes, rails.policy.max_deletes);
+    if let Some(limit) = max_deletes.filter(|limit| deletions > limit.of_deletes(total)) {
         violations.push(Violation::TooManyDeletes { planned: deletions, limit, total });
     }
-    if let Some(limit) = update_limit(rails).filter(|limit| updates > limit.of_updates(total)) {
+    let max_updates = limit(rails, max_updates, rails.policy.max_updates);
+    if let Some(limit) = max_updates.filter(|limit| updates > limit.of_updates(total)) {
         violations.push(Violation::TooManyUpdates { planned: updates, limit, total });
     }
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
@@ -242,22 +244,15 @@ pub fn check_cleanup(policy: &CleanupPolicy, allow: &BTreeSet<Allow>) -> Result<
     if violations.is_empty() { Ok(()) } else { Err(Refusal { violations }) }
 }
 
-fn delete_limit(rails: &Rails<'_>) -> Option<Limit> {
-    let allowed = rails.allow.iter().filter_map(|allow| match allow {
-        Allow::MaxDeletes(count) => Some(*count),
-        Allow::Delete(_) | Allow::Update(_) | Allow::MaxUpdates(_) | Allow::FkChecksSet | Allow::Rewrite => {
-            None
-        }
-    });
-    allowed.max().map(Limit::Count).or(rails.policy.max_deletes)
+/// The highest limit that `--allow` names, else that of the policy.
+fn limit(rails: &Rails<'_>, named: fn(&Allow) -> Option<u64>, policy: Option<Limit>) -> Option<Limit> {
+    rails.allow.iter().filter_map(named).max().map(Limit::Count).or(policy)
 }
 
-fn update_limit(rails: &Rails<'_>) -> Option<Limit> {
-    let allowed = rails.allow.iter().filter_map(|allow| match allow {
-        Allow::MaxUpdates(count) => Some(*count),
-        Allow::Delete(_) | Allow::Update(_) | Allow::MaxDeletes(_) | Allow::FkChecksSet | Allow::Rewrite => {
-            None
-        }
-    });
-    allowed.max().map(Limit::Count).or(rails.policy.max_updates)
+const fn max_deletes(allow: &Allow) -> Option<u64> {
+    if let Allow::MaxDeletes(count) = allow { Some(*count) } else { None }
+}
+
+const fn max_updates(allow: &Allow) -> Option<u64> {
+    if let Allow::MaxUpdates(count) = allow { Some(*count) } else { None }
 }

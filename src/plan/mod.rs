@@ -289,25 +289,17 @@ impl<'a> Planner<'a> {
                 && let Some(stored) = actual.applications.get(client_id)
                 && self.answers_for(client_id)
             {
-                let step = Step::Delete {
-                    row: row_ref(stored),
-                    name: stored.fields.name.clone(),
-                    reason: DeleteReason::Removed,
-                    dependents: Dependents::default(),
-                    others: Vec::new(),
-                };
+                let step = deletion(row_ref(stored), &stored.fields.name, DeleteReason::Removed);
                 deletions.insert(client_id.clone(), step);
             }
         }
         for unmanaged in &actual.unmanaged {
-            let others =
-                actual.ownership.as_ref().is_some_and(|o| o.others.contains_key(&unmanaged.client_id));
+            let ownership = actual.ownership.as_ref();
+            let others = ownership.is_some_and(|o| o.others.contains_key(&unmanaged.client_id));
             let doomed = !others
                 && match prune {
                     Prune::Never => false,
-                    Prune::Owned => {
-                        actual.ownership.as_ref().is_some_and(|o| o.created.contains(&unmanaged.client_id))
-                    }
+                    Prune::Owned => ownership.is_some_and(|o| o.created.contains(&unmanaged.client_id)),
                     Prune::All => true,
                 };
             if doomed && self.facts.scope.is_none_or(|scope| scope.contains(&unmanaged.client_id)) {
@@ -316,13 +308,7 @@ impl<'a> Planner<'a> {
                     client_id: unmanaged.client_id.clone(),
                     fingerprint: unmanaged.fingerprint.clone(),
                 };
-                let step = Step::Delete {
-                    row,
-                    name: unmanaged.name.clone(),
-                    reason: DeleteReason::Pruned,
-                    dependents: Dependents::default(),
-                    others: Vec::new(),
-                };
+                let step = deletion(row, &unmanaged.name, DeleteReason::Pruned);
                 deletions.insert(unmanaged.client_id.clone(), step);
             } else {
                 self.plan.unmanaged.push(unmanaged.client_id.clone());
@@ -330,6 +316,12 @@ impl<'a> Planner<'a> {
         }
         deletions.into_values().collect()
     }
+}
+
+/// A deletion of which is not known yet what depends on it.
+fn deletion(row: RowRef, name: &str, reason: DeleteReason) -> Step {
+    let dependents = Dependents::default();
+    Step::Delete { row, name: name.to_owned(), reason, dependents, others: Vec::new() }
 }
 
 /// The part of a row that a step keeps.

@@ -108,10 +108,7 @@ pub fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The steps, without who depends on them: that changes with every token.
-fn steps_of(plan: &Plan) -> Result<Vec<Value>, serde_json::Error> {
-    plan.steps.iter().map(step_of).collect()
-}
+/// A step, without who depends on it: that changes with every token.
 
 fn step_of(step: &Step) -> Result<Value, serde_json::Error> {
     let mut step = serde_json::to_value(step)?;
@@ -131,7 +128,8 @@ fn digest_of(origin: &Value, steps: &Value) -> String {
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn save(plan: &Plan, origin: &Origin) -> Result<String, serde_json::Error> {
-    let (origin, steps) = (serde_json::to_value(origin)?, Value::from(steps_of(plan)?));
+    let steps = plan.steps.iter().map(step_of).collect::<Result<Vec<_>, _>>()?;
+    let (origin, steps) = (serde_json::to_value(origin)?, Value::from(steps));
     let digest = digest_of(&origin, &steps);
     let document = json!({ "format": FORMAT, "digest": digest, "origin": origin, "steps": steps });
     serde_json::to_string_pretty(&document).map(|text| text + "\n")

@@ -3,8 +3,6 @@
 //! Its regular expression has no end anchor, so most of a host goes unread; that is the contract, and lint rules are
 //! where its blind spots are reported.
 
-use std::fmt;
-
 use super::python::{is_digit, is_space};
 use super::urlsplit::{Split, is_ipv6, urlsplit};
 
@@ -44,7 +42,8 @@ pub struct Allowed<'a> {
 }
 
 /// Why DOT refuses a URI. Displays as DOT's message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} URI {} error. {cause}: {uri}", purpose.name(), validation(cause))]
 pub struct UriError {
     /// What the URI was for.
     pub purpose: Purpose,
@@ -53,59 +52,47 @@ pub struct UriError {
     pub cause: Cause,
 }
 
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { purpose, uri, cause } = self;
-        let validation = if *cause == Cause::InvalidScheme { "Validation" } else { "validation" };
-        write!(f, "{} URI {validation} error. {cause}: {uri}", purpose.name())
-    }
+/// Django writes the word with a capital letter for one cause.
+fn validation(cause: &Cause) -> &'static str {
+    if *cause == Cause::InvalidScheme { "Validation" } else { "validation" }
 }
-
-impl std::error::Error for UriError {}
 
 /// DOT's causes. Displays as DOT's `params["cause"]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// `urlsplit` raised `ValueError`, in Python's words.
+    #[error("{0}")]
     Unsplittable(String),
     /// The scheme is not among the allowed ones.
+    #[error("invalid_scheme")]
     InvalidScheme,
     /// A `?` in an origin.
+    #[error("query string not allowed")]
     Query,
     /// A `#`.
+    #[error("fragment not allowed")]
     Fragment,
     /// A path in an origin, be it a slash.
+    #[error("path not allowed")]
     Path,
     /// `https:/path` and the like.
+    #[error("missing host")]
     MissingHost,
     /// Neither `scheme://host` nor `scheme:/path`.
+    #[error("invalid URI")]
     InvalidUri,
     /// More than one `*` in the host.
+    #[error("only one wildcard is allowed in the hostname")]
     TwoWildcards,
     /// A `*` that is not the first character of the host.
+    #[error("wildcards must be at the beginning of the hostname")]
     WildcardInside,
     /// A `*` with fewer than two dots after it.
+    #[error("wildcards cannot be in the top level or second level domain")]
     WildcardTooWide,
     /// Django's `URLValidator`: no host that it knows, or too long.
+    #[error("['Enter a valid URL.']")]
     InvalidUrl,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unsplittable(reason) => reason,
-            Self::InvalidScheme => "invalid_scheme",
-            Self::Query => "query string not allowed",
-            Self::Fragment => "fragment not allowed",
-            Self::Path => "path not allowed",
-            Self::MissingHost => "missing host",
-            Self::InvalidUri => "invalid URI",
-            Self::TwoWildcards => "only one wildcard is allowed in the hostname",
-            Self::WildcardInside => "wildcards must be at the beginning of the hostname",
-            Self::WildcardTooWide => "wildcards cannot be in the top level or second level domain",
-            Self::InvalidUrl => "['Enter a valid URL.']",
-        })
-    }
 }
 
 /// Validates one URI.

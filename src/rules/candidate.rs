@@ -165,10 +165,7 @@ impl<'a> Candidate<'a> {
     }
 
     pub(super) fn secret(&self) -> Option<SecretFacts> {
-        if let Some(Fact::Secret(secret)) = self.facts.get(&Field::ClientSecret) {
-            Some(*secret)
-        } else {
-            None
-        }
+        let Some(Fact::Secret(secret)) = self.facts.get(&Field::ClientSecret) else { return None };
+        Some(*secret)
     }
 }

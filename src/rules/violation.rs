@@ -66,16 +66,19 @@ impl fmt::Display for Violation {
 }
 
 /// What can be wrong. Displays as DOT 3.4.1's message in English.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// A field that must not be empty is.
+    #[error("This field cannot be blank.")]
     Blank,
     /// Not one of the values that the field may have.
+    #[error("Value {} is not a valid choice.", repr(value))]
     NotAChoice {
         /// As it was given.
         value: String,
     },
     /// Wider than the column.
+    #[error("Ensure this value has at most {limit} characters (it has {length}).")]
     TooLong {
         /// Counted in characters.
         limit: usize,
@@ -83,6 +86,7 @@ pub enum Reason {
         length: usize,
     },
     /// The owner does not exist.
+    #[error("user instance with {column} {} is not a valid choice.", repr_of_key(*key, value))]
     NoSuchUser {
         /// The name of the user model's primary key.
         column: String,
@@ -91,6 +95,7 @@ pub enum Reason {
         value: String,
     },
     /// The owner cannot exist.
+    #[error("“{value}” {}", not_a_key(*key))]
     NotAKey {
         /// What a key would be.
         key: KeyType,
@@ -98,51 +103,34 @@ pub enum Reason {
         value: String,
     },
     /// Another application has the client id.
+    #[error("Application with this Client ID already exists.")]
     Taken,
     /// A redirect URI or an origin.
+    #[error(transparent)]
     Uri(UriError),
     /// A grant that ends in a redirect, and nowhere to go.
+    #[error("redirect_uris cannot be empty with grant_type {grant_type}")]
     NoRedirectUris { grant_type: String },
     /// RS256 without `OIDC_RSA_PRIVATE_KEY`.
+    #[error("You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm")]
     NoRsaKey,
     /// HS256 with an implicit or hybrid grant or a public client.
+    #[error("You cannot use HS256 with public grants or clients")]
     Hs256IsNotForPublic,
     /// HS256 with an empty secret.
+    #[error("You cannot use HS256 without a client secret; it is the HMAC signing key.")]
     Hs256NeedsSecret,
     /// HS256 with a secret that is, or will be, hashed.
+    #[error(
+        "You cannot use HS256 with a hashed client secret. For HS256 the client secret is the shared signing \
+         key and must be stored unhashed so the relying party can verify the token; set \
+         hash_client_secret=False and store an unhashed client_secret on this application."
+    )]
     Hs256NeedsPlainSecret,
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blank => f.write_str("This field cannot be blank."),
-            Self::NotAChoice { value } => write!(f, "Value {} is not a valid choice.", repr(value)),
-            Self::TooLong { limit, length } => {
-                write!(f, "Ensure this value has at most {limit} characters (it has {length}).")
-            }
-            Self::NoSuchUser { column, key, value } => {
-                write!(f, "user instance with {column} {} is not a valid choice.", repr_of_key(*key, value))
-            }
-            Self::NotAKey { key: KeyType::Uuid, value } => write!(f, "“{value}” is not a valid UUID."),
-            Self::NotAKey { value, .. } => write!(f, "“{value}” value must be an integer."),
-            Self::Taken => f.write_str("Application with this Client ID already exists."),
-            Self::Uri(error) => error.fmt(f),
-            Self::NoRedirectUris { grant_type } => {
-                write!(f, "redirect_uris cannot be empty with grant_type {grant_type}")
-            }
-            Self::NoRsaKey => f.write_str("You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm"),
-            Self::Hs256IsNotForPublic => f.write_str("You cannot use HS256 with public grants or clients"),
-            Self::Hs256NeedsSecret => {
-                f.write_str("You cannot use HS256 without a client secret; it is the HMAC signing key.")
-            }
-            Self::Hs256NeedsPlainSecret => f.write_str(
-                "You cannot use HS256 with a hashed client secret. For HS256 the client secret is the shared signing \
-                 key and must be stored unhashed so the relying party can verify the token; set \
-                 hash_client_secret=False and store an unhashed client_secret on this application.",
-            ),
-        }
-    }
+const fn not_a_key(key: KeyType) -> &'static str {
+    if matches!(key, KeyType::Uuid) { "is not a valid UUID." } else { "value must be an integer." }
 }
 
 /// Python's `repr()` of the key after Django has converted it.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::diagnostics::shown_path;
 use crate::config::{Problem, Problems, Severity, Source, Span};
-use crate::lint::RULES;
+use crate::lint::Rule;
 
 /// One run of `validate`. Ends with a newline.
 ///
@@ -12,13 +12,13 @@ use crate::lint::RULES;
 /// Serde's, which do not occur.
 pub fn render(source: &Source, problems: &Problems) -> serde_json::Result<String> {
     let results: Vec<Value> = problems.shown().into_iter().map(|problem| result(source, problem)).collect();
-    let rules: Vec<Value> = RULES
+    let rules: Vec<Value> = Rule::ALL
         .iter()
         .map(|rule| {
             json!({
-                "id": rule.id,
-                "shortDescription": { "text": rule.finds },
-                "fullDescription": { "text": format!("{} ({})", rule.finds, rule.source) },
+                "id": rule.id(),
+                "shortDescription": { "text": rule.finds() },
+                "fullDescription": { "text": format!("{} ({})", rule.finds(), rule.source()) },
                 "defaultConfiguration": { "level": "warning" },
             })
         })
@@ -49,7 +49,7 @@ fn result(source: &Source, problem: &Problem) -> Value {
         "message": { "text": text.join("; ") },
         "locations": [location(source, span.as_ref())],
     });
-    if let Some(index) = RULES.iter().position(|rule| rule.id == *code) {
+    if let Some(index) = Rule::ALL.iter().position(|rule| rule.id() == *code) {
         result["ruleIndex"] = json!(index);
     }
     if let Some(mark) = related {

@@ -314,19 +314,17 @@ impl Editor<'_, '_> {
         }
         let newline = self.newline;
         match self.outline.last().map(|app| (app.shape, app.extent.end, app.block_prefix(self.text))) {
-            Some((Shape::Dotted, end, prefix)) => {
-                let render = |(name, block): &(String, &Block)| dotted_lines(&prefix, name, block, newline);
-                let lines: Vec<String> = named.iter().flat_map(render).collect();
-                self.insert_lines(outline::end_of_block(self.text, end), &lines);
-            }
-            Some((Shape::Inline, end, prefix)) => {
-                let render = |(name, block): &(String, &Block)| inline_lines(&prefix, name, block);
-                let lines: Vec<String> = named.iter().flat_map(render).collect();
-                self.insert_lines(outline::end_of_block(self.text, end), &lines);
-            }
             Some((Shape::Header, end, prefix)) => {
                 let at = outline::end_of_block(self.text, end);
                 self.insert_headers(at, &named, &prefix);
+            }
+            Some((shape, end, prefix)) => {
+                let render = |(name, block): &(String, &Block)| match shape {
+                    Shape::Dotted => dotted_lines(&prefix, name, block, newline),
+                    _ => inline_lines(&prefix, name, block),
+                };
+                let lines: Vec<String> = named.iter().flat_map(render).collect();
+                self.insert_lines(outline::end_of_block(self.text, end), &lines);
             }
             None => {
                 let at = match self.outline.parent {

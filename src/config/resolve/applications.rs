@@ -71,9 +71,9 @@ fn one(
     let client_id = named(client_id, &block, &section.key, places, context);
     let application = Application {
         name: noted(Field::Name, name, places),
-        client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.name().to_owned()),
+        client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.to_string()),
         authorization_grant_type: noted(Field::AuthorizationGrantType, authorization_grant_type, places)
-            .map(|grant| grant.name().to_owned()),
+            .map(|grant| grant.to_string()),
         redirect_uris: uris(Field::RedirectUris, redirect_uris, places, context),
         post_logout_redirect_uris: uris(
             Field::PostLogoutRedirectUris,
@@ -82,7 +82,7 @@ fn one(
             context,
         ),
         allowed_origins: uris(Field::AllowedOrigins, allowed_origins, places, context),
-        algorithm: noted(Field::Algorithm, algorithm, places).map(|name| name.name().to_owned()),
+        algorithm: noted(Field::Algorithm, algorithm, places).map(|name| name.to_string()),
         skip_authorization: noted(Field::SkipAuthorization, skip_authorization, places),
         hash_client_secret: noted(Field::HashClientSecret, hash_client_secret, places),
         client_secret: client_secret.present().and_then(|secret| {
@@ -126,8 +126,7 @@ fn named(
         return None;
     }
     if block.is_empty() {
-        context.push(Problem::error("empty", "the client id is empty").at(header.clone()));
-        return None;
+        return context.reject(Problem::error("empty", "the client id is empty").at(header.clone()));
     }
     Some(block.to_owned())
 }
@@ -181,8 +180,7 @@ fn owner(user: Placed<OrTable<UserKey, Username>>, context: &Context<'_>) -> Opt
     match user.value {
         OrTable::Plain(UserKey(NumberOrText::Number(key))) => Some(UserRef::Key(key.to_string())),
         OrTable::Plain(UserKey(NumberOrText::Text(key))) if key.is_empty() => {
-            context.push(Problem::error("empty", "`user` is empty").at(user.span));
-            None
+            context.reject(Problem::error("empty", "`user` is empty").at(user.span))
         }
         OrTable::Plain(UserKey(NumberOrText::Text(key))) => Some(UserRef::Key(key)),
         OrTable::Table(Username { username }) => {

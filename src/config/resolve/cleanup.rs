@@ -10,7 +10,7 @@ use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
-use crate::config::values::{self, Number};
+use crate::config::values;
 use crate::model::{Category, CleanupPolicy, Pace};
 
 const TABLE: &str = "cleanup";
@@ -109,14 +109,12 @@ fn dcr_min_age(
     let Placed { span, value: DcrApplications { min_age }, .. } = section.present()?;
     if min_age.is_absent() {
         let problem = Problem::error("missing-key", "`dcr_applications` lacks `min_age`").at(span);
-        context.push(problem.hint("write { min_age = \"7d\" }"));
-        return None;
+        return context.reject(problem.hint("write { min_age = \"7d\" }"));
     }
     let age = context.duration("min_age", min_age)?;
     if age.value.is_zero() {
         let problem = Problem::error("out-of-range", "`min_age` must be longer than 0").at(age.span);
-        context.push(problem.hint("leave `dcr_applications` out to keep all applications"));
-        return None;
+        return context.reject(problem.hint("leave `dcr_applications` out to keep all applications"));
     }
     Some(age.value)
 }
@@ -145,12 +143,11 @@ fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Spa
 }
 
 impl Context<'_> {
-    fn ratio(&self, slot: Slot<Number>) -> Option<f64> {
+    fn ratio(&self, slot: Slot<f64>) -> Option<f64> {
         let ratio = slot.present()?;
-        if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value.0) {
-            return Some(ratio.value.0);
+        if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value) {
+            return Some(ratio.value);
         }
-        self.push(Problem::error("out-of-range", "`nice_ratio` must be between 0 and 100").at(ratio.span));
-        None
+        self.reject(Problem::error("out-of-range", "`nice_ratio` must be between 0 and 100").at(ratio.span))
     }
 }

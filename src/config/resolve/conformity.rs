@@ -28,15 +28,15 @@ pub(super) fn check(
     for violation in full_clean(&candidate, provider, Schema::default()) {
         let place = match (violation.subject, violation.index) {
             (Subject::Field(field), Some(index)) => PlaceOf::Item(client_id, field, index),
-            (Subject::Field(field), None) => PlaceOf::Value(client_id, field),
+            (Subject::Field(field), None) => PlaceOf::Value(client_id, field.into()),
             (Subject::ClientId, _) => PlaceOf::ClientId(client_id),
         };
         let problem = rule_problem(&violation, provider);
-        context.push(places.find(place).into_iter().fold(problem, Problem::at));
+        context.push(problem.at(places.find(place)));
     }
     if let Some(problem) = look_alike(&declared.application) {
-        let place = places.find(PlaceOf::Value(client_id, Field::ClientSecret));
-        context.push(place.into_iter().fold(problem, Problem::at));
+        let place = PlaceOf::Value(client_id, Field::ClientSecret.into());
+        context.push(problem.at(places.find(place)));
     }
 }
 

@@ -26,12 +26,17 @@ impl Context<'_> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// Notes why a value cannot be used.
+    pub(super) fn reject<T>(&self, problem: Problem) -> Option<T> {
+        self.push(problem);
+        None
+    }
+
     /// Text that may not be empty.
     pub(super) fn text(&self, key: &str, slot: Slot<String>) -> Option<Placed<String>> {
         let text = slot.present()?;
         if text.value.is_empty() {
-            self.push(Problem::error("empty", format!("`{key}` is empty")).at(text.span));
-            return None;
+            return self.reject(Problem::error("empty", format!("`{key}` is empty")).at(text.span));
         }
         Some(text)
     }
@@ -51,8 +56,9 @@ impl Context<'_> {
             _ => {
                 let is_low = number.value < lowest;
                 let bound = if is_low { format!("at least {lowest}") } else { format!("at most {highest}") };
-                self.push(Problem::error("out-of-range", format!("`{key}` must be {bound}")).at(number.span));
-                None
+                self.reject(
+                    Problem::error("out-of-range", format!("`{key}` must be {bound}")).at(number.span),
+                )
             }
         }
     }
@@ -71,8 +77,7 @@ impl Context<'_> {
         match read {
             Ok(duration) => Some(written.with(duration)),
             Err(error) => {
-                self.push(Problem::error("invalid-duration", format!("`{key}` {error}")).at(written.span));
-                None
+                self.reject(Problem::error("invalid-duration", format!("`{key}` {error}")).at(written.span))
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::config::places::{PlaceOf, Places};
 use crate::config::problem::{Problem, Severity};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::{closest, quoted};
-use crate::lint::{Advice, RULES, Rule, Set, advise, rule};
+use crate::lint::{Advice, Rule, Set, advise};
 use crate::model::{ClientId, Desired, Provider};
 
 /// Gives the advice that the file wants to hear.
@@ -28,9 +28,9 @@ pub(super) fn check(
             if let Some(severity) = manner.severity(advice.rule, client_id) {
                 let place = match advice.index {
                     Some(index) => PlaceOf::Item(client_id, advice.field, index),
-                    None => PlaceOf::Value(client_id, advice.field),
+                    None => PlaceOf::Value(client_id, advice.field.into()),
                 };
-                context.push(places.find(place).into_iter().fold(problem(advice, severity), Problem::at));
+                context.push(problem(advice, severity).at(places.find(place)));
             }
         }
     }
@@ -45,7 +45,7 @@ struct Manner {
 
 impl Manner {
     /// The severity of a rule for an application; `None`: off. A denied rule is on in every set.
-    fn severity(&self, rule: &'static Rule, client_id: &ClientId) -> Option<Severity> {
+    fn severity(&self, rule: Rule, client_id: &ClientId) -> Option<Severity> {
         let selected = |selections: &[Selection]| {
             selections.iter().any(|selection| {
                 selection.rule == rule && selection.client_id.as_ref().is_none_or(|only| only == client_id)
@@ -56,14 +56,14 @@ impl Manner {
         } else if selected(&self.deny) {
             Some(Severity::Error)
         } else {
-            (rule.set <= self.set).then_some(Severity::Warning)
+            (rule.set() <= self.set).then_some(Severity::Warning)
         }
     }
 }
 
 /// `RULE`, or `RULE:CLIENT_ID`.
 struct Selection {
-    rule: &'static Rule,
+    rule: Rule,
     /// `None`: all applications.
     client_id: Option<ClientId>,
 }
@@ -85,12 +85,10 @@ fn selection(
         None => (item.value.as_str(), None),
     };
     let refuse = |message: String, hint: String| {
-        context.push(Problem::error("unknown-value", message).at(item.span.clone()).hint(hint));
-        None
+        context.reject(Problem::error("unknown-value", message).at(item.span.clone()).hint(hint))
     };
-    let Some(rule) = rule(name) else {
-        let names: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
-        let hint = match closest(name, names.iter().copied()) {
+    let Ok(rule) = name.parse() else {
+        let hint = match closest(name, Rule::ALL.iter().map(|rule| rule.id())) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "docs/lint.md lists the rules".to_owned(),
         };
@@ -105,12 +103,8 @@ fn selection(
 
 fn problem(advice: Advice, severity: Severity) -> Problem {
     let Advice { rule, field: _, index: _, message, hint } = advice;
-    let problem = match severity {
-        Severity::Error => Problem::error(rule.id, message),
-        Severity::Warning => Problem::warning(rule.id, message),
-    };
-    problem.hint(match hint {
-        Some(hint) => format!("{hint} ({})", rule.source),
-        None => format!("see {}", rule.source),
+    Problem::new(severity, rule.id(), message).hint(match hint {
+        Some(hint) => format!("{hint} ({})", rule.source()),
+        None => format!("see {}", rule.source()),
     })
 }

@@ -68,12 +68,11 @@ impl Context<'_> {
         if (1..=255).contains(&length) && !owner.value.chars().any(char::is_control) {
             return Some(owner);
         }
-        self.push(
+        self.reject(
             Problem::error("invalid-value", "`owner` is no name")
                 .at(owner.span)
                 .hint("write 1 to 255 characters without line breaks"),
-        );
-        None
+        )
     }
 
     fn limit(&self, key: &str, slot: Slot<values::Limit>) -> Option<Placed<Limit>> {
@@ -86,8 +85,7 @@ impl Context<'_> {
             return Some(written.with(limit));
         }
         let problem = Problem::error("out-of-range", format!("`{key}` is no limit")).at(written.span.clone());
-        self.push(problem.hint("write a count such as 5, or a percentage from \"0%\" to \"100%\""));
-        None
+        self.reject(problem.hint("write a count such as 5, or a percentage from \"0%\" to \"100%\""))
     }
 }
 

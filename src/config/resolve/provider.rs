@@ -75,6 +75,5 @@ fn hasher(name: Slot<String>, iterations: Slot<i64>, context: &Context<'_>) -> O
         }
         (_, name, _) => name.map(|name| name.span),
     };
-    context.push(span.into_iter().fold(problem, Problem::at));
-    None
+    context.reject(problem.at(span))
 }

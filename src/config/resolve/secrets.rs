@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Context;
 use crate::config::conceal::is_variable_name;
 use crate::config::document::{Reference, Secret as Section};
-use crate::config::problem::{Problem, Span};
+use crate::config::problem::{Problem, Severity, Span};
 use crate::config::slot::{Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::surroundings::{Presence, describe};
@@ -34,13 +34,12 @@ pub(super) fn client_secret(
     let Section { env, file, hash, generate } = match value {
         OrTable::Table(section) => section,
         OrTable::Plain(Literal) => {
-            context.push(
+            return context.reject(
                 Problem::error("literal-secret", "a secret is never written into the file")
                     .at(span)
                     .label("not shown")
                     .hint(format!("{FORMS}; replace the secret that stood here, others may have seen it")),
             );
-            return None;
         }
     };
     let sources = [!env.is_absent(), !file.is_absent(), !hash.is_absent(), !generate.is_absent()];
@@ -51,8 +50,8 @@ pub(super) fn client_secret(
     if let Some(generate) = generate.present() {
         if !generate.value {
             let problem = Problem::error("invalid-value", "`generate` can only be true").at(generate.span);
-            context.push(problem.hint("leave `client_secret` out for a secret that is not managed"));
-            return None;
+            return context
+                .reject(problem.hint("leave `client_secret` out for a secret that is not managed"));
         }
         return Some(SecretDeclaration::Generate);
     }
@@ -83,8 +82,7 @@ fn one_source(sources: &[bool], span: &Span, hint: &str, context: &Context<'_>) 
         _ => "the table names several sources of one secret",
     };
     let code = if sources.contains(&true) { "several-sources" } else { "missing-key" };
-    context.push(Problem::error(code, message).at(span.clone()).hint(hint));
-    None
+    context.reject(Problem::error(code, message).at(span.clone()).hint(hint))
 }
 
 fn encoded(written: &Placed<String>, context: &Context<'_>) -> Option<EncodedHash> {
@@ -92,8 +90,7 @@ fn encoded(written: &Placed<String>, context: &Context<'_>) -> Option<EncodedHas
         Ok(hash) => Some(hash),
         Err(error) => {
             let problem = Problem::error("invalid-hash", error.to_string()).at(written.span.clone());
-            context.push(problem.label("not shown"));
-            None
+            context.reject(problem.label("not shown"))
         }
     }
 }
@@ -111,8 +108,8 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     if !is_variable_name(&name.value) {
         let problem =
             Problem::error("invalid-variable-name", "`env` is not the name of an environment variable");
-        context.push(problem.at(span).label("not shown").hint("write the name of the variable, without `$`"));
-        return None;
+        return context
+            .reject(problem.at(span).label("not shown").hint("write the name of the variable, without `$`"));
     }
     let subject = format!("the environment variable {}", quoted(&name.value));
     let Some(value) = (context.surroundings.variable)(&name.value) else {
@@ -121,9 +118,9 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
         return None;
     };
     let Ok(text) = value.into_string() else {
-        context
-            .push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT));
-        return None;
+        return context.reject(
+            Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT),
+        );
     };
     usable(Secret::new(text), &subject, span, context)
 }
@@ -142,9 +139,9 @@ fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
         }
     };
     let Ok(secret) = Secret::from_utf8(without_newline(bytes)) else {
-        context
-            .push(Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT));
-        return None;
+        return context.reject(
+            Problem::error("secret-not-text", format!("{subject} is not UTF-8")).at(span).hint(TEXT),
+        );
     };
     usable(secret, &subject, span, context)
 }
@@ -163,8 +160,7 @@ fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
 fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> Option<Secret> {
     if secret.expose().contains('\0') {
         let problem = Problem::error("nul-byte", format!("{subject} contains a NUL byte")).at(span);
-        context.push(problem.hint(TEXT));
-        return None;
+        return context.reject(problem.hint(TEXT));
     }
     if secret.expose().is_empty() {
         let hint = "put the value there";
@@ -177,10 +173,10 @@ fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> O
 impl Context<'_> {
     /// A secret that could not be read. `validate` does not need it.
     fn unavailable(&self, code: &'static str, message: String, span: Span, hint: &str) {
-        let problem = match self.presence {
-            Presence::Optional => Problem::warning(code, message),
-            Presence::Required => Problem::error(code, message),
+        let severity = match self.presence {
+            Presence::Optional => Severity::Warning,
+            Presence::Required => Severity::Error,
         };
-        self.push(problem.at(span).hint(hint));
+        self.push(Problem::new(severity, code, message).at(span).hint(hint));
     }
 }

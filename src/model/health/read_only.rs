@@ -53,17 +53,15 @@ impl ReadOnly {
     /// The statement that ends it, where it is one.
     #[must_use]
     pub fn statement(&self) -> Option<String> {
-        const WHAT: &str = "RESET default_transaction_read_only;";
-        match self {
-            Self::Standby | Self::ByDefault(SetBy::Client | SetBy::Server) => None,
-            Self::ByDefault(SetBy::Role { role }) => Some(format!("ALTER ROLE {role} {WHAT}")),
-            Self::ByDefault(SetBy::Database { database }) => {
-                Some(format!("ALTER DATABASE {database} {WHAT}"))
-            }
+        let of = match self {
+            Self::Standby | Self::ByDefault(SetBy::Client | SetBy::Server) => return None,
+            Self::ByDefault(SetBy::Role { role }) => format!("ROLE {role}"),
+            Self::ByDefault(SetBy::Database { database }) => format!("DATABASE {database}"),
             Self::ByDefault(SetBy::RoleInDatabase { role, database }) => {
-                Some(format!("ALTER ROLE {role} IN DATABASE {database} {WHAT}"))
+                format!("ROLE {role} IN DATABASE {database}")
             }
-        }
+        };
+        Some(format!("ALTER {of} RESET default_transaction_read_only;"))
     }
 
     /// What to do where no statement ends it.

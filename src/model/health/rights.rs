@@ -18,6 +18,14 @@ pub enum Purpose {
     Cleartokens,
 }
 
+impl Purpose {
+    /// Whether the verb writes, so that it has something to refuse.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Self::Plan
+    }
+}
+
 /// What one may do with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "UPPERCASE")]
