@@ -47,7 +47,7 @@ pub struct ApplyArgs {
     scope: ScopeArgs,
 }
 
-/// Applies.
+/// Makes the database match the file, or a saved plan.
 pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
     outputs::check(session, &args.consent.outputs(), args.saved.as_deref())?;
     check_secrets_out(&args.consent)?;

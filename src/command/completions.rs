@@ -21,7 +21,7 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints them.
+/// Prints the completions of a shell.
 pub fn run(session: &mut Session, args: &CompletionsArgs) -> Result<Exit, Error> {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut parsing::command(), "oauthctl", &mut out);

@@ -17,9 +17,7 @@ use crate::model::TableRole;
 
 /// A database with its tables.
 pub struct Connected {
-    /// The pool.
     pub database: Database,
-    /// The tables.
     pub layout: Layout,
     /// How long locks are waited for.
     pub patience: Patience,

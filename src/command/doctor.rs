@@ -49,7 +49,7 @@ enum Wanted {
     Createapplication,
     /// Write a new secret.
     RotateSecret,
-    /// Delete tokens.
+    /// Delete expired tokens.
     Cleartokens,
 }
 

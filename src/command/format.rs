@@ -19,10 +19,10 @@ const FORMAT: &str = "format";
 /// `--format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// For scripts.
+    /// JSON for scripts.
     Json,
     /// A comment on a pull request.
     Markdown,

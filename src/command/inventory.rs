@@ -130,7 +130,6 @@ pub struct Inventory {
     pub as_of: OffsetDateTime,
     /// The rows, by client id.
     pub rows: Vec<Listed>,
-    /// Their tokens.
     pub usage: BTreeMap<Key, Usage>,
     /// What hangs on them.
     pub dependents: BTreeMap<Key, Dependents>,

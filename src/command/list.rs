@@ -34,7 +34,7 @@ pub struct ListArgs {
     filter: FilterArgs,
 }
 
-/// Lists.
+/// Prints the selected applications.
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
     let mut config = loading::without_secrets(session)?;
     inventory::forget_secrets(&mut config, None);

@@ -14,7 +14,6 @@ use crate::ui::{inventory as view, inventory_json};
 /// Whether applications that are declared and not there are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// They are.
     Shown,
     /// They are not: whether they would meet the conditions is not known.
     Hidden,

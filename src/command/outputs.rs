@@ -15,7 +15,6 @@ use crate::error::{Error, Exit};
 pub struct Output<'a> {
     /// The flag, such as `--out`.
     pub flag: &'static str,
-    /// The file.
     pub path: &'a Path,
 }
 

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::model::Sweep;
 use crate::plan::Proposal;
 
-/// See the module.
+/// A proposal, with what it takes to execute it.
 pub struct Prepared {
     /// The connection and the tables.
     pub connected: Connected,

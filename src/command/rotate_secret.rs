@@ -48,7 +48,7 @@ pub struct RotateArgs {
     consent: ConsentArgs,
 }
 
-/// Rotates.
+/// Makes a new secret, stores its hash and delivers it.
 pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error> {
     outputs::check(session, &args.consent.outputs(), None)?;
     delivering::check_secrets_out(&args.consent)?;

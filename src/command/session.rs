@@ -13,9 +13,8 @@ use crate::ui::{Chatter, Ui};
 /// How a message ends that stops a verb before its first change.
 const UNCHANGED: &str = "; nothing was changed";
 
-/// See the module.
+/// The streams, the global options and the signals of one run.
 pub struct Session {
-    /// The streams.
     pub ui: Ui,
     /// `--file`, `--format` and so on.
     pub global: GlobalArgs,

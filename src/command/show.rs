@@ -25,7 +25,7 @@ pub struct ShowArgs {
     client_id: String,
 }
 
-/// Shows.
+/// Prints everything of one application but its secret.
 pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> {
     let client_id = ClientId::new(args.client_id.as_str());
     let mut config = loading::without_secrets(session)?;

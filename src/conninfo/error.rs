@@ -47,12 +47,7 @@ pub enum ConninfoError {
     },
     /// An option of libpq's that cannot be honoured here; going on without it would be less safe or different.
     #[error("the connection option {name} (from {place}) is not supported: {reason}")]
-    Unsupported {
-        name: &'static str,
-        place: Place,
-        /// Why.
-        reason: &'static str,
-    },
+    Unsupported { name: &'static str, place: Place, reason: &'static str },
     /// A value outside of what the option takes.
     #[error("invalid {name} in {place}: it takes {takes}{}", did_you_mean(*suggestion))]
     Invalid {

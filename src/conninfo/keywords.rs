@@ -15,7 +15,6 @@ pub enum Support {
     Refused {
         /// Values that ask for nothing beyond what happens anyway.
         harmless: &'static [&'static str],
-        /// Why.
         reason: &'static str,
     },
 }

@@ -72,7 +72,6 @@ pub enum MigrateError {
     Occupied {
         /// The schema that the tables were to go to.
         schema: String,
-        /// Their names.
         tables: Vec<String>,
     },
     /// The history says that the tables were made, and they are not there.

@@ -50,7 +50,6 @@ impl Origin {
 pub struct Stored {
     /// The primary key.
     pub key: Key,
-    /// The identifier.
     pub client_id: ClientId,
     /// Who made it.
     pub origin: Origin,
@@ -65,28 +64,22 @@ pub struct Stored {
 pub struct Unmanaged {
     /// The primary key.
     pub key: Key,
-    /// The identifier.
     pub client_id: ClientId,
     /// The display name.
     pub name: String,
-    /// See [`Stored::fingerprint`].
     pub fingerprint: String,
 }
 
 /// The rows that are deleted with an application, and how many of them are in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dependents {
-    /// Access tokens.
     pub access_tokens: u64,
     /// Access tokens that have not expired.
     pub access_tokens_live: u64,
-    /// Refresh tokens.
     pub refresh_tokens: u64,
     /// Refresh tokens that are not revoked.
     pub refresh_tokens_live: u64,
-    /// ID tokens.
     pub id_tokens: u64,
-    /// Authorization codes.
     pub grants: u64,
     /// Authorization codes that have not expired.
     pub grants_live: u64,
@@ -95,7 +88,7 @@ pub struct Dependents {
 }
 
 impl Dependents {
-    /// All rows.
+    /// The rows of all tables together.
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.access_tokens + self.refresh_tokens + self.id_tokens + self.grants

@@ -72,11 +72,8 @@ pub enum SecretDeclaration {
 /// The managed fields of one application. `None`: not managed.
 #[derive(Debug, Default)]
 pub struct Application {
-    /// See [`Field::Name`].
     pub name: Option<String>,
-    /// See [`Field::ClientType`].
     pub client_type: Option<String>,
-    /// See [`Field::AuthorizationGrantType`].
     pub authorization_grant_type: Option<String>,
     /// See [`Field::RedirectUris`]; in the declared order.
     pub redirect_uris: Option<Vec<String>>,
@@ -84,13 +81,9 @@ pub struct Application {
     pub post_logout_redirect_uris: Option<Vec<String>>,
     /// See [`Field::AllowedOrigins`]; in the declared order.
     pub allowed_origins: Option<Vec<String>>,
-    /// See [`Field::Algorithm`].
     pub algorithm: Option<String>,
-    /// See [`Field::SkipAuthorization`].
     pub skip_authorization: Option<bool>,
-    /// See [`Field::HashClientSecret`].
     pub hash_client_secret: Option<bool>,
-    /// See [`Field::ClientSecret`].
     pub client_secret: Option<SecretDeclaration>,
     /// See [`Field::User`]; `Some(None)` cannot be written in TOML, so an owner can be set but not cleared.
     pub user: Option<UserRef>,
@@ -101,15 +94,11 @@ pub struct Application {
 /// What a file says of one field.
 #[derive(Clone, Copy, Debug)]
 pub enum Declaration<'a> {
-    /// See [`Kind::Text`](super::Kind::Text).
     Text(&'a str),
     /// See [`Kind::Uris`](super::Kind::Uris); in the declared order.
     Uris(&'a [String]),
-    /// See [`Kind::Flag`](super::Kind::Flag).
     Flag(bool),
-    /// See [`Kind::Secret`](super::Kind::Secret).
     Secret(&'a SecretDeclaration),
-    /// See [`Kind::Owner`](super::Kind::Owner).
     Owner(&'a UserRef),
 }
 
@@ -137,11 +126,8 @@ impl Application {
 /// The managed columns of one row; `None` where the schema lacks the column.
 #[derive(Debug)]
 pub struct StoredFields {
-    /// See [`Field::Name`].
     pub name: String,
-    /// See [`Field::ClientType`].
     pub client_type: String,
-    /// See [`Field::AuthorizationGrantType`].
     pub authorization_grant_type: String,
     /// See [`Field::RedirectUris`]; the column's raw text.
     pub redirect_uris: String,
@@ -149,15 +135,10 @@ pub struct StoredFields {
     pub post_logout_redirect_uris: Option<String>,
     /// See [`Field::AllowedOrigins`]; the column's raw text.
     pub allowed_origins: Option<String>,
-    /// See [`Field::Algorithm`].
     pub algorithm: Option<String>,
-    /// See [`Field::SkipAuthorization`].
     pub skip_authorization: bool,
-    /// See [`Field::HashClientSecret`].
     pub hash_client_secret: Option<bool>,
-    /// See [`Field::ClientSecret`].
     pub client_secret: StoredSecret,
-    /// See [`Field::User`].
     pub user: Option<Key>,
     /// Columns of a swapped model, in PostgreSQL's form; `None`: NULL. Without those that probably hold a secret.
     pub columns: BTreeMap<String, Option<String>>,
@@ -166,13 +147,10 @@ pub struct StoredFields {
 /// What a row holds in one field.
 #[derive(Clone, Copy, Debug)]
 pub enum Held<'a> {
-    /// See [`Kind::Text`](super::Kind::Text).
     Text(&'a String),
     /// See [`Kind::Uris`](super::Kind::Uris); the column's raw text.
     Uris(&'a String),
-    /// See [`Kind::Flag`](super::Kind::Flag).
     Flag(bool),
-    /// See [`Kind::Secret`](super::Kind::Secret).
     Secret(&'a StoredSecret),
     /// See [`Kind::Owner`](super::Kind::Owner); `None`: no owner.
     Owner(Option<&'a Key>),

@@ -83,7 +83,6 @@ impl Serialize for Attribute {
 pub enum ColumnOwner {
     /// DOT's; the key of `[applications.x]` that declares it, or none: DOT alone writes it.
     Dot(Option<&'static str>),
-    /// The project's.
     Project,
 }
 
@@ -103,11 +102,9 @@ pub fn column_owner(name: &str) -> ColumnOwner {
 /// What a file says of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ColumnValue {
-    /// Text.
     Text(String),
     /// A whole number.
     Integer(i64),
-    /// Another number.
     Float(f64),
     /// `true` or `false`.
     Flag(bool),
@@ -142,9 +139,7 @@ pub enum Moment {
     Instant,
     /// Date and time.
     Local,
-    /// A date.
     Date,
-    /// A time.
     Time,
 }
 

@@ -56,7 +56,6 @@ pub enum Kind {
     Text,
     /// URIs, separated by white space in the column; none by default. A set when compared.
     Uris,
-    /// A boolean.
     Flag {
         /// The default of DOT's model.
         default: bool,

@@ -25,7 +25,6 @@ impl CleanupForecast {
 /// A plan with everything that is decided about it.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
-    /// The steps.
     pub plan: Plan,
     /// What cleanup would delete after them; `None`: there is no cleanup.
     pub forecast: Option<CleanupForecast>,

@@ -47,9 +47,7 @@ impl SecretWrite {
 pub enum Value {
     /// There is none: the row is new, or it has no owner.
     Absent,
-    /// Text.
     Text(String),
-    /// A boolean.
     Flag(bool),
     /// A number, a date or JSON, as PostgreSQL writes it: of a column of the project's own.
     Literal(String),
@@ -76,7 +74,6 @@ pub enum Value {
 /// One field: before → after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldChange {
-    /// Which.
     pub field: Attribute,
     /// What the row holds.
     pub before: Value,
@@ -100,7 +97,6 @@ impl FieldChange {
 /// One field of a new row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldSetting {
-    /// Which.
     pub field: Attribute,
     /// What it will hold.
     pub value: Value,
@@ -135,7 +131,6 @@ pub struct RowRef {
 pub enum Step {
     /// Change fields of a row, and perhaps its client id.
     Update {
-        /// Which row.
         row: RowRef,
         /// Its client id afterwards; differs from `row.client_id` for a `[[renamed]]` application.
         client_id: ClientId,
@@ -151,21 +146,15 @@ pub enum Step {
     Create {
         /// Its client id.
         client_id: ClientId,
-        /// Every field.
         fields: Vec<FieldSetting>,
     },
     /// Record in the ledger that the file manages a row that is there already.
-    Adopt {
-        /// Which row.
-        row: RowRef,
-    },
+    Adopt { row: RowRef },
     /// Delete a row and the rows that refer to it.
     Delete {
-        /// Which row.
         row: RowRef,
         /// Its display name.
         name: String,
-        /// Why.
         reason: DeleteReason,
         /// What dies with it; filled in by [`Plan::with_dependents`](super::Plan::with_dependents).
         dependents: Dependents,

@@ -21,11 +21,9 @@ pub struct Candidate<'a> {
 /// What is known of one field.
 #[derive(Clone, Copy, Debug)]
 pub enum Fact<'a> {
-    /// Its text.
     Text(&'a str),
     /// A list, element by element or as one text: it is split where DOT splits it.
     Uris(&'a [String]),
-    /// Its value.
     Flag(bool),
     /// Its length, and whether it is a hash.
     Secret(SecretFacts),
@@ -34,7 +32,6 @@ pub enum Fact<'a> {
 /// A client id and what the database says of it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientIdFacts<'a> {
-    /// The identifier.
     pub text: &'a str,
     /// Whether another row has it.
     pub taken: bool,
@@ -65,16 +62,13 @@ pub enum Owner<'a> {
     Missing {
         /// The name of the user model's primary key.
         column: &'a str,
-        /// Its type.
         key: KeyType,
-        /// As given.
         value: &'a str,
     },
     /// No key of any user.
     NotAKey {
         /// The type that it would have to have.
         key: KeyType,
-        /// As given.
         value: &'a str,
     },
 }

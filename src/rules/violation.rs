@@ -10,9 +10,7 @@ use crate::model::Field;
 /// What a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// The identifier.
     ClientId,
-    /// Another field.
     Field(Field),
 }
 

@@ -17,9 +17,7 @@ use crate::rules::split_list;
 /// An application, and all that was found of it.
 #[derive(Debug)]
 pub struct Portrait<'a> {
-    /// The row.
     pub row: &'a Listed,
-    /// Its tokens.
     pub usage: Usage,
     /// What hangs on it.
     pub dependents: Dependents,

@@ -5,7 +5,7 @@ use super::{DIM, paint};
 /// Between two columns.
 const GAP: usize = 2;
 
-/// A column.
+/// A column of a table: its heading, and how it is aligned.
 #[derive(Clone, Debug)]
 pub struct Column {
     title: String,
@@ -40,7 +40,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Without rows.
+    /// A table that has columns and no rows yet.
     pub fn new(columns: Vec<Column>) -> Self {
         Self { columns, rows: Vec::new() }
     }

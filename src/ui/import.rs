@@ -24,7 +24,6 @@ const LISTED: usize = 10;
 /// What became of the file.
 #[derive(Debug)]
 pub struct Written {
-    /// The file.
     pub path: PathBuf,
     /// Its text before, without what nobody may see.
     pub before: String,
@@ -32,7 +31,6 @@ pub struct Written {
     pub after: String,
     /// Whether it was written.
     pub is_written: bool,
-    /// What changed.
     pub changes: Changes,
     /// What of that could not be.
     pub left: Vec<(ClientId, Attribute)>,

@@ -18,7 +18,7 @@ use crate::plan::drift::Drift;
 /// Between two columns.
 const GAP: usize = 2;
 
-/// One line.
+/// One line of the list: a row, a declaration without a row, or both.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The row; `None`: it is declared and not there.

@@ -37,13 +37,10 @@ use crate::model::visible::defused;
 /// The width of an answer that goes to no terminal.
 const WIDTH: usize = 80;
 
-/// Bold.
 pub const BOLD: Style = Style::new().bold();
 /// Faint: what is there but does not matter now.
 pub const DIM: Style = Style::new().dimmed();
-/// Added.
 pub const GREEN: Style = AnsiColor::Green.on_default();
-/// Changed.
 pub const YELLOW: Style = AnsiColor::Yellow.on_default();
 /// Removed, or wrong.
 pub const RED: Style = AnsiColor::Red.on_default();
@@ -81,9 +78,9 @@ pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
+    /// On a terminal and in a pipe.
     Always,
-    /// Never.
+    /// Not even on a terminal.
     Never,
 }
 

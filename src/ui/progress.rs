@@ -36,7 +36,6 @@ const WIDTH: usize = 80;
 pub enum Manner {
     /// A bar that is redrawn.
     Bar,
-    /// Plain lines.
     Lines,
     /// JSON, an object a line.
     Objects,

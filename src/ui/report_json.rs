@@ -51,7 +51,6 @@ pub fn created(
 /// What `migrate` did. The migrations of a set are those that were applied now; without a list, the set was not asked for.
 #[derive(Debug, Default, Serialize)]
 pub struct Migrated {
-    /// DOT's tables.
     pub provider: Option<Vec<String>>,
     /// oauthctl's own tables.
     pub ledger: Option<Vec<String>>,

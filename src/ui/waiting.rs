@@ -23,13 +23,13 @@ pub fn teller(ui: &Ui, objects: bool) -> Teller {
     })
 }
 
-/// For people.
+/// The line that people see while a lock is waited for.
 #[must_use]
 pub fn line(blocked: &Blocked) -> String {
     format!("Waiting for {}.", visible(&blocked.to_string()))
 }
 
-/// For scripts.
+/// The same as a JSON object.
 #[must_use]
 pub fn object(blocked: &Blocked) -> Value {
     let Blocked { wanted: _, table, holders } = blocked;

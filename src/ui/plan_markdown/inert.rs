@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use crate::model::visible::visible;
 
-/// U+2060.
 const WORD_JOINER: &str = "&#8288;";
 
 /// As many hexadecimal digits as are no commit yet.

@@ -26,7 +26,6 @@ const BAR_WIDTHS: std::ops::RangeInclusive<usize> = 8..=30;
 /// What the bar is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyphs {
-    /// Block elements.
     Unicode,
     /// `#` and `-`, where the locale is not UTF-8.
     Ascii,
