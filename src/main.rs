@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         }
     };
     command::logging::start(&global);
-    let mut session = Session::new(global, &verb);
+    let mut session = Session::new(global, verb.name());
     match command::run(&mut session, &verb) {
         Ok(exit) => exit.into(),
         Err(error) => {

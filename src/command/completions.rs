@@ -1,9 +1,8 @@
 //! `completions`: shell completions on stdout.
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::parsing;
 use super::session::Session;
 use crate::error::{Error, Exit};
 
@@ -22,9 +21,9 @@ pub struct CompletionsArgs {
 }
 
 /// Prints the completions of a shell.
-pub fn run(session: &mut Session, args: &CompletionsArgs) -> Result<Exit, Error> {
+pub fn run(session: &mut Session, args: &CompletionsArgs, mut command: Command) -> Result<Exit, Error> {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut parsing::command(), "oauthctl", &mut out);
+    clap_complete::generate(args.shell, &mut command, "oauthctl", &mut out);
     session.answer(&String::from_utf8_lossy(&out))?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use clap::builder::{EnumValueParser, PossibleValue, PossibleValuesParser, TypedV
 use clap::{Arg, Command, ValueEnum};
 use strum::VariantArray as _;
 
-use super::{Verb, VerbName};
+use super::verb_name::VerbName;
 use crate::error::Error;
 use crate::model::words;
 
@@ -110,8 +110,8 @@ impl TypedValueParser for Own {
 ///
 /// # Errors
 /// With the names of those that it writes.
-pub(super) fn check(verb: &Verb, wanted: Format) -> Result<(), Error> {
-    let offered = VerbName::from(verb).formats();
+pub(super) fn check(verb: VerbName, wanted: Format) -> Result<(), Error> {
+    let offered = verb.formats();
     if offered.contains(&wanted) {
         return Ok(());
     }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command};
 
-use super::parsing;
 use super::session::Session;
 use crate::error::{Error, Exit};
 
@@ -23,10 +22,10 @@ pub struct ManArgs {
 }
 
 /// Prints or writes them.
-pub fn run(session: &mut Session, args: &ManArgs) -> Result<Exit, Error> {
+pub fn run(session: &mut Session, args: &ManArgs, command: Command) -> Result<Exit, Error> {
     let failed =
         |error: &std::io::Error| Error::new(Exit::Failed, format!("cannot write the manual pages: {error}"));
-    let command = parsing::command().disable_help_subcommand(true);
+    let command = command.disable_help_subcommand(true);
     if let Some(directory) = &args.out {
         std::fs::create_dir_all(directory)
             .and_then(|()| clap_mangen::generate_to(command, directory))

@@ -2,8 +2,9 @@
 //! `loading` the file, `reaching` finds the database, `answering` talks to people.
 
 use super::environment;
+use super::global::GlobalArgs;
 use super::interrupted::Interrupted;
-use super::{GlobalArgs, Verb, VerbName};
+use super::verb_name::VerbName;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::model::Policy;
@@ -19,7 +20,7 @@ pub struct Session {
     /// `--file`, `--format` and so on.
     pub global: GlobalArgs,
     /// The verb that is run.
-    pub(crate) verb: VerbName,
+    pub verb: VerbName,
     /// Set by SIGHUP, SIGINT or SIGTERM.
     pub interrupted: Interrupted,
     /// What has been found of declared secrets.
@@ -31,8 +32,7 @@ pub struct Session {
 impl Session {
     /// Opens the streams as the global options ask.
     #[must_use]
-    pub fn new(global: GlobalArgs, verb: &Verb) -> Self {
-        let verb = VerbName::from(verb);
+    pub fn new(global: GlobalArgs, verb: VerbName) -> Self {
         let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Normal };
         let ui = Ui::new(global.color, chatter, environment::is_unicode(), environment::is_dumb());
         let interrupted = Interrupted::new(if verb.changes() { UNCHANGED } else { "" });

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(super) use secret::leaves_foreign;
 
 use self::secret::SecretState;
-use super::{FieldChange, FieldSetting, Finding, FindingCause, SecretVerdict, Step, Value, columns, row_ref};
+use super::{FieldChange, FieldSetting, Finding, FindingCause, RowRef, SecretVerdict, Step, Value, columns};
 use crate::model::{
     Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, SecretDeclaration,
     Stored, StoredFields, UserRef,
@@ -93,7 +93,7 @@ pub(super) fn update(
     }
     let unchanged = count - changes.len();
     check.finish(Some(Step::Update {
-        row: row_ref(stored),
+        row: RowRef::of(stored),
         client_id: client_id.clone(),
         changes,
         unchanged,

@@ -16,29 +16,20 @@ mod proposal;
 pub mod retention;
 pub mod saved;
 pub mod seal;
+mod secret_verdict;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use finding::{Finding, FindingCause};
 pub use proposal::{CleanupForecast, Proposal};
+pub use secret_verdict::SecretVerdict;
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 
 use crate::model::{
     Actual, ClientId, Declared, Dependents, Desired, ForeignRows, Key, Policy, Provider, Prune, Stored,
 };
-
-/// What is known of a declared plain-text secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretVerdict {
-    /// The stored value verifies.
-    Matches,
-    /// It does not.
-    Differs,
-    /// The stored value uses an algorithm or parameters that cannot be verified.
-    CannotVerify,
-}
 
 /// Everything that is going to happen to the application table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -273,7 +264,7 @@ impl<'a> Planner<'a> {
             !ownership.created.contains(client_id) && !ownership.adopted.contains(client_id)
         });
         match self.actual.applications.get(client_id) {
-            Some(stored) if unowned => Some(Step::Adopt { row: row_ref(stored) }),
+            Some(stored) if unowned => Some(Step::Adopt { row: RowRef::of(stored) }),
             _ => {
                 self.plan.unchanged.push(client_id.clone());
                 None
@@ -289,7 +280,7 @@ impl<'a> Planner<'a> {
                 && let Some(stored) = actual.applications.get(client_id)
                 && self.answers_for(client_id)
             {
-                let step = deletion(row_ref(stored), &stored.fields.name, DeleteReason::Removed);
+                let step = deletion(RowRef::of(stored), &stored.fields.name, DeleteReason::Removed);
                 deletions.insert(client_id.clone(), step);
             }
         }
@@ -322,12 +313,6 @@ impl<'a> Planner<'a> {
 fn deletion(row: RowRef, name: &str, reason: DeleteReason) -> Step {
     let dependents = Dependents::default();
     Step::Delete { row, name: name.to_owned(), reason, dependents, others: Vec::new() }
-}
-
-/// The part of a row that a step keeps.
-fn row_ref(stored: &Stored) -> RowRef {
-    let Stored { key, client_id, fingerprint, origin: _, fields: _ } = stored;
-    RowRef { key: key.clone(), client_id: client_id.clone(), fingerprint: fingerprint.clone() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key};
+use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key, Stored};
 
 /// How a secret gets its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,6 +123,15 @@ pub struct RowRef {
     pub client_id: ClientId,
     /// The digest of the whole row; apply refuses when it has changed.
     pub fingerprint: String,
+}
+
+impl RowRef {
+    /// The part of a row that a step keeps.
+    #[must_use]
+    pub fn of(stored: &Stored) -> Self {
+        let Stored { key, client_id, fingerprint, origin: _, fields: _ } = stored;
+        Self { key: key.clone(), client_id: client_id.clone(), fingerprint: fingerprint.clone() }
+    }
 }
 
 /// One thing to do.

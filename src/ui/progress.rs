@@ -3,6 +3,7 @@
 //! Everything goes to stderr. The bar shows nothing for the first 300 ms, redraws 20 times a second at most, fits the
 //! terminal, and is gone before anything else is written. [`View`] is pure: events in, text out.
 
+mod glyphs;
 mod view;
 
 use std::io::IsTerminal as _;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub use view::{Glyphs, View, because, key, short};
+pub use glyphs::Glyphs;
+pub use view::{View, because, key, short};
 
 use super::cleanup::stopped_json;
 use super::{Chatter, Ui};

@@ -12,6 +12,7 @@
 mod applications;
 mod cleaner;
 mod count;
+mod disk;
 mod excluded;
 mod predicate;
 mod rewritable;

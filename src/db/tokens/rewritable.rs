@@ -3,7 +3,6 @@
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{GenericClient, Row};
 
-use super::rewrite::Rewrite;
 use super::triggers::UnmetCondition;
 use super::{TokensError, attempt};
 use crate::db::layout::Table;
@@ -77,30 +76,6 @@ pub(super) async fn indexes(
     query::rows(client, sql, &[(&table.oid, Type::OID), (&name, Type::TEXT)], read)
         .await
         .map_err(attempt(format!("looking at the indexes of {name}")))
-}
-
-impl Rewrite<'_> {
-    /// The bytes that the tables take on disk, with their indexes and TOAST.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn size(&self, client: &impl GenericClient) -> Result<u64, TokensError> {
-        let sql =
-            "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM unnest($1::oid[]) t (oid)";
-        let bytes = query::value(client, sql, &[(&self.oids(), Type::OID_ARRAY)]).await;
-        bytes.map(query::unsigned).map_err(attempt("measuring the token tables"))
-    }
-
-    /// The files that hold the tables. Seen from outside they change with the commit, and only with it: a rewrite gives
-    /// each table a new one, whose number is never used twice.
-    ///
-    /// # Errors
-    /// The server's.
-    pub async fn files(&self, client: &impl GenericClient) -> Result<Vec<Option<Oid>>, TokensError> {
-        let sql = "SELECT array_agg(pg_relation_filenode(oid) ORDER BY oid) FROM unnest($1::oid[]) t (oid)";
-        let failed = attempt("looking at the files of the token tables");
-        query::value(client, sql, &[(&self.oids(), Type::OID_ARRAY)]).await.map_err(failed)
-    }
 }
 
 /// Those that the role may not vacuum: PostgreSQL would pass over them with no more than a warning.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::glyphs::Glyphs;
 use crate::model::{Sweep, TableRole, Tally};
 use crate::sweep::{Event, Wait};
 use crate::ui::plan::{grouped, plural, visible};
@@ -22,14 +23,6 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// Narrower bars say nothing; wider ones do not say more.
 const BAR_WIDTHS: std::ops::RangeInclusive<usize> = 8..=30;
-
-/// What the bar is drawn with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glyphs {
-    Unicode,
-    /// `#` and `-`, where the locale is not UTF-8.
-    Ascii,
-}
 
 /// A running cleanup.
 #[derive(Clone, Debug)]

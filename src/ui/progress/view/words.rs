@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Glyphs;
+use super::super::glyphs::Glyphs;
 use crate::db::tokens::Phase;
 use crate::model::TableRole;
 use crate::sweep::Transient;

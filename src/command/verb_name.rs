@@ -1,0 +1,58 @@
+//! The verbs by name: what help, messages and `application_name` call them.
+
+use strum::{IntoStaticStr, VariantArray};
+
+/// A verb without its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "kebab-case")]
+pub enum VerbName {
+    Init,
+    Validate,
+    Plan,
+    Apply,
+    Import,
+    List,
+    Show,
+    Cleartokens,
+    Createapplication,
+    RotateSecret,
+    HashSecret,
+    Status,
+    Doctor,
+    Migrate,
+    Schema,
+    Completions,
+    Man,
+}
+
+impl VerbName {
+    /// Whether it may change a database or a file that others read.
+    #[must_use]
+    pub const fn changes(self) -> bool {
+        match self {
+            Self::Init
+            | Self::Apply
+            | Self::Import
+            | Self::Cleartokens
+            | Self::Createapplication
+            | Self::RotateSecret
+            | Self::Migrate => true,
+            Self::Validate
+            | Self::Plan
+            | Self::List
+            | Self::Show
+            | Self::HashSecret
+            | Self::Status
+            | Self::Doctor
+            | Self::Schema
+            | Self::Completions
+            | Self::Man => false,
+        }
+    }
+
+    /// As users type it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
+}
