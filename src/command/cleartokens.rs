@@ -101,7 +101,7 @@ pub struct CleartokensArgs {
 }
 
 fn parse_category(text: &str) -> Result<Category, String> {
-    Category::parse(text).ok_or_else(|| {
+    text.parse().map_err(|_| {
         let known: Vec<&str> = Category::ALL.iter().copied().map(Category::key).collect();
         format!("no such category; there are {}", known.join(", "))
     })
