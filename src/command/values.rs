@@ -87,7 +87,7 @@ fn category_keys() -> Vec<&'static str> {
 }
 
 fn parse_category(text: &str) -> Result<Category, String> {
-    Category::parse(text).ok_or_else(|| format!("no such category; there are {}", category_keys().join(", ")))
+    text.parse().map_err(|_| format!("no such category; there are {}", category_keys().join(", ")))
 }
 
 /// A flag's value that must not be empty: `--target "$NAME"` with the variable unset means nothing.

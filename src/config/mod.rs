@@ -1,7 +1,7 @@
 //! `oauth.toml`: text → what it wants, with every problem at its place.
 //!
 //! Two stages: `document` says what is written, `resolve` what it means. Both go on after an error, so that one run
-//! finds everything. Knows no database: what only a database can tell (a column that it lacks, a user that does not
+//! finds everything. Knows no database: what only a database knows (a column that it lacks, a user that does not
 //! exist) comes back later and finds its line through [`Config::place`].
 
 mod conceal;
@@ -97,15 +97,14 @@ impl Rejected {
 }
 
 impl Config {
-    /// Applications that cleanup does not delete, whatever it thinks of them: those that the file has something to say
-    /// about, other than that they must go.
+    /// Applications that cleanup never deletes: those that the file mentions for another reason than that they must go.
     #[must_use]
     pub fn spared(&self) -> BTreeSet<ClientId> {
         let Desired { applications, renamed, removed: _ } = &self.desired;
         applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
     }
 
-    /// Forgets secrets that no client can send, for what needs none of them: they count as not at hand.
+    /// Forgets secrets that no client can send, for verbs that need none of them: they count as not available.
     pub fn forget_unsendable(&mut self) {
         for declared in self.desired.applications.values_mut() {
             let secret = &mut declared.application.client_secret;
@@ -121,7 +120,7 @@ impl Config {
         self.places.find(of)
     }
 
-    /// Whether the file has the key, also where what it refers to is not at hand.
+    /// Whether the file has the key, also where what it refers to is not available.
     #[must_use]
     pub fn declares(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
         self.places.has(client_id, attribute)

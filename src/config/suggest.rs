@@ -3,7 +3,7 @@
 //! The candidates are the fields of the structs in `document`, asked of serde itself, so they cannot fall behind.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+
 use std::sync::LazyLock;
 
 use serde::de::value::Error;
@@ -87,18 +87,12 @@ pub(super) fn unknown_choice(subject: &str, given: &str, choices: &[&'static str
 }
 
 fn one_of(choices: &[&str]) -> String {
-    let mut text = String::from("must be one of ");
-    for (index, choice) in choices.iter().enumerate() {
-        let separator = match index {
-            0 => "",
-            _ if index + 1 == choices.len() => " or ",
-            _ => ", ",
-        };
-        let shown = if choice.is_empty() { "\"\"" } else { choice };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}{shown}");
+    let shown: Vec<&str> =
+        choices.iter().map(|choice| if choice.is_empty() { "\"\"" } else { choice }).collect();
+    match shown.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("must be one of {} or {last}", first.join(", ")),
+        few => format!("must be one of {}", few.concat()),
     }
-    text
 }
 
 /// The candidate that a slip of the fingers could have turned into the word, or of which the word is a part that

@@ -13,7 +13,7 @@ pub struct Surroundings<'a> {
     pub file: &'a dyn Fn(&Path, u64) -> io::Result<Vec<u8>>,
 }
 
-/// Whether secrets have to be at hand.
+/// Whether secrets have to be available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// They need not: one that is missing is a warning, and its field counts as not managed. For `validate`.

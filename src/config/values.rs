@@ -1,6 +1,6 @@
 //! Values that take more than one form: `14d` or a number, `5` or `"30%"`, a name or a table.
 //!
-//! Here they are only told apart; `resolve` says what they mean.
+//! Here they are only distinguished; `resolve` says what they mean.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -151,10 +151,8 @@ fn hosts(given: &Layers, around: &dyn Surroundings) -> Result<Vec<Host>, Conninf
         return Err(ConninfoError::Count { many: ports.len(), list: "ports", hosts });
     }
     let entry = |list: &Option<Vec<&str>>, at: usize| {
-        list.as_ref()
-            .and_then(|list| list.get(at))
-            .filter(|text| !text.is_empty())
-            .map(|text| (*text).to_owned())
+        let text = list.as_ref()?.get(at).filter(|text| !text.is_empty())?;
+        Some((*text).to_owned())
     };
     (0..hosts)
         .map(|at| {
@@ -227,9 +225,11 @@ fn set_passwords(
     }
     let default = || around.home().map(|home| home.join(".pgpass"));
     let Some(file) = given.text("passfile").map(PathBuf::from).or_else(default) else { return };
-    let (text, warning) = passfile::load(&file, around);
-    warnings.extend(warning);
-    let Some(text) = text else { return };
+    let loaded = passfile::load(&file, around).unwrap_or_else(|warning| {
+        warnings.push(warning);
+        None
+    });
+    let Some(text) = loaded else { return };
     for host in hosts {
         let names = names_in_passfile(&host.address);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

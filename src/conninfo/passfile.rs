@@ -18,25 +18,21 @@ pub struct Login<'a> {
     pub user: &'a str,
 }
 
-/// The text of the file; `None` where there is none, and a warning where it may not be used.
-pub fn load(path: &Path, around: &dyn Surroundings) -> (Option<Secret>, Option<String>) {
-    let Ok(stat) = around.stat(path) else { return (None, None) };
-    if !stat.is_file {
-        return (
-            None,
-            Some(format!("the password file {} is ignored: it is not a plain file", path.display())),
-        );
-    }
-    if stat.mode & 0o077 != 0 {
-        let warning = format!(
-            "the password file {} is ignored: others may read it (mode {:04o}; it must be 0600 or less)",
-            path.display(),
-            stat.mode & 0o777
-        );
-        return (None, Some(warning));
-    }
-    // libpq ignores a file that it cannot open.
-    (around.read(path).ok().map(Secret::new), None)
+/// The text of the file; `None` where there is none.
+///
+/// # Errors
+/// A warning where it may not be used.
+pub fn load(path: &Path, around: &dyn Surroundings) -> Result<Option<Secret>, String> {
+    let Ok(stat) = around.stat(path) else { return Ok(None) };
+    let why = if !stat.is_file {
+        "it is not a plain file".to_owned()
+    } else if stat.mode & 0o077 != 0 {
+        format!("others may read it (mode {:04o}; it must be 0600 or less)", stat.mode & 0o777)
+    } else {
+        // libpq ignores a file that it cannot open.
+        return Ok(around.read(path).ok().map(Secret::new));
+    };
+    Err(format!("the password file {} is ignored: {why}", path.display()))
 }
 
 /// The password of the first line that matches.
@@ -116,15 +112,10 @@ mod tests {
     fn a_file_that_others_may_read_is_ignored_with_a_warning() {
         let path = "/home/me/.pgpass";
         let around = Imagined::new().with_file(path, "*:*:*:*:x").with_mode(path, 0o640);
-        let (text, warning) = load(Path::new(path), &around);
-        assert!(text.is_none());
         assert_eq!(
-            warning.as_deref(),
-            Some(
-                "the password file /home/me/.pgpass is ignored: others may read it (mode 0640; it must be 0600 or less)"
-            )
+            load(Path::new(path), &around).unwrap_err(),
+            "the password file /home/me/.pgpass is ignored: others may read it (mode 0640; it must be 0600 or less)"
         );
-        let (text, warning) = load(Path::new(path), &around.with_mode(path, 0o600));
-        assert!(text.is_some() && warning.is_none());
+        assert!(load(Path::new(path), &around.with_mode(path, 0o600)).unwrap().is_some());
     }
 }

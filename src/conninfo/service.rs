@@ -86,7 +86,7 @@ fn option(line: &str) -> Result<(&str, &str), &'static str> {
     }
     match line.split_once('=') {
         None => Err("it has no \"=\""),
-        Some(("service" | "servicefile", _)) => Err("a service cannot refer to another one"),
+        Some(("service" | "servicefile", _)) => Err("a service cannot refer to another service"),
         Some(option) => Ok(option),
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     fn broken_lines_are_named_by_number() {
         for (line, what) in [
             ("host", "it has no \"=\""),
-            ("service=x", "a service cannot refer to another one"),
+            ("service=x", "a service cannot refer to another service"),
             ("ldap://x", "looking up a service in LDAP is not implemented"),
         ] {
             let around = Imagined::new().with_file(OWN, &format!("[mine]\n{line}\n"));

@@ -75,7 +75,7 @@ pub enum Address {
 #[derive(Debug)]
 pub struct Password {
     pub secret: Secret,
-    /// Where it came from: worth telling when the server does not accept it.
+    /// Where it came from, for the message that the server does not accept it.
     pub origin: PasswordOrigin,
 }
 

@@ -18,14 +18,14 @@
 //! | `supervisor.lock` | the supervisor, from its birth | there is one: it inherits the lock, locked, as its stdin |
 //! | `server.lock` | postmaster and backends, as their stdin | who gets it knows that none of them lives any more |
 //!
-//! - *Start*: take `users.lock` shared, so that no supervisor can stop from here on. Then, until it is done: whoever
-//!   gets `supervisor.lock` removes `address` (a leftover: nobody supervises) and starts a supervisor; whoever does
-//!   not get it waits for `address`, which the supervisor writes when the server answers.
+//! - *Start*: take `users.lock` shared, so that no supervisor can stop from here on. Then, until it is done: the process that
+//!   gets `supervisor.lock` removes `address` (a leftover: no process supervises) and starts a supervisor; a process that
+//!   does not get it waits for `address`, which the supervisor writes when the server answers.
 //! - *Twice at once*: both hold `users.lock`; one of them starts the supervisor; the other attaches. The supervisor
 //!   is neither's, and gets its exclusive lock when both have gone, in whichever order.
 //! - *A user is killed*: its lock goes, and the supervisor sees no difference to an orderly end. Where the starter is
 //!   killed half-way, either it still held `supervisor.lock`, which goes with it, or the supervisor has it and
-//!   finds, once the server is up, that nobody wants it.
+//!   finds, once the server is up, that no process wants it.
 //! - *The supervisor is killed*: on Linux the kernel then stops the postmaster (`PR_SET_PDEATHSIG`). The next start
 //!   gets `supervisor.lock`, and its supervisor waits for `server.lock` before it touches the data; elsewhere, where
 //!   the kernel has no such service, it stops the leftover with `pg_ctl`.

@@ -106,12 +106,7 @@ impl Place {
         let closed = Account::for_data(Path::new(""))?.is_some_and(|user| user.can_enter(temporary).is_err());
         let parent = if closed { Path::new("/tmp") } else { temporary };
         remove_abandoned(parent);
-        let directory = tempfile::Builder::new()
-            .prefix(THROWAWAY)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .at("create a directory in", parent)?
-            .keep();
+        let directory = new_directory(parent, THROWAWAY)?;
         close(&directory)?;
         Ok(Self { directory, purpose: Purpose::Throwaway })
     }
@@ -282,6 +277,13 @@ pub(super) const UNFINISHED: &str = "data.new-";
 /// Whether a killed `initdb` has left this behind.
 pub(super) fn is_unfinished(name: &OsStr) -> bool {
     name.as_bytes().starts_with(UNFINISHED.as_bytes())
+}
+
+/// Makes a directory with mode 0700 and a name that begins like this.
+pub(super) fn new_directory(parent: &Path, prefix: &str) -> Result<PathBuf, EmbeddedError> {
+    let mut builder = tempfile::Builder::new();
+    let made = builder.prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent);
+    Ok(made.at("create a directory in", parent)?.keep())
 }
 
 /// Opens a lock file, and creates it where it is missing.

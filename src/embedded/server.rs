@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 
 use super::account::Account;
-use super::place::{SHORT_RUN, UNFINISHED, is_unfinished};
+use super::place::{SHORT_RUN, UNFINISHED, is_unfinished, new_directory};
 use super::{At, EmbeddedError, Place, Programs, Purpose};
 
 /// The name of the superuser of every embedded server.
@@ -173,12 +173,7 @@ impl Server<'_> {
 
     /// A new directory with mode 0700 that belongs to the account.
     fn directory_for_server(&self, parent: &Path, prefix: &str) -> Result<PathBuf, EmbeddedError> {
-        let directory = tempfile::Builder::new()
-            .prefix(prefix)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .at("create a directory in", parent)?
-            .keep();
+        let directory = new_directory(parent, prefix)?;
         if let Some(account) = self.account {
             account.own(&directory)?;
         }

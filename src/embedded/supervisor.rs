@@ -93,7 +93,7 @@ pub fn supervise(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What the starter is told: the programs' own words, or the error with its causes.
+/// The text for the starter: the programs' own words, or the error with its causes.
 fn report(error: &EmbeddedError) -> String {
     if let EmbeddedError::Failed { report, .. } = error {
         return report.clone();

@@ -60,11 +60,11 @@ fn exact(sqlstate: &str, error: &DbError) -> Option<&'static str> {
              `ALTER ROLE CURRENT_USER SET idle_session_timeout = '10min'` in psql"
         }
         "26000" | "42P05" => {
-            "a pooler gives one session's statements to another one: name the server itself, or use session pooling \
+            "a pooler gives one session's statements to another session: name the server itself, or use session pooling \
              (docs/connection.md)"
         }
         "40001" if message.contains("recovery") => {
-            "a standby cancels what stands in the way of its replay: read from the primary, or raise \
+            "a standby cancels statements that block its replay: read from the primary, or raise \
              max_standby_streaming_delay there"
         }
         "42501" => "`oauthctl doctor` names the privileges that are missing, with the GRANT",

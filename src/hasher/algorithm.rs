@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use strum::{IntoStaticStr, VariantArray};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// A password hasher that some Django release ships.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, VariantArray, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub enum Algorithm {
     /// PBKDF2-HMAC-SHA256, the default since Django 1.4.
@@ -38,7 +38,7 @@ pub enum Availability {
     Stock,
     /// Those that have another library installed.
     NeedsLibrary(&'static str),
-    /// Those that were told so in `PASSWORD_HASHERS`.
+    /// Those that have it in `PASSWORD_HASHERS`.
     NeedsSetting,
     /// Those on an old Django.
     RemovedIn(&'static str),
@@ -65,12 +65,6 @@ impl Algorithm {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.into_str()
-    }
-
-    /// The inverse of [`Algorithm::name`].
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
     /// Which servers can verify it.
@@ -112,7 +106,7 @@ pub fn identify(text: &str) -> Option<Algorithm> {
     match before_dollar(text) {
         // `get_hasher("default")`: the first of `PASSWORD_HASHERS`.
         "default" => Some(Algorithm::Pbkdf2Sha256),
-        name => Algorithm::named(name),
+        name => name.parse().ok(),
     }
 }
 
@@ -188,7 +182,7 @@ mod tests {
     #[test]
     fn every_name_leads_back_to_its_algorithm() {
         for algorithm in Algorithm::ALL.iter().copied() {
-            assert_eq!(Algorithm::named(algorithm.name()), Some(algorithm));
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
         }
     }
 }

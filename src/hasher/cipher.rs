@@ -1,7 +1,7 @@
 //! Secrets that the project encrypts before Django stores them. Only the project has the key, so nothing here can be
 //! compared, and a value written in its place would undo the encryption.
 
-/// How a stored secret is encrypted, as far as its form tells.
+/// How a stored secret is encrypted, as far as its form shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cipher {
     /// `$encrypted$UTF8$AESCBC$…`: AWX, Ascender, django-ansible-base.

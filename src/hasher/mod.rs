@@ -69,7 +69,7 @@ impl Hasher {
         if !(1..=MAX_ITERATIONS).contains(&count) {
             return Err(HasherError::Iterations { given: count });
         }
-        match (Algorithm::named(algorithm), iterations) {
+        match (algorithm.parse().ok(), iterations) {
             (Some(Algorithm::Pbkdf2Sha256), _) => Ok(Self::Pbkdf2Sha256 { iterations: count }),
             (Some(Algorithm::Pbkdf2Sha1), _) => Ok(Self::Pbkdf2Sha1 { iterations: count }),
             (Some(Algorithm::Scrypt), None) => Ok(Self::Scrypt),

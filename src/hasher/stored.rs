@@ -96,13 +96,6 @@ impl StoredSecret {
     }
 }
 
-impl From<Secret> for StoredSecret {
-    /// A secret that is stored plain (`hash_client_secret = false`).
-    fn from(secret: Secret) -> Self {
-        Self(secret)
-    }
-}
-
 impl From<&EncodedHash> for StoredSecret {
     fn from(hash: &EncodedHash) -> Self {
         Self::new(hash.as_str().to_owned())
@@ -125,7 +118,7 @@ pub enum Verdict {
     Matches,
     /// It is not.
     Differs,
-    /// It cannot be told here; a server may still know.
+    /// It is not known here; a server may still know.
     CannotVerify {
         /// The hasher's name as the row gives it.
         algorithm: String,

@@ -97,7 +97,7 @@ fn idle(transaction: &Transaction) -> bool {
 fn abandoned(prepared: &PreparedTransaction) -> Finding {
     let PreparedTransaction { gid, owner, age } = prepared;
     Check::Transactions.problem(format!("Transaction {gid} of {owner} was prepared {} ago and never ended.", span(*age)))
-    .meaning("It keeps its locks and all dead rows since then, even across restarts. Whoever prepared it should end it.")
+    .meaning("It keeps its locks and all dead rows since then, even across restarts. The program that prepared it should end it.")
     .sql(format!("ROLLBACK PREPARED {};", super::literal(gid)))
 }
 
@@ -106,7 +106,7 @@ fn waiting(wait: &LockWait) -> Finding {
     let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
     Check::Transactions
         .note(format!("pid {pid} waits for {mode} on {table}, behind pid {}.", listed(&blockers)))
-        .meaning("Whoever comes after it waits, too.")
+        .meaning("Sessions that come after it wait, too.")
         .sql(format!(
             "SELECT pid, state, query FROM pg_stat_activity WHERE pid IN ({});",
             blockers.join(", ")

@@ -17,7 +17,7 @@ pub(super) fn check(server: &Server, tls: Option<&Encryption>) -> Vec<Finding> {
         }
         (Some(address), None) => {
             Check::Connection.note(format!("To {address} without TLS, {whom}."))
-                .meaning("Whoever can listen on the way reads hashed secrets, client ids and users. Behind a pooler this is about the pooler's connection, not about yours.")
+                .meaning("A listener on the network can read hashed secrets, client ids and users. Behind a pooler this is about the pooler's connection, not about yours.")
                 .shell("export PGSSLMODE=verify-full PGSSLROOTCERT=system")
         }
     };

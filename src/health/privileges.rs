@@ -120,7 +120,7 @@ fn ledger(privileges: &Privileges, terms: &Terms) -> Finding {
         Check::Ledger
             .note("The ledger was made by an older version of oauthctl.")
             .meaning(
-                "Runs are noted, but not how large the tables are, so `status` cannot tell how they grow.",
+                "Runs are noted, but not how large the tables are, so `status` cannot show how they grow.",
             )
             .shell("oauthctl migrate --ledger")
     } else {

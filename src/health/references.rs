@@ -99,7 +99,7 @@ pub(super) fn triggers(triggers: &[Trigger]) -> Vec<Finding> {
         match trigger {
             Trigger::User { table, name, before_delete: false } => findings.push(
                 Check::Triggers.note(format!("{table} has a trigger, {name}."))
-                    .meaning("It runs for every row that oauthctl writes there, as for anybody's; `fk_checks = \"set\"` refuses such tables."),
+                    .meaning("It runs for every row that oauthctl or another program writes there; `fk_checks = \"set\"` refuses such tables."),
             ),
             Trigger::User { table, name, before_delete: true } => findings.push(
                 Check::Triggers.note(format!("{table} has a trigger, {name}, that runs before each DELETE."))

@@ -10,7 +10,7 @@ use crate::model::TableRole;
 use crate::model::health::DjangoHint;
 use crate::model::words::listed;
 
-/// Versions of DOT that cannot be told apart by their columns.
+/// Versions of DOT that have the same columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Generation {
     V1_5,

@@ -138,9 +138,7 @@ fn candidate<'a>(client_id: &'a ClientId, lines: &'a [Line]) -> Candidate<'a> {
             Written::Text(text) => Fact::Text(text),
             Written::Uris(uris) => Fact::Uris(uris),
             Written::Flag(flag) => Fact::Flag(*flag),
-            Written::Hash(hash) => {
-                Fact::Secret(SecretFacts { length: hash.as_str().chars().count(), hashed: true })
-            }
+            Written::Hash(hash) => Fact::Secret(SecretFacts::of(hash.as_str(), true)),
             Written::Username(_) | Written::UserKey(_) | Written::Column(_) => continue,
         };
         candidate.know(*field, fact);

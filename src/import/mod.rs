@@ -79,7 +79,7 @@ pub enum Reason {
 }
 
 fn fields(fields: &[Attribute]) -> String {
-    fields.iter().map(Attribute::key).collect::<Vec<_>>().join(", ")
+    fields.iter().map(Attribute::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Decides what to write. `drift`: of the file as it is; without an entry, a row is not in the file.

@@ -1,7 +1,7 @@
 //! Advice: what DOT accepts and one will be sorry for.
 //!
 //! Every rule has a source that says why. A rule looks at what the file declares and nothing else; what is not managed
-//! is passed over. Pure: places, words on the screen and what to do about advice are the business of others.
+//! is passed over. Pure: places, words on the screen and what to do about advice are decided elsewhere.
 
 mod clients;
 mod rule;

@@ -52,7 +52,7 @@ pub enum Rule {
     #[strum(message = "a scheme of an app that is no reversed domain name: other apps may claim it")]
     #[strum(props(source = "RFC 8252 section 7.1"))]
     PrivateUseScheme,
-    #[strum(message = "a public client with the client credentials grant: anybody is that client")]
+    #[strum(message = "a public client with the client credentials grant: anyone can be that client")]
     #[strum(props(source = "RFC 6749 section 4.4"))]
     PublicClientCredentials,
     #[strum(message = "a secret for a public client, which cannot keep one")]
@@ -93,7 +93,7 @@ pub enum Rule {
     #[strum(message = "a secret of fewer than 22 characters, which holds less than 128 bits")]
     #[strum(props(source = "RFC 6749 section 10.10"))]
     WeakSecret,
-    #[strum(message = "a `*` in a host: whoever gets one of those names gets the codes")]
+    #[strum(message = "a `*` in a host: the owner of any such name gets the codes")]
     #[strum(props(source = "RFC 9700 section 4.1"))]
     Wildcard,
 }

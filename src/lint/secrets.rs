@@ -29,18 +29,13 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
         ));
     }
     let is_public = application.client_type.as_deref() == Some("public");
-    match &application.client_secret {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Generate)
-            if is_public =>
-        {
-            advice.push(Advice::of(
-                Rule::PublicSecret,
-                Field::ClientSecret,
-                "a public client cannot keep a secret: whoever has the program has it",
-                "leave `client_secret` out: DOT's column then holds a random secret that is not shown",
-            ));
-        }
-        _ => {}
+    if is_public && !matches!(application.client_secret, Some(SecretDeclaration::Rotate) | None) {
+        advice.push(Advice::of(
+            Rule::PublicSecret,
+            Field::ClientSecret,
+            "a public client cannot keep a secret: everyone who has the program has it",
+            "leave `client_secret` out: DOT's column then holds a random secret that is not shown",
+        ));
     }
     match &application.client_secret {
         Some(SecretDeclaration::Plain(secret)) => advice.extend(of_plain(secret)),
@@ -68,12 +63,12 @@ pub(super) fn of_plain(secret: &Secret) -> Vec<Advice> {
     }
     // What no client can send is an error, not advice.
     if secret.is_unusual() && secret.check_sendable().is_ok() {
-        advice.push(
-            Advice::of(
-                Rule::SecretCharacters,
-                Field::ClientSecret,
-                "the secret has characters beyond printable ASCII, which not every client and server encodes alike", "take letters and digits; `openssl rand -hex 32` makes such a secret"),
-        );
+        advice.push(Advice::of(
+            Rule::SecretCharacters,
+            Field::ClientSecret,
+            "the secret has characters beyond printable ASCII, which not every client and server encodes alike",
+            "take letters and digits; `openssl rand -hex 32` makes such a secret",
+        ));
     }
     advice
 }

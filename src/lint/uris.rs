@@ -53,7 +53,7 @@ fn of_uri(field: Field, uri: &str) -> Vec<Advice> {
         advice.push(Advice::of(
             Rule::Wildcard,
             field,
-            "everybody who gets hold of one such name gets the codes",
+            "the owner of any such name gets the codes",
             "list the hosts",
         ));
     } else if !is_host(authority.host) {
@@ -113,7 +113,7 @@ fn spelling(field: Field, scheme: &str, authority: &Authority<'_>) -> Option<Adv
     let (message, hint) = if default {
         ("browsers leave the default port out, so this never matches", None)
     } else if authority.host.ends_with('.') {
-        ("the dot at the end of the host makes it another one", None)
+        ("the dot at the end of the host makes it another host", None)
     } else if !authority.host.is_ascii() {
         let message = "browsers send such a host in its ASCII form, so this never matches";
         (message, Some("write the host in Punycode: xn--…"))

@@ -56,7 +56,7 @@ impl fmt::Display for UserRef {
     }
 }
 
-/// What a file says about a client secret; resolved, so the plain text is at hand.
+/// What a file says about a client secret; resolved, so the plain text is here.
 #[derive(Debug)]
 pub enum SecretDeclaration {
     /// The plain text, from the environment or a file: verified against the stored value.

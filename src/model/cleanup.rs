@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{IntoStaticStr, VariantArray};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::application::ClientId;
 use super::pace::Pace;
@@ -28,6 +28,7 @@ use super::tables::TableRole;
     Serialize,
     Deserialize,
     JsonSchema,
+    EnumString,
     VariantArray,
     IntoStaticStr,
 )]
@@ -65,12 +66,6 @@ impl Category {
     #[must_use]
     pub const fn key(self) -> &'static str {
         self.into_str()
-    }
-
-    /// The inverse of [`Category::key`].
-    #[must_use]
-    pub fn parse(key: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|category| category.key() == key)
     }
 
     /// The table that loses the rows.

@@ -35,12 +35,6 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// The key in `oauth.toml`, without quotes: `name`, `columns.tenant_id`.
-    #[must_use]
-    pub fn key(&self) -> String {
-        self.to_string()
-    }
-
     /// The column in the database.
     #[must_use]
     pub fn column(&self) -> &str {
@@ -63,6 +57,7 @@ impl PartialEq<Field> for Attribute {
     }
 }
 
+/// The key in `oauth.toml`, without quotes: `name`, `columns.tenant_id`.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

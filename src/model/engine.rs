@@ -47,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Whether `pg_stat_replication` tells of its replicas.
+    /// Whether `pg_stat_replication` shows its replicas.
     #[must_use]
     pub const fn shows_replicas(&self) -> bool {
         !matches!(self, Self::Aurora)

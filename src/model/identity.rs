@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What tells one database from another, as far as a role may see it.
+/// What distinguishes one database from another, as far as a role may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {

@@ -15,7 +15,7 @@ pub struct Provider {
     pub allowed_schemes: Vec<String>,
     /// `ALLOW_URI_WILDCARDS` (DOT 3.1).
     pub allow_uri_wildcards: bool,
-    /// Whether `OIDC_RSA_PRIVATE_KEY` is set; the key itself is none of our business.
+    /// Whether `OIDC_RSA_PRIVATE_KEY` is set; the key itself is not needed here.
     pub oidc_rsa_private_key: bool,
     /// `CLIENT_SECRET_HASHER` (DOT 3.1; before, the first of `PASSWORD_HASHERS`), and its iteration count.
     pub client_secret_hasher: Hasher,

@@ -143,21 +143,17 @@ impl Sweep {
     /// The categories whose rows it deletes, in DOT's order.
     #[must_use]
     pub fn categories(&self) -> Vec<Category> {
-        let some = |wanted: bool, category| wanted.then_some(category);
+        let those_of = |wanted: &[(bool, Category)]| {
+            wanted.iter().filter(|(wanted, _)| *wanted).map(|(_, category)| *category).collect()
+        };
         match self.doomed {
-            Doomed::Sessions { revoked, idle, expired } => [
-                some(revoked.is_some(), Category::Revoked),
-                some(idle.is_some(), Category::Expired),
-                some(expired.is_some(), Category::Access),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
+            Doomed::Sessions { revoked, idle, expired } => those_of(&[
+                (revoked.is_some(), Category::Revoked),
+                (idle.is_some(), Category::Expired),
+                (expired.is_some(), Category::Access),
+            ]),
             Doomed::RefreshTokens { revoked, orphaned } => {
-                [some(revoked.is_some(), Category::Revoked), some(orphaned, Category::Orphaned)]
-                    .into_iter()
-                    .flatten()
-                    .collect()
+                those_of(&[(revoked.is_some(), Category::Revoked), (orphaned, Category::Orphaned)])
             }
             Doomed::IdTokens { .. } => vec![Category::Id],
             Doomed::Grants { .. } => vec![Category::Grants],

@@ -1,4 +1,4 @@
-//! DOT's own rules for the row that a step would leave behind, where the file alone cannot tell.
+//! DOT's own rules for the row that a step would leave behind, where the file alone does not decide.
 //!
 //! A row that is created has DOT's defaults where the file is silent; one that is updated keeps what it has. What is
 //! wrong with the row already is not reported. `diff` looks at widths, users and grant types.

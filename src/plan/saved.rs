@@ -83,7 +83,7 @@ pub enum SavedError {
     Stale(BTreeSet<ClientId>),
 }
 
-/// The name where that tells the two apart, else the server as well.
+/// The name where that distinguishes the two, else the server as well.
 fn named(made_for: &Identity, found: &Identity) -> String {
     if made_for.database != found.database {
         return made_for.database.clone();

@@ -72,7 +72,7 @@ pub fn seal(
         let declared = desired.applications.get(client_id).and_then(|d| d.application.client_secret.as_ref());
         match (generated.get(client_id), declared) {
             (None, Some(SecretDeclaration::Hash(hash))) => {
-                stored.insert(client_id.clone(), StoredSecret::new(hash.as_str().to_owned()));
+                stored.insert(client_id.clone(), StoredSecret::from(hash));
             }
             (Some(secret), _) | (None, Some(SecretDeclaration::Plain(secret))) if hashed => {
                 salts.push(Salt::generate(entropy)?);
@@ -88,7 +88,7 @@ pub fn seal(
         to_hash.iter().zip(&salts).map(|((_, plain), salt)| (*plain, salt)).collect();
     let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress)?;
     for ((client_id, _), hash) in to_hash.iter().zip(hashes) {
-        stored.insert((*client_id).clone(), StoredSecret::new(hash.as_str().to_owned()));
+        stored.insert((*client_id).clone(), StoredSecret::from(&hash));
     }
     generated.retain(|client_id, _| !unneeded.contains(client_id));
     let generated = generated.into_iter().map(|(client_id, secret)| (client_id.clone(), secret)).collect();

@@ -122,7 +122,7 @@ fn findings(desired: &Desired, actual: &Actual) -> Vec<String> {
     findings
         .into_iter()
         .map(|Finding { client_id, field, cause }| {
-            format!("{client_id}.{}: {cause}", field.map_or("*".to_owned(), |field| field.key()))
+            format!("{client_id}.{}: {cause}", field.map_or("*".to_owned(), |field| field.to_string()))
         })
         .collect()
 }

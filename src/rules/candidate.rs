@@ -47,6 +47,10 @@ pub struct SecretFacts {
 }
 
 impl SecretFacts {
+    /// A secret of this text.
+    pub(crate) fn of(text: &str, hashed: bool) -> Self {
+        Self { length: text.chars().count(), hashed }
+    }
     /// A secret that will be made.
     fn made(provider: &Provider) -> Self {
         Self { length: usize::from(provider.client_secret_generator_length.get()), hashed: false }
@@ -114,10 +118,7 @@ impl<'a> Candidate<'a> {
             Held::Text(text) => Fact::Text(text),
             Held::Uris(column) => Fact::Uris(slice::from_ref(column)),
             Held::Flag(flag) => Fact::Flag(flag),
-            Held::Secret(secret) => Fact::Secret(SecretFacts {
-                length: secret.expose().chars().count(),
-                hashed: secret.is_hashed(),
-            }),
+            Held::Secret(secret) => Fact::Secret(SecretFacts::of(secret.expose(), secret.is_hashed())),
             Held::Owner(_) => return,
         };
         self.know(field, fact);
@@ -129,12 +130,12 @@ impl<'a> Candidate<'a> {
             Declaration::Text(text) => Fact::Text(text),
             Declaration::Uris(uris) => Fact::Uris(uris),
             Declaration::Flag(flag) => Fact::Flag(flag),
-            Declaration::Secret(SecretDeclaration::Plain(secret)) => Fact::Secret(SecretFacts {
-                length: secret.expose().chars().count(),
-                hashed: looks_hashed(secret.expose()).is_err(),
-            }),
+            Declaration::Secret(SecretDeclaration::Plain(secret)) => {
+                let text = secret.expose();
+                Fact::Secret(SecretFacts::of(text, looks_hashed(text).is_err()))
+            }
             Declaration::Secret(SecretDeclaration::Hash(hash)) => {
-                Fact::Secret(SecretFacts { length: hash.as_str().chars().count(), hashed: true })
+                Fact::Secret(SecretFacts::of(hash.as_str(), true))
             }
             // A row that is there keeps the secret that it has.
             Declaration::Secret(SecretDeclaration::Generate) if self.facts.contains_key(&field) => return,

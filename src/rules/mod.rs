@@ -1,8 +1,8 @@
 //! What an application must be like: DOT 3.4.1's `Application.full_clean()`, with its verdicts and its words.
 //!
 //! Pure: an application in, every violation out. What DOT asks of the database (does the user exist, is the client id
-//! taken) and of its settings are arguments. Accepts what DOT accepts, also where that is unwise: advice is the
-//! business of lint rules. Knows no file and no SQL.
+//! taken) and of its settings are arguments. Accepts what DOT accepts, also where that is unwise: lint rules
+//! give advice. Knows no file and no SQL.
 
 mod allowed_uri;
 mod candidate;

@@ -91,7 +91,7 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
     fields.extend(created.as_ref().map(|created| ("created".to_owned(), instant(created))));
     fields.extend(updated.as_ref().map(|updated| ("updated".to_owned(), instant(updated))));
     fields.extend(stored.fields.columns.iter().map(|(name, value)| {
-        let label = visible(&Attribute::Column(name.clone()).key());
+        let label = visible(&Attribute::Column(name.clone()).to_string());
         (label, vec![value.as_ref().map_or_else(none, |value| visible(value))])
     }));
     fields

@@ -218,7 +218,7 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
 
 /// The keys, all as wide as the widest.
 fn labels<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<String> {
-    let labels: Vec<String> = attributes.map(|attribute| visible(&attribute.key())).collect();
+    let labels: Vec<String> = attributes.map(|attribute| visible(&attribute.to_string())).collect();
     let widest = labels.iter().map(|label| label.width()).max().unwrap_or_default();
     let pad = |label: String| format!("{label}{:1$}", "", widest - label.width());
     labels.into_iter().map(pad).collect()

@@ -164,7 +164,7 @@ fn reach(step: &Step) -> Option<String> {
 fn key(attribute: &Attribute) -> String {
     match attribute {
         Attribute::Field(field) => field.key().to_owned(),
-        Attribute::Column(_) => inert(&attribute.key()),
+        Attribute::Column(_) => inert(&attribute.to_string()),
     }
 }
 

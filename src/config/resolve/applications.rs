@@ -135,11 +135,11 @@ fn named(
 fn ignored(list: List<Ignored>, places: &ApplicationPlaces, context: &Context<'_>) -> BTreeSet<Attribute> {
     let Some(list) = list.items() else { return BTreeSet::new() };
     let list = list.map(|items| items.into_iter().map(|item| item.map(|Ignored(key)| key)).collect());
-    let list = context.without_duplicates(list, Attribute::key);
+    let list = context.without_duplicates(list, Attribute::to_string);
     for item in &list.value {
         if !places.has(&item.value) {
             let message =
-                format!("{} is not declared, so there is nothing to ignore", quoted(&item.value.key()));
+                format!("{} is not declared, so there is nothing to ignore", quoted(&item.value.to_string()));
             context.push(Problem::warning("nothing-to-ignore", message).at(item.span.clone()));
         }
     }

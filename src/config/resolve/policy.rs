@@ -1,13 +1,13 @@
 //! `[policy]`: what a plan may do.
 
+use std::collections::BTreeSet;
+
 use super::Context;
 use crate::config::document::Policy as Section;
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::values::{self, NumberOrText};
-use std::collections::BTreeSet;
-
 use crate::model::{ClientId, Limit, Policy, Prune};
 
 const TABLE: &str = "policy";

@@ -114,8 +114,7 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     let subject = format!("the environment variable {}", quoted(&name.value));
     let Some(value) = (context.surroundings.variable)(&name.value) else {
         let hint = format!("set it, for example with: export {}=…", name.value);
-        context.unavailable("unset-variable", format!("{subject} is not set"), span, &hint);
-        return None;
+        return context.unavailable("unset-variable", format!("{subject} is not set"), span, &hint);
     };
     let Ok(text) = value.into_string() else {
         return context.reject(
@@ -134,8 +133,12 @@ fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
         Ok(bytes) => bytes,
         Err(error) => {
             let hint = "`file` is the path of a file, seen from the directory of this one";
-            context.unavailable("unreadable-file", format!("{subject} {}", describe(&error)), span, hint);
-            return None;
+            return context.unavailable(
+                "unreadable-file",
+                format!("{subject} {}", describe(&error)),
+                span,
+                hint,
+            );
         }
     };
     let Ok(secret) = Secret::from_utf8(without_newline(bytes)) else {
@@ -164,19 +167,18 @@ fn usable(secret: Secret, subject: &str, span: Span, context: &Context<'_>) -> O
     }
     if secret.expose().is_empty() {
         let hint = "put the value there";
-        context.unavailable("empty-secret", format!("{subject} is empty"), span, hint);
-        return None;
+        return context.unavailable("empty-secret", format!("{subject} is empty"), span, hint);
     }
     Some(secret)
 }
 
 impl Context<'_> {
     /// A secret that could not be read. `validate` does not need it.
-    fn unavailable(&self, code: &'static str, message: String, span: Span, hint: &str) {
+    fn unavailable<T>(&self, code: &'static str, message: String, span: Span, hint: &str) -> Option<T> {
         let severity = match self.presence {
             Presence::Optional => Severity::Warning,
             Presence::Required => Severity::Error,
         };
-        self.push(Problem::new(severity, code, message).at(span).hint(hint));
+        self.reject(Problem::new(severity, code, message).at(span).hint(hint))
     }
 }

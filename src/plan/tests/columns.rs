@@ -38,7 +38,7 @@ fn columns_are_compared_in_the_form_of_postgresql() {
     let plan = planned(&desired(vec![("web", declared)]), &actual);
     let [Step::Update { changes, unchanged, .. }] = plan.steps.as_slice() else { panic!("{plan:?}") };
     let shown: Vec<_> =
-        changes.iter().map(|change| (change.field.key(), &change.before, &change.after)).collect();
+        changes.iter().map(|change| (change.field.to_string(), &change.before, &change.after)).collect();
     assert_eq!(
         shown,
         [
