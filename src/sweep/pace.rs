@@ -151,6 +151,8 @@ pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
