@@ -106,13 +106,13 @@ fn versions(tls: &Tls) -> Vec<&'static SupportedProtocolVersion> {
 fn trust(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Trust>, TlsError> {
     let certificates = match &tls.root {
         Some(Root::System) => system_roots()?,
-        Some(Root::File(file)) => match read_if_exists("root certificate", file)? {
-            Some(text) => certificates("root certificate", file, &text)?,
-            None => {
+        Some(Root::File(file)) => {
+            let Some(text) = read_if_exists("root certificate", file)? else {
                 let missing = |mode| Err(TlsError::NoRoot { mode, file: file.clone() });
                 return demand(tls.mode).map_or(Ok(None), missing);
-            }
-        },
+            };
+            certificates("root certificate", file, &text)?
+        }
         None => return demand(tls.mode).map_or(Ok(None), |mode| Err(TlsError::NoRootFile { mode })),
     };
     if let Some(Root::File(file)) = &tls.root {
