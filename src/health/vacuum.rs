@@ -68,7 +68,7 @@ fn switched_off(settings: &Autovacuum) -> Option<Finding> {
     Some(
         Check::Vacuum
             .problem(format!("{setting} is off on this server."))
-            .meaning("No process removes dead rows: tables and indexes only grow.")
+            .meaning("Nothing removes dead rows: tables and indexes only grow.")
             .sql(format!("ALTER SYSTEM SET {setting} = on;"))
             .sql("SELECT pg_reload_conf();"),
     )

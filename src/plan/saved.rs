@@ -109,7 +109,6 @@ pub fn digest(text: &str) -> String {
 }
 
 /// A step, without who depends on it: that changes with every token.
-
 fn step_of(step: &Step) -> Result<Value, serde_json::Error> {
     let mut step = serde_json::to_value(step)?;
     if let Some(step) = step.as_object_mut() {
