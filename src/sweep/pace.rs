@@ -155,8 +155,6 @@ mod tests {
 
     use super::*;
 
-    use std::num::NonZeroU32;
-
     const MS: Duration = Duration::from_millis(1);
 
     fn pace(batch_size: u32, target: Option<Duration>) -> Pace {

@@ -103,7 +103,7 @@ fn formats_parse_before_and_behind_the_verb() {
                 let cli = Cli::from_arg_matches(&matches(&words).unwrap()).unwrap();
                 assert_eq!(cli.global.format, *format, "{words:?}");
                 let allowed = verb.formats().contains(format);
-                assert_eq!(format::check(&cli.verb, *format).is_ok(), allowed, "{words:?}");
+                assert_eq!(format::check(cli.verb.name(), *format).is_ok(), allowed, "{words:?}");
             }
         }
     }
