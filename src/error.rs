@@ -20,7 +20,7 @@ use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFou
 use crate::plan::saved::SavedError;
 use crate::sweep::SweepError;
 
-/// The exit codes, in one place. `README.md` lists the same table.
+/// The exit codes, in one place. `docs/exit-status.md` lists the same table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -342,16 +342,16 @@ impl From<TokensError> for Error {
 
 impl From<SweepError> for Error {
     fn from(error: SweepError) -> Self {
-        let remedy = error.remedy().unwrap_or_default();
+        let hint = error.hint().unwrap_or_default();
         let refused = Self::from_source(Exit::Refused, &error);
         match error {
             SweepError::Tokens(error) => error.into(),
             SweepError::BlockingRows(all) => {
                 let instead = "or leave the tokens out with --skip or --exclude-client";
-                let refused = refused.hint(format!("{remedy}, {instead}; nothing was deleted"));
+                let refused = refused.hint(format!("{hint}, {instead}; nothing was deleted"));
                 all.into_iter().map(|blocking| blocking.select).fold(refused, Self::hint)
             }
-            _ => refused.hint(format!("{remedy}; nothing was deleted")),
+            _ => refused.hint(format!("{hint}; nothing was deleted")),
         }
     }
 }

@@ -55,7 +55,7 @@ pub async fn run(
         Ok(outcome) => (Some(outcome), Ok(())),
         Err(failure) => {
             let sweep::Failure { error, outcome } = *failure;
-            (error.remedy().is_none().then_some(outcome), Err(error.into()))
+            (error.hint().is_none().then_some(outcome), Err(error.into()))
         }
     };
     if let Some(outcome) = &outcome {

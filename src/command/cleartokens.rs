@@ -283,8 +283,8 @@ async fn dry_run(
     writable::warn(session, connected, "a run").await?;
     for refusal in refusals {
         session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
-        if let Some(remedy) = refusal.remedy() {
-            session.ui.hint(remedy);
+        if let Some(hint) = refusal.hint() {
+            session.ui.hint(hint);
         }
     }
     Ok(Exit::Done)

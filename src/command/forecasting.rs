@@ -59,15 +59,15 @@ pub async fn refusals(
                 "as this role, apply would be refused: {}.",
                 visible(&refusal.to_string())
             ));
-            if let Some(remedy) = refusal.remedy() {
-                session.ui.hint(remedy);
+            if let Some(hint) = refusal.hint() {
+                session.ui.hint(hint);
             }
         } else {
-            let remedy = match refusal.remedy() {
-                Some(remedy) => format!("{remedy}, or leave the tokens out with --no-cleanup"),
+            let hint = match refusal.hint() {
+                Some(hint) => format!("{hint}, or leave the tokens out with --no-cleanup"),
                 None => "leave the tokens out with --no-cleanup".to_owned(),
             };
-            violations.push(Violation::Cleanup { reason: refusal.to_string(), remedy });
+            violations.push(Violation::Cleanup { reason: refusal.to_string(), hint });
         }
     }
     Ok(violations)

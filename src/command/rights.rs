@@ -185,9 +185,9 @@ pub async fn check_role(
     }
     let role = |lack: &Lack| Violation::Role {
         reason: format!("the role {} lacks {}", lacks.role, lack.what()),
-        remedy: lack.grant(&lacks.role),
+        hint: lack.grant(&lacks.role),
     };
-    let hidden = hidden.map(|reason| Violation::Role { reason, remedy: UNHIDE.to_owned() });
+    let hidden = hidden.map(|reason| Violation::Role { reason, hint: UNHIDE.to_owned() });
     let violations = hidden.into_iter().chain(lacks.all.iter().map(role)).collect();
     Ok((lacks, violations))
 }

@@ -65,14 +65,14 @@ pub enum Violation {
     Cleanup {
         reason: String,
         /// What to do about it.
-        remedy: String,
+        hint: String,
     },
     /// The role lacks something.
     #[error("{reason}")]
     Role {
         reason: String,
         /// What to type, or to do.
-        remedy: String,
+        hint: String,
     },
 }
 
@@ -138,10 +138,10 @@ impl Violation {
 
     /// What to do where no flag lets it through.
     #[must_use]
-    pub fn remedy(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Referenced { .. } => Some("delete or repoint those rows first"),
-            Self::Cleanup { remedy, .. } | Self::Role { remedy, .. } => Some(remedy),
+            Self::Cleanup { hint, .. } | Self::Role { hint, .. } => Some(hint),
             Self::Protected { .. }
             | Self::ProtectedChange { .. }
             | Self::TooManyDeletes { .. }

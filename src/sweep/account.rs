@@ -46,7 +46,7 @@ struct Entries<'a> {
 }
 
 /// What to do about a batch that failed.
-pub(super) enum Remedy {
+pub(super) enum AfterFailure {
     Again(Transient),
     /// End the run.
     End(Stop),
@@ -213,13 +213,13 @@ impl<'a> Account<'a> {
     }
 
     /// A batch failed: waits before the next try, or gives up. `at_once`: there is another way that needs no wait.
-    pub(super) async fn remedy(
+    pub(super) async fn after_failure(
         &self,
         sweep: &Sweep,
         reason: Transient,
         error: SweepError,
         at_once: bool,
-    ) -> Result<Remedy, SweepError> {
+    ) -> Result<AfterFailure, SweepError> {
         let wait = {
             let mut entries = self.entries();
             entries.outcome.retries += 1;
@@ -229,7 +229,7 @@ impl<'a> Account<'a> {
                 Patience::Wait(wait) => wait,
                 Patience::GiveUp => {
                     let detail = error.detail();
-                    return Ok(Remedy::End(Stop::NoProgress { batches: stalled, reason, detail }));
+                    return Ok(AfterFailure::End(Stop::NoProgress { batches: stalled, reason, detail }));
                 }
                 Patience::Fail => return Err(error),
             };
@@ -237,7 +237,7 @@ impl<'a> Account<'a> {
             wait
         };
         self.pause(wait).await;
-        Ok(Remedy::Again(reason))
+        Ok(AfterFailure::Again(reason))
     }
 
     /// Pauses, and says what for.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
 
-use super::account::{Account, Remedy};
+use super::account::{Account, AfterFailure};
 use super::admission::{self, Admission};
 use super::connection::{Connection, Fault, fault};
 use super::job::Job;
@@ -76,8 +76,8 @@ impl<'a> Engine<'a> {
             match look(&mut worker.connection, account.pace, layout, sweeps).await {
                 Ok(begun) => return Ok(ControlFlow::Continue(begun)),
                 Err(Fault::Transient(Transient::Disconnected, error)) => {
-                    let remedy = account.remedy(first, Transient::Disconnected, error, false).await?;
-                    if let Remedy::End(stop) = remedy {
+                    let next = account.after_failure(first, Transient::Disconnected, error, false).await?;
+                    if let AfterFailure::End(stop) = next {
                         return Ok(ControlFlow::Break(stop));
                     }
                 }

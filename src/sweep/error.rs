@@ -39,7 +39,7 @@ impl SweepError {
 
     /// What to do about a refusal; `None`: it is none.
     #[must_use]
-    pub fn remedy(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Tokens(_) => return None,
             Self::BlockingRows(_) => "delete or detach those rows first",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::types::Oid;
 
-use super::account::{Account, Remedy};
+use super::account::{Account, AfterFailure};
 use super::connection::{Connection, Fault, database, fault};
 use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
@@ -79,7 +79,7 @@ pub(super) async fn run(
             }
             Err(fault) => return Err(fault.into_error()),
         };
-        if let Remedy::End(stop) = account.remedy(first, reason, error, false).await? {
+        if let AfterFailure::End(stop) = account.after_failure(first, reason, error, false).await? {
             return Ok(stop);
         }
     }
@@ -148,7 +148,9 @@ async fn resolve(
 ) -> Result<Option<End>, SweepError> {
     let mut failed = lost;
     loop {
-        if let Remedy::End(stop) = account.remedy(sweep, Transient::Disconnected, failed, false).await? {
+        if let AfterFailure::End(stop) =
+            account.after_failure(sweep, Transient::Disconnected, failed, false).await?
+        {
             account.book_unseen();
             return Ok(Some(End::Stopped(stop)));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 
-use super::account::{Account, Remedy};
+use super::account::{Account, AfterFailure};
 use super::connection::{Connection, Done, Fault};
 use super::error::SweepError;
 use super::event::{Event, Stop, Transient, Wait};
@@ -39,11 +39,11 @@ enum Attempt {
     Stop(Stop),
 }
 
-impl From<Remedy> for Attempt {
-    fn from(remedy: Remedy) -> Self {
-        match remedy {
-            Remedy::Again(reason) => Self::Failed(reason),
-            Remedy::End(stop) => Self::Stop(stop),
+impl From<AfterFailure> for Attempt {
+    fn from(next: AfterFailure) -> Self {
+        match next {
+            AfterFailure::Again(reason) => Self::Failed(reason),
+            AfterFailure::End(stop) => Self::Stop(stop),
         }
     }
 }
@@ -212,17 +212,18 @@ impl<'a> Worker<'a> {
         let done = match self.connection.attempt(&job.cleaner, window, way).await {
             Ok(done) => done,
             Err(Fault::Unseen(unseen, error)) => {
-                let remedy = self.account.remedy(job.sweep, Transient::Disconnected, error, false).await?;
+                let next =
+                    self.account.after_failure(job.sweep, Transient::Disconnected, error, false).await?;
                 loop {
                     match self.connection.fate(unseen.xid).await {
                         Ok(Verdict::Committed) => match self.confirm(job, unseen.done, way).await? {
                             Attempt::Done(done) => break done,
                             other => return Ok(other),
                         },
-                        Ok(Verdict::Aborted) => return Ok(remedy.into()),
+                        Ok(Verdict::Aborted) => return Ok(next.into()),
                         Ok(Verdict::Unknown | Verdict::Running) => {
                             self.account.book_unseen();
-                            return Ok(remedy.into());
+                            return Ok(next.into());
                         }
                         Err(fault) => {
                             if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
@@ -281,7 +282,7 @@ impl<'a> Worker<'a> {
             let blocked = self.connection.blocked(&self.account.tables, Wanted::Write).await.ok();
             self.account.note_blocked(blocked);
         }
-        Ok(self.account.remedy(job.sweep, reason, error, at_once).await?.into())
+        Ok(self.account.after_failure(job.sweep, reason, error, at_once).await?.into())
     }
 
     fn book(&mut self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {

@@ -74,9 +74,9 @@ pub fn render_refusal(refusal: &Refusal) -> String {
         let text = visible(&violation.to_string());
         let mark = paint(RED, "!");
         let flag = violation.allow().map(|flag| paint(BOLD, visible(&flag)));
-        let _ = match (flag, violation.remedy()) {
+        let _ = match (flag, violation.hint()) {
             (Some(flag), _) => writeln!(out, "{mark} {text}; to let it through: {flag}"),
-            (None, Some(remedy)) => writeln!(out, "{mark} {text}; {remedy}"),
+            (None, Some(hint)) => writeln!(out, "{mark} {text}; {hint}"),
             (None, None) => writeln!(out, "{mark} {text}"),
         };
     }

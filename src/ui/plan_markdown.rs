@@ -79,9 +79,9 @@ fn violations(refusal: &Refusal) -> String {
     let mut out = "\n> [!CAUTION]\n> `apply` will refuse this:\n".to_owned();
     for violation in refusal.violations.iter().take(LISTED) {
         let _ = write!(out, "> - {}", inert(&violation.to_string()));
-        let _ = match (violation.allow(), violation.remedy()) {
+        let _ = match (violation.allow(), violation.hint()) {
             (Some(flag), _) => writeln!(out, "; to let it through: {}", code(&flag)),
-            (None, Some(remedy)) => writeln!(out, "; {}", inert(remedy)),
+            (None, Some(hint)) => writeln!(out, "; {}", inert(hint)),
             (None, None) => writeln!(out),
         };
     }
