@@ -4,7 +4,7 @@ use crate::model::{Actual, Application, Declared, Field, SecretDeclaration, Stor
 use crate::plan::{FieldChange, SecretVerdict, SecretWrite, Value};
 
 /// Whether the file says something of a secret that only the project can read or write.
-pub(in crate::plan) fn leaves_foreign(declared: &Declared, stored: &Stored) -> bool {
+pub fn leaves_foreign(declared: &Declared, stored: &Stored) -> bool {
     let managed = |field: Field| !declared.ignores(&field.into());
     let is_declared = match declared.application.client_secret {
         Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => {
