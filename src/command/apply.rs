@@ -29,13 +29,13 @@ const EXAMPLES: &str = "\
 Examples:
   oauthctl apply
   oauthctl apply --yes --secrets-out secrets.json
-  oauthctl apply oauth.plan          # exactly what `oauthctl plan --out oauth.plan` has shown";
+  oauthctl apply oauth.plan";
 
 /// The flags of `apply`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
-    /// A plan saved by `oauthctl plan --out PLAN`. If exactly this can no longer be done, nothing is done.
+    /// A plan saved by `oauthctl plan --out PLAN`. If the database has changed so that it no longer fits, nothing is done.
     #[arg(value_name = "PLAN", conflicts_with_all = ["targets", "no_cleanup", "as_of"])]
     saved: Option<PathBuf>,
     /// Also show the defaults of new applications, and the unchanged applications.

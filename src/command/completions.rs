@@ -8,7 +8,7 @@ use crate::error::{Error, Exit};
 
 const EXAMPLES: &str = "\
 Examples:
-  oauthctl completions bash > ~/.local/share/bash-completion/completions/oauthctl
+  oauthctl completions bash > ~/.bash_completion
   oauthctl completions zsh > ~/.zfunc/_oauthctl";
 
 /// The flags of `completions`.

@@ -44,7 +44,7 @@ const CLIENT_ID_LENGTH: usize = 40;
 
 const EXAMPLES: &str = "\
 Examples:
-  oauthctl createapplication confidential client-credentials --name \"Nightly export\"
+  oauthctl createapplication confidential client-credentials --name export
   oauthctl createapplication public authorization-code --client-id kiosk \\
       --redirect-uris https://kiosk.example.com/callback --write";
 

@@ -40,7 +40,7 @@ pub fn run(session: &mut Session, _args: &InitArgs) -> Result<Exit, Error> {
             session.ui.status(format_args!("Wrote {shown}."));
             let schema = path.with_file_name(SCHEMA);
             write_schema(session, &schema)?;
-            session.ui.status("Edit it, then run `oauthctl validate` and `oauthctl plan`.");
+            session.ui.status("Edit oauth.toml, then run `oauthctl validate` and `oauthctl plan`.");
             Ok(Exit::Done)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

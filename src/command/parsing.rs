@@ -33,7 +33,7 @@ const VERBS: [(&[&str], &str); 8] = [
 ];
 
 /// Flags of other tools, with the verbs behind which they are answered.
-const FLAGS: [(&[VerbName], &[&str], &str); 5] = [
+const FLAGS: [(&[VerbName], &[&str], &str); 6] = [
     (
         &[VerbName::Apply],
         &["--dry-run", "--check"],
@@ -66,6 +66,7 @@ const FLAGS: [(&[VerbName], &[&str], &str); 5] = [
         &["--json", "--output"],
         "`--format json` writes JSON",
     ),
+    (&[VerbName::List], &["--all"], "`--registration-source all` lists those that registered themselves too"),
 ];
 
 /// The commands and flags, with what clap's derive cannot say: the formats of each verb.

@@ -86,7 +86,7 @@ fn json(proposal: &Proposal) -> Result<String, Error> {
 fn say_what_comes_next(session: &mut Session, args: &PlanArgs) {
     let step = match &args.out {
         Some(path) => format!("`oauthctl apply {}` does exactly this", path.display()),
-        None => "`oauthctl apply` does this, after a question".to_owned(),
+        None => "`oauthctl apply` asks, and then does this".to_owned(),
     };
     session.ui.next_step(step);
 }

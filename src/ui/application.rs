@@ -167,7 +167,7 @@ fn drift(out: &mut String, drift: &Drift) {
             }
         }
         Drift::Changed { renamed_to, changes, unchanged } => {
-            let _ = writeln!(out, "    {}", paint(YELLOW, "differs: apply changes"));
+            let _ = writeln!(out, "    {}", paint(YELLOW, "differs; `oauthctl apply` would change:"));
             if let Some(to) = renamed_to {
                 let _ = writeln!(out, "    client_id  renamed to {}", visible(to.as_str()));
             }

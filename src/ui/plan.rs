@@ -57,8 +57,7 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
             .steps
             .iter()
             .any(|step| matches!(step, Step::Delete { dependents, .. } if dependents.rows() > 0));
-        let remark =
-            "    Expired rows of the applications to be deleted are counted here, and deleted with these.\n";
+        let remark = "    This count includes expired rows of applications that the plan deletes.\n";
         out += &render_forecast(forecast, if takes_rows { remark } else { "" });
         out.push('\n');
     }
@@ -338,11 +337,9 @@ pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
         lines.push(format!("Not in the file, left alone (prune would delete): {}.", listed(&plan.unmanaged)));
     }
     if plan.dynamic > 0 {
-        let were = if plan.dynamic == 1 { "was" } else { "were" };
-        lines.push(format!(
-            "{} {were} registered dynamically and never pruned.",
-            plural(plan.dynamic, "application")
-        ));
+        let (itself, them) = if plan.dynamic == 1 { ("itself", "it") } else { ("themselves", "them") };
+        let applications = plural(plan.dynamic, "application");
+        lines.push(format!("{applications} registered {itself}; prune never deletes {them}."));
     }
     if let Some(instant) = &plan.counted_at {
         lines.push(format!("Tokens and users counted at {}.", to_the_second(instant)));

@@ -203,7 +203,7 @@ fn the_next_step_is_named_on_a_terminal() {
     let (_database, sandbox) = world();
     let steps: [(&[&str], &str); 4] = [
         (&["migrate", "--ledger"], "`oauthctl apply` records in the ledger"),
-        (&["plan"], "`oauthctl apply` does this"),
+        (&["plan"], "`oauthctl apply` asks, and then does this"),
         (&["plan", "--out", "saved.plan"], "`oauthctl apply saved.plan` does exactly this"),
         (&["import", "--all"], ""),
     ];

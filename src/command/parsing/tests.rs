@@ -182,7 +182,7 @@ fn every_example_is_a_command() {
             count += 1;
         }
         assert!((1..=3).contains(&count), "{help}");
-        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+        assert!(help.lines().all(|line| line.len() <= 79), "{help}");
     }
 }
 

@@ -206,7 +206,7 @@ fn rows_that_are_counted_twice_are_said_to_be() {
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
     };
-    let remark = "Expired rows of the applications to be deleted are counted here";
+    let remark = "This count includes expired rows of applications that the plan deletes";
     assert!(shown(everything()).contains(remark));
     assert!(!shown(Plan::default()).contains(remark));
 }
