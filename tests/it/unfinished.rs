@@ -148,7 +148,7 @@ fn a_server_that_stays_away_leaves_an_end_that_is_not_known() {
     database.execute(format!(
         "CREATE EXTENSION IF NOT EXISTS plpgsql; \
          CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN \
-         EXECUTE 'COPY (SELECT 1) TO PROGRAM ''kill -QUIT $(head -1 postmaster.pid)'''; PERFORM pg_sleep(60); \
+         EXECUTE 'COPY (SELECT 1) TO PROGRAM ''cat >/dev/null; kill -QUIT $(head -1 postmaster.pid)'''; PERFORM pg_sleep(60); \
          RETURN NULL; END$$; \
          CREATE TRIGGER stops AFTER DELETE ON {LATE} FOR EACH ROW EXECUTE FUNCTION stops()"
     ));
