@@ -90,7 +90,7 @@ impl Table {
     }
 }
 
-/// A foreign key that points at one of the [`Layout`]'s tables.
+/// A foreign key that points at one of the tables of a [`Layout`](super::Layout).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The constraint's name.
