@@ -11,7 +11,7 @@ use crate::db::layout::{Column, Layout, Table};
 use crate::db::{Parameter, query};
 use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
-use crate::model::{Attribute, ClientId, Key};
+use crate::model::{Attribute, ClientId, Field, Key};
 
 /// Rows per INSERT.
 const INSERT_ROWS: usize = 1_000;
@@ -69,6 +69,10 @@ pub fn updated_columns<'a>(table: &Table, fields: impl IntoIterator<Item = &'a s
 
 /// What a new row gets in a column that no file manages; `None`: PostgreSQL fills it.
 fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
+    // A field of the plan has its value there; PostgreSQL refuses a column that is named twice.
+    if Field::ALL.iter().any(|field| field.column() == column.name) {
+        return None;
+    }
     let key = column.name == table.key && !column.filled && column.sql_type == "uuid";
     dot_default(&column.name).or(key.then_some("gen_random_uuid()"))
 }
