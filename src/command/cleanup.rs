@@ -105,15 +105,16 @@ async fn wait(
 
 /// How to end the session that prevented the run.
 fn hint(session: &mut Session, outcome: &Outcome) {
-    let pid = outcome.holder.as_ref().and_then(Blocked::pid).filter(|_| outcome.is_prevented());
-    if let Some(pid) = pid.filter(|_| session.global.format != Format::Json) {
-        session.ui.hint(format_args!(
-            "`oauthctl doctor` says more about the session in the way; SELECT pg_terminate_backend({pid}) ends it"
-        ));
+    let end =
+        outcome.holder.as_ref().and_then(Blocked::statement_to_end_it).filter(|_| outcome.is_prevented());
+    if let Some(end) = end.filter(|_| session.global.format != Format::Json) {
+        session
+            .ui
+            .hint(format_args!("`oauthctl doctor` says more about the session that holds it; {end} ends it"));
     }
 }
 
-/// A request whose answer is waited for at the end of the process, whoever waits for it here.
+/// A cancel request. The process waits for its answer before it ends, also if the caller does not.
 fn cancelling(canceller: Canceller, requests: TaskTracker) -> sweep::Canceller {
     Box::new(move || {
         let request = requests.spawn(canceller.clone().cancel_or_warn());

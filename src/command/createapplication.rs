@@ -39,7 +39,7 @@ use crate::secret::{Secret, random_text};
 use crate::ui::plan::visible;
 use crate::ui::report_json;
 
-/// DOT's `CLIENT_ID_GENERATOR_CLASS` makes so many characters of `[A-Za-z0-9]`.
+/// The number of characters that DOT's `CLIENT_ID_GENERATOR_CLASS` takes from `[A-Za-z0-9]`.
 const CLIENT_ID_LENGTH: usize = 40;
 
 const EXAMPLES: &str = "\

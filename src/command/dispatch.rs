@@ -13,7 +13,7 @@ use crate::error::{Error, Exit};
 /// Does what the command line asks for.
 ///
 /// # Errors
-/// Whatever the verb could not do, with its exit code and hints.
+/// What the verb could not do, with its exit code and hints.
 pub fn run(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
     format::check(verb.name(), session.global.format)?;
     let result = start(session, verb);

@@ -13,6 +13,7 @@ use super::reaching;
 use super::session::Session;
 use crate::config::duration;
 use crate::db::error::DbError;
+use crate::db::session::TRIAL;
 use crate::error::{Error, Exit};
 use crate::health::{self, Purpose, Report, Terms, Verdict};
 use crate::model::health::{Encryption, Server};
@@ -120,12 +121,12 @@ fn unreachable(session: &mut Session, error: &Error) -> Result<Exit, Error> {
         reason.push_str(cause);
     }
     let retry = if session.global.embedded {
-        "oauthctl doctor --embedded -vv"
+        "oauthctl doctor --embedded -vv".to_owned()
     } else if session.global.database_url.is_some() || variable("DATABASE_URL").is_none() {
-        "psql -c 'SELECT version()'   # with the same settings"
+        format!("psql -c '{TRIAL}'   # with the same settings")
     } else {
-        "psql \"$DATABASE_URL\" -c 'SELECT version()'"
+        format!("psql \"$DATABASE_URL\" -c '{TRIAL}'")
     };
-    show(session, &Report::unreachable(&reason, error.hints(), retry), None, None)?;
+    show(session, &Report::unreachable(&reason, error.hints(), &retry), None, None)?;
     Ok(Exit::Unreachable)
 }

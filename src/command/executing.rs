@@ -72,7 +72,7 @@ pub fn make_secrets(session: &mut Session, prepared: &Prepared, recipe: Recipe) 
     let sealed = sealed.inspect(|sealed| session.known.note(sealed));
     sealed.map_err(|error| match error {
         SealError::Stopped(_) => session.interrupted.stopped(),
-        SealError::Entropy(error) => Error::from_source(Exit::Failed, &error),
+        SealError::Entropy(_) | SealError::NotEncoded(_) => Error::from_source(Exit::Failed, &error),
     })
 }
 

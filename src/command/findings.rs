@@ -4,7 +4,7 @@
 
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
-use crate::model::printable::literal;
+use crate::db::ledger;
 use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
@@ -74,46 +74,44 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
             }
         }
         FindingCause::OwnedByAnother { owner: other, table } => problem.hint(format!(
-            "if that is this file under another name, say so once: UPDATE oauthctl.managed_application SET owner = {} \
-             WHERE owner = {} AND application_table = {}",
-            literal(owner),
-            literal(other),
-            literal(table)
+            "if that is this file under another name, say so once: {}",
+            ledger::hand_over(other, owner, table)
         )),
         FindingCause::UnfilledColumns { columns, key: None } => {
-            let block = config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());
+            let block =
+                config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());
             problem.hint(format!(
                 "give them a value, for example\n{}\n{}",
                 columns_table(block),
                 column_lines(columns)
             ))
         }
-        FindingCause::UnfilledColumns { .. } => {
-            problem.hint("give these columns of the swapped model a default in the database, or create it with Django")
-        }
+        FindingCause::UnfilledColumns { .. } => problem.hint(
+            "give these columns of the swapped model a default in the database, or create it with Django",
+        ),
         FindingCause::NoSuchCustomColumn { known } => problem.hint(other_column(field.as_ref(), known)),
         FindingCause::GeneratedColumn => problem.hint("leave it out"),
         FindingCause::NoSuchColumn(_) => {
             problem.hint("leave it out, or upgrade Django OAuth Toolkit and run `manage.py migrate` first")
         }
-        FindingCause::UnknownGrantType { .. } => problem
-            .hint("choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first"),
+        FindingCause::UnknownGrantType { .. } => problem.hint(
+            "choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first",
+        ),
         FindingCause::NoSuchUser(UserRef::Username(_)) => {
             problem.hint("create the user in Django first, name another one, or leave `user` out")
         }
-        FindingCause::NoSuchUser(UserRef::Key(_)) => problem.hint(
-            "`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out",
-        ),
+        FindingCause::NoSuchUser(UserRef::Key(_)) => {
+            problem.hint("`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out")
+        }
         FindingCause::NoUsernames { .. } => {
             problem.hint("write the primary key of the user: for example `user = \"1\"`")
         }
-        FindingCause::NoSuchKey { table, .. } => {
-            problem.hint(format!("`user` is a primary key of {table}; write one that is there, or leave `user` out"))
-        }
+        FindingCause::NoSuchKey { table, .. } => problem.hint(format!(
+            "`user` is a primary key of {table}; write one that is there, or leave `user` out"
+        )),
         FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
-        FindingCause::RenameCollision { .. } => {
-            problem.hint("if it has been renamed already, delete this table; else remove one of the two first")
-        }
+        FindingCause::RenameCollision { .. } => problem
+            .hint("if it has been renamed already, delete this table; else remove one of the two first"),
         FindingCause::ConfidentialColumn => {
             problem.hint("leave it to Django, or to a default in the database")
         }

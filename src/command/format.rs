@@ -62,7 +62,7 @@ impl VerbName {
             | Self::Status
             | Self::Doctor
             | Self::Migrate
-            // A schema is JSON whatever it is called.
+            // A schema is JSON in both formats.
             | Self::Schema => &[Format::Text, Format::Json],
             Self::Init | Self::Completions | Self::Man => &[Format::Text],
         }

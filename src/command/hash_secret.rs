@@ -39,6 +39,7 @@ pub fn run(session: &mut Session, _args: &HashArgs) -> Result<Exit, Error> {
     let salt = Salt::generate(&mut environment::entropy());
     let salt = salt.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let hash = config.provider.client_secret_hasher.encode(&secret, &salt);
+    let hash = hash.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let text = match session.global.format {
         Format::Json => {
             report_json::hashed(hash.as_str()).map_err(|error| Error::from_source(Exit::Failed, &error))?

@@ -119,7 +119,7 @@ pub enum Look {
     Rows,
     /// At their tokens too.
     Tokens,
-    /// At everything that hangs on a few rows.
+    /// At a few rows, with everything that refers to them.
     Closely,
 }
 
@@ -131,7 +131,7 @@ pub struct Inventory {
     /// The rows, by client id.
     pub rows: Vec<Listed>,
     pub usage: BTreeMap<Key, Usage>,
-    /// What hangs on them.
+    /// The rows that refer to them.
     pub dependents: BTreeMap<Key, Dependents>,
     /// Their newest tokens.
     pub recent: BTreeMap<Key, Vec<RecentToken>>,

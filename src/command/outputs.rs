@@ -39,7 +39,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
         return std::fs::write(path, text).map_err(|error| failed(&error));
     }
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    // As a redirection would make it, for whoever the umask lets read it: nothing here is secret.
+    // With the permissions of a redirection, which the umask limits: nothing here is secret.
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory.unwrap_or(Path::new(".")))

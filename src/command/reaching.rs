@@ -46,7 +46,7 @@ fn patience(session: &Session) -> Patience {
     Patience::new(session.global.lock_timeout, waiting::teller(&session.ui, objects))
 }
 
-/// Connects, whatever is in the database.
+/// Connects, and looks at no table yet.
 ///
 /// # Errors
 /// When the database cannot be found or reached.

@@ -1,5 +1,5 @@
-//! Replaces the file that people edit: all of it or nothing, with its permissions, behind its links, and never over
-//! what somebody has written meanwhile.
+//! Replaces the file that people edit: all of it or nothing, with its permissions, behind its links, and never over a
+//! change that was made meanwhile.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};

@@ -60,7 +60,7 @@ pub fn scope(saved: &Saved, allow: &[Allow]) -> Result<ScopeArgs, Error> {
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
     saved.check_config(&digest(config.source.text()))?;
     let Origin { cleanup, as_of, .. } = &saved.origin;
-    // Whoever takes the instant away would have the cleanup of another one.
+    // Without the instant, the cleanup would be that of another instant.
     if *cleanup && config.cleanup.is_some() && as_of.is_none() {
         return Err(SavedError::Edited.into());
     }

@@ -34,7 +34,7 @@ pub fn refused(why: &ReadOnly) -> Error {
     }
 }
 
-/// Says that the writing verb would be refused, to whoever only looks.
+/// Warns, in a verb that only reads, that the writing verb would be refused.
 ///
 /// # Errors
 /// When the session cannot be asked.

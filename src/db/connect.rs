@@ -121,7 +121,7 @@ impl deadpool_postgres::Connect for ThroughConnector {
         Box::pin(async {
             match self.0.open().await {
                 Ok(opened) => Ok(opened),
-                Err(error) => Err(carried(error).await),
+                Err(error) => carried(error).await,
             }
         })
     }
@@ -129,13 +129,12 @@ impl deadpool_postgres::Connect for ThroughConnector {
 
 /// The pool passes errors on as the driver's, which only the driver can make. The driver wraps every error of a
 /// TLS connector, so that is how ours travels. [`carried_back`] and [`DbError::new`] unwrap it.
-async fn carried(error: ConnectError) -> tokio_postgres::Error {
+async fn carried(error: ConnectError) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
     let mut config = Config::new();
     config.user("").ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-    match config.connect_raw(tokio::io::empty(), Carrier(error)).await {
-        Err(error) => error,
-        Ok(_) => unreachable!("the connector always fails"),
-    }
+    // The connector always fails; a connection over it would be one that is closed.
+    let (client, connection) = config.connect_raw(tokio::io::empty(), Carrier(error)).await?;
+    Ok((client, tokio::spawn(async { drop(connection.await) })))
 }
 
 fn carried_back(error: tokio_postgres::Error) -> ConnectError {

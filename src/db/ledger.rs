@@ -13,6 +13,7 @@ use super::layout::Layout;
 use super::rights::{Columns, check, table_of};
 use super::{Parameter, query};
 use crate::model::health::{Lacks, PastRun, Privilege};
+use crate::model::printable::literal;
 use crate::model::{ClientId, Key, Ownership};
 
 /// Where it is.
@@ -145,6 +146,17 @@ pub async fn ownership(
         }
     }
     Ok(ownership)
+}
+
+/// The statement with which an operator gives one file's applications in a table to another file.
+#[must_use]
+pub fn hand_over(from: &str, to: &str, table: &str) -> String {
+    format!(
+        "UPDATE oauthctl.managed_application SET owner = {} WHERE owner = {} AND application_table = {}",
+        literal(to),
+        literal(from),
+        literal(table)
+    )
 }
 
 /// Writes down what the file answers for now, in the transaction that makes it true.

@@ -72,6 +72,12 @@ pub struct Blocked {
 }
 
 impl Blocked {
+    /// The statement that ends the session which holds the lock, where it is exactly one.
+    #[must_use]
+    pub fn statement_to_end_it(&self) -> Option<String> {
+        self.pid().map(|pid| format!("SELECT pg_terminate_backend({pid})"))
+    }
+
     /// The backend that may be ended to go on, where there is exactly one.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {

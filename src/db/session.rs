@@ -11,6 +11,9 @@ use super::{UNIFORM, patience, query, timeouts};
 /// Only PostgreSQL's own functions and operators are found without their schema.
 const OWN: &str = "pg_catalog, pg_temp";
 
+/// A statement that every server answers, for a try with another client.
+pub const TRIAL: &str = "SELECT version()";
+
 /// The database's clock.
 pub async fn now(client: &impl GenericClient) -> Result<OffsetDateTime, Error> {
     query::value(client, "SELECT pg_catalog.clock_timestamp()", &[]).await

@@ -184,8 +184,8 @@ impl Place {
     /// A supervisor that is stopping and a process that only looks do not count.
     pub(super) fn in_use(&self, users: &File) -> Result<bool, EmbeddedError> {
         // Exclusive: no process at all. Shared, but not exclusive: others. Neither: the supervisor is stopping.
-        let nobody = self.locked(lock::try_exclusive(users))?;
-        let others = !nobody && self.locked(lock::try_shared(users))?;
+        let is_free = self.locked(lock::try_exclusive(users))?;
+        let others = !is_free && self.locked(lock::try_shared(users))?;
         users.unlock().at("unlock", self.users_lock())?;
         Ok(others)
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::encoded::EncodedHash;
+use super::not_encoded::NotEncoded;
 use super::stored::{StoredSecret, Verdict};
 use super::{Hasher, Salt};
 use crate::secret::Secret;
@@ -40,14 +41,15 @@ pub fn verify_all(
 /// [`verify_all`].
 ///
 /// # Errors
-/// [`Stopped`], where `progress` asked for it.
+/// [`Stopped`], where `progress` asked for it. Inside: a secret that could not be hashed.
 pub fn encode_all(
     hasher: Hasher,
     items: &[(&Secret, &Salt)],
     threads: NonZeroUsize,
     progress: OnHash<'_>,
-) -> Result<Vec<EncodedHash>, Stopped> {
-    on_threads(items, threads, |(secret, salt)| hasher.encode(secret, salt), progress)
+) -> Result<Result<Vec<EncodedHash>, NotEncoded>, Stopped> {
+    let hashes = on_threads(items, threads, |(secret, salt)| hasher.encode(secret, salt), progress)?;
+    Ok(hashes.into_iter().collect())
 }
 
 /// The threads take the next item when they are done with one, so that one slow hash holds up no others.

@@ -8,6 +8,7 @@ mod algorithm;
 mod batch;
 mod cipher;
 mod encoded;
+mod not_encoded;
 mod pbkdf2;
 mod reading;
 mod storage;
@@ -20,6 +21,7 @@ pub use algorithm::{Algorithm, Availability, LooksHashed, identify, looks_hashed
 pub use batch::{OnHash, Stopped, encode_all, verify_all};
 pub use cipher::Cipher;
 pub use encoded::{EncodedHash, EncodedHashError};
+pub use not_encoded::NotEncoded;
 pub use storage::Storage;
 pub use stored::{StoredSecret, Verdict};
 pub use unverifiable::Unverifiable;
@@ -92,27 +94,27 @@ impl Hasher {
     }
 
     /// Encodes a secret as Django's `make_password` does. Slow by design: about 130 ms on a core with SHA extensions.
-    #[must_use]
-    pub fn encode(self, secret: &Secret, salt: &Salt) -> EncodedHash {
+    ///
+    /// # Errors
+    /// [`NotEncoded`], if scrypt refuses Django's parameters.
+    pub fn encode(self, secret: &Secret, salt: &Salt) -> Result<EncodedHash, NotEncoded> {
         let salt = salt.as_str();
         let name = self.algorithm().name();
-        EncodedHash::made(
-            self.algorithm(),
-            match self {
-                Self::Pbkdf2Sha256 { iterations } => {
-                    let digest = BASE64.encode(verify::pbkdf2_sha256(secret, salt, iterations));
-                    format!("{name}${iterations}${salt}${digest}")
-                }
-                Self::Pbkdf2Sha1 { iterations } => {
-                    let digest = BASE64.encode(verify::pbkdf2_sha1(secret, salt, iterations));
-                    format!("{name}${iterations}${salt}${digest}")
-                }
-                Self::Scrypt => {
-                    let digest = BASE64.encode(verify::scrypt_of_django(secret, salt));
-                    format!("{name}$16384${salt}$8$5${digest}")
-                }
-            },
-        )
+        let text = match self {
+            Self::Pbkdf2Sha256 { iterations } => {
+                let digest = BASE64.encode(verify::pbkdf2_sha256(secret, salt, iterations));
+                format!("{name}${iterations}${salt}${digest}")
+            }
+            Self::Pbkdf2Sha1 { iterations } => {
+                let digest = BASE64.encode(verify::pbkdf2_sha1(secret, salt, iterations));
+                format!("{name}${iterations}${salt}${digest}")
+            }
+            Self::Scrypt => {
+                let digest = BASE64.encode(verify::scrypt_of_django(secret, salt)?);
+                format!("{name}$16384${salt}$8$5${digest}")
+            }
+        };
+        Ok(EncodedHash::made(self.algorithm(), text))
     }
 }
 

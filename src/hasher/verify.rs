@@ -12,6 +12,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
+use super::not_encoded::NotEncoded;
 use super::pbkdf2::{self, MAX_ITERATIONS};
 use super::reading::{Argon2Hash, Hash};
 use super::unverifiable::Unverifiable;
@@ -63,9 +64,8 @@ pub(super) fn pbkdf2_sha1(secret: &Secret, salt: &str, iterations: u32) -> [u8; 
 }
 
 /// N = 2¹⁴, r = 8, p = 5: `ScryptPasswordHasher` of Django 5.1 and newer.
-#[expect(clippy::expect_used, reason = "constant parameters, which a test uses")]
-pub(super) fn scrypt_of_django(secret: &Secret, salt: &str) -> [u8; 64] {
-    scrypt(secret, salt, 14, 8, 5).ok().flatten().expect("these parameters are in range")
+pub(super) fn scrypt_of_django(secret: &Secret, salt: &str) -> Result<[u8; 64], NotEncoded> {
+    scrypt(secret, salt, 14, 8, 5).ok().flatten().ok_or(NotEncoded)
 }
 
 /// `None` where scrypt itself refuses the parameters.

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use super::{Plan, SecretVerdict, SecretWrite, Step, Value};
-use crate::hasher::{Hasher, OnHash, Salt, Stopped, StoredSecret, Verdict, encode_all, verify_all};
+use crate::hasher::{
+    Hasher, NotEncoded, OnHash, Salt, Stopped, StoredSecret, Verdict, encode_all, verify_all,
+};
 use crate::model::{Actual, ClientId, Desired, Field, SecretDeclaration};
 use crate::secret::{Entropy, EntropyError, Secret};
 
@@ -29,6 +31,9 @@ pub enum SealError {
     /// The user asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// A secret could not be hashed.
+    #[error(transparent)]
+    NotEncoded(#[from] NotEncoded),
 }
 
 /// How secrets are made.
@@ -45,7 +50,7 @@ pub struct Recipe {
 /// Makes and hashes the secrets of a plan.
 ///
 /// # Errors
-/// When the source of randomness fails.
+/// When the source of randomness fails, the user asks to stop, or a secret cannot be hashed.
 pub fn seal(
     plan: &Plan,
     desired: &Desired,
@@ -86,7 +91,7 @@ pub fn seal(
     }
     let items: Vec<(&Secret, &Salt)> =
         to_hash.iter().zip(&salts).map(|((_, plain), salt)| (*plain, salt)).collect();
-    let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress)?;
+    let hashes = encode_all(recipe.hasher, &items, recipe.threads, progress)??;
     for ((client_id, _), hash) in to_hash.iter().zip(hashes) {
         stored.insert((*client_id).clone(), StoredSecret::from(&hash));
     }

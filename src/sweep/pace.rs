@@ -141,7 +141,7 @@ pub(super) fn pause(pace: &Pace, elapsed: Duration, deleted: u64) -> Duration {
     interval.saturating_add(nice)
 }
 
-/// The pause before the next try, by how many got nowhere in a row: 0.1 s, doubling. Whoever holds a lock is soon done;
+/// The pause before the next try, by how many in a row made no progress: 0.1 s, doubling. A lock is usually released soon;
 /// a server that restarts takes a while, so it is given half a minute in all.
 pub(super) fn back_off(reason: Transient, stalled: u32) -> Duration {
     let longest = if reason == Transient::Disconnected { 10 } else { 1 };

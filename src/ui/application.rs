@@ -1,4 +1,4 @@
-//! One application as people read it: its fields, what hangs on it, and how it stands to the file. Pure; how the secret
+//! One application as people read it: its fields, the rows that refer to it, and how it differs from the file. Pure; how the secret
 //! is stored is said, the secret never.
 
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use crate::rules::split_list;
 pub struct Portrait<'a> {
     pub row: &'a Listed,
     pub usage: Usage,
-    /// What hangs on it.
+    /// The rows that refer to it.
     pub dependents: Dependents,
     /// Its newest tokens.
     pub recent: &'a [RecentToken],

@@ -23,7 +23,7 @@ impl Counter {
         Self { what, started: Instant::now(), line: is_shown.then(Line::default) }
     }
 
-    /// So many are done.
+    /// Shows how many are done.
     pub fn advance(&mut self, done: usize, total: usize) {
         let (what, elapsed) = (self.what, self.started.elapsed());
         if let Some(line) = &mut self.line {

@@ -94,7 +94,7 @@ struct ServerView<'a> {
     tls: Option<&'a str>,
 }
 
-/// The same as a JSON document. `server`: none where nobody answered.
+/// The same as a JSON document. `server`: `None` if no server answered.
 ///
 /// # Errors
 /// Serde's, which do not occur.

@@ -21,11 +21,11 @@ const CONTEXT: usize = 3;
 /// More names than this are counted, not listed.
 const LISTED: usize = 10;
 
-/// What became of the file.
+/// What an import did to the file.
 #[derive(Debug)]
 pub struct Written {
     pub path: PathBuf,
-    /// Its text before, without what nobody may see.
+    /// Its text before, without secrets.
     pub before: String,
     /// Its text now, or what it would be, in the same way.
     pub after: String,

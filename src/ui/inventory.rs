@@ -1,6 +1,6 @@
 //! Applications as a table that fits the terminal: columns that matter less go first, then long values are cut.
 //!
-//! Pure: rows and a width in, styled text out. Widths are those of a terminal's cells. Where nobody has a width, such as
+//! Pure: rows and a width in, styled text out. Widths are those of a terminal's cells. Where there is no width, such as
 //! in a pipe, nothing is cut.
 
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub struct Frame {
 struct Column {
     title: &'static str,
     right: bool,
-    /// It may be cut to so many cells; `None`: never.
+    /// The fewest cells that it may be cut to; `None`: it is never cut.
     least: Option<usize>,
     /// The columns with the highest numbers go first where the terminal is too narrow; 0 stays.
     expendable: u8,

@@ -116,7 +116,7 @@ fn storage(status: &Status) -> [Family; 4] {
     let mut index_bytes = Family::new("oauthctl_index_bytes", "Size of the indexes of the token table.");
     let mut dead = Family::new(
         "oauthctl_dead_rows",
-        "Row versions that nobody needs any more and VACUUM has not removed, as PostgreSQL estimates.",
+        "Dead row versions that VACUUM has not removed, as PostgreSQL estimates.",
     );
     let mut vacuumed = Family::new(
         "oauthctl_last_vacuum_timestamp_seconds",

@@ -197,7 +197,7 @@ fn lines_fit_a_terminal() {
     }
 }
 
-/// What to type next is said to people at a terminal, and to nobody else.
+/// The next step is named on a terminal, and only there.
 #[test]
 fn the_next_step_is_named_on_a_terminal() {
     let (_database, sandbox) = world();

@@ -187,7 +187,7 @@ fn every_answer_of_json_is_json() {
     assert!(answer(&["schema"], "")["properties"].is_object());
 }
 
-/// What `doctor` prints means the table that it looked at, whatever its name is.
+/// What `doctor` prints means the table that it looked at, under every name.
 #[test]
 fn what_is_printed_for_hostile_names_can_be_executed() {
     let database = Database::create(Template::Dot341);

@@ -67,7 +67,7 @@ fn imports_of_the_crate_are_readable_line_by_line() {
     }
 }
 
-/// What the driver has to execute a statement with. Statements that are printed, for people to execute, may stand elsewhere.
+/// What the driver has to execute a statement with.
 const EXECUTES: [&str; 6] =
     [".query_", ".execute_typed(", ".batch_execute(", ".simple_query(", ".copy_in(", ".copy_out("];
 
@@ -84,6 +84,22 @@ fn only_db_executes_statements() {
         for line in text.lines().filter(is_call) {
             violations.push(format!("{}: {}", file.display(), line.trim()));
         }
+    }
+    assert!(violations.is_empty(), "move these to src/db:\n{}", violations.join("\n"));
+}
+
+/// `doctor` proposes statements for people to type; all others are made in `src/db`.
+#[test]
+fn only_db_and_the_proposals_of_doctor_have_statements() {
+    let statement =
+        Regex::new(r"\b(?:SELECT [a-z*]|INSERT INTO [a-z{]|UPDATE [a-z.{}_]+ SET|DELETE FROM [a-z{])")
+            .unwrap();
+    let mut violations = Vec::new();
+    let is_elsewhere = |file: &PathBuf| !file.starts_with("src/db") && !file.starts_with("src/health");
+    for file in rust_files("src").into_iter().filter(is_elsewhere) {
+        let text = without_unit_tests(&fs::read_to_string(&file).unwrap());
+        let found = text.lines().filter(|line| statement.is_match(strip_comment(line)));
+        violations.extend(found.map(|line| format!("{}: {}", file.display(), line.trim())));
     }
     assert!(violations.is_empty(), "move these to src/db:\n{}", violations.join("\n"));
 }

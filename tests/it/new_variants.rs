@@ -80,7 +80,7 @@ fn a_new_kind_of_deletion_does_not_compile_until_all_is_decided() {
     }
 }
 
-/// Cargo, and the directory in which it has built this test; `None`: somebody else runs the test.
+/// Cargo, and the directory in which it has built this test; `None`: cargo does not run the test.
 fn builder() -> Option<(std::ffi::OsString, std::path::PathBuf)> {
     let cargo = environment("CARGO")?;
     let program = std::env::current_exe().unwrap();

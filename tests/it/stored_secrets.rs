@@ -84,7 +84,7 @@ fn hash() -> impl Strategy<Value = String> {
         let hashers = vec![Hasher::Pbkdf2Sha256 { iterations }, Hasher::Pbkdf2Sha1 { iterations }];
         prop::sample::select(hashers).prop_map(move |hasher| {
             let salt = Salt::parse(&salt).unwrap();
-            hasher.encode(&Secret::new("s3cret".to_owned()), &salt).as_str().to_owned()
+            hasher.encode(&Secret::new("s3cret".to_owned()), &salt).unwrap().as_str().to_owned()
         })
     });
     prop_oneof![made, prop::sample::select(&MADE_ELSEWHERE[..]).prop_map(str::to_owned)]

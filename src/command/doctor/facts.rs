@@ -153,7 +153,7 @@ async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) ->
     Ok(retention::sweeps(&policy, now, &available))
 }
 
-/// What each verb does by this file; without a file, whatever it can.
+/// What each verb does by this file; without a file, everything that it can do.
 fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::Wanted<'a> {
     let no_file = config.source.text().is_empty();
     let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();

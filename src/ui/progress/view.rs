@@ -15,7 +15,7 @@ use crate::ui::waiting;
 use words::{arrival, capitalised, clock, drawn, phase_key, shortened, step};
 pub use words::{because, key, short};
 
-/// No ETA before so many batches, and before a hundredth is done: it would be a guess.
+/// There is no ETA before this number of batches, and before 1 % is done: it would be a guess.
 const MEANINGFUL_BATCHES: u64 = 5;
 
 /// The rate is an average over about this long.
