@@ -17,6 +17,7 @@ use crate::db::layout::LayoutError;
 use crate::db::migrations::MigrateError;
 use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
+use crate::model::printable::printable;
 use crate::plan::saved::SavedError;
 use crate::sweep::SweepError;
 
@@ -316,7 +317,6 @@ impl From<MigrateError> for Error {
                 Exit::Locked,
                 "`oauthctl doctor` names the sessions that hold locks; --lock-timeout 1m waits longer",
             ),
-
             _ if advice::lacks_privilege(&error) => (Exit::Failed, advice::MIGRATOR),
             _ => return Self::from_source(Exit::Failed, &error),
         };
@@ -349,7 +349,7 @@ impl From<SweepError> for Error {
             SweepError::BlockingRows(all) => {
                 let instead = "or leave the tokens out with --skip or --exclude-client";
                 let refused = refused.hint(format!("{hint}, {instead}; nothing was deleted"));
-                all.into_iter().map(|blocking| blocking.select).fold(refused, Self::hint)
+                all.iter().map(|blocking| printable(&blocking.select)).fold(refused, Self::hint)
             }
             _ => refused.hint(format!("{hint}; nothing was deleted")),
         }

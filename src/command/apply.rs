@@ -74,8 +74,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     }
     writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.proposal.plan)?;
-    confirm(session, &args.consent, "apply", &question(&prepared.proposal)).await?;
-    let history = History::begin(session, &prepared.connected, &prepared.config, true).await?;
+    confirm(session, &args.consent, &question(&prepared.proposal)).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
     let result =
         reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
@@ -122,19 +122,33 @@ async fn reconcile_and_clean(
     if !prepared.sweeps.is_empty() {
         let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
         let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
-        done.expired = match &done.applied {
-            // Expired rows among these were counted too. With the old number, the bar would not reach 100 %.
-            Some(outcome) if outcome.dependents > 0 => {
-                let counted = cleanup::count_in_time(connected, sweeps).await;
-                counted.ok().flatten().map(|tally| tally.total())
-            }
-            Some(_) | None => Some(prepared.proposal.expired()),
+        let dependents = done.applied.as_ref().map_or(0, |outcome| outcome.dependents);
+        done.expired = if dependents == 0 {
+            Some(prepared.proposal.expired())
+        } else if session.global.format == Format::Text {
+            // Expired rows among the dependents were counted too. With the old number, the bar would not reach 100 %.
+            count_again(session, prepared).await
+        } else {
+            None
         };
         let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, done.expired).await;
         done.cleaned = cleaned;
         result?;
     }
     Ok(())
+}
+
+/// Counts what cleanup will delete after the changes; `None`: a signal came, it takes too long, or it failed. Then the bar
+/// has no total.
+async fn count_again(session: &Session, prepared: &Prepared) -> Option<u64> {
+    let interrupted = session.interrupted.clone();
+    tokio::select! {
+        biased;
+        _ = interrupted.wait() => None,
+        counted = cleanup::count_in_time(&prepared.connected, &prepared.sweeps) => {
+            counted.ok().flatten().map(|tally| tally.total())
+        }
+    }
 }
 
 fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<(), Error> {

@@ -141,7 +141,7 @@ pub fn connections(pace: &Pace) -> usize {
 
 /// Warns of what a policy leaves behind, as DOT does where there is no lifetime.
 pub async fn warn(session: &mut Session, connected: &Connected, policy: &CleanupPolicy) -> Result<(), Error> {
-    let wanted = retention::categories(policy, &connected.roles());
+    let wanted = retention::categories(policy, &connected.layout.roles());
     if let Some(kept) = retention::no_lifetime(policy).filter(|_| wanted.contains(&Category::Expired)) {
         let what = match kept {
             NoLifetime::KeepsIdle => {

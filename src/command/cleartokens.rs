@@ -18,9 +18,7 @@ use super::reaching;
 use super::reporting;
 use super::rights;
 use super::session::Session;
-use super::values;
-use super::values::not_empty;
-use super::values::parse_instant;
+use super::values::{self, not_empty, parse_instant};
 use super::{reading, writable};
 use crate::config::{Config, duration};
 use crate::db::patience::Reading;
@@ -214,7 +212,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     }
     let interrupted = session.interrupted.clone();
     let (connected, as_of) = interrupted.or(reach(session, &config, &policy, args)).await?;
-    let sweeps = retention::sweeps(&policy, as_of, &connected.roles());
+    let sweeps = retention::sweeps(&policy, as_of, &connected.layout.roles());
     rights::check_cleanup(session, &connected, (&sweeps, policy.pace.strategy), args.dry_run).await?;
     // Both read the applications.
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
@@ -227,7 +225,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         Manner::Bar => interrupted.or(cleanup::count_in_time(&connected, &sweeps)).await?,
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
-    let history = History::begin(session, &connected, &config, false).await?;
+    let history = History::begin(session, &connected, &config).await?;
     let total = counted.map(|tally| tally.total());
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({

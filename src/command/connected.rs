@@ -1,11 +1,8 @@
 //! A database with its tables, and what is done with the connections to it.
 
 use deadpool_postgres::{Object, Transaction};
-use tokio_util::sync::{CancellationToken, DropGuard};
-
-use std::collections::BTreeSet;
-
 use time::OffsetDateTime;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::interrupted::Interrupted;
 use crate::db::connect::Database;
@@ -13,7 +10,6 @@ use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::patience::{Patience, Readables, Reading};
 use crate::embedded::Cluster;
-use crate::model::TableRole;
 
 /// A database with its tables.
 pub struct Connected {
@@ -38,12 +34,6 @@ impl Connected {
         reading: Reading,
     ) -> Result<Transaction<'c>, DbError> {
         self.patience.snapshot(client, &self.tables, reading).await
-    }
-
-    /// The tables that this DOT has.
-    #[must_use]
-    pub fn roles(&self) -> BTreeSet<TableRole> {
-        TableRole::ALL.iter().copied().filter(|role| self.layout.table(*role).is_some()).collect()
     }
 
     /// Asks the server to cancel what `client` is doing when a signal comes; dropped, it no longer does. A request may

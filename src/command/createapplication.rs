@@ -229,7 +229,7 @@ fn refuse(session: &mut Session, complaints: &[Complaint]) {
 async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Secret>, Error> {
     let recipe = hashing::recipe(&prepared.config);
     let mut sealed = super::executing::make_secrets(session, prepared, recipe)?;
-    let history = History::begin(session, &prepared.connected, &prepared.config, false).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
     let result = super::writing::write(session, prepared, &sealed, None).await;
     let result = result.map_err(|error| {

@@ -18,16 +18,12 @@ use crate::secret::Secret;
 use crate::ui::plan::{plural, visible};
 
 /// Continues if the flag or a person says so.
-pub(super) async fn confirm(
-    session: &mut Session,
-    args: &ConsentArgs,
-    verb: &str,
-    question: &str,
-) -> Result<(), Error> {
+pub(super) async fn confirm(session: &mut Session, args: &ConsentArgs, question: &str) -> Result<(), Error> {
     if args.yes {
         return Ok(());
     }
     if !session.ui.terminal().interactive {
+        let verb = session.verb.name();
         let message = format!(
             "{verb} needs --yes because there is no terminal on which it could ask; nothing was changed"
         );

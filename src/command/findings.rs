@@ -5,6 +5,8 @@
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
 use crate::db::ledger;
+use crate::model::printable::printable;
+use crate::model::visible::visible;
 use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
@@ -75,7 +77,7 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         }
         FindingCause::OwnedByAnother { owner: other, table } => problem.hint(format!(
             "if that is this file under another name, say so once: {}",
-            ledger::hand_over(other, owner, table)
+            printable(&ledger::hand_over(other, owner, table))
         )),
         FindingCause::UnfilledColumns { columns, key: None } => {
             let block =
@@ -153,11 +155,11 @@ const fn example(field: Field) -> &'static str {
 fn other_column(attribute: Option<&Attribute>, known: &[String]) -> String {
     let name = attribute.map_or("", Attribute::column);
     match config::closest(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
+        Some(meant) => format!("did you mean `{}`?", visible(meant)),
         None if known.is_empty() => {
             "the table has DOT's columns only; [database.tables] names the table of a swapped model"
                 .to_owned()
         }
-        None => format!("it has {}", known.join(", ")),
+        None => format!("it has {}", visible(&known.join(", "))),
     }
 }

@@ -40,7 +40,9 @@ pub(super) async fn tell(session: &mut Session) {
     };
     match looked {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the stored secrets were not looked at"),
+        Ok(Err(error)) => {
+            tracing::debug!(error = visible(&error.to_string()), "the stored secrets were not looked at");
+        }
         Err(_) => tracing::debug!("the stored secrets were not looked at in time"),
     }
 }

@@ -30,7 +30,7 @@ pub async fn forecast(
         None => database_now(&client).await?,
     };
     let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
-    let sweeps = retention::sweeps(policy, as_of, &connected.roles());
+    let sweeps = retention::sweeps(policy, as_of, &connected.layout.roles());
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
     let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };

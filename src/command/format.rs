@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 
 use clap::builder::{EnumValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, ValueEnum};
-use strum::VariantArray as _;
+use strum::{IntoStaticStr, VariantArray as _};
 
 use super::verb_name::VerbName;
 use crate::error::Error;
@@ -17,7 +17,8 @@ use crate::model::words;
 const FORMAT: &str = "format";
 
 /// `--format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "kebab-case")]
 pub enum Format {
     /// Text for people.
     #[default]
@@ -35,13 +36,7 @@ pub enum Format {
 impl Format {
     /// As the command line writes it.
     const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-            Self::Sarif => "sarif",
-            Self::Github => "github",
-        }
+        self.into_str()
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Transaction};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::connected::Connected;
 use super::environment::variable;
 use super::rights;
 use super::session::Session;
+use super::verb_name::VerbName;
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::measurement;
@@ -17,6 +17,8 @@ use crate::db::ledger::{self, Ending, Ledger, Run, Use};
 use crate::db::lock::Wanted;
 use crate::db::patience::Waits as _;
 use crate::error::Error;
+use crate::model::visible::visible;
+use crate::plan::saved::digest;
 
 /// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
 const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -36,19 +38,15 @@ pub struct History {
 }
 
 impl History {
-    /// Notes that a run begins. `manages`: whether it will also note what the file manages.
-    pub async fn begin(
-        session: &mut Session,
-        connected: &Connected,
-        config: &Config,
-        manages: bool,
-    ) -> Result<Self, Error> {
+    /// Notes that a run begins.
+    pub async fn begin(session: &mut Session, connected: &Connected, config: &Config) -> Result<Self, Error> {
         let during = || DbError::during(NOTING);
         let mut client = connected.database.get().await?;
         let Some(found) = Ledger::find(&**client).await.map_err(during())? else {
             return Ok(Self { run: None });
         };
-        let wanted = if manages { Use::Manage } else { Use::Note };
+        // Only `apply` says which file manages an application.
+        let wanted = if session.verb == VerbName::Apply { Use::Manage } else { Use::Note };
         let lacks = found.lacks(&**client, None, wanted).await.map_err(during())?;
         if !lacks.is_empty() {
             drop(client);
@@ -56,7 +54,7 @@ impl History {
             return Ok(Self { run: None });
         }
         let text = config.source.text();
-        let digest = (!text.is_empty()).then(|| hex(&Sha256::digest(text)));
+        let digest = (!text.is_empty()).then(|| digest(text));
         let owner = session.owner(&config.policy);
         let commit = COMMIT_VARIABLES.into_iter().find_map(variable);
         let run = Run {
@@ -124,20 +122,11 @@ async fn measure(client: &mut Object, connected: &Connected, run: i64) -> Result
     let patience = connected.patience.within(MEASURING_WAITS);
     match patience.transact(client, MEASURING, Wanted::Write, record).await {
         Err(error) if error.is_locked() => {
-            tracing::debug!(%error, "the tables were not measured");
+            tracing::debug!(error = visible(&error.to_string()), "the tables were not measured");
             Ok(())
         }
         measured => measured,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// `user@host`.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::session::Session;
 use crate::config::json_schema;
 use crate::error::{Error, Exit};
-use crate::ui::json;
+use crate::model::json;
 
 /// What is written: everything is a comment, so that nothing happens before a person has read it.
 const STARTER: &str = include_str!("starter.toml");
@@ -40,7 +40,9 @@ pub fn run(session: &mut Session, _args: &InitArgs) -> Result<Exit, Error> {
             session.ui.status(format_args!("Wrote {shown}."));
             let schema = path.with_file_name(SCHEMA);
             write_schema(session, &schema)?;
-            session.ui.status("Edit oauth.toml, then run `oauthctl validate` and `oauthctl plan`.");
+            session
+                .ui
+                .status(format_args!("Edit {shown}, then run `oauthctl validate` and `oauthctl plan`."));
             Ok(Exit::Done)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -30,14 +30,6 @@ pub fn load(session: &mut Session) -> Result<Config, Error> {
     parse(session, bytes, &path, Presence::Required)
 }
 
-/// Reads where the database is, from the file if there is one; its secrets need not be at hand.
-///
-/// # Errors
-/// As [`without_secrets`].
-pub fn database(session: &mut Session) -> Result<config::Database, Error> {
-    Ok(without_secrets(session)?.database)
-}
-
 /// Reads the file if there is one, for verbs that need no secret of it.
 ///
 /// # Errors

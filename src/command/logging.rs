@@ -1,9 +1,35 @@
 //! The debugging log of `-v`: on stderr, never part of the answer, and without a value of any secret.
 
+use std::io::{self, Stderr, Write};
+
 use tracing::level_filters::LevelFilter;
 
 use super::{GlobalArgs, LogFormat};
+use crate::model::visible::{defused, defused_json};
 use crate::ui::Color;
+
+/// Writes events without what a CI runner would take for a command. Hidden characters are escaped where the values are
+/// named, because a line of the log may have colours.
+struct Defusing {
+    stderr: Stderr,
+    format: LogFormat,
+}
+
+impl Write for Defusing {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = match self.format {
+            LogFormat::Text => defused,
+            LogFormat::Json => defused_json,
+        };
+        self.stderr.write_all(text.split_inclusive('\n').map(line).collect::<String>().as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stderr.flush()
+    }
+}
 
 /// Starts the log that the global options ask for.
 pub fn start(global: &GlobalArgs) {
@@ -13,16 +39,17 @@ pub fn start(global: &GlobalArgs) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    let format = global.log_format;
     // Our own events only: the driver's would hold statements and rows.
     let filter = tracing_subscriber::EnvFilter::new(format!("oauthctl={level}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || Defusing { stderr: io::stderr(), format })
         // What cannot be written to stderr cannot be reported there either: trying would panic.
         .log_internal_errors(false)
         .with_ansi(global.color == Color::Always);
     // A second start is no reason to fail.
-    let _ = match global.log_format {
+    let _ = match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };

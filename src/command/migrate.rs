@@ -44,8 +44,8 @@ pub struct MigrateArgs {
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
-    let config = loading::database(session)?;
-    let seed = args.seed.as_ref().map(|path| read_seed(path)).transpose()?;
+    let config = loading::without_secrets(session)?.database;
+    let seed = args.seed.as_deref().map(read_seed).transpose()?;
     // Held until the end: the embedded server stops with its last user.
     let (database, _embedded) = reaching::open(session, &config, 1).await?;
     let mut client = database.get().await?;
@@ -60,8 +60,8 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
         let is_new = !migrated.applied.is_empty();
         done.provider = Some(migrated.applied);
         match (&seed, is_new) {
-            (Some(sql), true) => {
-                let path = args.seed.as_deref().unwrap_or(Path::new("")).display();
+            (Some((path, sql)), true) => {
+                let path = path.display();
                 session.ui.status(format_args!("Running the seed file {path}. This may take some time."));
                 migrations::seed(&client, sql).await?;
                 done.seeded = true;
@@ -91,9 +91,11 @@ pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Erro
     Ok(Exit::Done)
 }
 
-fn read_seed(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Error::usage(format!("cannot read the seed file {}: {error}", path.display())))
+/// The path and the SQL, read before anything is made.
+fn read_seed(path: &Path) -> Result<(&Path, String), Error> {
+    let sql = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("cannot read the seed file {}: {error}", path.display())))?;
+    Ok((path, sql))
 }
 
 fn report(session: &mut Session, what: &str, migrated: &Migrated) -> Result<(), Error> {

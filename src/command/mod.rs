@@ -1,7 +1,7 @@
 //! Wiring only: arguments → load → decide → effect → report. No logic of its own.
 //!
 //! One file per verb; each has the verb's flags and a `run`, and imports no other verb. What verbs share is beside them:
-//! [`parsing`] (the command line), [`session`] (what every verb has at hand), [`environment`], [`loading`] (the file),
+//! [`parsing`] (the command line), [`session`] (what every verb starts with), [`environment`], [`loading`] (the file),
 //! [`reaching`] (the database), [`reconcile`] (from a file to a proposal), `executing` and `cleanup` (the effects),
 //! `answering` and `reporting` (what is said). The only module that reads the clock and the environment, and the only one
 //! that `main` calls.

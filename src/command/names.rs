@@ -33,7 +33,7 @@ pub(super) fn check(session: &Session, config: &Config, scope: &ScopeArgs) -> Re
         let file = config.source.path().display();
         return Err(Error::usage(format!(
             "--target {from}: {file} renames it to {to}{}",
-            session.unchanged()
+            session.verb.unchanged()
         ))
         .hint(format!("write --target {to}")));
     }
@@ -103,7 +103,7 @@ fn unknown(session: &Session, config: &Config, flag: &str, name: &str, known: &B
         Prune::Never => format!("{file} mentions no such application"),
         Prune::Owned | Prune::All => format!("neither {file} nor the database knows such an application"),
     };
-    Error::usage(format!("{flag}: {where_}{}", session.unchanged())).hint(suggestion(name, known))
+    Error::usage(format!("{flag}: {where_}{}", session.verb.unchanged())).hint(suggestion(name, known))
 }
 
 /// The name that was probably meant, or those that there are.

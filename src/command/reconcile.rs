@@ -92,19 +92,19 @@ async fn read_and_plan(
     let allow = scope.allow.iter().cloned().collect();
     let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, foreign: &foreign };
     let refusal = check(&plan, &rails).err();
-    let cleanup = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
-    let consent = cleanup.and_then(|policy| check_cleanup(policy, &allow).err());
+    let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
+    let consent = policy.and_then(|policy| check_cleanup(policy, &allow).err());
     let (sweeps, forecast) = forecasting::forecast(&connected, &config, scope).await?;
     let (lacks, role) = rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
     // Where rows of other tables may not be read, it is not known whether they prevent cleanup.
-    let cleanup = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
+    let refused = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
         Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
         None => Vec::new(),
     };
     let mut proposal = Proposal { plan, forecast, refusal };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
-    proposal.refuse(cleanup);
+    proposal.refuse(refused);
     Ok(Prepared { connected, config, proposal, sweeps })
 }
 

@@ -22,7 +22,7 @@ pub fn problems(session: &mut Session, source: &Source, problems: &Problems) {
 /// A file that has problems, which were shown.
 #[must_use]
 pub fn invalid(session: &Session, path: &Path, errors: u64) -> Error {
-    let (count, unchanged) = (plural(errors, "problem"), session.unchanged());
+    let (count, unchanged) = (plural(errors, "problem"), session.verb.unchanged());
     Error::usage(format!("{} has {count}{unchanged}", path.display()))
 }
 
@@ -31,7 +31,7 @@ pub fn invalid(session: &Session, path: &Path, errors: u64) -> Error {
 pub fn findings(session: &mut Session, config: &Config, findings: &[Finding]) -> Error {
     let found = findings::problems(config, findings, &session.owner(&config.policy));
     problems(session, &config.source, &found);
-    let (count, unchanged) = (plural(found.error_count(), "problem"), session.unchanged());
+    let (count, unchanged) = (plural(found.error_count(), "problem"), session.verb.unchanged());
     let path = config.source.path().display();
     Error::usage(format!("this database cannot be as {path} says: {count}{unchanged}"))
 }
@@ -47,7 +47,7 @@ pub fn refusal(session: &mut Session, refusal: &Refusal) -> Error {
     session.ui.sentence(render_refusal(refusal).trim_end());
     let rails = plural(refusal.violations.len() as u64, "safety rail");
     let message = if session.verb.changes() {
-        format!("refused by {rails}{}", session.unchanged())
+        format!("refused by {rails}{}", session.verb.unchanged())
     } else {
         format!("apply would be refused by {rails}")
     };

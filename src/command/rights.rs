@@ -124,7 +124,7 @@ pub async fn require_reading(
     let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
     let task = Task {
         applications: true,
-        tokens: policy.map(|policy| read_by(policy, &connected.roles())).unwrap_or_default(),
+        tokens: policy.map(|policy| read_by(policy, &connected.layout.roles())).unwrap_or_default(),
         users: !mentioned(&config.desired).users.is_empty(),
         ..Task::default()
     };

@@ -85,11 +85,10 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
         ));
     }
     let name = visible(client_id.as_str());
-    executing::confirm(session, &args.consent, "rotate-secret", &format!("Give {name} a new secret?"))
-        .await?;
+    executing::confirm(session, &args.consent, &format!("Give {name} a new secret?")).await?;
     let began = database_now(&connected.database.get().await?).await?;
     let prepared = Prepared { connected, config, proposal, sweeps: Vec::new() };
-    let history = History::begin(session, &prepared.connected, &prepared.config, false).await?;
+    let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
     let unknown = format!(
         "`oauthctl show {name}`: if `updated` is {} or later, the new secret is stored, else the old one is valid; `{{ file = … }}` \

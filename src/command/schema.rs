@@ -5,7 +5,7 @@ use clap::Args;
 use super::session::Session;
 use crate::config;
 use crate::error::{Error, Exit};
-use crate::ui::json;
+use crate::model::json;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-//! What every verb has at hand, and how a verb is run. The work is done elsewhere: `environment` reads the process,
+//! What every verb starts with, and how a verb is run. The work is done elsewhere: `environment` reads the process,
 //! `loading` the file, `reaching` finds the database, `answering` talks to people.
 
 use super::environment;
@@ -10,9 +10,6 @@ use crate::error::{Error, Exit};
 use crate::model::Policy;
 use crate::plan::seal::Known;
 use crate::ui::{Chatter, Ui};
-
-/// How a message ends that stops a verb before its first change.
-const UNCHANGED: &str = "; nothing was changed";
 
 /// The streams, the global options and the signals of one run.
 pub struct Session {
@@ -35,7 +32,7 @@ impl Session {
     pub fn new(global: GlobalArgs, verb: VerbName) -> Self {
         let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Normal };
         let ui = Ui::new(global.color, chatter, environment::is_unicode(), environment::is_dumb());
-        let interrupted = Interrupted::new(if verb.changes() { UNCHANGED } else { "" });
+        let interrupted = Interrupted::new(verb.unchanged());
         Self { ui, global, verb, interrupted, known: Known::default(), flawed: None }
     }
 
@@ -60,13 +57,6 @@ impl Session {
             self.interrupted.listen().map_err(|error| Error::from_source(Exit::Failed, &error))?;
             self.interrupted.clone().settled(verb(self, args)).await
         })
-    }
-
-    /// How a message ends that stops the verb before its first change: for a verb that never changes anything, there is
-    /// nothing to say.
-    #[must_use]
-    pub const fn unchanged(&self) -> &'static str {
-        if self.verb.changes() { UNCHANGED } else { "" }
     }
 
     /// Whose applications these are in the ledger: what the file calls itself, else its path as it was given.

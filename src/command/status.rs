@@ -99,7 +99,7 @@ async fn read(
         None => database_now(&client).await?,
     };
     let mut snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let sweeps = retention::sweeps(&policy, as_of, &connected.roles());
+    let sweeps = retention::sweeps(&policy, as_of, &connected.layout.roles());
     let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
     let rows = census::census(&*snapshot, layout, as_of).await?;
     let database = crate::db::session::database(&*snapshot).await;

@@ -6,6 +6,7 @@ use super::prepared::Prepared;
 use super::session::Session;
 use crate::apply::{ApplyError, Outcome, commit};
 use crate::db::transaction::Verdict;
+use crate::model::visible::visible;
 
 /// How long the server may stay away before the question is left to the user.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,7 +57,7 @@ async fn ask(prepared: &Prepared, written: &commit::Written) -> Verdict {
             Ok(verdict) => return verdict,
             Err(error) if !error.is_retryable() => return Verdict::Unknown,
             Err(error) => {
-                tracing::debug!("the server cannot be asked: {error}");
+                tracing::debug!("the server cannot be asked: {}", visible(&error.to_string()));
                 tokio::time::sleep(RETRY).await;
             }
         }

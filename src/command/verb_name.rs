@@ -50,6 +50,13 @@ impl VerbName {
         }
     }
 
+    /// How a message ends that stops the verb before its first change. Of a verb that never changes anything, there is
+    /// nothing to say.
+    #[must_use]
+    pub const fn unchanged(self) -> &'static str {
+        if self.changes() { "; nothing was changed" } else { "" }
+    }
+
     /// As users type it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -48,7 +48,9 @@ pub async fn write(
         )),
         Event::Waiting(None) => ui.status("Waiting for another oauthctl."),
         Event::Blocked(blocked) => ui.status(waiting::line(blocked)),
-        Event::Executed(step) => tracing::info!(client_id = %step.client_id(), "step executed"),
+        Event::Executed(step) => {
+            tracing::info!(client_id = visible(step.client_id().as_str()), "step executed");
+        }
         Event::Drained { client_id, deleted, rows, total } => {
             drained += deleted;
             ui.status(format_args!(

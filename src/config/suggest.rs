@@ -3,7 +3,6 @@
 //! The candidates are the fields of the structs in `document`, asked of serde itself, so they cannot fall behind.
 
 use std::collections::BTreeSet;
-
 use std::sync::LazyLock;
 
 use serde::de::value::Error;

@@ -7,7 +7,7 @@
 mod catalogue;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
@@ -136,6 +136,12 @@ impl Layout {
     /// The tables that there are, with their roles.
     pub fn tables(&self) -> impl Iterator<Item = (TableRole, &Table)> {
         self.tables.iter().map(|(role, table)| (*role, table))
+    }
+
+    /// The roles of the tables that there are.
+    #[must_use]
+    pub fn roles(&self) -> BTreeSet<TableRole> {
+        self.tables.keys().copied().collect()
     }
 
     /// The table of a role; `None`: this DOT has no such model.

@@ -228,8 +228,8 @@ pub async fn recent(client: &impl GenericClient, limit: u32) -> Result<Vec<PastR
         PastRun {
             verb: row.get(0),
             who: row.get(1),
-            started: row.get(2),
-            finished: row.get(3),
+            started: query::instant(row, 2),
+            finished: query::instant_if_any(row, 3),
             outcome: row.get(4),
             stop: counts["stop"].as_str().map(str::to_owned),
             deleted: positive(&counts["tokens"]),

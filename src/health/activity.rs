@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Check, Finding, Terms};
 use crate::model::health::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
-use crate::model::printable::identifier;
+use crate::model::printable::quote;
 use crate::model::words::{bytes, grouped, listed, plural, span};
 
 /// Multiples of the limit: beyond this a working transaction is a problem, below it may be a slow report.
@@ -48,7 +48,7 @@ pub(super) fn transactions(
                     plural(*hidden_sessions, "session")
                 ))
                 .meaning("One of them may have been idle in a transaction since yesterday.")
-                .sql(format!("GRANT pg_read_all_stats TO {};", identifier(role))),
+                .sql(format!("GRANT pg_read_all_stats TO {};", quote(role))),
         );
     }
     findings

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::indexes::noun;
 use super::{Check, Finding};
 use crate::model::health::{Referrer, Storage, Trigger};
-use crate::model::printable::identifier;
+use crate::model::printable::quote;
 use crate::model::words::{listed, plural};
 use crate::model::{BlockingRows, OnDelete, TableRole};
 
@@ -34,7 +34,7 @@ pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &S
         Check::References
             .note(format!("{constraint} of {table} was never checked for the rows that were there before."))
             .meaning("Pointers may dangle. Checking reads the table and lets others write meanwhile.")
-            .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", identifier(constraint)))
+            .sql(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {};", quote(constraint)))
     }));
     findings
 }

@@ -117,7 +117,25 @@ impl Rule {
             | Self::SigningSecret
             | Self::SkipAuthorization
             | Self::UnusedRedirectUris => Set::Strict,
-            _ => Set::Recommended,
+            Self::BadHost
+            | Self::BadPort
+            | Self::HttpOrigin
+            | Self::HttpRedirect
+            | Self::ImplicitGrant
+            | Self::LocalhostRedirect
+            | Self::PasswordGrant
+            | Self::PlainSecret
+            | Self::PostLogoutUri
+            | Self::PrivateUseScheme
+            | Self::PublicClientCredentials
+            | Self::PublicSecret
+            | Self::PublicSkipAuthorization
+            | Self::SecretCharacters
+            | Self::UnavailableHasher
+            | Self::UnmatchedSpelling
+            | Self::Userinfo
+            | Self::WeakSecret
+            | Self::Wildcard => Set::Recommended,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The fields of an application, as a file declares them and as a row holds them.
 //!
-//! Invariant: `None` means "not managed" everywhere here; an empty list means empty.
+//! Invariant: in what a file declares, `None` means "not managed"; an empty list means empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -60,7 +60,7 @@ pub enum Kind {
         /// The default of DOT's model.
         default: bool,
     },
-    /// The client secret, of which only the length and the way of storage are ever shown.
+    /// The client secret, of which only the way of storage is shown.
     Secret,
     /// A user of the project; none by default.
     Owner,

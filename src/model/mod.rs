@@ -15,6 +15,7 @@ mod field;
 pub mod health;
 mod identity;
 mod inventory;
+pub mod json;
 mod key;
 mod on_delete;
 mod pace;

@@ -30,16 +30,6 @@ pub fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// A name as people write it in SQL: quoted unless it is plain. For names that PostgreSQL has not quoted itself.
-#[must_use]
-pub fn identifier(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !["all", "user", "current_user", "session_user", "public", "none", "default", "group"]
-            .contains(&name);
-    if plain { name.to_owned() } else { quote(name) }
-}
-
 /// A text as SQL writes it.
 #[must_use]
 pub fn literal(text: &str) -> String {

@@ -22,20 +22,30 @@ pub fn visible(text: &str) -> String {
 /// beginning, after blanks (GitHub; `:::` begins none). Escape sequences of a terminal count as nothing: they may be stripped.
 #[must_use]
 pub fn defused(line: &str) -> String {
+    match leading_colons(line) {
+        Some(colons) => {
+            let rest = without_brackets(&line[colons + 1..], "\\u{5b}");
+            format!("{}\\u{{3a}}{rest}", &line[..colons])
+        }
+        None => without_brackets(line, "\\u{5b}"),
+    }
+}
+
+/// The same for a line of JSON, where a bracket is escaped in another way.
+#[must_use]
+pub fn defused_json(line: &str) -> String {
+    without_brackets(line, "\\u005b")
+}
+
+fn without_brackets(line: &str, escape: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    if let Some(colons) = leading_colons(line) {
-        out.push_str(&line[..colons]);
-        out.push_str("\\u{3a}");
-        rest = &line[colons + 1..];
-    }
     while let Some(bracket) = bracket(rest) {
         out.push_str(&rest[..bracket]);
-        out.push_str("\\u{5b}");
+        out.push_str(escape);
         rest = &rest[bracket + 1..];
     }
-    out.push_str(rest);
-    out
+    out + rest
 }
 
 /// Where `::` begins the line. `:::` names no command, and the excerpts of a file have it before a second place.
@@ -83,5 +93,14 @@ mod tests {
         ] {
             assert_eq!(defused(text), shown);
         }
+    }
+
+    #[test]
+    fn a_line_of_json_stays_one() {
+        let line = r###"{"client_id":"##[error]x ##vso[y]","n":[1]}"###;
+        let shown = defused_json(line);
+        assert_eq!(shown, r###"{"client_id":"##\u005berror]x ##vso\u005by]","n":[1]}"###);
+        let values = [line, shown.as_str()].map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        assert_eq!(values[0], values[1]);
     }
 }

@@ -19,12 +19,15 @@ pub(super) fn check(
     actual: &Actual,
     provider: &Provider,
 ) -> Vec<Finding> {
-    let row = match stored {
+    let mut row = match stored {
         None => new_row(actual, provider),
         Some(stored) => row(&stored.fields),
     };
     let known = stored.map_or_else(Vec::new, |_| full_clean(&row, provider, SCHEMA));
-    full_clean(&with_declared(row, declared, stored, provider), provider, SCHEMA)
+    // What the file ignores it does not manage, once the row is there.
+    let counts = |field: Field| stored.is_none() || !declared.ignores(&field.into());
+    row.declare_all(&declared.application, provider, counts);
+    full_clean(&row, provider, SCHEMA)
         .into_iter()
         .filter(|violation| !is_known(&known, violation) && !is_required(stored, declared, violation))
         .map(|violation| Finding {
@@ -64,20 +67,4 @@ fn row(stored: &StoredFields) -> Candidate<'_> {
         }
     }
     candidate
-}
-
-/// The row with what is declared, and not ignored, in place of what it had.
-fn with_declared<'a>(
-    mut row: Candidate<'a>,
-    declared: &'a Declared,
-    stored: Option<&Stored>,
-    provider: &Provider,
-) -> Candidate<'a> {
-    for field in Field::ALL.iter().copied() {
-        let counts = stored.is_none() || !declared.ignores(&field.into());
-        if let Some(declaration) = declared.application.declared(field).filter(|_| counts) {
-            row.declare(field, declaration, provider);
-        }
-    }
-    row
 }

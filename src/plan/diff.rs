@@ -78,11 +78,12 @@ pub(super) fn update(
     for field in Field::ALL.iter().copied() {
         let Some(declaration) = managed(field) else { continue };
         count += 1;
-        changes.extend(match declaration {
-            Declaration::Secret(declared) => SecretState { declared, verdict, hash, stored: row }.change(),
-            Declaration::Text(_) | Declaration::Uris(_) | Declaration::Flag(_) | Declaration::Owner(_) => {
-                change(field, held(row, field), check.value(declaration))
+        changes.extend(match (declaration, check.value(declaration)) {
+            (Declaration::Secret(declared), _) => {
+                SecretState { declared, verdict, hash, stored: row }.change()
             }
+            (_, Some(after)) => change(field, held(row, field), after),
+            (_, None) => None,
         });
     }
     let (custom, custom_count) = columns::changes(declared, row, actual);
@@ -109,6 +110,8 @@ fn held(row: &StoredFields, field: Field) -> Value {
         Some(Held::Flag(flag)) => Value::Flag(flag),
         Some(Held::Secret(_)) => Value::StoredSecret,
         Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None },
+        // A list of which there is nothing is an empty one.
+        None if field.kind() == Kind::Uris => Value::Uris(Vec::new()),
         Some(Held::Owner(None)) | None => Value::Absent,
     }
 }
@@ -192,26 +195,26 @@ impl<'a> Check<'a> {
     /// What a new row holds: what the file says, else DOT's default.
     fn setting(&self, field: Field, application: &Application) -> FieldSetting {
         let declaration = application.declared(field);
-        let value = match (declaration, field.kind()) {
-            (_, Kind::Secret) => secret::of_a_new_row(application, self.actual),
-            (Some(declaration), _) => self.value(declaration),
-            (None, Kind::Text) => Value::Text(String::new()),
-            (None, Kind::Uris) => Value::Uris(Vec::new()),
-            (None, Kind::Flag { default }) => Value::Flag(default),
-            (None, Kind::Owner) => Value::Absent,
-        };
+        let value = declaration.and_then(|declaration| self.value(declaration));
+        let value = value.unwrap_or_else(|| match field.kind() {
+            Kind::Text => Value::Text(String::new()),
+            Kind::Uris => Value::Uris(Vec::new()),
+            Kind::Flag { default } => Value::Flag(default),
+            Kind::Secret => secret::of_a_new_row(application, self.actual),
+            Kind::Owner => Value::Absent,
+        });
         FieldSetting { field: field.into(), value, declared: declaration.is_some() }
     }
 
-    /// What is declared, as plans show it.
-    fn value(&self, declaration: Declaration<'_>) -> Value {
-        match declaration {
+    /// What is declared, as plans show it; `None`: a secret, of which [`secret`] says how it is written.
+    fn value(&self, declaration: Declaration<'_>) -> Option<Value> {
+        Some(match declaration {
             Declaration::Text(text) => Value::Text(text.to_owned()),
             Declaration::Uris(uris) => Value::Uris(uris.to_vec()),
             Declaration::Flag(flag) => Value::Flag(flag),
-            Declaration::Secret(_) => Value::StoredSecret,
+            Declaration::Secret(_) => return None,
             Declaration::Owner(user) => self.user(user),
-        }
+        })
     }
 
     fn user(&self, user: &UserRef) -> Value {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
+use crate::model::visible::{is_hidden, visible};
 use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy};
 
 /// One broken rail.
@@ -76,10 +77,22 @@ pub enum Violation {
     },
 }
 
-/// A word as a POSIX shell takes it: quoted unless every character is harmless.
+/// A word as a shell takes it: quoted unless every character is harmless. Hidden characters, and what a CI runner would
+/// obey, are escapes (`$'…'`), so that what is printed is the very text.
 fn shell_word(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,".contains(c);
-    if text.chars().all(harmless) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    if visible(text) == text {
+        return format!("'{}'", text.replace('\'', "'\\''"));
+    }
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_hidden(c) || c == '#' => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+        c => c.to_string(),
+    };
+    format!("$'{}'", text.chars().map(escaped).collect::<String>())
 }
 
 /// `0: 30% of 3 applications is 0.9, rounded down`
@@ -255,4 +268,23 @@ const fn max_deletes(allow: &Allow) -> Option<u64> {
 
 const fn max_updates(allow: &Allow) -> Option<u64> {
     if let Allow::MaxUpdates(count) = allow { Some(*count) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn a_word_is_the_text_for_a_shell_and_no_command_for_a_runner() {
+        for (text, word) in [
+            ("delete:web-1", "delete:web-1"),
+            ("delete:my app's", r"'delete:my app'\''s'"),
+            ("delete:größe #1", "'delete:größe #1'"),
+            ("delete:two\nlines", r"$'delete:two\x0alines'"),
+            ("delete:it's \\ \u{202e}", r"$'delete:it\'s \\ \xe2\x80\xae'"),
+            ("delete:##[error]x", r"$'delete:\x23\x23[error]x'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
 }

@@ -26,7 +26,7 @@ impl CleanupForecast {
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
     pub plan: Plan,
-    /// What cleanup would delete after them; `None`: there is no cleanup.
+    /// What cleanup would delete after the steps; `None`: there is no cleanup.
     pub forecast: Option<CleanupForecast>,
     /// Why the plan may not be executed.
     pub refusal: Option<Refusal>,

@@ -1,8 +1,8 @@
 //! A plan in a file, to be reviewed and then applied as it is, or not at all.
 //!
 //! The file holds the steps, with the digest of every row that they touch, what the plan was made from, and a digest of
-//! all that. It is never executed: apply plans again and demands that the same steps come out, so a file can only stop
-//! an apply, never make it do something else. Holds no secret. Pure.
+//! all that. It is never executed: apply plans again and demands that the same steps come out. Only the targets,
+//! whether cleanup runs, and its instant are taken from the file. Holds no secret. Pure.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Plan, Step};
-use crate::model::{ClientId, Identity, Sameness};
+use crate::model::{ClientId, Identity, Sameness, json as escaped};
 
 /// What the file is, with the version of its format.
 const FORMAT: &str = "oauthctl saved plan 2";
@@ -131,7 +131,7 @@ pub fn save(plan: &Plan, origin: &Origin) -> Result<String, serde_json::Error> {
     let (origin, steps) = (serde_json::to_value(origin)?, Value::from(steps));
     let digest = digest_of(&origin, &steps);
     let document = json!({ "format": FORMAT, "digest": digest, "origin": origin, "steps": steps });
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    escaped::document(&document)
 }
 
 /// The document as [`save`] writes it; `None`: it has other keys.
@@ -140,7 +140,7 @@ fn written(document: &Value) -> Option<String> {
     if !keys.eq(["digest", "format", "origin", "steps"]) {
         return None;
     }
-    serde_json::to_string_pretty(document).ok()
+    escaped::document(document).ok()
 }
 
 impl Saved {

@@ -165,6 +165,31 @@ fn an_empty_list_means_empty() {
     assert_eq!(changed(&plan), [Field::AuthorizationGrantType, Field::RedirectUris]);
 }
 
+/// A project's own Application model may have a list that is NULL.
+#[test]
+fn a_list_that_is_null_is_an_empty_one() {
+    let mut actual = database(&["web"]);
+    actual.applications.get_mut(&id("web")).expect("the row").fields.allowed_origins = None;
+    for (origins, expected) in [(vec![], vec![]), (vec!["https://a.example"], vec![Field::AllowedOrigins])] {
+        let mut application = Declared::default();
+        application.application.allowed_origins = Some(origins.into_iter().map(str::to_owned).collect());
+        assert_eq!(changed(&planned(&desired(vec![("web", application)]), &actual)), expected);
+    }
+}
+
+/// DOT signs with the secret as it is stored; this one would be taken for a hash.
+#[test]
+fn a_row_that_signs_with_its_secret_takes_no_hash_for_one() {
+    let mut application = Declared::default();
+    application.application.hash_client_secret = Some(false);
+    application.application.client_secret = Some(SecretDeclaration::Plain(Secret::new(HASH.to_owned())));
+    let mut actual = database(&["web"]);
+    actual.applications.get_mut(&id("web")).expect("the row").fields.algorithm = Some("HS256".to_owned());
+    let findings = findings(&desired(vec![("web", application)]), &actual);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].starts_with("web.client_secret: You cannot use HS256 with a hashed client secret."));
+}
+
 #[test]
 fn a_missing_application_is_created_with_dots_defaults() {
     let plan = planned(&desired(vec![("new", declared())]), &database(&[]));

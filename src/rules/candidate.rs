@@ -5,7 +5,7 @@ use std::slice;
 
 use super::KeyType;
 use crate::hasher::looks_hashed;
-use crate::model::{ClientId, Declaration, Field, Held, Kind, Provider, SecretDeclaration};
+use crate::model::{Application, ClientId, Declaration, Field, Held, Kind, Provider, SecretDeclaration};
 
 /// One application as DOT would see it when it saves the row. A rule that needs something which is not known is passed
 /// over. Start from nothing, from DOT's defaults or from a row, and add what a file declares.
@@ -51,6 +51,7 @@ impl SecretFacts {
     pub(crate) fn of(text: &str, hashed: bool) -> Self {
         Self { length: text.chars().count(), hashed }
     }
+
     /// A secret that will be made.
     fn made(provider: &Provider) -> Self {
         Self { length: usize::from(provider.client_secret_generator_length.get()), hashed: false }
@@ -124,8 +125,8 @@ impl<'a> Candidate<'a> {
         self.know(field, fact);
     }
 
-    /// Adds what a file declares. Only a database knows its users: see [`Candidate::user`].
-    pub fn declare(&mut self, field: Field, declaration: Declaration<'a>, provider: &Provider) {
+    /// Adds what a file declares of one field. Only a database knows its users: see [`Candidate::user`].
+    fn declare(&mut self, field: Field, declaration: Declaration<'a>, provider: &Provider) {
         let fact = match declaration {
             Declaration::Text(text) => Fact::Text(text),
             Declaration::Uris(uris) => Fact::Uris(uris),
@@ -145,6 +146,20 @@ impl<'a> Candidate<'a> {
             Declaration::Owner(_) => return,
         };
         self.know(field, fact);
+    }
+
+    /// Adds all that a file declares, of the fields that count.
+    pub fn declare_all(
+        &mut self,
+        application: &'a Application,
+        provider: &Provider,
+        counts: impl Fn(Field) -> bool,
+    ) {
+        for field in Field::ALL.iter().copied().filter(|field| counts(*field)) {
+            if let Some(declaration) = application.declared(field) {
+                self.declare(field, declaration, provider);
+            }
+        }
     }
 
     pub(super) fn text(&self, field: Field) -> Option<&'a str> {

@@ -13,7 +13,7 @@ use super::connection::Done;
 use super::error::SweepError;
 use super::event::{Batch, Event, Observer, Outcome, Stop, Transient, Wait};
 use super::job::Job;
-use super::retry::{Patience, patience};
+use super::retry::{Course, course};
 use super::throttle::Throttle;
 use crate::db::lock::Blocked;
 use crate::model::{Pace, Sweep};
@@ -225,13 +225,13 @@ impl<'a> Account<'a> {
             entries.outcome.retries += 1;
             entries.stalled += u32::from(!at_once);
             let stalled = entries.stalled;
-            let wait = match patience(reason, stalled, self.stalled_at_most, at_once) {
-                Patience::Wait(wait) => wait,
-                Patience::GiveUp => {
+            let wait = match course(reason, stalled, self.stalled_at_most, at_once) {
+                Course::Wait(wait) => wait,
+                Course::GiveUp => {
                     let detail = error.detail();
                     return Ok(AfterFailure::End(Stop::NoProgress { batches: stalled, reason, detail }));
                 }
-                Patience::Fail => return Err(error),
+                Course::Fail => return Err(error),
             };
             (entries.on)(Event::Retry { sweep, reason, stalled, wait });
             wait

@@ -21,7 +21,7 @@ pub(super) enum Next {
 }
 
 /// What is done about a window after a batch that went about it in this way has failed for this reason.
-pub(super) const fn after_failure(reason: Transient, way: Way) -> Next {
+pub(super) const fn next(reason: Transient, way: Way) -> Next {
     match reason {
         Transient::TooSlow => Next::Smaller,
         Transient::Disconnected => Next::Again,
@@ -35,7 +35,7 @@ pub(super) const fn after_failure(reason: Transient, way: Way) -> Next {
 
 /// Whether the run goes on after a batch that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum Course {
     /// It does, after this pause.
     Wait(Duration),
     /// It ends: nothing has made progress for too long.
@@ -46,11 +46,11 @@ pub(super) enum Patience {
 
 /// Whether the run goes on. `stalled`: batches in a row without progress, this one included; `at_once`: there is
 /// another way that needs no wait.
-pub(super) fn patience(reason: Transient, stalled: u32, at_most: u32, at_once: bool) -> Patience {
+pub(super) fn course(reason: Transient, stalled: u32, at_most: u32, at_once: bool) -> Course {
     if stalled < at_most {
-        return Patience::Wait(if at_once { Duration::ZERO } else { back_off(reason, stalled) });
+        return Course::Wait(if at_once { Duration::ZERO } else { back_off(reason, stalled) });
     }
-    if reason == Transient::Disconnected { Patience::Fail } else { Patience::GiveUp }
+    if reason == Transient::Disconnected { Course::Fail } else { Course::GiveUp }
 }
 
 #[cfg(test)]
@@ -77,25 +77,25 @@ mod tests {
             (Transient::TooSlow, [Smaller; 5]),
             (Transient::Disconnected, [Again; 5]),
         ] {
-            assert_eq!(ways.map(|way| after_failure(reason, way)), expected, "{reason:?}");
+            assert_eq!(ways.map(|way| next(reason, way)), expected, "{reason:?}");
         }
     }
 
     #[test]
     fn a_run_waits_longer_each_time_and_then_ends() {
-        const WAIT: fn(u64) -> Patience = |milliseconds| Patience::Wait(Duration::from_millis(milliseconds));
+        const WAIT: fn(u64) -> Course = |milliseconds| Course::Wait(Duration::from_millis(milliseconds));
         for (reason, stalled, at_once, expected) in [
             (Transient::Locked, 1, false, WAIT(100)),
             (Transient::Locked, 3, false, WAIT(400)),
             (Transient::Locked, 9, false, WAIT(1_000)),
             (Transient::Locked, 9, true, WAIT(0)),
-            (Transient::Locked, 10, false, Patience::GiveUp),
-            (Transient::Locked, 10, true, Patience::GiveUp),
-            (Transient::Changed, 10, false, Patience::GiveUp),
+            (Transient::Locked, 10, false, Course::GiveUp),
+            (Transient::Locked, 10, true, Course::GiveUp),
+            (Transient::Changed, 10, false, Course::GiveUp),
             (Transient::Disconnected, 9, false, WAIT(10_000)),
-            (Transient::Disconnected, 10, false, Patience::Fail),
+            (Transient::Disconnected, 10, false, Course::Fail),
         ] {
-            assert_eq!(patience(reason, stalled, 10, at_once), expected, "{reason:?}, {stalled}, {at_once}");
+            assert_eq!(course(reason, stalled, 10, at_once), expected, "{reason:?}, {stalled}, {at_once}");
         }
     }
 }

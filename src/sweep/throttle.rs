@@ -45,7 +45,7 @@ pub(super) struct Behind {
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub behind: Option<Behind>,
-    /// Whether to look again: no other worker has just done so.
+    /// Whether the replicas were read just now. `false`: the result of another worker's look is repeated.
     pub fresh: bool,
     /// Replicas that the role cannot see, the first time.
     pub hidden: Option<u64>,

@@ -13,7 +13,7 @@ use super::error::SweepError;
 use super::event::{Event, Stop, Transient, Wait};
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
-use super::retry::{Next, after_failure};
+use super::retry::{self, Next};
 use super::throttle::Behind;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
@@ -129,7 +129,7 @@ impl<'a> Worker<'a> {
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
                 self.book(job, &done, span, room);
             }
-            Attempt::Failed(reason) => match after_failure(reason, Way::Bulk(pointers)) {
+            Attempt::Failed(reason) => match retry::next(reason, Way::Bulk(pointers)) {
                 Next::Careful | Next::Counted => return self.pick(job, window, span, true).await,
                 next @ (Next::Again | Next::Smaller | Next::LookingForPointers) => {
                     learn(job, next);
@@ -176,7 +176,7 @@ impl<'a> Worker<'a> {
                     }
                 }
                 Attempt::Failed(reason) => {
-                    let next = after_failure(reason, way);
+                    let next = retry::next(reason, way);
                     learn(job, next);
                     careful |= next == Next::Careful;
                     tries += u32::from(next == Next::Counted);

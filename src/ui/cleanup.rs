@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::plan::{grouped, plural, visible};
 use super::progress::{because, key, short};
 use crate::model::Tally;
+use crate::model::json;
 use crate::model::words::bytes;
 use crate::sweep::{Disk, Outcome, Stop, Transient};
 
@@ -323,7 +324,7 @@ pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         #[serde(flatten)]
         run: Run,
     }
-    super::json::line(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
+    json::line(&Stopped { event: "stopped", deleted: &outcome.deleted, run: Run::from(outcome) })
 }
 
 /// A dry run, as JSON.
@@ -343,7 +344,7 @@ pub fn count_json(as_of: &str, to_delete: &Tally) -> Result<String, serde_json::
 }
 
 fn object(object: &Object<'_>) -> Result<String, serde_json::Error> {
-    super::json::document(object)
+    json::document(object)
 }
 
 fn seconds(duration: Duration) -> f64 {

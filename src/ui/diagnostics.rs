@@ -12,7 +12,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::config::{Mark, Problem, Problems, Severity, Source, Span};
+use crate::model::json;
 use crate::model::visible::is_hidden;
+use crate::model::visible::visible;
 
 /// What stands in the place of a secret.
 const CONCEALED: &str = "***";
@@ -68,7 +70,9 @@ pub fn render_one(source: &Source, problem: &Problem) -> String {
         let snippet = other.snippet(AnnotationKind::Context, Some(&mark.label));
         group = group.element(snippet.path(path.as_str()));
     }
-    if let Some(hint) = &problem.hint {
+    // A hint may have lines of its own, for example of TOML; what comes from others stays on its line.
+    let hint = problem.hint.as_ref().map(|hint| hint.lines().map(visible).collect::<Vec<_>>().join("\n"));
+    if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint));
     }
     let text = Renderer::styled().render(&[group]);
@@ -209,7 +213,7 @@ pub fn json(source: &Source, problems: &Problems) -> serde_json::Result<String> 
         warning_count: problems.warning_count(),
         diagnostics,
     };
-    super::json::document(&report)
+    json::document(&report)
 }
 
 #[derive(Serialize)]

@@ -10,6 +10,7 @@ use super::plan::{plural, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 use crate::health::{Finding, Report, Verdict};
 use crate::model::health::{Encryption, ReadOnly, Server};
+use crate::model::json;
 
 /// The version of the JSON document.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -120,5 +121,5 @@ pub fn json(
         }),
         findings: &report.findings,
     };
-    super::json::document(&document)
+    json::document(&document)
 }

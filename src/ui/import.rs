@@ -10,6 +10,7 @@ use super::plan::{plural, visible};
 use super::{BOLD, CYAN, GREEN, RED, paint};
 use crate::config::edit::Changes;
 use crate::import::{Reason, Remark};
+use crate::model::json;
 use crate::model::{Attribute, ClientId};
 
 /// The version of the JSON object.
@@ -160,7 +161,7 @@ pub fn json(written: &Written) -> Result<String, serde_json::Error> {
         unchanged: &written.unchanged,
         remarks: written.remarks.iter().map(remark).collect(),
     };
-    super::json::document(&document)
+    json::document(&document)
 }
 
 fn remark(remark: &Remark) -> RemarkView<'_> {

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::application::Portrait;
 use super::inventory::{Entry, source};
+use crate::model::json;
 use crate::model::words::rfc3339;
 use crate::model::{ClientId, Dependents, Field, Held, Key, Listed, Owner, RecentToken, Tokens, Usage};
 use crate::plan::FieldChange;
@@ -163,7 +164,7 @@ pub fn list(
         missing: entries.iter().filter(|(_, entry)| entry.row.is_none()).map(|(id, _)| *id).collect(),
         dynamic,
     };
-    super::json::document(&document)
+    json::document(&document)
 }
 
 /// The document of `show`.
@@ -198,5 +199,5 @@ pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
         findings,
         secret_compared: *secret_compared,
     };
-    super::json::document(&document)
+    json::document(&document)
 }

@@ -14,7 +14,6 @@ mod grid;
 pub mod import;
 pub mod inventory;
 pub mod inventory_json;
-pub mod json;
 pub mod metrics;
 pub mod plan;
 pub mod plan_json;

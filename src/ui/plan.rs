@@ -57,7 +57,7 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
             .steps
             .iter()
             .any(|step| matches!(step, Step::Delete { dependents, .. } if dependents.rows() > 0));
-        let remark = "    This count includes expired rows of applications that the plan deletes.\n";
+        let remark = "    This count may include rows of applications that the plan deletes.\n";
         out += &render_forecast(forecast, if takes_rows { remark } else { "" });
         out.push('\n');
     }

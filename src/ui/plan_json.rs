@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::cleanup::Run;
 use crate::apply;
+use crate::model::json;
 use crate::model::{ClientId, ForeignRows, Tally};
 use crate::plan::{Plan, Proposal, Step, Summary};
 use crate::sweep;
@@ -131,5 +132,5 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
             run: cleaned.map(Run::from),
         }),
     };
-    super::json::document(&document)
+    json::document(&document)
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::json;
+use crate::model::json;
 use crate::model::{Application, ClientId};
 use crate::secret::Secret;
 

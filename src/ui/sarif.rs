@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::diagnostics::shown_path;
 use crate::config::{Problem, Problems, Severity, Source, Span};
 use crate::lint::Rule;
+use crate::model::json;
 
 /// One run of `validate`. Ends with a newline.
 ///
@@ -33,7 +34,7 @@ pub fn render(source: &Source, problems: &Problems) -> serde_json::Result<String
         "version": "2.1.0",
         "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
     });
-    super::json::document(&log)
+    json::document(&log)
 }
 
 fn result(source: &Source, problem: &Problem) -> Value {

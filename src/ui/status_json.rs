@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::health::status::{Growth, Status, TableStatus};
 use crate::model::Tally;
 use crate::model::health::{AgeBand, PastRun, Storage};
+use crate::model::json;
 use crate::model::words::rfc3339;
 
 /// The version of the document.
@@ -105,7 +106,7 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
         runs: runs.as_ref().map(|runs| runs.iter().map(run_view).collect()),
         unseen,
     };
-    super::json::document(&document)
+    json::document(&document)
 }
 
 fn table_view(table: &TableStatus, as_of: OffsetDateTime) -> TableView<'_> {

@@ -24,6 +24,7 @@ fn refused(template: Template, toml: &str) -> String {
     let planned = sandbox.oauthctl(&["plan"]).exits(64);
     let applied = sandbox.oauthctl(&["apply", "--yes"]).exits(64);
     // Only apply might have changed something.
+    assert!(applied.stderr.contains("; nothing was changed"), "{applied}");
     assert_eq!(planned.stderr, applied.stderr.replace("; nothing was changed", ""));
     assert_eq!(before, everything(&database, "public"));
     planned.to_string()

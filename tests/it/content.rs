@@ -86,6 +86,24 @@ fn no_output_is_a_command() {
     }
 }
 
+/// The log and a saved plan say the same texts.
+#[test]
+fn no_log_and_no_saved_plan_is_a_command() {
+    let (_database, sandbox) = world();
+    for text in HOSTILE {
+        sandbox.write("oauth.toml", format!("[[removed]]\nclient_id = {}\n", toml(text)));
+        for format in ["text", "json"] {
+            let arguments = ["plan", "-vvv", "--no-cleanup", "--log-format", format, "--out", "saved.json"];
+            assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
+            assert_eq!(obeyed(&sandbox.read("saved.json")), Vec::<String>::new());
+        }
+        let arguments = ["apply", "--yes", "-vvv", "saved.json"];
+        let output = sandbox.oauthctl(&arguments).exits(0);
+        assert_harmless(&arguments, &output);
+        assert!(output.stderr.contains("step executed"), "{output}");
+    }
+}
+
 /// Problems of the file quote its lines.
 #[test]
 fn no_excerpt_is_a_command() {

@@ -96,6 +96,43 @@ fn shown(output: &Output) -> String {
     pattern.replace_all(&output.to_string(), "[instant]").into_owned()
 }
 
+/// PostgreSQL has instants that RFC 3339 has not, and a project's own model may allow a NULL name.
+#[test]
+fn rows_that_django_would_not_write_are_read() {
+    let world = World::new(Template::Dot341);
+    world.database.execute("ALTER TABLE oauth2_provider_application ALTER name DROP NOT NULL");
+    world.database.execute(
+        "UPDATE oauth2_provider_application SET created = '-infinity', updated = '4714-11-24 00:00 BC', name = NULL
+         WHERE client_id = 'web'",
+    );
+    for table in ["accesstoken", "refreshtoken"] {
+        let sql = format!("UPDATE oauth2_provider_{table} SET created = 'infinity', updated = '20000-01-01'");
+        world.database.execute(sql);
+    }
+    world.database.execute("UPDATE oauth2_provider_accesstoken SET expires = 'infinity' WHERE id = 2");
+    world.database.execute("UPDATE oauth2_provider_refreshtoken SET revoked = '-infinity' WHERE id = 1");
+    let show = world.sandbox.oauthctl(&["show", "web", "--format", "json"]).exits(0);
+    let show: Value = serde_json::from_slice(&show.raw_stdout).unwrap();
+    assert_eq!(
+        (&show["application"]["created"], &show["application"]["updated"]),
+        (&json!("0001-01-01T00:00:00Z"), &json!("0001-01-01T00:00:00Z"))
+    );
+    world.sandbox.write("oauth.toml", "[applications.reports]\n[policy]\nprune = \"all\"\n");
+    for arguments in [
+        &["show", "web"][..],
+        &["list"],
+        &["list", "--format", "json"],
+        &["status", "--format", "json", "--metrics-file", "oauthctl.prom"],
+        &["status"],
+        &["import", "--all", "--dry-run"],
+        &["plan"],
+        &["cleartokens", "--dry-run"],
+        &["cleartokens"],
+    ] {
+        world.sandbox.oauthctl(arguments).exits(0);
+    }
+}
+
 #[test]
 fn a_list_without_a_file() {
     assert_snapshot!(shown(&World::new(Template::Dot341).run(&["list"]).exits(0)));

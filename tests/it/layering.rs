@@ -234,7 +234,7 @@ fn rust_files(root: &str) -> Vec<PathBuf> {
 }
 
 /// The files below a directory with this extension, sorted.
-fn files(root: &str, extension: &str) -> Vec<PathBuf> {
+pub fn files(root: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![PathBuf::from(root)];
     while let Some(directory) = directories.pop() {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+
+use super::layering::files;
 
 /// The field that `docs/adding/field.md` follows, as the file writes it and as the code does.
 const FOLLOWED: [&str; 2] = ["allowed_origins", "AllowedOrigins"];
@@ -18,8 +19,9 @@ fn the_page_about_fields_names_every_file_that_knows_a_field_by_name() {
     let named: BTreeSet<&str> =
         steps.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/")).collect();
 
-    let files = rust_files(Path::new("src"));
-    let known: BTreeSet<&str> = files.iter().map(String::as_str).filter(|file| knows(file)).collect();
+    let files = files("src", "rs");
+    let known: BTreeSet<&str> =
+        files.iter().filter_map(|file| file.to_str()).filter(|file| knows(file)).collect();
     assert_eq!(named, known);
     assert!(known.len() <= MOST_FILES, "{known:?}");
 }
@@ -28,17 +30,4 @@ fn knows(file: &str) -> bool {
     let is_test = file.ends_with("/tests.rs") || file.contains("/tests/");
     let text = fs::read_to_string(file).unwrap();
     !is_test && FOLLOWED.iter().any(|name| text.contains(name))
-}
-
-fn rust_files(folder: &Path) -> Vec<String> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path.to_str().unwrap().to_owned());
-        }
-    }
-    files
 }

@@ -173,6 +173,7 @@ fn missing_secrets_are_warnings_to_validate_and_errors_to_plan_and_apply() {
     sandbox.oauthctl(&["validate"]).exits(0);
     let plan = sandbox.oauthctl(&["plan"]).exits(64);
     let apply = sandbox.oauthctl(&["apply", "--yes"]).exits(64);
+    assert!(apply.stderr.contains("; nothing was changed"), "{apply}");
     assert_eq!(plan.to_string(), apply.to_string().replace("; nothing was changed", ""));
     assert_snapshot!(plan);
 }

@@ -66,11 +66,7 @@ pub(super) fn owner(layout: &Layout, text: &str) -> UserRef {
 fn full_clean(case: &Case<'_>) -> Vec<Violation> {
     let Case { config, client_id, application, layout, actual } = *case;
     let mut candidate = Candidate::new_in_dot(&config.provider);
-    for field in Field::ALL.iter().copied() {
-        if let Some(declaration) = application.declared(field) {
-            candidate.declare(field, declaration, &config.provider);
-        }
-    }
+    candidate.declare_all(application, &config.provider, |_| true);
     let taken = actual.applications.contains_key(client_id);
     candidate.client_id = Some(ClientIdFacts { text: client_id.as_str(), taken });
     let owner = application.user.as_ref().zip(layout.users.as_ref());

@@ -1,6 +1,6 @@
 //! What `doctor` reads: each fact under a savepoint, so that one that cannot be read ends nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::health::{beside, sequences, server, storage};
-use crate::db::layout::{Layout, LayoutError};
+use crate::db::layout::{Layout, LayoutError, Table};
 use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
 use crate::db::tokens::{self, TokensError};
@@ -147,10 +147,8 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
 async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) -> Result<Vec<Sweep>, DbError> {
     let policy = config.cleanup.clone().unwrap_or_default();
     let policy = CleanupPolicy { declared: config.spared(), ..policy };
-    let available: BTreeSet<TableRole> =
-        TableRole::ALL.iter().copied().filter(|role| layout.table(*role).is_some()).collect();
     let now = applications::instant(&**snapshot).await?;
-    Ok(retention::sweeps(&policy, now, &available))
+    Ok(retention::sweeps(&policy, now, &layout.roles()))
 }
 
 /// What each verb does by this file; without a file, everything that it can do.
@@ -160,6 +158,7 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let cleans = no_file || config.cleanup.is_some();
     let users = !mentioned(&config.desired).users.is_empty();
     let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
+    // `status` counts every table, so the role of `plan`, which is for both, is asked for more than `plan` needs.
     let status = Task { applications: true, tokens, users, ..Task::default() };
     let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
     let table = layout.application();
@@ -216,17 +215,10 @@ async fn blocking_rows(
 }
 
 fn shapes(layout: &Layout) -> BTreeMap<TableRole, Shape> {
-    TableRole::ALL
-        .iter()
-        .copied()
-        .filter_map(|role| {
-            let table = layout.table(role)?;
-            let shape = Shape {
-                table: format!("{}.{}", table.schema, table.name),
-                swapped: table.name != role.default_table(),
-                columns: table.columns.keys().cloned().collect(),
-            };
-            Some((role, shape))
-        })
-        .collect()
+    let shape = |role: TableRole, table: &Table| Shape {
+        table: table.qualified_name(),
+        swapped: table.name != role.default_table(),
+        columns: table.columns.keys().cloned().collect(),
+    };
+    layout.tables().map(|(role, table)| (role, shape(role, table))).collect()
 }

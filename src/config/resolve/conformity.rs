@@ -20,11 +20,7 @@ pub(super) fn check(
     context: &Context<'_>,
 ) {
     let mut candidate = Candidate::of(client_id);
-    for field in Field::ALL.iter().copied() {
-        if let Some(declaration) = declared.application.declared(field) {
-            candidate.declare(field, declaration, provider);
-        }
-    }
+    candidate.declare_all(&declared.application, provider, |_| true);
     for violation in full_clean(&candidate, provider, Schema::default()) {
         let place = match (violation.subject, violation.index) {
             (Subject::Field(field), Some(index)) => PlaceOf::Item(client_id, field, index),

@@ -10,7 +10,7 @@ use super::read::{manual, stored, stored_columns};
 use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
-use crate::db::query::{self, unsigned};
+use crate::db::query::{self, instant_if_any, unsigned};
 use crate::model::printable::quote;
 use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
@@ -69,7 +69,8 @@ pub async fn list(
             username: row.get(OWN_COLUMNS + 3),
             is_unique: row.get(OWN_COLUMNS + 4),
         });
-        Listed { stored, created: row.get(OWN_COLUMNS), updated: row.get(OWN_COLUMNS + 1), owner }
+        let (created, updated) = (OWN_COLUMNS, OWN_COLUMNS + 1);
+        Listed { stored, created: instant_if_any(row, created), updated: instant_if_any(row, updated), owner }
     })
     .await
     .map_err(DbError::during("reading the applications"))
@@ -161,7 +162,7 @@ async fn count(
          WHERE d.application_id = ANY($1::text[]::{key_type}[]) GROUP BY d.application_id",
         live = live(role),
         last = if table.has("created") && table.has("updated") {
-            "max(greatest(d.created, d.updated))"
+            "max(greatest(d.created, d.updated))::timestamptz"
         } else {
             "NULL::timestamptz"
         },
@@ -169,7 +170,8 @@ async fn count(
         key_type = layout.application().key_type(),
     );
     let counted = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| {
-        let tokens = Tokens { total: unsigned(row.get(1)), live: unsigned(row.get(2)), last: row.get(3) };
+        let tokens =
+            Tokens { total: unsigned(row.get(1)), live: unsigned(row.get(2)), last: instant_if_any(row, 3) };
         (Key::new(row.get::<_, String>(0)), tokens)
     })
     .await;
@@ -196,7 +198,7 @@ pub async fn recent_tokens(
         let Some(table) = layout.table(role).filter(|table| table.has("created")) else { continue };
         let is_refresh = role == TableRole::RefreshToken;
         let sql = format!(
-            "SELECT d.created, {end} FROM {table} d WHERE d.application_id = $1::text::{key_type} \
+            "SELECT d.created::timestamptz, {end}::timestamptz FROM {table} d WHERE d.application_id = $1::text::{key_type} \
              ORDER BY d.created DESC LIMIT $2",
             end = if is_refresh { "d.revoked" } else { "d.expires" },
             table = table.sql(),
@@ -204,9 +206,9 @@ pub async fn recent_tokens(
         );
         let parameters: [Parameter<'_>; 2] = [(&application.as_str(), Type::TEXT), (&limit, Type::INT8)];
         let read = query::rows(client, &sql, &parameters, |row| {
-            let end: Option<OffsetDateTime> = row.get(1);
+            let end = instant_if_any(row, 1);
             let (expires, revoked) = if is_refresh { (None, end) } else { (end, None) };
-            RecentToken { is_refresh, created: row.get(0), expires, revoked }
+            RecentToken { is_refresh, created: query::instant(row, 0), expires, revoked }
         });
         recent.extend(read.await.map_err(DbError::during("reading the newest tokens"))?);
     }

@@ -126,7 +126,7 @@ async fn read_unmanaged(
     let unmanaged = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| Unmanaged {
         key: Key::new(row.get::<_, String>(0)),
         client_id: ClientId::new(row.get::<_, String>(1)),
-        name: row.get(2),
+        name: row.get::<_, Option<String>>(2).unwrap_or_default(),
         fingerprint: row.get(3),
     })
     .await

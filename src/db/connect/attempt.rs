@@ -25,6 +25,7 @@ use crate::conninfo::{
 };
 use crate::db::error::{forget_old_words, hear, tidy};
 use crate::db::{notices, query, tls};
+use crate::model::visible::visible;
 
 /// Knows how to open a session.
 pub struct Connector {
@@ -306,7 +307,7 @@ where
             Ok(_) => {}
             Err(error) => {
                 let cause = Cause::of(&error, None);
-                tracing::debug!("the connection broke: {cause}");
+                tracing::debug!("the connection broke: {}", visible(&cause.to_string()));
                 hear(&error);
                 reads += 1;
                 let (most, pause) = LAST_READS;
@@ -334,7 +335,7 @@ fn remark(notice: &tokio_postgres::error::DbError) {
     // What a function of the project's says may quote rows.
     let shown =
         if notice.where_().is_some() { "a notice of a function, which may quote rows" } else { message };
-    tracing::debug!(severity, sqlstate, "{shown}");
+    tracing::debug!(severity, sqlstate, "{}", visible(shown));
 }
 
 /// Whether the session is with the right kind of server.

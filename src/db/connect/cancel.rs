@@ -17,6 +17,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::db::error::DbError;
+use crate::model::visible::visible;
 
 const ATTEMPTED: &str = "cancelling the running statement";
 
@@ -58,7 +59,7 @@ impl Canceller {
     /// The same, without waiting for the answer.
     pub async fn cancel_or_warn(self) {
         if let Err(error) = self.cancel().await {
-            tracing::warn!(%error, "the running statement cannot be cancelled");
+            tracing::warn!(error = visible(&error.to_string()), "the running statement cannot be cancelled");
         }
     }
 

@@ -50,7 +50,7 @@ pub async fn latest(client: &impl GenericClient, layout: &Layout) -> Result<Vec<
             let position = names.iter().position(|name| name.as_str() == row.get::<_, &str>(0))?;
             Some(Measurement {
                 role: roles[position],
-                at: row.get(1),
+                at: query::instant(&row, 1),
                 verb: row.get(2),
                 inserted: unsigned(row.get(3)),
                 table_bytes: unsigned(row.get(4)),

@@ -1,7 +1,6 @@
 //! How many rows there are, how old those are that have expired, and what the ledger remembers.
 
 use strum::VariantArray;
-
 use time::OffsetDateTime;
 
 use crate::model::TableRole;

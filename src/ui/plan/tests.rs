@@ -206,7 +206,7 @@ fn rows_that_are_counted_twice_are_said_to_be() {
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
     };
-    let remark = "This count includes expired rows of applications that the plan deletes";
+    let remark = "This count may include rows of applications that the plan deletes";
     assert!(shown(everything()).contains(remark));
     assert!(!shown(Plan::default()).contains(remark));
 }

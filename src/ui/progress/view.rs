@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::glyphs::Glyphs;
+use crate::model::json;
 use crate::model::{Sweep, TableRole, Tally};
 use crate::sweep::{Event, Wait};
 use crate::ui::plan::{grouped, plural, visible};
@@ -318,7 +319,7 @@ impl View {
                 "seconds": seconds(elapsed),
             }),
         };
-        crate::ui::json::line(&object).ok()
+        json::line(&object).ok()
     }
 }
 

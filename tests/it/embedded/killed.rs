@@ -1,6 +1,6 @@
 //! What is left when somebody is killed: no process, no damage, and nothing that the next start trips over.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -155,6 +155,11 @@ fn throwaway_servers_leave_nothing_behind() {
     kill(process(&place, SUPERVISE), Signal::SIGKILL).unwrap();
     abandoned.kill();
     nothing_is_left_running(&place);
+    // A process that ends loses its command line first, and children of the server never had the place in theirs.
+    eventually("the dying let go of their locks", || {
+        let locks = ["users.lock", "supervisor.lock", "server.lock"];
+        locks.iter().all(|lock| File::open(place.join(lock)).unwrap().try_lock().is_ok())
+    });
     assert_eq!(left(), 2);
     let mut next = holder();
     next.socket_dir();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use crate::model::visible::{bracket, is_hidden};
+use super::visible::{bracket, is_hidden};
 
 /// An indented document that ends with a newline.
 ///
