@@ -49,13 +49,14 @@ pub const DEPENDENTS: [TableRole; 4] =
     [TableRole::AccessToken, TableRole::RefreshToken, TableRole::IdToken, TableRole::Grant];
 
 /// What the statements read of token tables: never a token, a code or a claim.
-const READ: [&str; 12] = [
+const READ: [&str; 13] = [
     "expires",
     "application_id",
     "user_id",
     "client_id",
     "created",
     "updated",
+    "modified",
     "revoked",
     "scope",
     "status",
