@@ -13,6 +13,7 @@ mod secrets;
 mod users;
 mod write;
 
+pub use columns::kind_of;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;

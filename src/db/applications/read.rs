@@ -29,7 +29,11 @@ pub async fn read(
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();
     let applications = read_mentioned(client, table, &ids).await?;
     let (unmanaged, dynamic) = read_unmanaged(client, table, &ids).await?;
-    let (custom, renderings) = columns::read(client, layout, mentioned).await?;
+    let (mut custom, renderings) = columns::read(client, layout, mentioned).await?;
+    if mentioned.client_ids.iter().any(|client_id| !applications.contains_key(client_id)) {
+        // Only a new row needs examples.
+        columns::read_usual(client, table, manual(table), &mut custom).await?;
+    }
     let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
     Ok(Actual {
         client_id_length: table.columns.get("client_id").and_then(|column| column.max_length),
