@@ -121,10 +121,8 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
                 column_lines(columns)
             ))
         }
-        FindingCause::UnfilledColumns { .. } => problem.hint(
-            "give these columns of the swapped model a default in the database, or create it with Django",
-        ),
-        FindingCause::NoSuchCustomColumn { .. }
+        FindingCause::UnfilledColumns { .. }
+        | FindingCause::NoSuchCustomColumn { .. }
         | FindingCause::GeneratedColumn
         | FindingCause::ConfidentialColumn => match of_a_column(field.as_ref(), cause) {
             Some(hint) => problem.hint(hint),
@@ -159,11 +157,15 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
     }
 }
 
-/// What to do about a column that the file or a flag gives a value, and that cannot have one.
+/// What to do about a column that cannot have the value that the file or a flag gives it, or none.
 pub(super) fn of_a_column(attribute: Option<&Attribute>, cause: &FindingCause) -> Option<String> {
     match cause {
         FindingCause::NoSuchCustomColumn { known } => Some(other_column(attribute, known)),
         FindingCause::GeneratedColumn => Some("leave it out".to_owned()),
+        FindingCause::UnfilledColumns { columns: _, unsayable } => Some(format!(
+            "give {} a default in the database, or create the application with Django",
+            visible(&unsayable.join(", "))
+        )),
         FindingCause::ConfidentialColumn => Some(format!(
             "leave {} to the project; text that may not be NULL is left empty in a new row",
             visible(attribute.map_or("it", Attribute::column))

@@ -164,10 +164,6 @@ fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
         FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
             Some(format!("give them a value, for example {}", columns::flags(columns)))
         }
-        FindingCause::UnfilledColumns { .. } => Some(
-            "give these columns of the swapped model a default in the database, or create it with Django"
-                .to_owned(),
-        ),
         cause => findings::of_a_column(finding.field.as_ref(), cause),
     };
     (!is_known).then(|| Complaint { field, message: cause.to_string(), hint })

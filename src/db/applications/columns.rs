@@ -17,6 +17,9 @@ use crate::db::query;
 use crate::model::printable::quote;
 use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, Upkeep, column_owner};
 
+/// Of so many rows is asked what most of them have.
+const LOOKED_AT: u32 = 10_000;
+
 /// What PostgreSQL makes of values: by column and given text.
 pub(super) type Renderings = BTreeMap<(String, String), Result<String, String>>;
 
@@ -137,8 +140,8 @@ pub(super) async fn read(
     Ok((columns, renderings))
 }
 
-/// Notes what most of the rows have in the columns that a new one needs a value for: one query. `which`: a condition on the
-/// rows `t`.
+/// Notes what most of the rows have in the columns that a new one needs a value for: one query, however many rows
+/// there are. `which`: a condition on the rows `t`.
 pub(super) async fn read_usual(
     client: &impl GenericClient,
     table: &Table,
@@ -156,12 +159,15 @@ pub(super) async fn read_usual(
     // What each row has but once, such as a key, is no example, unless there is one row only.
     let one = |(_, value): &(&str, String)| {
         format!(
-            "(SELECT g.value FROM (SELECT {value} AS value, count(*) AS n, sum(count(*)) OVER () AS total FROM {table} t \
-              WHERE {which} GROUP BY 1) g WHERE g.n > 1 OR g.total = 1 ORDER BY g.n DESC, g.value COLLATE \"C\" LIMIT 1)",
-            table = table.sql(),
+            "(SELECT g.value FROM (SELECT {value} AS value, count(*) AS n, sum(count(*)) OVER () AS total FROM sample t GROUP BY 1) g \
+              WHERE g.n > 1 OR g.total = 1 ORDER BY g.n DESC, g.value COLLATE \"C\" LIMIT 1)"
         )
     };
-    let sql = format!("SELECT ARRAY[{}]::text[]", asked.iter().map(one).collect::<Vec<_>>().join(", "));
+    let examples = asked.iter().map(one).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "WITH sample AS (SELECT * FROM {table} t WHERE {which} LIMIT {LOOKED_AT}) SELECT ARRAY[{examples}]::text[]",
+        table = table.sql(),
+    );
     let usual = query::value::<Vec<Option<String>>>(client, &sql, &[]).await;
     let usual = usual.map_err(DbError::during("looking at what most applications have"))?;
     let names: Vec<String> = asked.iter().map(|(name, _)| (*name).to_owned()).collect();
