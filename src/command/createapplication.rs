@@ -1,5 +1,7 @@
 //! `createapplication`: DOT's command, by way of a plan of one step and the one writer.
 
+mod columns;
+mod complaint;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -8,7 +10,8 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use self::verdict::{Complaint, verdict};
+use self::complaint::Complaint;
+use self::verdict::verdict;
 use super::Format;
 use super::connected::Connected;
 use super::declaring;
@@ -32,7 +35,7 @@ use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::db::rights::{Columns, Task};
 use crate::error::{Error, Exit};
-use crate::model::{Application, ClientId, Field, SecretDeclaration};
+use crate::model::{Application, ClientId, ColumnValue, Field, SecretDeclaration};
 use crate::plan::Plan;
 use crate::rules::split_list;
 use crate::secret::{Secret, random_text};
@@ -92,6 +95,10 @@ pub struct CreateArgs {
     /// The algorithm that signs ID tokens.
     #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithm())]
     algorithm: Option<String>,
+    /// A column of the project's own, where the Application model is swapped; may be given several times. The value is
+    /// read as in [applications.X.columns], text without quotes, and wins over [defaults.columns].
+    #[arg(long = "column", value_name = "NAME=VALUE", value_parser = columns::parse)]
+    columns: Vec<(String, String)>,
     /// Also write the application into the file, without its secret, as `oauthctl import` does.
     #[arg(long)]
     write: bool,
@@ -109,6 +116,7 @@ pub async fn run(session: &mut Session, args: &CreateArgs) -> Result<Exit, Error
     if args.write {
         declaring::check_appendable(&file, &client_id)?;
     }
+    columns::check(&args.columns)?;
     let application = application(args)?;
     if let Some(SecretDeclaration::Plain(secret)) = &application.client_secret {
         given_secret::advise(session, secret);
@@ -176,7 +184,14 @@ async fn prepare(
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
     let connected = reaching::connect(session, &file.database, 3).await?;
-    require(&connected, given(args.user.as_ref()).is_some()).await?;
+    application.columns = match columns::read(&args.columns, &file.default_columns, &connected.layout) {
+        Ok(columns) => columns,
+        Err(complaints) => {
+            refuse(session, &complaints);
+            return Ok(None);
+        }
+    };
+    require(&connected, &application.columns, given(args.user.as_ref()).is_some()).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
@@ -190,9 +205,13 @@ async fn prepare(
 }
 
 /// Refuses before anything is read where the role cannot create it. A new row has every field that there is.
-async fn require(connected: &Connected, users: bool) -> Result<(), Error> {
+async fn require(
+    connected: &Connected,
+    own: &BTreeMap<String, ColumnValue>,
+    users: bool,
+) -> Result<(), Error> {
     rights::refuse_hidden(connected)?;
-    let fields = Field::ALL.iter().map(|field| field.column());
+    let fields = Field::ALL.iter().map(|field| field.column()).chain(own.keys().map(String::as_str));
     let columns = applications::inserted_columns(connected.layout.application(), fields);
     let creates = Some(Columns::These(columns));
     let task = Task { applications: true, users, creates, ..Task::default() };
@@ -213,7 +232,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
 fn refuse(session: &mut Session, complaints: &[Complaint]) {
     session.ui.stderr_line("Please correct the following errors:");
     for Complaint { field, message, hint: _ } in complaints {
-        session.ui.sentence(format_args!(" - {field}: {}", visible(message)));
+        session.ui.sentence(format_args!(" - {}: {}", visible(field), visible(message)));
     }
     let mut hints: Vec<&String> = Vec::new();
     for hint in complaints.iter().filter_map(|complaint| complaint.hint.as_ref()) {
@@ -275,7 +294,7 @@ fn application(args: &CreateArgs) -> Result<Application, Error> {
         hash_client_secret: args.no_hash_client_secret.then_some(false),
         // DOT's command shows the secret of a public client too.
         client_secret: Some(secret.map_or(SecretDeclaration::Generate, SecretDeclaration::Plain)),
-        // Known once the type of the key is.
+        // Known once the types of the columns are.
         user: None,
         columns: BTreeMap::new(),
     })

@@ -2,6 +2,8 @@
 //!
 //! Pure: finds places and words. Shows nothing.
 
+use std::collections::BTreeSet;
+
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
 use crate::db::ledger;
@@ -14,10 +16,41 @@ use crate::rules::{Reason, Violation};
 /// The findings in the order of the planner. `owner`: what the ledger calls the file.
 pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Problems {
     let mut problems = Problems::default();
+    // What [defaults] says wrong is said once, however many applications have it from there.
+    let mut of_defaults: BTreeSet<String> = BTreeSet::new();
     for finding in findings {
         let mut problem = problem(config, finding, owner);
+        if let Some(attribute) =
+            finding.field.as_ref().filter(|field| config.inherits(&finding.client_id, field))
+        {
+            problem.message = format!("defaults.{attribute}: {}", finding.cause);
+            if !of_defaults.insert(problem.message.clone()) {
+                continue;
+            }
+        }
         problem.span = config.place(place(finding));
         problems.push(problem);
+    }
+    problems
+}
+
+/// Advice on declared columns that Django keeps up: what is written there does not stay. Once for each line.
+pub(super) fn kept_up(config: &Config, columns: &[(ClientId, String)]) -> Problems {
+    let (mut problems, mut of_defaults) = (Problems::default(), BTreeSet::new());
+    for (client_id, name) in columns {
+        let attribute = Attribute::Column(name.clone());
+        let is_inherited = config.inherits(client_id, &attribute);
+        if is_inherited && !of_defaults.insert(name) {
+            continue;
+        }
+        let whose =
+            if is_inherited { "defaults.".to_owned() } else { format!("application \"{client_id}\", ") };
+        let message = format!(
+            "{whose}{attribute}: Django keeps this timestamp up, so what is written here counts for a new row only"
+        );
+        let problem = Problem::warning("kept-up-column", message);
+        let problem = problem.hint("delete the line: a new row gets the time at which it is made");
+        problems.push(problem.at(config.place(PlaceOf::Key(client_id, attribute))));
     }
     problems
 }
@@ -79,7 +112,7 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
             "if that is this file under another name, say so once: {}",
             printable(&ledger::hand_over(other, owner, table))
         )),
-        FindingCause::UnfilledColumns { columns, key: None } => {
+        FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
             let block =
                 config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());
             problem.hint(format!(
@@ -88,11 +121,13 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
                 column_lines(columns)
             ))
         }
-        FindingCause::UnfilledColumns { .. } => problem.hint(
-            "give these columns of the swapped model a default in the database, or create it with Django",
-        ),
-        FindingCause::NoSuchCustomColumn { known } => problem.hint(other_column(field.as_ref(), known)),
-        FindingCause::GeneratedColumn => problem.hint("leave it out"),
+        FindingCause::UnfilledColumns { .. }
+        | FindingCause::NoSuchCustomColumn { .. }
+        | FindingCause::GeneratedColumn
+        | FindingCause::ConfidentialColumn => match of_a_column(field.as_ref(), cause) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        },
         FindingCause::NoSuchColumn(_) => {
             problem.hint("leave it out, or upgrade Django OAuth Toolkit and run `manage.py migrate` first")
         }
@@ -114,14 +149,28 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
         FindingCause::RenameCollision { .. } => problem
             .hint("if it has been renamed already, delete this table; else remove one of the two first"),
-        FindingCause::ConfidentialColumn => {
-            problem.hint("leave it to Django, or to a default in the database")
-        }
         // The message says what the column takes.
         FindingCause::TooLong { .. }
         | FindingCause::Misfit { .. }
         | FindingCause::ColumnRefuses { .. }
         | FindingCause::ColumnAlters { .. } => problem,
+    }
+}
+
+/// What to do about a column that cannot have the value that the file or a flag gives it, or none.
+pub(super) fn of_a_column(attribute: Option<&Attribute>, cause: &FindingCause) -> Option<String> {
+    match cause {
+        FindingCause::NoSuchCustomColumn { known } => Some(other_column(attribute, known)),
+        FindingCause::GeneratedColumn => Some("leave it out".to_owned()),
+        FindingCause::UnfilledColumns { columns: _, unsayable } => Some(format!(
+            "give {} a default in the database, or create the application with Django",
+            visible(&unsayable.join(", "))
+        )),
+        FindingCause::ConfidentialColumn => Some(format!(
+            "leave {} to the project; text that may not be NULL is left empty in a new row",
+            visible(attribute.map_or("it", Attribute::column))
+        )),
+        _ => None,
     }
 }
 

@@ -27,10 +27,10 @@ use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
 use crate::model::words::rfc3339;
-use crate::model::{Actual, ForeignRows, Key};
+use crate::model::{Actual, ClientId, ForeignRows, Key};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, Proposal, seal};
+use crate::plan::{Facts, Finding, Plan, Proposal, kept_up, seal};
 
 /// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
@@ -74,14 +74,14 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, unread } = planned;
+    let Planned { plan, foreign, kept_up, unread } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if promised.is_none() {
         names::check_planned(session, &config, scope, &plan)?;
     }
-    reporting::foreign(session, &config, &plan);
+    reporting::left_alone(session, &config, &plan, &kept_up);
     let protected = config
         .desired
         .applications
@@ -128,6 +128,8 @@ enum Impossible {
 struct Planned {
     plan: Plan,
     foreign: BTreeMap<Key, Vec<ForeignRows>>,
+    /// Declared columns that Django keeps up.
+    kept_up: Vec<(ClientId, String)>,
     /// What the role lacks for the ledger that is there.
     unread: Option<Lacks>,
 }
@@ -147,6 +149,7 @@ async fn plan_against(
     let (ownership, unread) = known.map_or_else(|lacks| (None, Some(lacks)), |known| (known, None));
     actual.ownership = ownership;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
+    let kept_up = kept_up(&config.desired, &actual);
     let plan = match (try_to_decide(session, config, &actual, scope)?, impossible) {
         (Ok(plan), _) => plan,
         (Err(findings), Impossible::IsShown) => return Err(reporting::findings(session, config, &findings)),
@@ -158,7 +161,7 @@ async fn plan_against(
     };
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), unread });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -170,7 +173,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, unread })
+    Ok(Planned { plan, foreign, kept_up, unread })
 }
 
 /// Verifies the secrets and plans.

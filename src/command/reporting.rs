@@ -6,6 +6,7 @@ use super::findings;
 use super::session::Session;
 use crate::config::{Config, Problems, Source};
 use crate::error::{Error, Exit};
+use crate::model::ClientId;
 use crate::plan::guard::Refusal;
 use crate::plan::{Finding, Plan};
 use crate::ui::diagnostics;
@@ -36,9 +37,11 @@ pub fn findings(session: &mut Session, config: &Config, findings: &[Finding]) ->
     Error::usage(format!("this database cannot be as {path} says: {count}{unchanged}"))
 }
 
-/// Warns at the lines that declare a secret which the project has encrypted in the database.
-pub fn foreign(session: &mut Session, config: &Config, plan: &Plan) {
+/// Warns at the lines that declare a secret which the project has encrypted in the database, or a column that Django
+/// keeps up.
+pub fn left_alone(session: &mut Session, config: &Config, plan: &Plan, kept_up: &[(ClientId, String)]) {
     problems(session, &config.source, &findings::foreign(config, plan));
+    problems(session, &config.source, &findings::kept_up(config, kept_up));
 }
 
 /// Shows every broken rail.

@@ -23,6 +23,8 @@ pub(super) struct Document {
     pub database: Slot<Database>,
     /// The server settings that validation depends on: Django's `OAUTH2_PROVIDER`.
     pub provider: Slot<Provider>,
+    /// What applications have that say nothing else.
+    pub defaults: Slot<Defaults>,
     /// The applications, by client id.
     pub applications: Slot<BTreeMap<String, Slot<Application>>>,
     /// Applications that must not exist.
@@ -113,6 +115,14 @@ pub(super) struct Provider {
     /// PBKDF2 iterations of new hashes. Default: those of the newest Django.
     #[schemars(range(min = 1, max = 40_000_000))]
     pub client_secret_iterations: Slot<i64>,
+}
+
+/// What applications have that say nothing else.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Defaults {
+    /// Columns of the project's own, by name, as if each application had these lines.
+    pub columns: Slot<BTreeMap<String, Slot<Free>>>,
 }
 
 /// One application. A field that is not written is not managed.

@@ -8,6 +8,7 @@ mod conceal;
 mod document;
 pub mod duration;
 pub mod edit;
+mod given;
 mod mistake;
 mod places;
 mod problem;
@@ -24,10 +25,11 @@ mod tests;
 mod values;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use given::column_value;
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
 pub use resolve::rule_problem;
@@ -37,7 +39,7 @@ pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, SecretDeclaration, TableNames,
+    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Policy, Provider, SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
 
@@ -64,6 +66,8 @@ pub struct Config {
     pub problems: Problems,
     /// `[applications]`, `[[removed]]` and `[[renamed]]`.
     pub desired: Desired,
+    /// `[defaults.columns]`, which the applications above have already.
+    pub default_columns: BTreeMap<String, ColumnValue>,
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
@@ -125,6 +129,12 @@ impl Config {
     pub fn declares(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
         self.places.has(client_id, attribute)
     }
+
+    /// Whether an application has the key from `[defaults]` only.
+    #[must_use]
+    pub fn inherits(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
+        self.places.inherits(client_id, attribute)
+    }
 }
 
 /// Reads `oauth.toml`. The error is of the operating system; [`unreadable`] makes a [`Problem`] of it.
@@ -167,10 +177,22 @@ pub fn load(
     let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    let resolve::Resolved { desired, policy, cleanup, provider, database, places } = resolved;
+    let resolve::Resolved { desired, default_columns, policy, cleanup, provider, database, places } =
+        resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let files = files.into_inner();
-    let config = Config { source, problems, desired, policy, cleanup, provider, database, files, places };
+    let config = Config {
+        source,
+        problems,
+        desired,
+        default_columns,
+        policy,
+        cleanup,
+        provider,
+        database,
+        files,
+        places,
+    };
     let Some((source, problems)) = rejected else { return Ok(config) };
     let flawed = problems.has_only_errors_of(resolve::UNSENDABLE).then_some(config);
     Err(Box::new(Rejected { source, problems, flawed }))

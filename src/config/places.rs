@@ -51,6 +51,8 @@ struct FieldPlace {
     key: Span,
     value: Span,
     items: Vec<Span>,
+    /// Whether it is a default's, which the application does not write itself.
+    inherited: bool,
 }
 
 impl ApplicationPlaces {
@@ -66,7 +68,7 @@ impl ApplicationPlaces {
 
     /// Notes a field or a column and gives its value back.
     pub fn note<T>(&mut self, attribute: impl Into<Attribute>, placed: Placed<T>) -> T {
-        let place = FieldPlace { key: placed.key, value: placed.span, items: Vec::new() };
+        let place = FieldPlace { key: placed.key, value: placed.span, items: Vec::new(), inherited: false };
         self.fields.insert(attribute.into(), place);
         placed.value
     }
@@ -74,8 +76,17 @@ impl ApplicationPlaces {
     /// Notes a list, and gives its items back.
     pub fn note_list<T>(&mut self, field: Field, list: Placed<Vec<Placed<T>>>) -> Vec<T> {
         let items = list.value.iter().map(|item| item.span.clone()).collect();
-        self.fields.insert(field.into(), FieldPlace { key: list.key, value: list.span, items });
+        let place = FieldPlace { key: list.key, value: list.span, items, inherited: false };
+        self.fields.insert(field.into(), place);
         list.value.into_iter().map(|item| item.value).collect()
+    }
+
+    /// Takes over where the defaults say what this application does not.
+    pub fn inherit(&mut self, defaults: &Self) {
+        for (attribute, place) in &defaults.fields {
+            let inherited = || FieldPlace { inherited: true, ..place.clone() };
+            self.fields.entry(attribute.clone()).or_insert_with(inherited);
+        }
     }
 
     /// A part of the place of a field; the header where it is not written.
@@ -94,6 +105,12 @@ impl Places {
     /// Whether an application has the key.
     pub fn has(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
         self.applications.get(client_id).is_some_and(|application| application.has(attribute))
+    }
+
+    /// Whether an application has the key by a default only.
+    pub fn inherits(&self, client_id: &ClientId, attribute: &Attribute) -> bool {
+        let application = self.applications.get(client_id);
+        application.and_then(|found| found.fields.get(attribute)).is_some_and(|place| place.inherited)
     }
 
     /// See [`PlaceOf`]; `None` where the file does not mention it.

@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::document::{
-    Application, Cleanup, Database, DcrApplications, Document, Lint, Policy, Provider, Reference, Removed,
-    Renamed, Secret, Tables, Username,
+    Application, Cleanup, Database, DcrApplications, Defaults, Document, Lint, Policy, Provider, Reference,
+    Removed, Renamed, Secret, Tables, Username,
 };
 use super::problem::Problem;
 use crate::model::visible::is_hidden;
 
 /// The tables of the file as a message names them, and their keys.
-fn tables() -> [(&'static str, &'static [&'static str]); 10] {
+fn tables() -> [(&'static str, &'static [&'static str]); 11] {
     [
         ("at the top level", fields_of::<Document>()),
         ("in `[applications.…]`", fields_of::<Application>()),
@@ -29,6 +29,7 @@ fn tables() -> [(&'static str, &'static [&'static str]); 10] {
         ("in `[policy]`", fields_of::<Policy>()),
         ("in `[cleanup]`", fields_of::<Cleanup>()),
         ("in `[lint]`", fields_of::<Lint>()),
+        ("in `[defaults]`", fields_of::<Defaults>()),
     ]
 }
 

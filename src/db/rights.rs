@@ -17,7 +17,7 @@ pub(super) use granted::{check, table_of};
 use granted::{sequences, temporary};
 
 use super::layout::Layout;
-use super::tokens;
+use super::{applications, tokens};
 use crate::model::health::{Lacks, Privilege};
 use crate::model::{Doomed, Sweep, TableRole};
 
@@ -49,13 +49,14 @@ pub const DEPENDENTS: [TableRole; 4] =
     [TableRole::AccessToken, TableRole::RefreshToken, TableRole::IdToken, TableRole::Grant];
 
 /// What the statements read of token tables: never a token, a code or a claim.
-const READ: [&str; 12] = [
+const READ: [&str; 13] = [
     "expires",
     "application_id",
     "user_id",
     "client_id",
     "created",
     "updated",
+    "modified",
     "revoked",
     "scope",
     "status",
@@ -77,7 +78,7 @@ pub async fn lacking(
 ) -> Result<Lacks, Error> {
     let mut needs = Needs { layout, all: BTreeMap::new(), narrow: BTreeSet::new() };
     needs.of(task);
-    if task.applications && !layout.application().has("hash_client_secret") {
+    if task.applications && !layout.application().has("hash_client_secret") && !tells(client, layout).await? {
         needs.migrations(client).await?;
     }
     let mut lacks = check(client, role, &needs.all, &needs.narrow).await?;
@@ -231,7 +232,7 @@ impl Needs<'_> {
         self.all.insert((oid, privilege), known.and(columns));
     }
 
-    /// Before DOT 2.4 only `django_migrations` says whether secrets are hashed.
+    /// Before DOT 2.4, and where no stored secret tells, only `django_migrations` says whether secrets are hashed.
     async fn migrations(&mut self, client: &impl GenericClient) -> Result<(), Error> {
         let schema = &self.layout.application().schema;
         if let Some(oid) = table_of(client, schema, "django_migrations").await? {
@@ -240,6 +241,14 @@ impl Needs<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the stored secrets tell how this DOT keeps them, as far as the role that asks may see them.
+async fn tells(client: &impl GenericClient, layout: &Layout) -> Result<bool, Error> {
+    let table = layout.application();
+    let need = ((table.oid, Privilege::Select), Columns::these(["client_secret"]));
+    let may_read = check(client, None, &[need].into(), &BTreeSet::new()).await?.is_empty();
+    Ok(may_read && applications::stored_hashes(client, table).await?.is_some())
 }
 
 /// Whether a sweep's condition joins access and refresh tokens.

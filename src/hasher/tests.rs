@@ -205,7 +205,7 @@ fn rows_know_whether_they_are_hashed() {
 fn settings_lead_to_hashers() {
     let hasher =
         |name, iterations| Hasher::from_settings(name, iterations).map_err(|error| error.to_string());
-    assert_eq!(Hasher::default(), Hasher::Pbkdf2Sha256 { iterations: 1_200_000 });
+    assert_eq!(Hasher::default(), Hasher::Pbkdf2Sha256 { iterations: 1_500_000 });
     assert_eq!(hasher("pbkdf2_sha256", None), Ok(Hasher::default()));
     assert_eq!(hasher("pbkdf2_sha1", Some(5)), Ok(Hasher::Pbkdf2Sha1 { iterations: 5 }));
     assert_eq!(hasher("scrypt", None), Ok(Hasher::Scrypt));

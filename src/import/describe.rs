@@ -2,10 +2,10 @@
 
 use super::Wish;
 use crate::config::edit::{Line, Written};
-use crate::config::{Problem, rule_problem};
+use crate::config::{Config, Problem, rule_problem};
 use crate::hasher::{Algorithm, EncodedHash, StoredSecret};
 use crate::model::{
-    Attribute, ClientId, CustomColumn, CustomColumns, Field, Held, Kind, Listed, Owner, Provider,
+    Attribute, ClientId, ColumnValue, CustomColumn, CustomColumns, Field, Held, Kind, Listed, Owner,
 };
 use crate::rules::{Candidate, Fact, Schema, SecretFacts, Subject, full_clean, split_list};
 
@@ -16,13 +16,15 @@ use crate::rules::{Candidate, Fact, Schema, SecretFacts, Subject, full_clean, sp
 pub fn describe(
     row: &Listed,
     custom: &CustomColumns,
-    provider: &Provider,
+    config: &Config,
     wish: Wish,
 ) -> Result<Vec<Line>, String> {
-    let client_id = &row.stored.client_id;
+    let (client_id, provider) = (&row.stored.client_id, &config.provider);
     let mut lines: Vec<Line> =
         Field::ALL.iter().copied().filter_map(|field| line(row, field, wish)).collect();
-    lines.extend(custom.iter().filter_map(|(name, column)| self::column(row, name, column, wish)));
+    lines.extend(custom.iter().filter_map(|(name, column)| {
+        self::column(row, name, column, config.default_columns.get(name), wish)
+    }));
     // Fields that are left out take other rules with them, never bring new ones: this ends.
     loop {
         let found = full_clean(&candidate(client_id, &lines), provider, Schema::default());
@@ -66,23 +68,49 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
     (field.is_required() || wish.full || !is_default).then_some(Line::Field(field.into(), value))
 }
 
-/// What the file would say of a column of the project's own; `None`: nothing.
-fn column(row: &Listed, name: &str, column: &CustomColumn, wish: Wish) -> Option<Line> {
-    let text = row.stored.fields.columns.get(name)?.as_deref()?;
-    // What PostgreSQL computes for each new row is nothing that a file should hold.
-    let is_default = match &column.default {
-        Some(default) => column.kind.same(default, text),
-        None => column.filled,
-    };
-    if column.generated || (is_default && !wish.full) {
+/// What the file would say of a column of the project's own; `None`: nothing. `said`: what it says already for all.
+fn column(
+    row: &Listed,
+    name: &str,
+    column: &CustomColumn,
+    said: Option<&ColumnValue>,
+    wish: Wish,
+) -> Option<Line> {
+    let text = row.stored.fields.columns.get(name)?.as_deref();
+    // Django's next save would make another value of it.
+    if column.generated || column.upkeep(name).is_some() {
         return None;
     }
     let field = Attribute::Column(name.to_owned());
-    let Some(value) = column.kind.read(text) else {
-        let why = "TOML cannot say what it holds".to_owned();
-        return Some(Line::Omitted { field, value: None, why, hint: None });
+    let omitted = |why: &str| {
+        let (field, why) = (field.clone(), why.to_owned());
+        Some(Line::Omitted { field, value: None, why, hint: None })
     };
-    Some(Line::Field(field, Written::Column(value)))
+    let Some(text) = text else {
+        return said.and_then(|_| {
+            omitted("it is NULL, which a file cannot say; [defaults.columns] has a value for it")
+        });
+    };
+    if let Some(said) = said {
+        if column.kind.accept(said).is_ok_and(|said| column.kind.same(&said, text))
+            || column.kind.read(text).as_ref() == Some(said)
+        {
+            return None;
+        }
+    } else if !wish.full {
+        // What PostgreSQL computes for each new row is nothing that a file should hold.
+        let is_default = match &column.default {
+            Some(default) => column.kind.same(default, text),
+            None => column.filled,
+        };
+        if is_default {
+            return None;
+        }
+    }
+    match column.kind.read(text) {
+        Some(value) => Some(Line::Field(field, Written::Column(value))),
+        None => omitted("TOML cannot say what it holds"),
+    }
 }
 
 /// The elements of a URI column, each once, in their order.

@@ -140,7 +140,7 @@ impl Importer<'_> {
 
     fn add(&mut self, row: &Listed) {
         let client_id = &row.stored.client_id;
-        match describe(row, self.custom, &self.config.provider, self.wish) {
+        match describe(row, self.custom, self.config, self.wish) {
             Err(why) => self.remark(client_id, Reason::Undeclarable(why)),
             Ok(lines) => {
                 for line in &lines {
@@ -169,7 +169,7 @@ impl Importer<'_> {
         }
         // Every field, because a declared one may have gone back to DOT's default.
         let wish = Wish { full: true, ..self.wish };
-        let lines = match describe(row, self.custom, &self.config.provider, wish) {
+        let lines = match describe(row, self.custom, self.config, wish) {
             Ok(lines) => lines,
             Err(why) => return self.remark(client_id, Reason::Undeclarable(why)),
         };

@@ -38,7 +38,7 @@ fn row(change: impl FnOnce(&mut Listed)) -> Listed {
 }
 
 fn lines(row: &Listed, wish: Wish) -> Vec<Line> {
-    describe(row, &CustomColumns::new(), &crate::model::Provider::default(), wish).unwrap()
+    describe(row, &CustomColumns::new(), &Config::default(), wish).unwrap()
 }
 
 fn text(field: Field, value: &str) -> Line {

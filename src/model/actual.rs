@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::application::{ClientId, StoredFields, UserRef};
-use super::column::CustomColumns;
+use super::custom_column::CustomColumns;
 use super::field::Field;
 use super::key::Key;
 

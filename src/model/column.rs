@@ -3,12 +3,10 @@
 //! Values are text in PostgreSQL's own form as soon as their type is known, so that no type is left out. Invariant: a
 //! value that [`ColumnKind::accept`] lets through has the same meaning under all settings of the session.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::confidential::announces_secret;
 use super::field::Field;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
@@ -336,42 +334,6 @@ fn is_toml(value: &serde_json::Value) -> bool {
         serde_json::Value::String(_) | serde_json::Value::Bool(_) => true,
     }
 }
-
-/// A column of the project's own, as the catalogue has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CustomColumn {
-    /// What it can hold.
-    pub kind: ColumnKind,
-    /// Its type, as people write it.
-    pub sql_type: String,
-    /// The longest text that it takes, in code points.
-    pub max_length: Option<u32>,
-    /// `NOT NULL`.
-    pub not_null: bool,
-    /// Whether PostgreSQL fills it when an INSERT leaves it out.
-    pub filled: bool,
-    /// Whether PostgreSQL alone writes it.
-    pub generated: bool,
-    /// Its default in PostgreSQL's form, where that is a plain value.
-    pub default: Option<String>,
-}
-
-impl CustomColumn {
-    /// Whether it probably holds a secret: neither read nor written then, because plans are shown.
-    #[must_use]
-    pub fn is_confidential(&self, name: &str) -> bool {
-        matches!(self.kind, ColumnKind::Text | ColumnKind::Other | ColumnKind::Json) && announces_secret(name)
-    }
-
-    /// Whether a new row needs a value for it from the file.
-    #[must_use]
-    pub const fn must_be_given(&self) -> bool {
-        self.not_null && !self.filled
-    }
-}
-
-/// The columns of the project's own, by name.
-pub type CustomColumns = BTreeMap<String, CustomColumn>;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod application;
 mod cleanup;
 mod column;
 mod confidential;
+mod custom_column;
 mod engine;
 mod field;
 pub mod health;
@@ -32,11 +33,9 @@ pub use application::{
     Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
 };
 pub use cleanup::{Category, CleanupPolicy};
-pub use column::{
-    Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
-    column_owner,
-};
+pub use column::{Attribute, ColumnKind, ColumnOwner, ColumnValue, Misfit, Moment, column_owner};
 pub use confidential::announces_secret;
+pub use custom_column::{CustomColumn, CustomColumns, Unfilled, Upkeep};
 pub use engine::Engine;
 pub use field::{Field, Kind};
 pub use identity::{Identity, Sameness};

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{FieldChange, FieldSetting, Finding, FindingCause, Value};
 use crate::model::{
-    Actual, Attribute, ClientId, ColumnKind, ColumnValue, CustomColumn, Declared, StoredFields,
+    Actual, Attribute, ClientId, ColumnKind, ColumnValue, CustomColumn, Declared, Desired, StoredFields,
+    Unfilled,
 };
 
 /// What the file asks of the columns that they cannot be.
@@ -29,23 +30,58 @@ pub(super) fn check(
 /// The columns that a new row needs a value for and does not get.
 pub(super) fn unfilled(declared: &Declared, actual: &Actual) -> Option<FindingCause> {
     let given = &declared.application.columns;
-    let missing =
-        actual.custom.iter().filter(|(name, column)| column.must_be_given() && !given.contains_key(*name));
-    let columns: Vec<(String, ColumnKind)> =
-        missing.map(|(name, column)| (name.clone(), column.kind)).collect();
-    let key = actual.unfilled_key.clone();
-    (!columns.is_empty() || key.is_some()).then_some(FindingCause::UnfilledColumns { columns, key })
+    let missing = actual
+        .custom
+        .iter()
+        .filter(|(name, column)| column.must_be_given(name) && !given.contains_key(name.as_str()));
+    let (unsayable, sayable): (Vec<_>, Vec<_>) =
+        missing.partition(|(name, column)| column.is_confidential(name));
+    let columns: Vec<Unfilled> = sayable
+        .into_iter()
+        .map(|(name, column)| Unfilled { name: name.clone(), kind: column.kind, usual: column.usual.clone() })
+        .collect();
+    let unsayable: Vec<String> =
+        unsayable.into_iter().map(|(name, _)| name.clone()).chain(actual.unfilled_key.clone()).collect();
+    (!columns.is_empty() || !unsayable.is_empty())
+        .then_some(FindingCause::UnfilledColumns { columns, unsayable })
 }
 
-/// The columns of a new row.
+/// The declared columns that Django keeps up: what the file says of them counts for a new row only. Where the file says
+/// itself that they are left to others, nothing is to be said.
+#[must_use]
+pub fn kept_up(desired: &Desired, actual: &Actual) -> Vec<(ClientId, String)> {
+    let declared = desired.applications.iter().flat_map(|(client_id, declared)| {
+        let columns = declared.application.columns.keys();
+        columns.map(move |name| (client_id, declared, name))
+    });
+    declared
+        .filter(|(_, declared, name)| {
+            actual.custom.get(*name).is_some_and(|column| column.upkeep(name).is_some())
+                && !declared.ignores(&Attribute::Column((*name).clone()))
+        })
+        .map(|(client_id, _, name)| (client_id.clone(), name.clone()))
+        .collect()
+}
+
+/// The columns of a new row. What only the project can fill, and what may not be NULL, becomes an empty text.
 pub(super) fn settings(declared: &Declared, actual: &Actual) -> Vec<FieldSetting> {
+    let given = &declared.application.columns;
+    let empty = actual
+        .custom
+        .iter()
+        .filter(|(name, column)| column.is_left_empty(name) && !given.contains_key(name.as_str()))
+        .map(|(name, _)| FieldSetting {
+            field: Attribute::Column(name.clone()),
+            value: Value::Text(String::new()),
+            declared: false,
+        });
     let columns = declared.application.columns.iter();
     let settings = columns.filter_map(|(name, value)| {
         let (column, text) = wanted(name, value, actual).ok()?;
         let value = shown(column.kind, text);
         Some(FieldSetting { field: Attribute::Column(name.clone()), value, declared: true })
     });
-    settings.collect()
+    settings.chain(empty).collect()
 }
 
 /// The columns of a row that are not as declared, and how many there are to compare.
@@ -55,7 +91,9 @@ pub(super) fn changes(declared: &Declared, row: &StoredFields, actual: &Actual) 
     for (name, value) in &declared.application.columns {
         let field = Attribute::Column(name.clone());
         let Ok((column, text)) = wanted(name, value, actual) else { continue };
-        if declared.ignores(&field) {
+        // Django's saves would undo it again and again; and what may hold a secret is not read.
+        let is_written_once = column.upkeep(name).is_some() || column.is_confidential(name);
+        if is_written_once || declared.ignores(&field) {
             continue;
         }
         compared += 1;
@@ -82,7 +120,12 @@ fn wanted<'a>(
         return Err(FindingCause::GeneratedColumn);
     }
     if column.is_confidential(name) {
-        return Err(FindingCause::ConfidentialColumn);
+        let is_empty = matches!(value, ColumnValue::Text(text) if text.is_empty());
+        return if is_empty && column.kind == ColumnKind::Text {
+            Ok((column, ""))
+        } else {
+            Err(FindingCause::ConfidentialColumn)
+        };
     }
     let sql_type = || column.sql_type.clone();
     let text = column.kind.accept(value).map_err(|why| FindingCause::Misfit { sql_type: sql_type(), why })?;

@@ -2,7 +2,7 @@
 //!
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
-use crate::model::{Attribute, ClientId, ColumnKind, Field, Misfit, UserRef};
+use crate::model::{Attribute, ClientId, Field, Misfit, Unfilled, UserRef};
 use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
@@ -56,12 +56,12 @@ pub enum FindingCause {
     #[error("this database does not know the grant type (it came with DOT {since})")]
     UnknownGrantType { since: &'static str },
     /// Columns of a swapped model would stay empty, and may not.
-    #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .key.as_deref()))]
+    #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .unsayable))]
     UnfilledColumns {
         /// Those that the file can give a value.
-        columns: Vec<(String, ColumnKind)>,
-        /// The primary key, if neither PostgreSQL nor we make one.
-        key: Option<String>,
+        columns: Vec<Unfilled>,
+        /// Those that it cannot: what is for a secret, and the primary key if neither PostgreSQL nor we make one.
+        unsayable: Vec<String>,
     },
     /// The model has no such column.
     #[error("the table has no such column")]
@@ -112,7 +112,8 @@ pub enum FindingCause {
     },
 }
 
-fn names(columns: &[(String, ColumnKind)], key: Option<&str>) -> String {
-    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).chain(key).collect();
+fn names(columns: &[Unfilled], unsayable: &[String]) -> String {
+    let names: Vec<&str> =
+        columns.iter().map(|column| &column.name).chain(unsayable).map(String::as_str).collect();
     names.join(", ")
 }

@@ -136,6 +136,7 @@ fn custom(kind: ColumnKind) -> CustomColumn {
         filled: false,
         generated: false,
         default: None,
+        usual: None,
     }
 }
 

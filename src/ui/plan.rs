@@ -181,14 +181,24 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
 pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail: Detail) {
     let shown: Vec<&FieldSetting> = fields
         .iter()
-        .filter(|setting| setting.declared || detail == Detail::Full || setting.field == Field::ClientSecret)
+        .filter(|setting| {
+            let FieldSetting { field, value: _, declared } = setting;
+            // What no file can say of a column is written all the same.
+            let is_news = *field == Field::ClientSecret || matches!(field, Attribute::Column(_));
+            *declared || is_news || detail == Detail::Full
+        })
         .collect();
     let labels = labels(shown.iter().map(|setting| &setting.field));
     for (FieldSetting { field, value, declared }, label) in shown.into_iter().zip(labels) {
-        let note = if *declared || *field == Field::ClientSecret {
-            String::new()
-        } else {
-            format!("  {}", paint(DIM, "# default"))
+        let note = match field {
+            _ if *declared || *field == Field::ClientSecret => String::new(),
+            Attribute::Field(_) => format!("  {}", paint(DIM, "# default")),
+            Attribute::Column(_) => {
+                format!(
+                    "  {}",
+                    paint(DIM, "# left empty: its name announces a secret, which the project writes")
+                )
+            }
         };
         match value {
             Value::Uris(uris) if !uris.is_empty() => {

@@ -255,3 +255,49 @@ fn ten_thousand_applications() {
     assert!(imported.stdout.starts_with("Imported 10,006 applications"), "{imported}");
     world.run(&["plan", "--detailed-exitcode"]).exits(0);
 }
+
+/// Models of the project's own may lack `updated` (django-ansible-base), and have other columns: "never" would invite to
+/// delete an application that is in use.
+#[test]
+fn last_use_is_the_newest_of_the_instants_that_there_are() {
+    let world = World::with_file(Template::Dot341);
+    let last = || {
+        let json = world.run(&["list", "--format", "json"]).exits(0).raw_stdout;
+        let list: Value = serde_json::from_slice(&json).unwrap();
+        let web =
+            list["applications"].as_array().unwrap().iter().find(|it| it["client_id"] == "web").unwrap();
+        let show = world.run(&["show", "web"]).exits(0);
+        let never = show.stdout.lines().any(|line| line.contains("last use") && line.ends_with("never"));
+        assert_eq!(never, web["last_use"].is_null(), "{show}");
+        web["last_use"].clone()
+    };
+    let tables = |sql: &str| {
+        for table in ["accesstoken", "refreshtoken"] {
+            world.database.execute(format!("ALTER TABLE oauth2_provider_{table} {sql}"));
+        }
+    };
+    for table in ["accesstoken", "refreshtoken"] {
+        let sql =
+            format!("UPDATE oauth2_provider_{table} SET created = '2024-01-01Z', updated = '2024-01-02Z'");
+        world.database.execute(sql);
+    }
+    assert_eq!(last(), "2024-01-02T00:00:00Z");
+    tables("ADD modified timestamptz DEFAULT '2024-01-03Z'");
+    assert_eq!(last(), "2024-01-03T00:00:00Z");
+    tables("DROP updated");
+    assert_eq!(last(), "2024-01-03T00:00:00Z");
+    // A column of that name that is no instant tells nothing.
+    tables("ALTER modified DROP DEFAULT, ALTER modified TYPE text USING 'yes'");
+    assert_eq!(last(), "2024-01-01T00:00:00Z");
+    // Of the end of a token is known that it was made before, and not in the future.
+    tables("DROP created, DROP modified");
+    world.database.execute("UPDATE oauth2_provider_accesstoken SET expires = '2024-01-04Z'");
+    assert_eq!(last(), "2024-01-04T00:00:00Z");
+    world.database.execute("UPDATE oauth2_provider_accesstoken SET expires = now() + interval '10 hours'");
+    assert!(last().as_str().unwrap() > "2026", "{}", last());
+    let list = world.run(&["list"]).exits(0);
+    assert!(list.stdout.lines().any(|line| line.contains("web ") && line.contains("now")), "{list}");
+    world.database.execute("ALTER TABLE oauth2_provider_accesstoken ALTER expires DROP NOT NULL");
+    world.database.execute("UPDATE oauth2_provider_accesstoken SET expires = NULL");
+    assert_eq!(last(), Value::Null);
+}

@@ -234,3 +234,102 @@ fn what_a_trigger_quotes_is_not_shown_at_any_verbosity() {
         }
     }
 }
+
+/// Before DOT 2.4 no column says whether the server hashes; forks of DOT 1.x have no migrations of DOT's either.
+#[test]
+fn the_stored_secrets_tell_whether_a_schema_keeps_them_in_clear() {
+    const HASH: &str = "pbkdf2_sha256$1$salt$fUeF88U6jACxTcz+0g4E0LA6RKHP32pua2Q3m+bnf2s=";
+    let of_ours = "hasher_of_ours$1$aGFzaGhhc2hoYXNoaGFzaA==";
+    let awx = "$encrypted$UTF8$AESCBC$Z0FBQUFBQm9xbTNw";
+    let migrated =
+        "INSERT INTO django_migrations VALUES ('oauth2_provider', '0006_alter_application_client_secret')";
+    for (stored, migrations, hashed) in [
+        // In clear, whatever the migrations say.
+        (&["hunter2", ""][..], None, false),
+        (&["pa$$word"], None, false),
+        (&["hunter2"], Some(migrated), false),
+        (&["hunter2", awx], None, false),
+        // Hashed.
+        (&["hunter2", HASH], None, true),
+        (&[HASH], Some(""), true),
+        // Nothing is stored that tells.
+        (&[], None, true),
+        (&["", awx, of_ours], None, true),
+        (&["", awx], Some(""), false),
+        (&[""], Some(migrated), true),
+    ] {
+        let database = Database::create(Template::Dot150);
+        for (id, secret) in (101..).zip(stored) {
+            rows::application(&database, id, &format!("old-{id}"), &json!({ "client_secret": secret }));
+        }
+        if let Some(rows) = migrations {
+            database.execute("CREATE TABLE django_migrations (app text, name text)");
+            database.execute(rows);
+        }
+        let sandbox = Sandbox::with(&database);
+        sandbox.write("oauth.toml", "[provider]\nclient_secret_iterations = 1\n");
+        let create = ["createapplication", "confidential", "client-credentials", "--client-id", "new"];
+        sandbox.oauthctl(&create).exits(0);
+        let sql = format!("SELECT client_secret FROM {} WHERE client_id = 'new'", rows::APPLICATIONS);
+        let stored_now = StoredSecret::new(database.value(sql));
+        assert_eq!(stored_now.is_hashed(), hashed, "{stored:?} {migrations:?}");
+    }
+}
+
+/// Who may not read Django's table needs to only where nothing that is stored tells; `doctor` and `plan` agree on that.
+#[test]
+fn djangos_table_is_needed_only_where_no_secret_tells() {
+    let database = Database::create(Template::Dot150);
+    rows::application(&database, 101, "web", &json!({ "client_secret": "hunter2" }));
+    database.execute("CREATE TABLE django_migrations (app text, name text)");
+    let role = format!("{}_reader", database.name());
+    database.execute(format!("CREATE ROLE {role} LOGIN"));
+    database.execute(format!(
+        "GRANT SELECT ON {}, oauth2_provider_accesstoken, oauth2_provider_refreshtoken, \
+                              oauth2_provider_idtoken, oauth2_provider_grant, auth_user TO {role}",
+        rows::APPLICATIONS
+    ));
+    let admin = Sandbox::with(&database);
+    let doctor = |expected: bool| {
+        let shown = admin.oauthctl(&["doctor", "--for", "plan", "--role", &role]).stdout;
+        assert_eq!(shown.contains("django_migrations TO"), expected, "{shown}");
+    };
+    let mut reader = Sandbox::with(&database);
+    reader.set("PGUSER", &role);
+    reader.write("oauth.toml", "[applications.web]\nname = \"Shop\"\n");
+    doctor(false);
+    reader.oauthctl(&["plan"]).exits(0);
+    database.execute(format!("UPDATE {} SET client_secret = ''", rows::APPLICATIONS));
+    doctor(true);
+    let refused = reader.oauthctl(&["plan"]).exits(1);
+    assert!(refused.stderr.contains("ON public.django_migrations TO"), "{refused}");
+    database.execute(format!("DROP OWNED BY {role}"));
+    database.execute(format!("DROP ROLE {role}"));
+}
+
+/// Django itself does not rewrite the secrets of DOT's clients when its count goes up, and neither does a plan.
+#[test]
+fn another_number_of_iterations_is_no_drift() {
+    let database = Database::create(Template::Dot341);
+    for (id, iterations) in [(101, 1), (102, 260_000)] {
+        let salt = Salt::parse("salt").unwrap();
+        let hash =
+            Hasher::Pbkdf2Sha256 { iterations }.encode(&Secret::new("hunter2".to_owned()), &salt).unwrap();
+        rows::application(&database, id, &format!("app-{id}"), &json!({ "client_secret": hash.as_str() }));
+    }
+    let mut sandbox = Sandbox::with(&database);
+    sandbox.set("S", "hunter2");
+    let secret = "client_secret = { env = \"S\" }\n";
+    sandbox.write("oauth.toml", format!("[applications.app-101]\n{secret}[applications.app-102]\n{secret}"));
+    let planned = sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
+    assert!(planned.stdout.contains("No changes."), "{planned}");
+    // A new one has Django's newest.
+    sandbox
+        .oauthctl(&["createapplication", "confidential", "client-credentials", "--client-id", "new"])
+        .exits(0);
+    let sql = format!(
+        "SELECT split_part(client_secret, '$', 2) FROM {} WHERE client_id = 'new'",
+        rows::APPLICATIONS
+    );
+    assert_eq!(database.value(sql), "1500000");
+}

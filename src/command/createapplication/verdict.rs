@@ -3,10 +3,13 @@
 //!
 //! Pure: everything that was read is an argument. Never shows a secret, only its length.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::columns;
+use super::complaint::Complaint;
+use crate::command::findings;
 use crate::config::Config;
-use crate::config::edit::{column_lines, columns_table};
 use crate::db::layout::{Layout, Table};
 use crate::hasher::looks_hashed;
 use crate::model::{Actual, Application, Attribute, ClientId, Field, SecretDeclaration, TableRole, UserRef};
@@ -15,17 +18,6 @@ use crate::rules::{self, Candidate, Cause, ClientIdFacts, Fact, KeyType, Owner, 
 
 /// DOT's name of an error that is of no single field.
 const ALL: &str = "__all__";
-
-/// Why the application cannot be: a line under `Please correct the following errors:`.
-#[derive(Debug)]
-pub(super) struct Complaint {
-    /// DOT's name of the field.
-    pub field: &'static str,
-    /// DOT's message where the rule is DOT's.
-    pub message: String,
-    /// What to do about it, where that is not plain.
-    pub hint: Option<String>,
-}
 
 /// An application, and what was read to judge it.
 struct Case<'a> {
@@ -49,8 +41,7 @@ pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Resu
         Ok(plan) if complaints.is_empty() => return Ok(plan),
         Ok(_) => {}
         Err(findings) => {
-            let found: Vec<_> =
-                findings.iter().filter_map(|finding| new(finding, &complaints, config)).collect();
+            let found: Vec<_> = findings.iter().filter_map(|finding| new(finding, &complaints)).collect();
             complaints.extend(found);
         }
     }
@@ -123,7 +114,7 @@ fn look_alike(case: &Case<'_>) -> Option<Complaint> {
     let Some(SecretDeclaration::Plain(secret)) = &case.application.client_secret else { return None };
     let error = looks_hashed(secret.expose()).err().filter(|_| is_hashed(case))?;
     Some(Complaint {
-        field: Field::ClientSecret.key(),
+        field: Field::ClientSecret.key().into(),
         message: error.to_string(),
         hint: Some(format!(
             "choose another secret; for one that Django has hashed, declare the application with \
@@ -154,34 +145,26 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
         _ => None,
     };
     // `full_clean()` says a secret's length and never its text.
-    Complaint { field: violation.subject.key(), message: violation.to_string(), hint }
+    Complaint { field: violation.subject.key().into(), message: violation.to_string(), hint }
 }
 
 /// What the planner has found, unless DOT has said as much of the field.
-fn new(finding: &Finding, complaints: &[Complaint], config: &Config) -> Option<Complaint> {
-    let Finding { client_id, field, cause } = finding;
+fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
+    let Finding { client_id: _, field, cause } = finding;
     let field = match (field, cause) {
-        (Some(Attribute::Field(field)), _) => field.key(),
-        (None, FindingCause::TooLong { .. }) => "client_id",
-        (Some(Attribute::Column(_)) | None, _) => ALL,
+        (Some(Attribute::Field(field)), _) => Cow::Borrowed(field.key()),
+        (None, FindingCause::TooLong { .. }) => Cow::Borrowed("client_id"),
+        (Some(column @ Attribute::Column(_)), _) => Cow::Owned(column.to_string()),
+        (None, _) => Cow::Borrowed(ALL),
     };
     // DOT does not think of columns that are not there.
     let is_news = matches!(cause, FindingCause::NoSuchColumn(_));
     let is_known = !is_news && complaints.iter().any(|complaint| complaint.field == field);
     let hint = match cause {
-        FindingCause::UnfilledColumns { columns, key: None } => {
-            let (path, lines) = (config.source.path().display(), column_lines(columns));
-            let table = columns_table(client_id.as_str());
-            Some(format!(
-                "declare it in {path}, where these columns can have a value, and run `oauthctl apply`; for example\n\
-                 {table}\n{lines}"
-            ))
+        FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
+            Some(format!("give them a value, for example {}", columns::flags(columns)))
         }
-        FindingCause::UnfilledColumns { .. } => Some(
-            "give these columns of the swapped model a default in the database, or create it with Django"
-                .to_owned(),
-        ),
-        _ => None,
+        cause => findings::of_a_column(finding.field.as_ref(), cause),
     };
     (!is_known).then(|| Complaint { field, message: cause.to_string(), hint })
 }

@@ -156,13 +156,17 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let no_file = config.source.text().is_empty();
     let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();
     let cleans = no_file || config.cleanup.is_some();
-    let users = !mentioned(&config.desired).users.is_empty();
+    let mentioned = mentioned(&config.desired);
+    let users = !mentioned.users.is_empty();
     let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
     // `status` counts every table, so the role of `plan`, which is for both, is asked for more than `plan` needs.
     let status = Task { applications: true, tokens, users, ..Task::default() };
     let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
     let table = layout.application();
-    let fields = || Field::ALL.iter().map(|field| field.column());
+    let fields = || {
+        let own = mentioned.columns.keys().map(String::as_str);
+        Field::ALL.iter().map(|field| field.column()).chain(own)
+    };
     let creates = Some(Columns::These(applications::inserted_columns(table, fields())));
     let secret = applications::updated_columns(table, [Field::ClientSecret.column()]);
     let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.pace.strategy == Strategy::Rewrite);

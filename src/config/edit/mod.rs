@@ -21,7 +21,7 @@ use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_li
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
 use self::render::{Newline, attribute_text, basic, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnKind, ColumnValue};
+use crate::model::{Attribute, ClientId, ColumnValue, Unfilled};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -32,10 +32,14 @@ pub fn columns_table(block: &str) -> String {
     format!("[applications.{}.{COLUMNS}]", key_text(block))
 }
 
-/// A line for each column, with the smallest value that it can have.
+/// A line for each column, with the value that most rows have, else the smallest that it can have.
 #[must_use]
-pub fn column_lines(columns: &[(String, ColumnKind)]) -> String {
-    let line = |(name, kind): &(String, ColumnKind)| format!("{} = {}", key_text(name), kind.example());
+pub fn column_lines(columns: &[Unfilled]) -> String {
+    let line = |column: &Unfilled| {
+        let usual = column.usual().map(|value| render::column(&value));
+        let value = usual.unwrap_or_else(|| column.kind.example().to_owned());
+        format!("{} = {value}", key_text(&column.name))
+    };
     columns.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

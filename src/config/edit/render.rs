@@ -70,7 +70,8 @@ pub(super) fn on_one_line(written: &Written) -> String {
     }
 }
 
-fn column(value: &ColumnValue) -> String {
+/// A value of a column of the project's own.
+pub(super) fn column(value: &ColumnValue) -> String {
     match value {
         ColumnValue::Text(text) => basic(text),
         ColumnValue::Integer(number) => number.to_string(),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, columns, secrets};
+use super::columns::{self, Defaults};
+use super::{Context, secrets};
 use crate::config::document::Application as Section;
 use crate::config::document::Username;
 use crate::config::places::{ApplicationPlaces, Places};
@@ -15,6 +16,7 @@ use crate::rules::split_list;
 
 pub(super) fn resolve(
     section: Slot<BTreeMap<String, Slot<Section>>>,
+    defaults: &Defaults,
     context: &Context<'_>,
     places: &mut Places,
 ) -> BTreeMap<ClientId, Declared> {
@@ -29,7 +31,9 @@ pub(super) fn resolve(
     blocks.sort_by_key(|(_, section)| section.key.start);
     for (block, section) in blocks {
         let mut noted = ApplicationPlaces::new(section.key.clone());
-        let Some((client_id, application)) = one(block, section, &mut noted, context) else { continue };
+        let Some((client_id, application)) = one(block, section, defaults, &mut noted, context) else {
+            continue;
+        };
         if let Some(first) = places.applications.get(&client_id) {
             let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
             let place = noted.client_id.unwrap_or(noted.header);
@@ -48,6 +52,7 @@ pub(super) fn resolve(
 fn one(
     block: String,
     section: Placed<Section>,
+    defaults: &Defaults,
     places: &mut ApplicationPlaces,
     context: &Context<'_>,
 ) -> Option<(ClientId, Declared)> {
@@ -69,7 +74,7 @@ fn one(
         ignore,
     } = section.value;
     let client_id = named(client_id, &block, &section.key, places, context);
-    let application = Application {
+    let mut application = Application {
         name: noted(Field::Name, name, places),
         client_type: noted(Field::ClientType, client_type, places).map(|kind| kind.to_string()),
         authorization_grant_type: noted(Field::AuthorizationGrantType, authorization_grant_type, places)
@@ -95,6 +100,7 @@ fn one(
         }),
         columns: columns::resolve(columns, places, context),
     };
+    defaults.extend(&mut application.columns, places);
     let declared = Declared {
         block,
         application,

@@ -1,15 +1,42 @@
-//! `[applications.KEY.columns]`: columns of the project's own. Which there are and what they hold, only a database knows;
+//! `[applications.KEY.columns]` and `[defaults.columns]`: columns of the project's own. Which there are and what they hold, only a database knows;
 //! which are DOT's is known here.
 
 use std::collections::BTreeMap;
 
 use super::Context;
+use crate::config::document;
 use crate::config::places::ApplicationPlaces;
 use crate::config::problem::Problem;
 use crate::config::slot::Slot;
 use crate::config::suggest::quoted;
 use crate::config::values::Free;
 use crate::model::{Attribute, ColumnOwner, ColumnValue, column_owner};
+
+/// What applications have that say nothing else, and where that is written.
+pub(super) struct Defaults {
+    pub columns: BTreeMap<String, ColumnValue>,
+    places: ApplicationPlaces,
+}
+
+impl Defaults {
+    /// `[defaults]`, with its problems noted once, whatever applications there are.
+    pub fn resolve(section: Slot<document::Defaults>, context: &Context<'_>) -> Self {
+        let document::Defaults { columns } = section.value().unwrap_or_default();
+        let mut places = ApplicationPlaces::new(0..0);
+        let columns = resolve(columns, &mut places, context);
+        Self { columns, places }
+    }
+
+    /// Gives an application what it does not say itself.
+    pub fn extend(&self, columns: &mut BTreeMap<String, ColumnValue>, places: &mut ApplicationPlaces) {
+        for (name, value) in &self.columns {
+            if !places.has(&Attribute::Column(name.clone())) {
+                columns.insert(name.clone(), value.clone());
+            }
+        }
+        places.inherit(&self.places);
+    }
+}
 
 pub(super) fn resolve(
     section: Slot<BTreeMap<String, Slot<Free>>>,

@@ -20,14 +20,17 @@ pub use conformity::rule_problem;
 pub(super) use context::Context;
 pub(super) use secrets::UNSENDABLE;
 
+use std::collections::BTreeMap;
+
 use super::Database;
 use super::document::Document;
 use super::places::Places;
-use crate::model::{CleanupPolicy, Desired, Policy, Provider};
+use crate::model::{CleanupPolicy, ColumnValue, Desired, Policy, Provider};
 
 /// Everything that the file says, resolved.
 pub(super) struct Resolved {
     pub desired: Desired,
+    pub default_columns: BTreeMap<String, ColumnValue>,
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
     pub provider: Provider,
@@ -37,11 +40,13 @@ pub(super) struct Resolved {
 
 /// Resolves a document.
 pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
-    let Document { database, provider, applications, removed, renamed, policy, cleanup, lint } = document;
+    let Document { database, provider, defaults, applications, removed, renamed, policy, cleanup, lint } =
+        document;
     let mut places = Places::default();
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
-    let declared = applications::resolve(applications, context, &mut places);
+    let defaults = columns::Defaults::resolve(defaults, context);
+    let declared = applications::resolve(applications, &defaults, context, &mut places);
     for (client_id, declared) in &declared {
         conformity::check(client_id, declared, &provider, &places, context);
     }
@@ -49,5 +54,6 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
     lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
     let cleanup = cleanup::resolve(cleanup, context, &mut places);
-    Resolved { desired, policy, cleanup, provider, database, places }
+    let default_columns = defaults.columns;
+    Resolved { desired, default_columns, policy, cleanup, provider, database, places }
 }

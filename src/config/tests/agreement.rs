@@ -123,7 +123,7 @@ fn the_schema_and_the_parser_agree() {
     let root = json_schema();
     let mut walk = Walk { root: root.clone(), tables: 0, keys: 0 };
     walk.visit(&[], &root);
-    assert_eq!((walk.tables, walk.keys), (14, 78), "a table or a key was added: is it documented?");
+    assert_eq!((walk.tables, walk.keys), (15, 80), "a table or a key was added: is it documented?");
 }
 
 /// The other direction: what the parser takes is in the schema, because every struct's fields are.
@@ -185,7 +185,7 @@ fn every_code_is_documented() {
     }
     // Chosen between by a condition.
     used.extend(["several-sources", "missing-key"].map(str::to_owned));
-    // A constant, because the file is looked at again where it is all that is wrong; and one that only a database tells.
-    used.extend(["unsendable-secret", "foreign-secret"].map(str::to_owned));
+    // A constant, because the file is looked at again where it is all that is wrong; and those that only a database tells.
+    used.extend(["unsendable-secret", "foreign-secret", "kept-up-column"].map(str::to_owned));
     assert_eq!(documented, used.iter().map(String::as_str).collect());
 }

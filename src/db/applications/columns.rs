@@ -13,8 +13,12 @@ use tokio_postgres::types::Type;
 use super::Mentioned;
 use crate::db::error::DbError;
 use crate::db::layout::{Column, Layout, Table};
+use crate::db::query;
 use crate::model::printable::quote;
-use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, column_owner};
+use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, Upkeep, column_owner};
+
+/// Of so many rows is asked what most of them have.
+const LOOKED_AT: u32 = 10_000;
 
 /// What PostgreSQL makes of values: by column and given text.
 pub(super) type Renderings = BTreeMap<(String, String), Result<String, String>>;
@@ -40,6 +44,7 @@ fn custom(column: &Column) -> CustomColumn {
         filled: column.filled,
         generated: column.generated,
         default: None,
+        usual: None,
     }
 }
 
@@ -72,6 +77,25 @@ fn rendered(kind: ColumnKind, value: &str) -> String {
         ColumnKind::Json => format!("{value}::jsonb::text"),
         _ => format!("{value}::text"),
     }
+}
+
+/// What a column of the project's own can hold; `None`: there is no such one.
+#[must_use]
+pub fn kind_of(table: &Table, name: &str) -> Option<ColumnKind> {
+    own(table).find(|column| column.name == name).map(kind)
+}
+
+/// When Django writes the column by itself.
+pub(super) fn upkeep(table: &Table, column: &Column) -> Option<Upkeep> {
+    let is_own = column.name != table.key && column_owner(&column.name) == ColumnOwner::Project;
+    if is_own { custom(column).upkeep(&column.name) } else { None }
+}
+
+/// Columns that a new row gets an empty text in.
+pub(super) fn left_empty(table: &Table) -> impl Iterator<Item = &str> {
+    own(table)
+        .map(|column| (column, column.name.as_str()))
+        .filter_map(|(column, name)| custom(column).is_left_empty(name).then_some(name))
 }
 
 /// The columns that are read with a row, by name.
@@ -114,6 +138,45 @@ pub(super) async fn read(
         columns.insert(column.name.clone(), described);
     }
     Ok((columns, renderings))
+}
+
+/// Notes what most of the rows have in the columns that a new one needs a value for: one query, however many rows
+/// there are. `which`: a condition on the rows `t`.
+pub(super) async fn read_usual(
+    client: &impl GenericClient,
+    table: &Table,
+    which: &str,
+    columns: &mut CustomColumns,
+) -> Result<(), DbError> {
+    let asked: Vec<(&str, String)> = columns
+        .iter()
+        .filter(|(name, column)| column.must_be_given(name) && !column.is_confidential(name))
+        .map(|(name, column)| (name.as_str(), rendered(column.kind, &format!("t.{}", quote(name)))))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    // What each row has but once, such as a key, is no example, unless there is one row only.
+    let one = |(_, value): &(&str, String)| {
+        format!(
+            "(SELECT g.value FROM (SELECT {value} AS value, count(*) AS n, sum(count(*)) OVER () AS total FROM sample t GROUP BY 1) g \
+              WHERE g.n > 1 OR g.total = 1 ORDER BY g.n DESC, g.value COLLATE \"C\" LIMIT 1)"
+        )
+    };
+    let examples = asked.iter().map(one).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "WITH sample AS (SELECT * FROM {table} t WHERE {which} LIMIT {LOOKED_AT}) SELECT ARRAY[{examples}]::text[]",
+        table = table.sql(),
+    );
+    let usual = query::value::<Vec<Option<String>>>(client, &sql, &[]).await;
+    let usual = usual.map_err(DbError::during("looking at what most applications have"))?;
+    let names: Vec<String> = asked.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for (name, usual) in names.iter().zip(usual) {
+        if let Some(column) = columns.get_mut(name) {
+            column.usual = usual;
+        }
+    }
+    Ok(())
 }
 
 /// A cast cuts text that is too long, so the length is checked elsewhere.

@@ -161,11 +161,7 @@ async fn count(
         "SELECT d.application_id::text, count(*), count(*) FILTER (WHERE {live}), {last} FROM {table} d \
          WHERE d.application_id = ANY($1::text[]::{key_type}[]) GROUP BY d.application_id",
         live = live(role),
-        last = if table.has("created") && table.has("updated") {
-            "max(greatest(d.created, d.updated))::timestamptz"
-        } else {
-            "NULL::timestamptz"
-        },
+        last = last_use(table),
         table = table.sql(),
         key_type = layout.application().key_type(),
     );
@@ -176,6 +172,28 @@ async fn count(
     })
     .await;
     counted.map_err(DbError::during("counting the tokens"))
+}
+
+/// The columns that tell when a token was made or used. Models of the project's own may lack DOT's, and have others.
+const TOUCHED: [&str; 3] = ["created", "updated", "modified"];
+
+/// When one of the tokens `d` was last made or used. Without such a column, the end of the newest one: it was made before
+/// that, and not after now.
+fn last_use(table: &Table) -> String {
+    let is_instant =
+        |name: &&str| table.columns.get(*name).is_some_and(|it| it.base_type.starts_with("timestamp"));
+    let instants: Vec<String> = TOUCHED
+        .into_iter()
+        .filter(is_instant)
+        .map(|name| format!("d.{}::timestamptz", quote(name)))
+        .collect();
+    match instants.as_slice() {
+        [] if table.has("expires") => {
+            "max(least(d.expires::timestamptz, now())) FILTER (WHERE d.expires IS NOT NULL)".to_owned()
+        }
+        [] => "NULL::timestamptz".to_owned(),
+        instants => format!("max(greatest({}))", instants.join(", ")),
+    }
 }
 
 /// What a server still accepts, without what cleanup knows of grace periods and lifetimes.

@@ -9,12 +9,15 @@ mod columns;
 mod inventory;
 mod reach;
 mod read;
+mod secrets;
 mod users;
 mod write;
 
+pub use columns::kind_of;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
+pub(in crate::db) use secrets::stored as stored_hashes;
 pub use write::{
     Cell, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
     updated_columns,

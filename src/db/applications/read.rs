@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
 use super::users::read_users;
-use super::{Mentioned, columns, fingerprint, unfilled_key};
+use super::{Mentioned, columns, fingerprint, secrets, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::query;
@@ -29,13 +29,17 @@ pub async fn read(
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();
     let applications = read_mentioned(client, table, &ids).await?;
     let (unmanaged, dynamic) = read_unmanaged(client, table, &ids).await?;
-    let (custom, renderings) = columns::read(client, layout, mentioned).await?;
+    let (mut custom, renderings) = columns::read(client, layout, mentioned).await?;
+    if mentioned.client_ids.iter().any(|client_id| !applications.contains_key(client_id)) {
+        // Only a new row needs examples.
+        columns::read_usual(client, table, manual(table), &mut custom).await?;
+    }
     let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
     Ok(Actual {
         client_id_length: table.columns.get("client_id").and_then(|column| column.max_length),
         device_grants: layout.table(TableRole::DeviceGrant).is_some(),
         hashes_secrets: managed.contains_key(&Field::HashClientSecret)
-            || hashes_secrets(client, table).await?,
+            || secrets::are_hashed(client, table).await?,
         unfilled_key: unfilled_key(table),
         custom,
         renderings,
@@ -135,21 +139,4 @@ async fn read_unmanaged(
         format!("SELECT count(*) FROM {table} t WHERE {others} AND NOT ({manual})", table = table.sql());
     let dynamic = query::value(client, &sql, &[(&ids, Type::TEXT_ARRAY)]).await;
     Ok((unmanaged, query::unsigned(dynamic.map_err(DbError::during(attempted))?)))
-}
-
-/// Schemas before DOT 2.4 do not say whether secrets are hashed; DOT 2.0's data migration does.
-async fn hashes_secrets(client: &impl GenericClient, table: &Table) -> Result<bool, DbError> {
-    let attempted = "finding out whether this DOT hashes secrets";
-    let migrations = format!("{}.{}", quote(&table.schema), quote("django_migrations"));
-    let sql = "SELECT to_regclass($1) IS NOT NULL";
-    let migrated: bool =
-        query::value(client, sql, &[(&migrations, Type::TEXT)]).await.map_err(DbError::during(attempted))?;
-    if !migrated {
-        return Ok(true);
-    }
-    let sql = format!(
-        "SELECT EXISTS (SELECT FROM {migrations} \
-         WHERE app = 'oauth2_provider' AND name = '0006_alter_application_client_secret')"
-    );
-    query::value(client, &sql, &[]).await.map_err(DbError::during(attempted))
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{dot_default, fingerprint};
+use super::{columns, dot_default, fingerprint};
 use crate::db::error::DbError;
 use crate::db::layout::{Column, Layout, Table};
 use crate::db::{Parameter, query};
 use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
-use crate::model::{Attribute, ClientId, Field, Key};
+use crate::model::{Attribute, ClientId, Field, Key, Upkeep};
 
 /// Rows per INSERT.
 const INSERT_ROWS: usize = 1_000;
@@ -54,17 +54,25 @@ pub struct Seen {
 
 /// The columns that an INSERT of these fields names.
 #[must_use]
-pub fn inserted_columns<'a>(table: &Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+pub fn inserted_columns<'a>(table: &'a Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     let own = table.columns.values().filter(|column| filled_here(table, column).is_some());
+    let own = own.map(|column| column.name.as_str()).chain(columns::left_empty(table));
     let fields = fields.into_iter().chain(["client_id"]).filter(|name| table.has(name));
-    fields.map(str::to_owned).chain(own.map(|column| column.name.clone())).collect()
+    fields.chain(own).map(str::to_owned).collect()
 }
 
 /// The columns that an UPDATE of these fields names.
 #[must_use]
-pub fn updated_columns<'a>(table: &Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-    let fields = fields.into_iter().chain(["client_id", "updated"]);
-    fields.filter(|name| table.has(name)).map(str::to_owned).collect()
+pub fn updated_columns<'a>(table: &'a Table, fields: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let fields = fields.into_iter().chain(["client_id"]).filter(|name| table.has(name));
+    fields.chain(saved(table)).map(str::to_owned).collect()
+}
+
+/// The columns of Django's `auto_now`: DOT's, and those that look like it.
+fn saved(table: &Table) -> impl Iterator<Item = &str> {
+    let is_saved =
+        |column: &&Column| column.name == "updated" || columns::upkeep(table, column) == Some(Upkeep::Always);
+    table.columns.values().filter(is_saved).map(|column| column.name.as_str())
 }
 
 /// What a new row gets in a column that no file manages; `None`: PostgreSQL fills it.
@@ -74,7 +82,8 @@ fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
         return None;
     }
     let key = column.name == table.key && !column.filled && column.sql_type == "uuid";
-    dot_default(&column.name).or(key.then_some("gen_random_uuid()"))
+    let kept_up = columns::upkeep(table, column).is_some();
+    dot_default(&column.name).or(key.then_some("gen_random_uuid()")).or(kept_up.then_some("now()"))
 }
 
 /// Locks rows and reads what they are now, in key order.
@@ -175,7 +184,8 @@ async fn insert_chunk(
         );
     }
     for column in table.columns.values() {
-        if let Some(value) = filled_here(table, column) {
+        let is_given = first.cells.iter().any(|(attribute, _)| attribute.column() == column.name);
+        if let Some(value) = filled_here(table, column).filter(|_| !is_given) {
             columns.push(quote(&column.name));
             values.push(value.to_owned());
         }
@@ -199,7 +209,7 @@ async fn insert_chunk(
     client.execute_typed(&sql, &parameters).await.map_err(DbError::during(what))
 }
 
-/// Changes fields of one row, its client id perhaps, and `updated`; returns how many rows it touched: one.
+/// Changes fields of one row, its client id perhaps, and what Django's `auto_now` would; returns how many rows it touched: one.
 pub async fn update(
     client: &impl GenericClient,
     layout: &Layout,
@@ -209,10 +219,7 @@ pub async fn update(
 ) -> Result<u64, DbError> {
     let table = layout.application();
     let mut assignments = vec!["client_id = $2".to_owned()];
-    if table.has("updated") {
-        // Django's auto_now.
-        assignments.push("updated = now()".to_owned());
-    }
+    assignments.extend(saved(table).map(|name| format!("{} = now()", quote(name))));
     let key_text = key.as_str();
     let id_text = client_id.as_str();
     let texts: Vec<Option<&str>> = cells.iter().map(|(_, cell)| cell.as_text()).collect();

@@ -46,21 +46,3 @@ fn what_a_file_cannot_say_is_not_read() {
     assert!(ColumnKind::Json.same("{\"a\": 1, \"b\": 1.50}", "{\"b\": 1.5, \"a\": 1}"));
     assert!(ColumnKind::Decimal.same("1.00", "1"));
 }
-
-#[test]
-fn names_that_announce_a_secret() {
-    let column = |kind| CustomColumn {
-        kind,
-        sql_type: String::new(),
-        max_length: None,
-        not_null: false,
-        filled: false,
-        generated: false,
-        default: None,
-    };
-    assert!(column(ColumnKind::Text).is_confidential("Webhook_Secret"));
-    assert!(column(ColumnKind::Json).is_confidential("api_token"));
-    assert!(column(ColumnKind::Other).is_confidential("hmac_key"));
-    assert!(!column(ColumnKind::Flag).is_confidential("secret_rotates"));
-    assert!(!column(ColumnKind::Text).is_confidential("tokens_colour"));
-}

@@ -1,0 +1,49 @@
+//! Whether a DOT whose rows do not say it (before 2.4) hashes client secrets: what it has stored tells.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, GenericClient};
+
+use crate::db::error::DbError;
+use crate::db::layout::Table;
+use crate::db::query;
+use crate::hasher::Algorithm;
+use crate::model::printable::quote;
+
+/// Forms that say nothing of DOT: what the project has encrypted, and what may be a hash of its own.
+const NEUTRAL: &str = r"^(\$encrypted\$|gAAAA[A-Za-z0-9_=-]{15,}$|vault:v\d+:.|[a-z][a-z0-9_-]{2,}\$.*\$[A-Za-z0-9+/=._-]{20,}$)";
+
+/// The stored secrets, else the migrations. DOT 1.x compares plain text, and takes a hash for the secret itself.
+pub(super) async fn are_hashed(client: &impl GenericClient, table: &Table) -> Result<bool, DbError> {
+    let during = || DbError::during("finding out whether this DOT hashes secrets");
+    match stored(client, table).await.map_err(during())? {
+        Some(hashed) => Ok(hashed),
+        None => migrated(client, table).await.map_err(during()),
+    }
+}
+
+/// Whether one of the stored secrets is a hash; `None`: none of them tells.
+pub(in crate::db) async fn stored(client: &impl GenericClient, table: &Table) -> Result<Option<bool>, Error> {
+    let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+    let sql = format!(
+        "SELECT bool_or(s.hashed) FROM {table} t CROSS JOIN LATERAL (SELECT t.client_secret::text AS secret, \
+           strpos(t.client_secret::text, '$') > 0 AND split_part(t.client_secret::text, '$', 1) = ANY($1) AS hashed) s \
+         WHERE s.secret <> '' AND (s.hashed OR s.secret !~ $2)",
+        table = table.sql(),
+    );
+    query::value(client, &sql, &[(&names, Type::TEXT_ARRAY), (&NEUTRAL, Type::TEXT)]).await
+}
+
+/// Whether Django has run DOT 2.0's data migration, which rewrote all of them. Without Django's table DOT is taken for a
+/// new one.
+async fn migrated(client: &impl GenericClient, table: &Table) -> Result<bool, Error> {
+    let migrations = format!("{}.{}", quote(&table.schema), quote("django_migrations"));
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    if !query::value::<bool>(client, sql, &[(&migrations, Type::TEXT)]).await? {
+        return Ok(true);
+    }
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM {migrations} \
+         WHERE app = 'oauth2_provider' AND name = '0006_alter_application_client_secret')"
+    );
+    query::value(client, &sql, &[]).await
+}
