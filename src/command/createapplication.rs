@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use self::verdict::{Complaint, verdict};
+use self::verdict::{Complaint, complaints, verdict};
 use super::Format;
 use super::connected::Connected;
 use super::declaring;
@@ -24,6 +24,7 @@ use super::prepared::Prepared;
 use super::reaching;
 use super::rights;
 use super::session::Session;
+use super::trying;
 use super::values;
 use super::writable;
 use crate::config::Config;
@@ -206,7 +207,12 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
     let layout = &connected.layout;
     let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    Ok(verdict(config, layout, &actual))
+    let plan = match verdict(config, layout, &actual) {
+        Ok(plan) => plan,
+        complaints => return Ok(complaints),
+    };
+    let tried = trying::verdict(connected, &mut client, &plan).await?;
+    Ok(if tried.findings.is_empty() { Ok(plan) } else { Err(complaints(&tried.findings, &[], config)) })
 }
 
 /// In DOT's form, but on stderr.

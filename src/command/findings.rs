@@ -3,11 +3,14 @@
 //! Pure: finds places and words. Shows nothing.
 
 use crate::config::edit::{column_lines, columns_table};
-use crate::config::{self, Config, PlaceOf, Problem, Problems};
+use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
 use crate::db::ledger;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
-use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
+use crate::model::{
+    Attribute, Breach, ClientId, ColumnOwner, Field, Rule, SecretDeclaration, Tried, Twin, UserRef,
+    column_owner,
+};
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 
@@ -18,6 +21,16 @@ pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Pr
         let mut problem = problem(config, finding, owner);
         problem.span = config.place(place(finding));
         problems.push(problem);
+    }
+    problems
+}
+
+/// The same as warnings.
+pub(super) fn doubts(config: &Config, findings: &[Finding], owner: &str) -> Problems {
+    let mut problems = Problems::default();
+    for finding in findings {
+        let problem = problem(config, finding, owner).at(config.place(place(finding)));
+        problems.push(Problem { severity: Severity::Warning, ..problem });
     }
     problems
 }
@@ -114,6 +127,8 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
         FindingCause::RenameCollision { .. } => problem
             .hint("if it has been renamed already, delete this table; else remove one of the two first"),
+        FindingCause::Breaks(breach) => problem.hint(way_out(breach)),
+        FindingCause::Refused(_) => problem.hint(OWN_CONSTRAINT),
         FindingCause::ConfidentialColumn => {
             problem.hint("leave it to Django, or to a default in the database")
         }
@@ -140,6 +155,39 @@ fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) ->
              {{ file = \"PATH\" }}; or leave `algorithm` out, apply with hash_client_secret = false, run \
              `oauthctl rotate-secret {client_id}`, and then put `algorithm` back"
         )),
+    }
+}
+
+const OWN_CONSTRAINT: &str =
+    "the constraint is the project's own: `\\d+ TABLE` in psql shows it; change the file or the constraint";
+
+/// What to type where a constraint would be broken.
+pub(super) fn way_out(breach: &Breach) -> String {
+    let shown = breach.columns.iter().filter(|(_, value)| *value != Tried::Hidden);
+    let keys: Vec<String> =
+        shown.filter_map(|(column, _)| key(column)).map(|key| format!("`{key}`")).collect();
+    match (&breach.rule, keys.is_empty()) {
+        (Rule::Unique(Twin::Later(other)), _) => {
+            format!("first `oauthctl apply --target {other}`, then the rest")
+        }
+        (Rule::Reference { table, columns }, _) => format!(
+            "make that row first, or write one that is there: `SELECT {} FROM {table}` in psql",
+            columns.join(", ")
+        ),
+        (_, true) => OWN_CONSTRAINT.to_owned(),
+        (Rule::NotNull, false) => format!("write {}", keys.join(" or ")),
+        (Rule::Unique(_), false) => format!("write another value for {}", keys.join(" or ")),
+        (Rule::Check(_) | Rule::Domain(_) | Rule::Fails(_), false) => {
+            format!("write a value that it allows for {}", keys.join(" or "))
+        }
+    }
+}
+
+/// What the file calls a column; `None`: no file can give it a value.
+fn key(column: &str) -> Option<String> {
+    match column_owner(column) {
+        ColumnOwner::Dot(key) => key.map(str::to_owned),
+        ColumnOwner::Project => Some(format!("columns.{column}")),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod actual;
 mod application;
+mod breach;
 mod cleanup;
 mod column;
 mod confidential;
@@ -31,6 +32,7 @@ pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged};
 pub use application::{
     Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
 };
+pub use breach::{Breach, NotTried, Rule, Tried, Twin};
 pub use cleanup::{Category, CleanupPolicy};
 pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,

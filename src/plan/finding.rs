@@ -2,7 +2,7 @@
 //!
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
-use crate::model::{Attribute, ClientId, ColumnKind, Field, Misfit, UserRef};
+use crate::model::{Attribute, Breach, ClientId, ColumnKind, Field, Misfit, UserRef};
 use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
@@ -96,6 +96,12 @@ pub enum FindingCause {
         /// The column's type.
         sql_type: String,
     },
+    /// A constraint of the table would refuse the row.
+    #[error("{0}")]
+    Breaks(Breach),
+    /// A constraint of the table has refused the row, in PostgreSQL's words.
+    #[error("{0}")]
+    Refused(String),
     /// The ledger says that another file answers for it.
     #[error("is managed by another file: {owner}")]
     OwnedByAnother {

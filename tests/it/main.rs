@@ -20,6 +20,7 @@ mod columns;
 mod conformance;
 mod connect;
 mod conninfo;
+mod constraints;
 mod content;
 mod createapplication;
 mod db_errors;

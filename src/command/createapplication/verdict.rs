@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::command::findings;
 use crate::config::Config;
 use crate::config::edit::{column_lines, columns_table};
 use crate::db::layout::{Layout, Table};
@@ -49,8 +50,7 @@ pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Resu
         Ok(plan) if complaints.is_empty() => return Ok(plan),
         Ok(_) => {}
         Err(findings) => {
-            let found: Vec<_> =
-                findings.iter().filter_map(|finding| new(finding, &complaints, config)).collect();
+            let found = self::complaints(&findings, &complaints, config);
             complaints.extend(found);
         }
     }
@@ -157,6 +157,11 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
     Complaint { field: violation.subject.key(), message: violation.to_string(), hint }
 }
 
+/// What the planner or the table's constraints have against it, unless DOT has said as much.
+pub(super) fn complaints(findings: &[Finding], known: &[Complaint], config: &Config) -> Vec<Complaint> {
+    findings.iter().filter_map(|finding| new(finding, known, config)).collect()
+}
+
 /// What the planner has found, unless DOT has said as much of the field.
 fn new(finding: &Finding, complaints: &[Complaint], config: &Config) -> Option<Complaint> {
     let Finding { client_id, field, cause } = finding;
@@ -177,6 +182,7 @@ fn new(finding: &Finding, complaints: &[Complaint], config: &Config) -> Option<C
                  {table}\n{lines}"
             ))
         }
+        FindingCause::Breaks(breach) => Some(findings::way_out(breach)),
         FindingCause::UnfilledColumns { .. } => Some(
             "give these columns of the swapped model a default in the database, or create it with Django"
                 .to_owned(),
