@@ -261,7 +261,7 @@ fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Resul
         Value::Text(text) | Value::Literal(text) => Cell::Text(text.clone()),
         Value::Flag(flag) => Cell::Text(flag.to_string()),
         Value::Uris(uris) => Cell::Text(uris.join(" ")),
-        Value::User { key, username: _ } => Cell::Text(key.as_str().to_owned()),
+        Value::User { key, username: _, by: _ } => Cell::Text(key.as_str().to_owned()),
         Value::StoredSecret | Value::Secret { .. } => Cell::Secret(
             request.secrets.get(client_id).ok_or_else(|| ApplyError::Unsealed(client_id.clone()))?,
         ),

@@ -86,7 +86,7 @@ fn cell(value: &Value) -> PlannedCell {
         Value::Text(text) | Value::Literal(text) => PlannedCell::Text(text.clone()),
         Value::Flag(flag) => PlannedCell::Text(flag.to_string()),
         Value::Uris(uris) => PlannedCell::Text(uris.join(" ")),
-        Value::User { key, username: _ } => PlannedCell::Text(key.to_string()),
+        Value::User { key, username: _, by: _ } => PlannedCell::Text(key.to_string()),
         Value::StoredSecret | Value::Secret { .. } => PlannedCell::Unknown,
     }
 }

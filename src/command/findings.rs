@@ -2,15 +2,18 @@
 //!
 //! Pure: finds places and words. Shows nothing.
 
+use std::collections::BTreeSet;
+
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
 use crate::db::ledger;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
 use crate::model::{
-    Attribute, Breach, ClientId, ColumnOwner, Field, Rule, SecretDeclaration, Tried, Twin, UserRef,
+    Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin, UserRef,
     column_owner,
 };
+use crate::plan::guard::shell_word;
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 
@@ -112,15 +115,19 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::UnknownGrantType { .. } => problem.hint(
             "choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first",
         ),
-        FindingCause::NoSuchUser(UserRef::Username(_)) => {
-            problem.hint("create the user in Django first, name another one, or leave `user` out")
+        FindingCause::NoSuchUser(UserRef::Named(named)) => {
+            let is_email = named.column == Named::EMAIL;
+            let case = if is_email { "; small and capital letters differ" } else { "" };
+            let create = "create the user in Django first, name another one, or leave `user` out";
+            problem.hint(format!("{create}{case}"))
+        }
+        FindingCause::AmbiguousUser { .. } => {
+            problem.hint("write the primary key of the one that is meant: for example `user = \"1\"`")
         }
         FindingCause::NoSuchUser(UserRef::Key(_)) => {
             problem.hint("`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out")
         }
-        FindingCause::NoUsernames { .. } => {
-            problem.hint("write the primary key of the user: for example `user = \"1\"`")
-        }
+        FindingCause::NoUserColumn { column, known, .. } => problem.hint(other_name(column, known)),
         FindingCause::NoSuchKey { table, .. } => problem.hint(format!(
             "`user` is a primary key of {table}; write one that is there, or leave `user` out"
         )),
@@ -168,7 +175,7 @@ pub(super) fn way_out(breach: &Breach) -> String {
         shown.filter_map(|(column, _)| key(column)).map(|key| format!("`{key}`")).collect();
     match (&breach.rule, keys.is_empty()) {
         (Rule::Unique(Twin::Later(other)), _) => {
-            format!("first `oauthctl apply --target {other}`, then the rest")
+            format!("first `oauthctl apply --target {}`, then the rest", shell_word(other.as_str()))
         }
         (Rule::Reference { table, columns }, _) => format!(
             "make that row first, or write one that is there: `SELECT {} FROM {table}` in psql",
@@ -196,6 +203,16 @@ const fn example(field: Field) -> &'static str {
     match field {
         Field::ClientType => "client_type = \"confidential\"",
         _ => "authorization_grant_type = \"authorization-code\"",
+    }
+}
+
+/// Another column that users can be found by.
+fn other_name(column: &str, known: &BTreeSet<String>) -> String {
+    const KEY: &str = "the primary key of the user: for example `user = \"1\"`";
+    match config::closest(column, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{}`?", visible(meant)),
+        None if known.contains(Named::EMAIL) => format!("write {{ email = \"…\" }}, or {KEY}"),
+        None => format!("write {KEY}"),
     }
 }
 

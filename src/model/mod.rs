@@ -28,9 +28,10 @@ mod tables;
 pub mod visible;
 pub mod words;
 
-pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged};
+pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged, UserTable};
 pub use application::{
-    Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
+    Application, ClientId, Declaration, Declared, Desired, Held, Named, SecretDeclaration, StoredFields,
+    UserRef,
 };
 pub use breach::{Breach, NotTried, Rule, Tried, Twin};
 pub use cleanup::{Category, CleanupPolicy};

@@ -2,6 +2,8 @@
 //!
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
+use std::collections::BTreeSet;
+
 use crate::model::{Attribute, Breach, ClientId, ColumnKind, Field, Misfit, UserRef};
 use crate::rules::Violation;
 
@@ -38,11 +40,17 @@ pub enum FindingCause {
     /// There is no such user.
     #[error("user {0} does not exist")]
     NoSuchUser(UserRef),
-    /// Users have no names here, so none can be found by name.
-    #[error("{table} has no column `username`, so no user can be found by name")]
-    NoUsernames {
+    /// Several users are meant.
+    #[error("there are {count} users {user}")]
+    AmbiguousUser { user: UserRef, count: u64 },
+    /// The users have no such column.
+    #[error("{table} has no column `{column}`, so no user can be found by it")]
+    NoUserColumn {
         /// The table of the users.
         table: String,
+        column: String,
+        /// The columns that it has.
+        known: BTreeSet<String>,
     },
     /// There is no such user, and users have no names here.
     #[error("user {key} does not exist")]

@@ -287,10 +287,13 @@ fn shown_value(value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
         Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),
-        Value::User { key, username: Some(name) } => {
+        Value::User { key, username: Some(name), by: _ } => {
             format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
         }
-        Value::User { key, username: None } => format!("id {}", visible(key.as_str())),
+        Value::User { key, username: None, by: Some(named) } => {
+            format!("{} (id {})", visible(&named.to_string()), visible(key.as_str()))
+        }
+        Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
         Value::StoredSecret => "(secret)".to_owned(),
         Value::Secret { source, hashed } => {
             let how = match source {

@@ -40,6 +40,7 @@ mod lost_answers;
 mod migrations;
 mod names;
 mod new_variants;
+mod owners;
 mod poolers;
 mod pull_requests;
 mod read_only;
