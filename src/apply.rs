@@ -12,19 +12,21 @@ mod error;
 mod keys;
 mod managed;
 mod request;
+mod trial;
 mod waiting;
 
 pub use crate::db::advisory::Holder;
 pub use drain::{DRAIN_ABOVE, drains};
 pub use error::ApplyError;
 pub use request::{Event, Observer, Request};
+pub use trial::{Verdict, against_constraints, attribute, writes_rows};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use error::affected;
 use tokio::time::Instant;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
@@ -104,7 +106,8 @@ async fn execute(
             .map_err(DbError::during("recording in the ledger what this file manages"))?;
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
-    session::check_constraints(&transaction).await.map_err(DbError::during("checking the foreign keys"))?;
+    let checked = session::check_constraints(&transaction).await;
+    checked.map_err(DbError::during("checking the foreign keys")).map_err(ApplyError::refused(None))?;
     let (dependents, others) = drain::delete(work, drainer, on).await?;
     go_on(request)?;
     let written = Box::new(commit::written(&transaction, request).await?);
@@ -185,8 +188,12 @@ async fn update(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
         let update =
             async || applications::update(transaction, request.layout, &row.key, client_id, &cells).await;
         // The rows are locked by now, and the first statement gets the table's lock for all of them.
-        let touched =
-            if is_first { patiently(work, &attempted, on, update).await? } else { update().await? };
+        let touched = if is_first {
+            patiently(work, &attempted, on, update).await
+        } else {
+            update().await.map_err(ApplyError::from)
+        };
+        let touched = touched.map_err(|error| error.of(client_id))?;
         is_first = false;
         affected(&attempted, 1, touched)?;
         on(Event::Executed(step));
@@ -215,15 +222,37 @@ async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Re
             patiently(Work { transaction, request }, &attempted, on, insert).await
         }
     };
-    let inserted = inserted.map_err(|error| match error {
-        ApplyError::Database(failed) => keys::insertion(request.layout.application())(failed),
-        other => other,
-    })?;
+    let inserted = match inserted {
+        Err(ApplyError::Database(failed)) if failed.violated().is_some() && rows.len() > 1 => {
+            Err(culprit(transaction, request, &rows).await?.unwrap_or(ApplyError::Database(failed)))
+        }
+        Err(error) => Err(rows.iter().fold(error, |error, row| error.of(row.client_id))),
+        done => done,
+    };
+    let inserted = inserted.map_err(|error| keys::insertion(request.layout.application(), error))?;
     affected("creating applications", rows.len() as u64, inserted)?;
     for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
         on(Event::Executed(step));
     }
     Ok(())
+}
+
+/// One statement has written many rows: which of them is refused, row by row. All is rolled back afterwards.
+async fn culprit(
+    transaction: &Transaction<'_>,
+    request: &Request<'_>,
+    rows: &[NewApplication<'_>],
+) -> Result<Option<ApplyError>, DbError> {
+    session::undo_attempt(transaction)
+        .await
+        .map_err(DbError::during("looking for the row that is refused"))?;
+    for row in rows {
+        if let Err(error) = applications::insert(transaction, request.layout, std::slice::from_ref(row)).await
+        {
+            return Ok(Some(ApplyError::from(error).of(row.client_id)));
+        }
+    }
+    Ok(None)
 }
 
 fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Result<Cell<'a>, ApplyError> {
@@ -232,7 +261,7 @@ fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Resul
         Value::Text(text) | Value::Literal(text) => Cell::Text(text.clone()),
         Value::Flag(flag) => Cell::Text(flag.to_string()),
         Value::Uris(uris) => Cell::Text(uris.join(" ")),
-        Value::User { key, username: _ } => Cell::Text(key.as_str().to_owned()),
+        Value::User { key, username: _, by: _ } => Cell::Text(key.as_str().to_owned()),
         Value::StoredSecret | Value::Secret { .. } => Cell::Secret(
             request.secrets.get(client_id).ok_or_else(|| ApplyError::Unsealed(client_id.clone()))?,
         ),

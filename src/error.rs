@@ -182,7 +182,7 @@ impl From<LayoutError> for Error {
 impl From<ApplyError> for Error {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Database(error) => {
+            ApplyError::Database(error) | ApplyError::Refused { client_id: _, failed: error } => {
                 let below = Self::from(error);
                 Self { message: format!("{below}; everything was rolled back"), ..below }
             }

@@ -36,6 +36,13 @@ pub enum ApplyError {
     /// A statement failed; everything was rolled back.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// A constraint of the table has refused a row; everything was rolled back.
+    #[error("{failed}")]
+    Refused {
+        /// Whose row it was; `None`: not known.
+        client_id: Option<ClientId>,
+        failed: DbError,
+    },
     /// New rows get keys that are taken; everything was rolled back.
     #[error("{failed}")]
     SequenceBehind {
@@ -58,12 +65,30 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// For `map_err`: a constraint's refusal as one.
+    pub(super) fn refused(client_id: Option<&ClientId>) -> impl FnOnce(DbError) -> Self {
+        let client_id = client_id.cloned();
+        move |failed| match failed.violated() {
+            Some(_) => Self::Refused { client_id, failed },
+            None => Self::Database(failed),
+        }
+    }
+
+    /// A constraint's refusal of the row of an application.
+    pub(super) fn of(self, client_id: &ClientId) -> Self {
+        match self {
+            Self::Database(failed) => Self::refused(Some(client_id))(failed),
+            other => other,
+        }
+    }
+
     /// The same without the values that were written: a trigger of the project's may quote its row.
     pub(super) fn without(self, secrets: &BTreeMap<ClientId, StoredSecret>) -> Self {
         let hide =
             |error: DbError| secrets.values().fold(error, |error, secret| error.without(secret.expose()));
         match self {
             Self::Database(error) => Self::Database(hide(error)),
+            Self::Refused { client_id, failed } => Self::Refused { client_id, failed: hide(failed) },
             Self::SequenceBehind { failed, cure } => Self::SequenceBehind { failed: hide(failed), cure },
             Self::LostAtCommit(error) => Self::LostAtCommit(hide(error)),
             Self::Unknown { lost, written } => Self::Unknown { lost: hide(lost), written },

@@ -11,7 +11,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use self::complaint::Complaint;
-use self::verdict::verdict;
+use self::verdict::{complaints, verdict};
 use super::Format;
 use super::connected::Connected;
 use super::declaring;
@@ -27,6 +27,7 @@ use super::prepared::Prepared;
 use super::reaching;
 use super::rights;
 use super::session::Session;
+use super::trying;
 use super::values;
 use super::writable;
 use crate::config::Config;
@@ -225,7 +226,12 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
     let layout = &connected.layout;
     let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    Ok(verdict(config, layout, &actual))
+    let plan = match verdict(config, layout, &actual) {
+        Ok(plan) => plan,
+        complaints => return Ok(complaints),
+    };
+    let tried = trying::verdict(connected, &mut client, &plan).await?;
+    Ok(if tried.findings.is_empty() { Ok(plan) } else { Err(complaints(&tried.findings, &[])) })
 }
 
 /// In DOT's form, but on stderr.

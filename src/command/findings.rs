@@ -5,11 +5,15 @@
 use std::collections::BTreeSet;
 
 use crate::config::edit::{column_lines, columns_table};
-use crate::config::{self, Config, PlaceOf, Problem, Problems};
+use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
 use crate::db::ledger;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
-use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
+use crate::model::{
+    Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin, UserRef,
+    column_owner,
+};
+use crate::plan::guard::shell_word;
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 
@@ -51,6 +55,16 @@ pub(super) fn kept_up(config: &Config, columns: &[(ClientId, String)]) -> Proble
         let problem = Problem::warning("kept-up-column", message);
         let problem = problem.hint("delete the line: a new row gets the time at which it is made");
         problems.push(problem.at(config.place(PlaceOf::Key(client_id, attribute))));
+    }
+    problems
+}
+
+/// The same as warnings.
+pub(super) fn doubts(config: &Config, findings: &[Finding], owner: &str) -> Problems {
+    let mut problems = Problems::default();
+    for finding in findings {
+        let problem = problem(config, finding, owner).at(config.place(place(finding)));
+        problems.push(Problem { severity: Severity::Warning, ..problem });
     }
     problems
 }
@@ -134,21 +148,27 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
         FindingCause::UnknownGrantType { .. } => problem.hint(
             "choose another grant type, or upgrade Django OAuth Toolkit and run `manage.py migrate` first",
         ),
-        FindingCause::NoSuchUser(UserRef::Username(_)) => {
-            problem.hint("create the user in Django first, name another one, or leave `user` out")
+        FindingCause::NoSuchUser(UserRef::Named(named)) => {
+            let is_email = named.column == Named::EMAIL;
+            let case = if is_email { "; small and capital letters differ" } else { "" };
+            let create = "create the user in Django first, name another one, or leave `user` out";
+            problem.hint(format!("{create}{case}"))
+        }
+        FindingCause::AmbiguousUser { .. } => {
+            problem.hint("write the primary key of the one that is meant: for example `user = \"1\"`")
         }
         FindingCause::NoSuchUser(UserRef::Key(_)) => {
             problem.hint("`user` is a primary key; write { username = \"NAME\" } for a name, or leave it out")
         }
-        FindingCause::NoUsernames { .. } => {
-            problem.hint("write the primary key of the user: for example `user = \"1\"`")
-        }
+        FindingCause::NoUserColumn { column, known, .. } => problem.hint(other_name(column, known)),
         FindingCause::NoSuchKey { table, .. } => problem.hint(format!(
             "`user` is a primary key of {table}; write one that is there, or leave `user` out"
         )),
         FindingCause::Required(field) => problem.hint(format!("write for example {}", example(*field))),
         FindingCause::RenameCollision { .. } => problem
             .hint("if it has been renamed already, delete this table; else remove one of the two first"),
+        FindingCause::Breaks(breach) => problem.hint(way_out(breach)),
+        FindingCause::Refused(_) => problem.hint(OWN_CONSTRAINT),
         // The message says what the column takes.
         FindingCause::TooLong { .. }
         | FindingCause::Misfit { .. }
@@ -192,11 +212,54 @@ fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) ->
     }
 }
 
+const OWN_CONSTRAINT: &str =
+    "the constraint is the project's own: `\\d+ TABLE` in psql shows it; change the file or the constraint";
+
+/// What to type where a constraint would be broken.
+pub(super) fn way_out(breach: &Breach) -> String {
+    let shown = breach.columns.iter().filter(|(_, value)| *value != Tried::Hidden);
+    let keys: Vec<String> =
+        shown.filter_map(|(column, _)| key(column)).map(|key| format!("`{key}`")).collect();
+    match (&breach.rule, keys.is_empty()) {
+        (Rule::Unique(Twin::Later(other)), _) => {
+            format!("first `oauthctl apply --target {}`, then the rest", shell_word(other.as_str()))
+        }
+        (Rule::Reference { table, columns }, _) => format!(
+            "make that row first, or write one that is there: `SELECT {} FROM {table}` in psql",
+            columns.join(", ")
+        ),
+        (_, true) => OWN_CONSTRAINT.to_owned(),
+        (Rule::NotNull, false) => format!("write {}", keys.join(" or ")),
+        (Rule::Unique(_), false) => format!("write another value for {}", keys.join(" or ")),
+        (Rule::Check(_) | Rule::Domain(_) | Rule::Fails(_), false) => {
+            format!("write a value that it allows for {}", keys.join(" or "))
+        }
+    }
+}
+
+/// What the file calls a column; `None`: no file can give it a value.
+fn key(column: &str) -> Option<String> {
+    match column_owner(column) {
+        ColumnOwner::Dot(key) => key.map(str::to_owned),
+        ColumnOwner::Project => Some(format!("columns.{column}")),
+    }
+}
+
 /// A line for a field without which no application can be created.
 const fn example(field: Field) -> &'static str {
     match field {
         Field::ClientType => "client_type = \"confidential\"",
         _ => "authorization_grant_type = \"authorization-code\"",
+    }
+}
+
+/// Another column that users can be found by.
+fn other_name(column: &str, known: &BTreeSet<String>) -> String {
+    const KEY: &str = "the primary key of the user: for example `user = \"1\"`";
+    match config::closest(column, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{}`?", visible(meant)),
+        None if known.contains(Named::EMAIL) => format!("write {{ email = \"…\" }}, or {KEY}"),
+        None => format!("write {KEY}"),
     }
 }
 

@@ -38,7 +38,7 @@ pub struct FilterArgs {
     /// With a client id like this. `*` stands for any text, `?` for one character.
     #[arg(long = "match", value_name = "GLOB", value_parser = not_empty)]
     globs: Vec<String>,
-    /// That belong to this user: a username or a primary key.
+    /// That belong to this user: a username (or, where there are none, an e-mail address) or a primary key.
     #[arg(long = "user", value_name = "USER", value_parser = not_empty)]
     users: Vec<String>,
     /// Of this client type.

@@ -60,6 +60,7 @@ pub mod scope;
 pub mod session;
 pub mod show;
 pub mod status;
+mod trying;
 mod unanswered;
 pub mod validate;
 mod values;

@@ -19,6 +19,7 @@ use super::rights;
 use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
+use super::trying;
 use crate::config::Config;
 use crate::db::applications;
 use crate::db::dependents;
@@ -27,7 +28,7 @@ use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
 use crate::model::words::rfc3339;
-use crate::model::{Actual, ClientId, ForeignRows, Key};
+use crate::model::{Actual, ClientId, ForeignRows, Key, NotTried};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
 use crate::plan::{Facts, Finding, Plan, Proposal, kept_up, seal};
@@ -74,7 +75,7 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, kept_up, unread } = planned;
+    let Planned { plan, foreign, kept_up, unread, not_tried } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
@@ -101,7 +102,7 @@ async fn read_and_plan(
         Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
         None => Vec::new(),
     };
-    let mut proposal = Proposal { plan, forecast, refusal };
+    let mut proposal = Proposal { plan, forecast, refusal, not_tried };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);
@@ -132,6 +133,8 @@ struct Planned {
     kept_up: Vec<(ClientId, String)>,
     /// What the role lacks for the ledger that is there.
     unread: Option<Lacks>,
+    /// What of the constraints only a write can try.
+    not_tried: Vec<NotTried>,
 }
 
 async fn plan_against(
@@ -159,9 +162,10 @@ async fn plan_against(
             );
         }
     };
+    let not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread, not_tried });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -173,7 +177,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, kept_up, unread })
+    Ok(Planned { plan, foreign, kept_up, unread, not_tried })
 }
 
 /// Verifies the secrets and plans.

@@ -37,6 +37,23 @@ pub fn findings(session: &mut Session, config: &Config, findings: &[Finding]) ->
     Error::usage(format!("this database cannot be as {path} says: {count}{unchanged}"))
 }
 
+/// Shows what `apply` was refused for at the lines that asked for it.
+#[must_use]
+pub fn rolled_back(session: &mut Session, config: &Config, findings: &[Finding]) -> Error {
+    let found = findings::problems(config, findings, &session.owner(&config.policy));
+    problems(session, &config.source, &found);
+    let (count, path) = (plural(found.error_count(), "problem"), config.source.path().display());
+    Error::new(
+        Exit::Failed,
+        format!("this database cannot be as {path} says: {count}; everything was rolled back"),
+    )
+}
+
+/// Warns of constraints that would be broken unless a trigger changes the row.
+pub fn doubts(session: &mut Session, config: &Config, doubts: &[Finding]) {
+    problems(session, &config.source, &findings::doubts(config, doubts, &session.owner(&config.policy)));
+}
+
 /// Warns at the lines that declare a secret which the project has encrypted in the database, or a column that Django
 /// keeps up.
 pub fn left_alone(session: &mut Session, config: &Config, plan: &Plan, kept_up: &[(ClientId, String)]) {

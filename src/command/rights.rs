@@ -17,7 +17,7 @@ use crate::db::ledger::{self, Ledger, Use};
 use crate::db::rights::{self, Columns, DEPENDENTS, Task};
 use crate::error::{Error, Exit};
 use crate::model::health::{Lack, Lacks};
-use crate::model::{Category, CleanupPolicy, Ownership, Prune, Strategy, Sweep, TableRole};
+use crate::model::{Category, CleanupPolicy, Ownership, Prune, Strategy, Sweep, TableRole, UserRef};
 use crate::plan::guard::Violation;
 use crate::plan::{Plan, Step, retention};
 use crate::ui::plan::visible;
@@ -122,10 +122,16 @@ pub async fn require_reading(
     intent: Intent,
 ) -> Result<(), Error> {
     let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
+    let users = mentioned(&config.desired).users;
+    let named = users.iter().filter_map(|user| match user {
+        UserRef::Named(named) => Some(named.column.clone()),
+        UserRef::Key(_) => None,
+    });
     let task = Task {
         applications: true,
         tokens: policy.map(|policy| read_by(policy, &connected.layout.roles())).unwrap_or_default(),
-        users: !mentioned(&config.desired).users.is_empty(),
+        users: !users.is_empty(),
+        user_columns: named.collect(),
         ..Task::default()
     };
     require(connected, &task, exit_of_reading(intent)).await

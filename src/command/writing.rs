@@ -3,6 +3,7 @@
 use super::connected::give_back;
 use super::prepared::Prepared;
 use super::session::Session;
+use super::trying;
 use super::unanswered;
 use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request};
 use crate::db::error::{DbError, Meaning};
@@ -67,7 +68,12 @@ pub async fn write(
         give_back(drainer, &session.interrupted);
     }
     let outcome = unanswered::resolve(session, prepared, outcome).await;
-    outcome.map_err(|error| failure(session, error, drained))
+    match outcome {
+        Err(ApplyError::Refused { client_id, failed }) if drained == 0 => {
+            Err(trying::refused(session, prepared, client_id, failed).await)
+        }
+        outcome => outcome.map_err(|error| failure(session, error, drained)),
+    }
 }
 
 /// Why one connection is not enough this time.
@@ -89,6 +95,7 @@ fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
         | ApplyError::Stale(_)
         | ApplyError::Affected { .. }
         | ApplyError::Unsealed(_)
+        | ApplyError::Refused { .. }
         | ApplyError::SequenceBehind { .. }
         | ApplyError::LostAtCommit(_)
         | ApplyError::Unknown { .. } => false,

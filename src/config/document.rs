@@ -10,7 +10,7 @@ use serde::Deserialize;
 use strum::Display;
 
 use super::slot::{List, Slot};
-use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey};
+use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue};
 use crate::lint::Set;
 use crate::model::{Category, FkChecks, Prune, Strategy};
 
@@ -157,7 +157,7 @@ pub(super) struct Application {
     /// Whether users are not asked for their consent.
     pub skip_authorization: Slot<bool>,
     /// The user that owns the application.
-    pub user: Slot<OrTable<UserKey, Username>>,
+    pub user: Slot<OrTable<UserKey, User>>,
     /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
     pub protect: Slot<bool>,
     /// Columns of the project's own, by name, where the Application model is swapped.
@@ -188,14 +188,31 @@ pub(super) struct Secret {
     pub generate: Slot<bool>,
 }
 
-/// An owner by name.
+/// An owner by what one column of the user table has for no other user: `username`, `email`, or `column` and `value`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["username"]))]
-pub(super) struct Username {
+#[schemars(extend(
+    "minProperties" = 1,
+    "maxProperties" = 2,
+    "dependentRequired" = { "column": ["value"], "value": ["column"] },
+    "not" = { "anyOf": [
+        { "required": ["username", "email"] },
+        { "required": ["username", "column"] },
+        { "required": ["email", "column"] }
+    ] }
+))]
+pub(super) struct User {
     /// The value of the user model's `username` column.
     #[schemars(length(min = 1))]
     pub username: Slot<String>,
+    /// The value of its `email` column, for models without usernames.
+    #[schemars(length(min = 1))]
+    pub email: Slot<String>,
+    /// The name of another column of the user table.
+    #[schemars(length(min = 1))]
+    pub column: Slot<String>,
+    /// What only the owner has there: text, or a whole number.
+    pub value: Slot<UserValue>,
 }
 
 /// An application that must not exist.

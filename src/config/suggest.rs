@@ -11,7 +11,7 @@ use serde::forward_to_deserialize_any;
 
 use super::document::{
     Application, Cleanup, Database, DcrApplications, Defaults, Document, Lint, Policy, Provider, Reference,
-    Removed, Renamed, Secret, Tables, Username,
+    Removed, Renamed, Secret, Tables, User,
 };
 use super::problem::Problem;
 use crate::model::visible::is_hidden;
@@ -39,7 +39,7 @@ pub(super) fn is_known_key(key: &str) -> bool {
         let inner = [
             fields_of::<Reference>(),
             fields_of::<Secret>(),
-            fields_of::<Username>(),
+            fields_of::<User>(),
             fields_of::<DcrApplications>(),
         ];
         tables().iter().map(|(_, keys)| *keys).chain(inner).flatten().copied().collect()

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Attribute, Category, ClientId, ColumnValue, Field, Limit, Moment, Prune, SecretDeclaration, TableRole,
-    UserRef,
+    Attribute, Category, ClientId, ColumnValue, Field, Limit, Moment, Named, Prune, SecretDeclaration,
+    TableRole, UserRef,
 };
 
 mod agreement;
@@ -83,7 +83,7 @@ fn the_whole_format_is_understood() {
     assert_eq!(application.post_logout_redirect_uris, Some(vec![]));
     assert_eq!(application.algorithm.as_deref(), Some(""));
     assert_eq!((application.skip_authorization, application.hash_client_secret), (Some(false), Some(true)));
-    assert_eq!(application.user, Some(UserRef::Username("ops".to_owned())));
+    assert_eq!(application.user, Some(UserRef::Named(Named::new("username", "ops"))));
     assert!(
         matches!(&application.client_secret, Some(SecretDeclaration::Plain(secret)) if secret.expose() == "correct horse battery staple")
     );

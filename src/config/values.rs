@@ -84,6 +84,16 @@ number_or_text! {
     }
 }
 
+number_or_text! {
+    /// A value of a column of the user table.
+    UserValue, "text or a whole number", {
+        "description": "Its value, which only this user has.",
+        "type": ["integer", "string"],
+        "minLength": 1,
+        "examples": ["ops"]
+    }
+}
+
 struct NumberOrTextVisitor(&'static str);
 
 impl Visitor<'_> for NumberOrTextVisitor {

@@ -32,6 +32,8 @@ struct Inner {
     detail: Option<String>,
     hint: Option<String>,
     transient: bool,
+    /// What refused a row, and the column where there is only one.
+    violated: Option<(Constraint, Option<String>)>,
     /// A function was running: what it says may quote rows.
     in_function: bool,
 }
@@ -159,6 +161,7 @@ impl DbError {
         Self(Box::new(Inner {
             attempted,
             transient: is_transient(&meaning),
+            violated: violated(sqlstate, server),
             in_function: server.where_().is_some(),
             message: message(server),
             detail: detail(server).map(str::to_owned),
@@ -193,6 +196,12 @@ impl DbError {
             .clone_into(&mut self.0.message);
         (self.0.detail, self.0.hint) = (None, None);
         self
+    }
+
+    /// The constraint that refused a row, and its column where it is of one only: NOT NULL has no other name.
+    #[must_use]
+    pub const fn violated(&self) -> Option<&(Constraint, Option<String>)> {
+        self.0.violated.as_ref()
     }
 
     /// What the error means.
@@ -285,11 +294,20 @@ fn carried(error: &tokio_postgres::Error) -> Option<&ConnectError> {
 /// How the driver words what went wrong between it and the server.
 const IO_ERROR: &str = "error communicating with the server";
 
-fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
-    let constraint = || Constraint {
+fn constraint(server: &ServerError) -> Constraint {
+    Constraint {
         name: server.constraint().unwrap_or_default().to_owned(),
         table: server.table().unwrap_or_default().to_owned(),
-    };
+    }
+}
+
+/// Of a function's own error nothing is known but its words.
+fn violated(sqlstate: &str, server: &ServerError) -> Option<(Constraint, Option<String>)> {
+    let is_named = server.table().is_some() && server.where_().is_none();
+    (sqlstate.starts_with("23") && is_named).then(|| (constraint(server), server.column().map(str::to_owned)))
+}
+
+fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
     match sqlstate {
         // PgBouncer has this one code for all that it says.
         "08P01" if server.message().contains("statement pooling mode") => Meaning::StatementPooling,
@@ -300,8 +318,8 @@ fn meaning(sqlstate: &str, server: &ServerError) -> Meaning {
         "57014" => Meaning::QueryCanceled,
         "40001" => Meaning::Serialization,
         "40P01" => Meaning::Deadlock,
-        "23503" => Meaning::ForeignKeyViolation(constraint()),
-        "23505" => Meaning::UniqueViolation(constraint()),
+        "23503" => Meaning::ForeignKeyViolation(constraint(server)),
+        "23505" => Meaning::UniqueViolation(constraint(server)),
         "57P01" => Meaning::AdminShutdown,
         // A crash of another backend, a dropped database, and the time-outs of sessions and transactions: the server
         // has closed the connection.

@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 pub mod advisory;
 pub mod applications;
 pub mod connect;
+pub mod constraints;
 pub mod dependents;
 pub mod engine;
 pub mod error;

@@ -19,7 +19,7 @@ use granted::{sequences, temporary};
 use super::layout::Layout;
 use super::{applications, tokens};
 use crate::model::health::{Lacks, Privilege};
-use crate::model::{Doomed, Sweep, TableRole};
+use crate::model::{Doomed, Named, Sweep, TableRole};
 
 /// What a verb is going to do.
 #[expect(clippy::struct_excessive_bools, reason = "kinds of statements, which do not depend on each other")]
@@ -31,6 +31,8 @@ pub struct Task<'a> {
     pub tokens: Vec<TableRole>,
     /// Looks up users.
     pub users: bool,
+    /// The columns by which it does, beside the key and the username.
+    pub user_columns: BTreeSet<String>,
     /// Inserts applications with these columns.
     pub creates: Option<Columns>,
     /// Updates these columns of applications.
@@ -102,7 +104,18 @@ struct Needs<'a> {
 impl Needs<'_> {
     fn of(&mut self, task: &Task<'_>) {
         use Privilege::{Delete, Insert, Select, Update};
-        let Task { applications, tokens, users, creates, updates, locks, deletes, sweeps, rewrites } = task;
+        let Task {
+            applications,
+            tokens,
+            users,
+            user_columns,
+            creates,
+            updates,
+            locks,
+            deletes,
+            sweeps,
+            rewrites,
+        } = task;
         if *applications {
             self.need(TableRole::Application, Select, Columns::Whole);
         }
@@ -110,8 +123,10 @@ impl Needs<'_> {
             self.read(*role);
         }
         if *users && let Some(table) = &self.layout.users {
-            let names = [table.key.as_str(), "username"].into_iter().filter(|name| table.has(name));
-            self.add(table.oid, Select, Columns::these(names));
+            let names = [table.key.as_str(), Named::USERNAME]
+                .into_iter()
+                .chain(user_columns.iter().map(String::as_str));
+            self.add(table.oid, Select, Columns::these(names.filter(|name| table.has(name))));
             self.narrow.insert(table.oid);
         }
         if let Some(columns) = creates {

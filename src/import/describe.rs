@@ -122,14 +122,14 @@ fn distinct(column: &str) -> Vec<String> {
 }
 
 fn owner(owner: &Owner) -> Line {
-    let Owner { key, exists, username, is_unique } = owner;
+    let Owner { key, exists, name, is_unique } = owner;
     let key = Written::UserKey(key.as_str().to_owned());
     if !exists {
         let why = "there is no such user".to_owned();
         return Line::Omitted { field: Field::User.into(), value: Some(key), why, hint: None };
     }
-    let name = username.as_ref().filter(|name| *is_unique && !name.is_empty());
-    Line::Field(Field::User.into(), name.map_or(key, |name| Written::Username(name.clone())))
+    let name = name.as_ref().filter(|name| *is_unique && !name.value.is_empty());
+    Line::Field(Field::User.into(), name.map_or(key, |name| Written::User(name.clone())))
 }
 
 /// A hash that is safe to keep in a repository; `None`: there is no secret at all.
@@ -167,7 +167,7 @@ fn candidate<'a>(client_id: &'a ClientId, lines: &'a [Line]) -> Candidate<'a> {
             Written::Uris(uris) => Fact::Uris(uris),
             Written::Flag(flag) => Fact::Flag(*flag),
             Written::Hash(hash) => Fact::Secret(SecretFacts::of(hash.as_str(), true)),
-            Written::Username(_) | Written::UserKey(_) | Written::Column(_) => continue,
+            Written::User(_) | Written::UserKey(_) | Written::Column(_) => continue,
         };
         candidate.know(*field, fact);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::edit::Written;
 use crate::hasher::StoredSecret;
-use crate::model::{Key, Origin, Owner, Stored, StoredFields};
+use crate::model::{Key, Named, Origin, Owner, Stored, StoredFields};
 
 fn row(change: impl FnOnce(&mut Listed)) -> Listed {
     let mut row = Listed {
@@ -130,7 +130,7 @@ fn an_owner_is_named_where_the_name_is_certain() {
     let owner = |exists, username: Option<&str>, is_unique| Owner {
         key: Key::new("7"),
         exists,
-        username: username.map(str::to_owned),
+        name: username.map(|name| Named::new("username", name)),
         is_unique,
     };
     let written = |owner| {
@@ -138,7 +138,7 @@ fn an_owner_is_named_where_the_name_is_certain() {
         lines(&row, Wish::default()).pop().unwrap()
     };
     let key = Line::Field(Field::User.into(), Written::UserKey("7".to_owned()));
-    let name = Line::Field(Field::User.into(), Written::Username("ops".to_owned()));
+    let name = Line::Field(Field::User.into(), Written::User(Named::new("username", "ops")));
     assert_eq!(written(owner(true, Some("ops"), true)), name);
     assert_eq!(written(owner(true, Some("ops"), false)), key);
     assert_eq!(written(owner(true, Some(""), true)), key);

@@ -124,10 +124,21 @@ pub struct Actual {
     pub total: u64,
     /// The users that the file refers to; absent: no such user.
     pub users: BTreeMap<UserRef, Key>,
-    /// The table of the users, where it has no `username`: `USERNAME_FIELD` is another column there.
-    pub nameless_users: Option<String>,
+    /// Those that are several users, and how many.
+    pub ambiguous_users: BTreeMap<UserRef, u64>,
+    /// The table of the users; `None`: the owner refers to none.
+    pub user_table: Option<UserTable>,
     /// What the ledger says; `None` without a ledger.
     pub ownership: Option<Ownership>,
+}
+
+/// The table of the project's own in which the users are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserTable {
+    /// With its schema.
+    pub name: String,
+    /// The columns by which a user can be found: none that seems to hold a secret.
+    pub columns: BTreeSet<String>,
 }
 
 /// Who answers for which application, as the ledger has it.

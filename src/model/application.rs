@@ -43,15 +43,50 @@ impl fmt::Display for ClientId {
 pub enum UserRef {
     /// The primary key as text; its type is the column's (integer, UUID, …).
     Key(String),
-    /// The value of the user model's `username` column.
-    Username(String),
+    /// A value of one of the user model's columns that only one user has.
+    Named(Named),
+}
+
+/// A value of a column of the user table, which stands for the user that has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Named {
+    pub column: String,
+    pub value: String,
+}
+
+impl Named {
+    /// The column that Django's own user model has names in.
+    pub const USERNAME: &'static str = "username";
+    /// The column in which models without names usually have what users log in with.
+    pub const EMAIL: &'static str = "email";
+
+    /// A value of a column.
+    #[must_use]
+    pub fn new(column: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { column: column.into(), value: value.into() }
+    }
+
+    /// Whether it is a username.
+    #[must_use]
+    pub fn is_username(&self) -> bool {
+        self.column == Self::USERNAME
+    }
+}
+
+/// A name needs no explanation: `"ops"`, `email "ops@example.com"`.
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, value } = self;
+        if self.is_username() { write!(f, "\"{value}\"") } else { write!(f, "{column} \"{value}\"") }
+    }
 }
 
 impl fmt::Display for UserRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, "{key}"),
-            Self::Username(name) => write!(f, "\"{name}\""),
+            Self::Named(named) if named.is_username() => write!(f, "{named}"),
+            Self::Named(named) => write!(f, "with {named}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::actual::Stored;
+use super::application::Named;
 use super::key::Key;
 
 /// Which applications to look at. An empty list is no condition; conditions add up.
@@ -12,7 +13,7 @@ pub struct Selection {
     pub client_ids: Vec<String>,
     /// Client ids like one of these: `*` is any text, `?` any character.
     pub globs: Vec<String>,
-    /// Owned by one of these: primary keys or usernames.
+    /// Owned by one of these: primary keys or names.
     pub users: Vec<String>,
     /// Of one of these client types.
     pub client_types: Vec<String>,
@@ -29,9 +30,9 @@ pub struct Owner {
     pub key: Key,
     /// Whether there is such a user.
     pub exists: bool,
-    /// The username, where the user model has one.
-    pub username: Option<String>,
-    /// Whether no other user has the username, so that it names this one.
+    /// The username; where the user model has none, the e-mail address.
+    pub name: Option<Named>,
+    /// Whether no other user has the name, so that it names this one.
     pub is_unique: bool,
 }
 

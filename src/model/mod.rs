@@ -7,6 +7,7 @@
 
 mod actual;
 mod application;
+mod breach;
 mod cleanup;
 mod column;
 mod confidential;
@@ -28,10 +29,12 @@ mod tables;
 pub mod visible;
 pub mod words;
 
-pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged};
+pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged, UserTable};
 pub use application::{
-    Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
+    Application, ClientId, Declaration, Declared, Desired, Held, Named, SecretDeclaration, StoredFields,
+    UserRef,
 };
+pub use breach::{Breach, NotTried, Rule, Tried, Twin};
 pub use cleanup::{Category, CleanupPolicy};
 pub use column::{Attribute, ColumnKind, ColumnOwner, ColumnValue, Misfit, Moment, column_owner};
 pub use confidential::announces_secret;

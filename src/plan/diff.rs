@@ -11,8 +11,8 @@ pub(super) use secret::leaves_foreign;
 use self::secret::SecretState;
 use super::{FieldChange, FieldSetting, Finding, FindingCause, RowRef, SecretVerdict, Step, Value, columns};
 use crate::model::{
-    Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, SecretDeclaration,
-    Stored, StoredFields, UserRef,
+    Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, Named,
+    SecretDeclaration, Stored, StoredFields, UserRef, UserTable,
 };
 use crate::rules::split_list;
 
@@ -109,7 +109,7 @@ fn held(row: &StoredFields, field: Field) -> Value {
         Some(Held::Uris(column)) => Value::Uris(split_list(column).map(str::to_owned).collect()),
         Some(Held::Flag(flag)) => Value::Flag(flag),
         Some(Held::Secret(_)) => Value::StoredSecret,
-        Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None },
+        Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None, by: None },
         // A list of which there is nothing is an empty one.
         None if field.kind() == Kind::Uris => Value::Uris(Vec::new()),
         Some(Held::Owner(None)) | None => Value::Absent,
@@ -181,7 +181,7 @@ impl<'a> Check<'a> {
             Declaration::Text(text) => too_long(text, limit),
             Declaration::Secret(SecretDeclaration::Plain(secret)) => too_long(secret.expose(), limit),
             Declaration::Owner(user) if !self.actual.users.contains_key(user) => {
-                Some(no_such_user(user, self.actual.nameless_users.as_ref()))
+                Some(no_such_user(user, self.actual))
             }
             Declaration::Secret(
                 SecretDeclaration::Hash(_) | SecretDeclaration::Generate | SecretDeclaration::Rotate,
@@ -219,22 +219,35 @@ impl<'a> Check<'a> {
 
     fn user(&self, user: &UserRef) -> Value {
         let Some(key) = self.actual.users.get(user) else { return Value::Absent };
-        let username = match user {
-            UserRef::Username(name) => Some(name.clone()),
-            UserRef::Key(_) => None,
+        let (username, by) = match user {
+            UserRef::Named(named) if named.is_username() => (Some(named.value.clone()), None),
+            UserRef::Named(named) => (None, Some(named.clone())),
+            UserRef::Key(_) => (None, None),
         };
-        Value::User { key: key.clone(), username }
+        Value::User { key: key.clone(), username, by }
     }
 }
 
-/// Why no user is found. `nameless`: the table of the users, where it has no names.
-fn no_such_user(user: &UserRef, nameless: Option<&String>) -> FindingCause {
-    match (user, nameless) {
-        (_, None) => FindingCause::NoSuchUser(user.clone()),
-        (UserRef::Username(_), Some(table)) => FindingCause::NoUsernames { table: table.clone() },
-        (UserRef::Key(key), Some(table)) => {
-            FindingCause::NoSuchKey { key: key.clone(), table: table.clone() }
-        }
+/// Why a user is not found.
+fn no_such_user(user: &UserRef, actual: &Actual) -> FindingCause {
+    let table = actual.user_table.as_ref();
+    let lacks = |column: &str| table.filter(|table| !table.columns.contains(column));
+    if let Some(count) = actual.ambiguous_users.get(user) {
+        return FindingCause::AmbiguousUser { user: user.clone(), count: *count };
+    }
+    match user {
+        UserRef::Named(named) => match lacks(&named.column) {
+            None => FindingCause::NoSuchUser(user.clone()),
+            Some(UserTable { name, columns }) => FindingCause::NoUserColumn {
+                table: name.clone(),
+                column: named.column.clone(),
+                known: columns.clone(),
+            },
+        },
+        UserRef::Key(key) => match lacks(Named::USERNAME) {
+            None => FindingCause::NoSuchUser(user.clone()),
+            Some(table) => FindingCause::NoSuchKey { key: key.clone(), table: table.name.clone() },
+        },
     }
 }
 

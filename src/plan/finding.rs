@@ -2,7 +2,9 @@
 //!
 //! Knows neither files nor places: `command` finds the line that asked for it.
 
-use crate::model::{Attribute, ClientId, Field, Misfit, Unfilled, UserRef};
+use std::collections::BTreeSet;
+
+use crate::model::{Attribute, Breach, ClientId, Field, Misfit, Unfilled, UserRef};
 use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
@@ -38,11 +40,17 @@ pub enum FindingCause {
     /// There is no such user.
     #[error("user {0} does not exist")]
     NoSuchUser(UserRef),
-    /// Users have no names here, so none can be found by name.
-    #[error("{table} has no column `username`, so no user can be found by name")]
-    NoUsernames {
+    /// Several users are meant.
+    #[error("there are {count} users {user}")]
+    AmbiguousUser { user: UserRef, count: u64 },
+    /// The users have no such column.
+    #[error("{table} has no column `{column}`, so no user can be found by it")]
+    NoUserColumn {
         /// The table of the users.
         table: String,
+        column: String,
+        /// The columns that it has.
+        known: BTreeSet<String>,
     },
     /// There is no such user, and users have no names here.
     #[error("user {key} does not exist")]
@@ -96,6 +104,12 @@ pub enum FindingCause {
         /// The column's type.
         sql_type: String,
     },
+    /// A constraint of the table would refuse the row.
+    #[error("{0}")]
+    Breaks(Breach),
+    /// A constraint of the table has refused the row, in PostgreSQL's words.
+    #[error("{0}")]
+    Refused(String),
     /// The ledger says that another file answers for it.
     #[error("is managed by another file: {owner}")]
     OwnedByAnother {

@@ -79,7 +79,8 @@ pub enum Violation {
 
 /// A word as a shell takes it: quoted unless every character is harmless. Hidden characters, and what a CI runner would
 /// obey, are escapes (`$'…'`), so that what is printed is the very text.
-fn shell_word(text: &str) -> String {
+#[must_use]
+pub fn shell_word(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,".contains(c);
     if text.chars().all(harmless) {
         return text.to_owned();

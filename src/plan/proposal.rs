@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::guard::{Refusal, Violation};
-use crate::model::Category;
+use crate::model::{Category, NotTried};
 
 /// What cleanup would delete, counted at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Proposal {
     pub forecast: Option<CleanupForecast>,
     /// Why the plan may not be executed.
     pub refusal: Option<Refusal>,
+    /// What of the application table only `apply` will find out.
+    pub not_tried: Vec<NotTried>,
 }
 
 impl Proposal {

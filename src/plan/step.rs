@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key, Stored};
+use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key, Named, Stored};
 
 /// How a secret gets its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +59,9 @@ pub enum Value {
         key: Key,
         /// The username, where the file uses one.
         username: Option<String>,
+        /// The value of another column, where the file uses that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Named>,
     },
     /// A secret that is there already; never its text.
     StoredSecret,

@@ -12,7 +12,7 @@ use super::guard::{Rails, Refusal, Violation, check};
 use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::model::{
-    Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, ForeignRows, Limit,
+    Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, ForeignRows, Limit, Named,
     OnDelete, Origin, Ownership, SecretDeclaration, StoredFields, Unmanaged, UserRef,
 };
 use crate::secret::Secret;
@@ -214,7 +214,7 @@ fn what_the_database_cannot_hold_is_found_before_anything_is_planned() {
     let mut old = Declared::default();
     old.application.allowed_origins = Some(Vec::new());
     old.application.name = Some("überlang".to_owned());
-    old.application.user = Some(UserRef::Username("ops".to_owned()));
+    old.application.user = Some(UserRef::Named(Named::new("username", "ops")));
     old.application.authorization_grant_type =
         Some("urn:ietf:params:oauth:grant-type:device_code".to_owned());
     let found = findings(&desired(vec![("old", old), ("fresh", Declared::default())]), &actual);

@@ -98,11 +98,11 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
 }
 
 fn owner(owner: &Owner) -> String {
-    let Owner { key, exists, username, is_unique: _ } = owner;
+    let Owner { key, exists, name, is_unique: _ } = owner;
     let key = visible(key.as_str());
-    match (exists, username) {
+    match (exists, name) {
         (false, _) => format!("id {key}, who does not exist"),
-        (true, Some(name)) => format!("{} (id {key})", visible(name)),
+        (true, Some(name)) => format!("{} (id {key})", visible(&name.value)),
         (true, None) => format!("id {key}"),
     }
 }

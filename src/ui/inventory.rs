@@ -12,7 +12,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::plan::{grouped, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Listed, Origin, Usage};
+use crate::model::{Listed, Origin, Owner, Usage};
 use crate::plan::drift::Drift;
 
 /// Between two columns.
@@ -143,7 +143,11 @@ fn columns(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> Vec<Column> {
 
 fn owner(entry: &Entry<'_>) -> String {
     let owner = entry.row.and_then(|row| row.owner.as_ref());
-    owner.map(|owner| owner.username.clone().unwrap_or_else(|| owner.key.to_string())).unwrap_or_default()
+    let name = |owner: &Owner| match &owner.name {
+        Some(named) => named.value.clone(),
+        None => owner.key.to_string(),
+    };
+    owner.map(name).unwrap_or_default()
 }
 
 /// DOT's word for how the application was registered.

@@ -12,7 +12,9 @@ use super::application::Portrait;
 use super::inventory::{Entry, source};
 use crate::model::json;
 use crate::model::words::rfc3339;
-use crate::model::{ClientId, Dependents, Field, Held, Key, Listed, Owner, RecentToken, Tokens, Usage};
+use crate::model::{
+    ClientId, Dependents, Field, Held, Key, Listed, Named, Owner, RecentToken, Tokens, Usage,
+};
 use crate::plan::FieldChange;
 use crate::plan::drift::Drift;
 use crate::rules::split_list;
@@ -83,9 +85,7 @@ impl Serialize for Fields<'_> {
                     map.serialize_value(&SecretView { storage, description })?;
                 }
                 Some(Held::Owner(_)) => map.serialize_value(
-                    &owner
-                        .as_ref()
-                        .map(|Owner { key, username, .. }| UserView { key, username: username.as_deref() }),
+                    &owner.as_ref().map(|Owner { key, name, .. }| UserView::of(key, name.as_ref())),
                 )?,
             }
         }
@@ -103,6 +103,18 @@ struct SecretView {
 struct UserView<'a> {
     key: &'a Key,
     username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a Named>,
+}
+
+impl<'a> UserView<'a> {
+    fn of(key: &'a Key, name: Option<&'a Named>) -> Self {
+        let (username, by) = match name {
+            Some(named) if named.is_username() => (Some(named.value.as_str()), None),
+            by => (None, by),
+        };
+        Self { key, username, by }
+    }
 }
 
 #[derive(Serialize)]

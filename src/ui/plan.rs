@@ -45,13 +45,13 @@ pub enum Detail {
 /// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
 pub fn render(proposal: &Proposal, detail: Detail) -> String {
-    let Proposal { plan, forecast, refusal: _ } = proposal;
+    let Proposal { plan, forecast, refusal: _, not_tried: _ } = proposal;
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
         out.push('\n');
     }
-    render_left_alone(&mut out, plan, detail);
+    render_left_alone(&mut out, proposal, detail);
     if let Some(forecast) = forecast {
         let takes_rows = plan
             .steps
@@ -297,10 +297,13 @@ fn shown_value(value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
         Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),
-        Value::User { key, username: Some(name) } => {
+        Value::User { key, username: Some(name), by: _ } => {
             format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
         }
-        Value::User { key, username: None } => format!("id {}", visible(key.as_str())),
+        Value::User { key, username: None, by: Some(named) } => {
+            format!("{} (id {})", visible(&named.to_string()), visible(key.as_str()))
+        }
+        Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
         Value::StoredSecret => "(secret)".to_owned(),
         Value::Secret { source, hashed } => {
             let how = match source {
@@ -315,8 +318,8 @@ fn shown_value(value: &Value) -> String {
     }
 }
 
-fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
-    let lines = left_alone(plan, detail);
+fn render_left_alone(out: &mut String, proposal: &Proposal, detail: Detail) {
+    let lines = left_alone(proposal, detail);
     if !lines.is_empty() {
         for line in lines {
             let _ = writeln!(out, "{}", paint(DIM, line));
@@ -325,8 +328,9 @@ fn render_left_alone(out: &mut String, plan: &Plan, detail: Detail) {
     }
 }
 
-/// What the plan does not touch, a line for each kind.
-pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
+/// What the plan does not touch and what it has not tried, a line for each kind.
+pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
+    let Proposal { plan, forecast: _, refusal: _, not_tried } = proposal;
     let mut lines = Vec::new();
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
@@ -356,6 +360,10 @@ pub(super) fn left_alone(plan: &Plan, detail: Detail) -> Vec<String> {
     }
     if plan.untargeted > 0 {
         lines.push(format!("{} left out by --target.", plural(plan.untargeted as u64, "application")));
+    }
+    if !not_tried.is_empty() {
+        let names: Vec<String> = not_tried.iter().map(|one| visible(&one.to_string())).collect();
+        lines.push(format!("Not tried before apply: {}.", names.join(", ")));
     }
     lines
 }

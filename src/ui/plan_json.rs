@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cleanup::Run;
 use crate::apply;
 use crate::model::json;
-use crate::model::{ClientId, ForeignRows, Tally};
+use crate::model::{ClientId, ForeignRows, NotTried, Tally};
 use crate::plan::{Plan, Proposal, Step, Summary};
 use crate::sweep;
 
@@ -31,6 +31,7 @@ struct Document<'a> {
     targets: &'a [ClientId],
     counted_at: Option<&'a str>,
     violations: Vec<ViolationView>,
+    not_tried: &'a [NotTried],
     cleanup: Option<CleanupView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeView<'a>>,
@@ -78,7 +79,7 @@ struct CleanupView<'a> {
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String, serde_json::Error> {
-    let Proposal { plan, forecast, refusal } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried } = proposal;
     let Plan {
         steps,
         unchanged,
@@ -113,6 +114,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
             .flat_map(|refusal| &refusal.violations)
             .map(|violation| ViolationView { message: violation.to_string(), allow: violation.allow() })
             .collect(),
+        not_tried,
         cleanup: forecast.as_ref().map(|forecast| CleanupView {
             as_of: &forecast.as_of,
             total: forecast.total(),

@@ -18,7 +18,7 @@ use super::plan::{
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
 use crate::plan::guard::Refusal;
-use crate::plan::{CleanupForecast, DeleteReason, Plan, Proposal, Step, Summary};
+use crate::plan::{DeleteReason, Plan, Proposal, Step, Summary};
 
 /// What GitHub takes, in UTF-16 units; others take more.
 const LIMIT: usize = 65_536;
@@ -29,9 +29,9 @@ const LISTED: usize = 20;
 /// The comment. `subject` tells the comments of several files apart.
 #[must_use]
 pub fn render(proposal: &Proposal, subject: &str) -> String {
-    let Proposal { plan, forecast, refusal } = proposal;
+    let Proposal { plan, forecast: _, refusal, not_tried: _ } = proposal;
     let head = head(plan, subject);
-    let tail = tail(plan, forecast.as_ref());
+    let tail = tail(proposal);
     let refused = refusal.as_ref().map(violations).unwrap_or_default();
     let whole = |body: String| format!("{head}{refused}{body}{tail}");
     let deletions = |step: &Step| matches!(step, Step::Delete { .. });
@@ -185,12 +185,12 @@ fn table(plan: &Plan, which: impl Fn(&Step) -> bool) -> String {
     out
 }
 
-fn tail(plan: &Plan, forecast: Option<&CleanupForecast>) -> String {
+fn tail(proposal: &Proposal) -> String {
     let mut out = String::new();
-    for line in left_alone(plan, Detail::Changes) {
+    for line in left_alone(proposal, Detail::Changes) {
         let _ = write!(out, "\n{}\n", inert(&line));
     }
-    let Some(forecast) = forecast else { return out };
+    let Some(forecast) = &proposal.forecast else { return out };
     let (as_of, total) = (to_the_second(&forecast.as_of), forecast.total());
     if total == 0 {
         let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");

@@ -41,7 +41,7 @@ pub(super) fn verdict(config: &Config, layout: &Layout, actual: &Actual) -> Resu
         Ok(plan) if complaints.is_empty() => return Ok(plan),
         Ok(_) => {}
         Err(findings) => {
-            let found: Vec<_> = findings.iter().filter_map(|finding| new(finding, &complaints)).collect();
+            let found = self::complaints(&findings, &complaints);
             complaints.extend(found);
         }
     }
@@ -148,6 +148,11 @@ fn complaint(violation: &Violation, config: &Config) -> Complaint {
     Complaint { field: violation.subject.key().into(), message: violation.to_string(), hint }
 }
 
+/// What the planner or the table's constraints have against it, unless DOT has said as much.
+pub(super) fn complaints(findings: &[Finding], known: &[Complaint]) -> Vec<Complaint> {
+    findings.iter().filter_map(|finding| new(finding, known)).collect()
+}
+
 /// What the planner has found, unless DOT has said as much of the field.
 fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
     let Finding { client_id: _, field, cause } = finding;
@@ -164,6 +169,7 @@ fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
         FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
             Some(format!("give them a value, for example {}", columns::flags(columns)))
         }
+        FindingCause::Breaks(breach) => Some(findings::way_out(breach)),
         cause => findings::of_a_column(finding.field.as_ref(), cause),
     };
     (!is_known).then(|| Complaint { field, message: cause.to_string(), hint })

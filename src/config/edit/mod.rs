@@ -21,7 +21,7 @@ use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_li
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
 use self::render::{Newline, attribute_text, basic, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnValue, Unfilled};
+use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -50,8 +50,8 @@ pub enum Written {
     /// `true` or `false`.
     Flag(bool),
     Uris(Vec<String>),
-    /// `{ username = "…" }`.
-    Username(String),
+    /// `{ username = "…" }`, `{ email = "…" }`, or another column of the user table.
+    User(Named),
     /// A primary key of the user table.
     UserKey(String),
     /// `{ hash = "…" }`.
@@ -211,13 +211,13 @@ impl Editor<'_, '_> {
     /// The value of a key, replaced as narrowly as its form allows.
     fn replacement(&self, item: &Item, value: &Written) -> Option<Splice> {
         let inner = match value {
-            Written::Username(_) => "username",
+            Written::User(Named { column, value: _ }) => column.as_str(),
             Written::Hash(_) => "hash",
             _ => "",
         };
         let inner = item.as_table_like().and_then(|table| table.get(inner)).and_then(Item::span);
         let plain = match (item, value) {
-            (_, Written::Username(text)) if inner.is_some() => return Some((inner?, basic(text))),
+            (_, Written::User(named)) if inner.is_some() => return Some((inner?, basic(&named.value))),
             (_, Written::Hash(hash)) => return Some((inner?, basic(hash.as_str()))),
             (Item::Value(Value::InlineTable(table)), _) if table.is_dotted() => return None,
             (Item::Value(plain), _) => plain,

@@ -5,7 +5,7 @@
 
 use super::{COLUMNS, Written};
 use crate::model::visible::is_hidden;
-use crate::model::{Attribute, ColumnValue};
+use crate::model::{Attribute, ColumnValue, Named};
 
 /// Lists that make a line longer than this are written one item a line.
 const WIDTH: usize = 100;
@@ -60,7 +60,14 @@ pub(super) fn on_one_line(written: &Written) -> String {
         Written::Uris(uris) => {
             format!("[{}]", uris.iter().map(|uri| basic(uri)).collect::<Vec<_>>().join(", "))
         }
-        Written::Username(name) => inline_table(&[format!("username = {}", basic(name))]),
+        Written::User(Named { column, value })
+            if [Named::USERNAME, Named::EMAIL].contains(&column.as_str()) =>
+        {
+            inline_table(&[format!("{column} = {}", basic(value))])
+        }
+        Written::User(Named { column, value }) => {
+            inline_table(&[format!("column = {}", basic(column)), format!("value = {}", basic(value))])
+        }
         Written::UserKey(key) if key.parse::<i64>().is_ok_and(|number| number.to_string() == *key) => {
             key.clone()
         }

@@ -107,7 +107,7 @@ fn a_value_is_replaced_where_it_stands() {
             renamed.text.replace("\"A \\\"new\\\" name\"", "\"Shop\""),
             text.replace("'Shop'", "\"Shop\"")
         );
-        let given = set(text, "web", Field::User, Written::Username("dev".to_owned()));
+        let given = set(text, "web", Field::User, Written::User(Named::new("username", "dev")));
         assert_eq!(given.text.replace("\"dev\"", "\"ops\""), text.replace("'ops'", "\"ops\""));
     }
 }

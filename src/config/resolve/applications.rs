@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{self, Defaults};
-use super::{Context, secrets};
+use super::{Context, secrets, users};
 use crate::config::document::Application as Section;
-use crate::config::document::Username;
 use crate::config::places::{ApplicationPlaces, Places};
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
-use crate::config::values::{Ignored, NumberOrText, OrTable, UserKey};
-use crate::model::{Application, Attribute, ClientId, Declared, Field, UserRef};
+use crate::config::values::Ignored;
+use crate::model::{Application, Attribute, ClientId, Declared, Field};
 use crate::rules::split_list;
 
 pub(super) fn resolve(
@@ -96,7 +95,7 @@ fn one(
         }),
         user: user.present().and_then(|user| {
             places.note(Field::User, user.with(()));
-            owner(user, context)
+            users::owner(user, context)
         }),
         columns: columns::resolve(columns, places, context),
     };
@@ -180,21 +179,4 @@ fn uris(
     }
     let uris = places.note_list(field, list);
     is_sound.then_some(uris)
-}
-
-fn owner(user: Placed<OrTable<UserKey, Username>>, context: &Context<'_>) -> Option<UserRef> {
-    match user.value {
-        OrTable::Plain(UserKey(NumberOrText::Number(key))) => Some(UserRef::Key(key.to_string())),
-        OrTable::Plain(UserKey(NumberOrText::Text(key))) if key.is_empty() => {
-            context.reject(Problem::error("empty", "`user` is empty").at(user.span))
-        }
-        OrTable::Plain(UserKey(NumberOrText::Text(key))) => Some(UserRef::Key(key)),
-        OrTable::Table(Username { username }) => {
-            if username.is_absent() {
-                let problem = Problem::error("missing-key", "`username` is missing").at(user.span.clone());
-                context.push(problem.hint("write { username = \"NAME\" }, or the primary key"));
-            }
-            context.text("username", username).map(|name| UserRef::Username(name.value))
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod policy;
 mod provider;
 mod references;
 mod secrets;
+mod users;
 
 pub use conformity::rule_problem;
 pub(super) use context::Context;

@@ -12,7 +12,7 @@ use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::query::{self, instant_if_any, unsigned};
 use crate::model::printable::quote;
-use crate::model::{Field, Key, Listed, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
+use crate::model::{Field, Key, Listed, Named, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
 /// Columns of a selected row that are the managed ones and those before them.
 const OWN_COLUMNS: usize = 5 + Field::ALL.len();
@@ -31,13 +31,13 @@ pub async fn list(
             "NULL::timestamptz".to_owned()
         }
     };
-    let owner = OwnerSql::of(layout);
+    let owner = OwnerSql::of(layout, name_column(client, layout).await?);
     let sql = format!(
-        "SELECT {stored}, {created}, {updated}, {exists}, {username}, {unique} \
+        "SELECT {stored}, {created}, {updated}, {exists}, {name}, {unique} \
          FROM {table} t {join} \
          WHERE (cardinality($1::text[]) = 0 OR t.client_id = ANY($1)) \
            AND (cardinality($2::text[]) = 0 OR t.client_id::text COLLATE \"C\" LIKE ANY($2)) \
-           AND (cardinality($3::text[]) = 0 OR t.user_id::text = ANY($3) OR {username} = ANY($3)) \
+           AND (cardinality($3::text[]) = 0 OR t.user_id::text = ANY($3) OR {name} = ANY($3)) \
            AND (cardinality($4::text[]) = 0 OR t.client_type = ANY($4)) \
            AND (cardinality($5::text[]) = 0 OR t.authorization_grant_type = ANY($5)) \
            AND (cardinality($6::text[]) = 0 OR {manual} = ANY($6)) \
@@ -46,7 +46,7 @@ pub async fn list(
         created = instant("created"),
         updated = instant("updated"),
         exists = owner.exists,
-        username = owner.username,
+        name = owner.name,
         unique = owner.unique,
         join = owner.join,
         // The same rule as `Origin::parse`.
@@ -66,7 +66,10 @@ pub async fn list(
         let owner = stored.fields.user.clone().map(|key| Owner {
             key,
             exists: row.get(OWN_COLUMNS + 2),
-            username: row.get(OWN_COLUMNS + 3),
+            name: row
+                .get::<_, Option<String>>(OWN_COLUMNS + 3)
+                .zip(owner.column)
+                .map(|(value, column)| Named::new(column, value)),
             is_unique: row.get(OWN_COLUMNS + 4),
         });
         let (created, updated) = (OWN_COLUMNS, OWN_COLUMNS + 1);
@@ -86,26 +89,44 @@ pub async fn instant(client: &impl GenericClient) -> Result<OffsetDateTime, DbEr
 struct OwnerSql {
     join: String,
     exists: String,
-    username: String,
+    name: String,
+    /// Where the name is.
+    column: Option<&'static str>,
     unique: String,
 }
 
+/// The column of the user table that has the users' names, as far as this role may read it.
+async fn name_column(client: &impl GenericClient, layout: &Layout) -> Result<Option<&'static str>, DbError> {
+    let Some(users) = &layout.users else { return Ok(None) };
+    if users.has(Named::USERNAME) {
+        return Ok(Some(Named::USERNAME));
+    }
+    if !users.has(Named::EMAIL) {
+        return Ok(None);
+    }
+    let sql = "SELECT has_column_privilege($1::oid, $2, 'SELECT')";
+    let may = query::value(client, sql, &[(&users.oid, Type::OID), (&Named::EMAIL, Type::TEXT)]).await;
+    let may: bool = may.map_err(DbError::during("looking at the privileges"))?;
+    Ok(may.then_some(Named::EMAIL))
+}
+
 impl OwnerSql {
-    fn of(layout: &Layout) -> Self {
+    fn of(layout: &Layout, column: Option<&'static str>) -> Self {
         let mut owner = Self {
             join: String::new(),
             exists: "false".to_owned(),
-            username: "NULL::text".to_owned(),
+            name: "NULL::text".to_owned(),
+            column,
             unique: "false".to_owned(),
         };
         let Some(users) = &layout.users else { return owner };
         let (table, key) = (users.sql(), users.key_sql());
         owner.join = format!("LEFT JOIN {table} u ON u.{key} = t.user_id");
         owner.exists = format!("u.{key} IS NOT NULL");
-        if users.has("username") {
-            owner.username = String::from("u.username::text");
+        if let Some(column) = column {
+            owner.name = format!("u.{column}::text");
             owner.unique = format!(
-                "NOT EXISTS (SELECT FROM {table} v WHERE v.username = u.username AND v.{key} <> u.{key})"
+                "NOT EXISTS (SELECT FROM {table} v WHERE v.{column}::text = u.{column}::text AND v.{key} <> u.{key})"
             );
         }
         owner

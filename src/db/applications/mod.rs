@@ -18,6 +18,7 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use reach::dependents;
 pub use read::read;
 pub(in crate::db) use secrets::stored as stored_hashes;
+pub(super) use write::filled_here;
 pub use write::{
     Cell, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
     updated_columns,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
-use super::users::read_users;
+use super::users::{Found, described, read_users};
 use super::{Mentioned, columns, fingerprint, secrets, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
@@ -34,6 +34,7 @@ pub async fn read(
         // Only a new row needs examples.
         columns::read_usual(client, table, manual(table), &mut custom).await?;
     }
+    let Found { users, ambiguous } = read_users(client, layout, &mentioned.users).await?;
     let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
     Ok(Actual {
         client_id_length: table.columns.get("client_id").and_then(|column| column.max_length),
@@ -43,12 +44,9 @@ pub async fn read(
         unfilled_key: unfilled_key(table),
         custom,
         renderings,
-        users: read_users(client, layout, &mentioned.users).await?,
-        nameless_users: layout
-            .users
-            .as_ref()
-            .filter(|users| !users.has("username"))
-            .map(|users| format!("{}.{}", users.schema, users.name)),
+        users,
+        ambiguous_users: ambiguous,
+        user_table: layout.users.as_ref().map(described),
         columns: managed,
         applications,
         unmanaged,

@@ -1,4 +1,5 @@
-//! Looks up the owners that the file names. The user table is the project's own: its key may be of any type.
+//! Looks up the owners that the file names. The user table is the project's own: its key may be of any type, and users may
+//! have names in any column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,76 +7,103 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 use crate::db::error::DbError;
-use crate::db::layout::Layout;
-use crate::model::{Key, UserRef};
+use crate::db::layout::{Column, Layout, Table};
+use crate::db::query;
+use crate::model::printable::quote;
+use crate::model::{Key, Named, UserRef, UserTable, announces_secret};
+
+/// The users that there are, by what the file calls them.
+#[derive(Default)]
+pub(super) struct Found {
+    pub users: BTreeMap<UserRef, Key>,
+    /// What is several users, and how many.
+    pub ambiguous: BTreeMap<UserRef, u64>,
+}
+
+const ATTEMPTED: &str = "looking up the users";
 
 pub(super) async fn read_users(
     client: &impl GenericClient,
     layout: &Layout,
     users: &BTreeSet<UserRef>,
-) -> Result<BTreeMap<UserRef, Key>, DbError> {
-    let (Some(table), false) = (&layout.users, users.is_empty()) else { return Ok(BTreeMap::new()) };
-    let keys: Vec<&str> = users
-        .iter()
-        .filter_map(|user| match user {
-            // Asking PostgreSQL about a text that is no key of the type would be an error, not an answer.
-            UserRef::Key(key) => canonical(table.key_type(), key).map(|_| key.as_str()),
-            UserRef::Username(_) => None,
-        })
-        .collect();
-    let names: Vec<&str> = users
-        .iter()
-        .filter_map(|user| match user {
-            UserRef::Username(name) => Some(name.as_str()),
-            UserRef::Key(_) => None,
-        })
-        .collect();
-    let (username, by_name) = if table.has("username") {
-        ("u.username::text", "u.username = ANY($2)")
-    } else {
-        ("NULL::text", "$2::text[] IS NULL")
-    };
-    let sql = format!(
-        "SELECT u.{key}::text, {username} FROM {table} u \
-         WHERE u.{key} = ANY($1::text[]::{key_type}[]) OR {by_name}",
-        key = table.key_sql(),
-        key_type = table.key_type(),
-        table = table.sql(),
-    );
-    let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]).await;
-    let rows = rows.map_err(DbError::during("looking up the users"))?;
-    let mut found = BTreeMap::new();
-    for row in rows {
-        let key: String = row.get(0);
-        if let Some(name) = row.get::<_, Option<String>>(1) {
-            found.insert(UserRef::Username(name), Key::new(key.clone()));
-        }
-        found.insert(UserRef::Key(key.clone()), Key::new(key));
-    }
-    // `user = "007"` is the integer 7 for PostgreSQL, but not the text that the file has; and UUIDs have several forms.
+) -> Result<Found, DbError> {
+    let mut found = Found::default();
+    let Some(table) = &layout.users else { return Ok(found) };
+    let (mut keys, mut named): (Vec<&str>, BTreeMap<&str, Vec<&str>>) = Default::default();
     for user in users {
-        if let UserRef::Key(written) = user
-            && let Some(key) =
-                canonical(table.key_type(), written).and_then(|key| found.get(&UserRef::Key(key)).cloned())
-        {
-            found.insert(user.clone(), key);
+        match user {
+            UserRef::Key(key) => keys.push(key),
+            UserRef::Named(Named { column, value }) => named.entry(column).or_default().push(value),
         }
     }
-    found.retain(|user, _| users.contains(user));
+    for (value, key, _) in by_column(client, table, &table.key, &keys).await? {
+        found.users.insert(UserRef::Key(value), key);
+    }
+    for (name, values) in named {
+        for (value, key, count) in by_column(client, table, name, &values).await? {
+            let user = UserRef::Named(Named::new(name, value));
+            if count == 1 {
+                found.users.insert(user, key);
+            } else {
+                found.ambiguous.insert(user, count);
+            }
+        }
+    }
     Ok(found)
 }
 
-/// PostgreSQL's text form of a key, for the types that Django uses; `None`: it takes the text for no key of the type.
-fn canonical(key_type: &str, text: &str) -> Option<String> {
-    match key_type {
-        "smallint" => text.parse::<i16>().ok().map(|key| key.to_string()),
-        "integer" => text.parse::<i32>().ok().map(|key| key.to_string()),
-        "bigint" => text.parse::<i64>().ok().map(|key| key.to_string()),
+/// What a message can say of the table.
+pub(super) fn described(table: &Table) -> UserTable {
+    let columns = table.columns.keys().filter(|name| !announces_secret(name)).cloned().collect();
+    UserTable { name: table.qualified_name(), columns }
+}
+
+/// The users that have one of these values in a column: the value as it was given, the smallest key, and how many there are.
+async fn by_column(
+    client: &impl GenericClient,
+    table: &Table,
+    name: &str,
+    values: &[&str],
+) -> Result<Vec<(String, Key, u64)>, DbError> {
+    let Some(column) = table.columns.get(name).filter(|_| !announces_secret(name)) else {
+        return Ok(Vec::new());
+    };
+    // Asking PostgreSQL about a text that is no value of the type would be an error, not an answer.
+    let values: Vec<&str> = values.iter().copied().filter(|value| is_of_type(column, value)).collect();
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (of_user, given) = (format!("u.{}", quote(name)), "x.value");
+    let same = match column.base_type.as_str() {
+        "smallint" | "integer" | "bigint" | "uuid" => format!("{of_user} = {given}::{}", column.sql_type),
+        "citext" => format!("lower({of_user}::text) = lower({given})"),
+        _ => format!("{of_user}::text = {given}"),
+    };
+    let sql = format!(
+        "SELECT {given}, min(u.{key}::text), count(*) FROM unnest($1::text[]) AS x(value) JOIN {table} u ON {same} \
+         GROUP BY {given}",
+        key = table.key_sql(),
+        table = table.sql(),
+    );
+    query::rows(client, &sql, &[(&values, Type::TEXT_ARRAY)], |row| {
+        (row.get(0), Key::new(row.get::<_, String>(1)), query::unsigned(row.get(2)))
+    })
+    .await
+    .map_err(DbError::during(ATTEMPTED))
+}
+
+/// Whether PostgreSQL takes the text for a value of the type, for the types that Django uses as keys.
+fn is_of_type(column: &Column, text: &str) -> bool {
+    match column.base_type.as_str() {
+        "smallint" => text.parse::<i16>().is_ok(),
+        "integer" => text.parse::<i32>().is_ok(),
+        "bigint" => text.parse::<i64>().is_ok(),
         "uuid" => {
-            let hex: String = text.chars().filter(|c| *c != '-').collect::<String>().to_lowercase();
-            let valid = hex.len() == 32 && hex.chars().all(|c| c.is_ascii_hexdigit());
-            valid.then(|| [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+            let hex = text.chars().filter(|c| *c != '-');
+            let (all, good) =
+                hex.fold((0, 0), |(all, good), c| (all + 1, good + u32::from(c.is_ascii_hexdigit())));
+            (all, good) == (32, 32)
         }
-        _ => (!text.contains('\0')).then(|| text.to_owned()),
+        _ => !text.contains('\0'),
     }
 }

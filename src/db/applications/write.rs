@@ -76,7 +76,7 @@ fn saved(table: &Table) -> impl Iterator<Item = &str> {
 }
 
 /// What a new row gets in a column that no file manages; `None`: PostgreSQL fills it.
-fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
+pub(in crate::db) fn filled_here(table: &Table, column: &Column) -> Option<&'static str> {
     // A field of the plan has its value there; PostgreSQL refuses a column that is named twice.
     if Field::ALL.iter().any(|field| field.column() == column.name) {
         return None;

@@ -85,7 +85,7 @@ pub(in crate::ui) fn everything() -> Plan {
                     FieldChange {
                         field: Field::User.into(),
                         before: Value::Absent,
-                        after: Value::User { key: Key::new("7"), username: Some("ops".to_owned()) },
+                        after: Value::User { key: Key::new("7"), username: Some("ops".to_owned()), by: None },
                     },
                 ],
                 unchanged: 3,

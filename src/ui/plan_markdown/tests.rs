@@ -4,9 +4,9 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Category, ClientId, Key};
+use crate::model::{Category, ClientId, Key, NotTried};
 use crate::plan::guard::Violation;
-use crate::plan::{FieldChange, RowRef, Value};
+use crate::plan::{CleanupForecast, FieldChange, RowRef, Value};
 use crate::ui::plan::tests::everything;
 
 fn refusal(count: usize, client_id: &str) -> Refusal {
@@ -67,7 +67,12 @@ fn every_kind_of_step() {
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
     };
     let text = render(
-        &Proposal { plan: everything(), forecast: Some(forecast), refusal: Some(refusal(1, "legacy-cron")) },
+        &Proposal {
+            plan: everything(),
+            forecast: Some(forecast),
+            refusal: Some(refusal(1, "legacy-cron")),
+            not_tried: vec![NotTried { kind: "trigger", name: "audit_*".to_owned(), why: None }],
+        },
         "deploy/oauth.toml",
     );
     assert_snapshot!(text);

@@ -1,0 +1,281 @@
+//! What is asked of each kind of constraint.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{GenericClient, Row};
+
+use super::ask::{Answer, ask};
+use super::catalogue::{Check, Column, Foreign, Unique};
+use super::rows::{NUMBER, PlannedRow, ROWS, Rows};
+use crate::db::error::DbError;
+use crate::db::layout::Table;
+use crate::model::printable::{literal, quote};
+use crate::model::{Breach, ClientId, Field, Key, NotTried, Rule, Tried, Twin};
+
+/// What came of the trial.
+#[derive(Debug, Default)]
+pub struct Trial {
+    /// What a row would break, with its position among the rows.
+    pub breaches: Vec<(usize, Breach)>,
+    pub not_tried: Vec<NotTried>,
+}
+
+const CHECK: &str = "check constraint";
+
+/// Asks, and collects what comes of it.
+pub(super) struct Questions<'a, C> {
+    pub client: &'a C,
+    pub table: &'a Table,
+    pub rows: &'a Rows<'a>,
+    /// Rows that go when all others are written.
+    pub deleted: &'a [&'a Key],
+    pub trial: Trial,
+}
+
+impl<C: GenericClient> Questions<'_, C> {
+    /// Names what only a write can try.
+    pub fn name(&mut self, kind: &'static str, names: Vec<String>) {
+        self.trial.not_tried.extend(names.into_iter().map(|name| NotTried { kind, name, why: None }));
+    }
+
+    fn not_tried(&mut self, kind: &'static str, name: &str, why: impl Into<String>) {
+        self.trial.not_tried.push(NotTried { kind, name: name.to_owned(), why: Some(why.into()) });
+    }
+
+    fn breach(&mut self, number: i64, constraint: &str, columns: Vec<(String, Tried)>, rule: Rule) {
+        let Ok(position) = usize::try_from(number - 1) else { return };
+        let breach = Breach { constraint: constraint.to_owned(), columns, rule, trigger: None };
+        self.trial.breaches.push((position, breach));
+    }
+
+    /// The columns with the values that the answer has at `position`.
+    fn values(&self, columns: &[String], row: &Row, position: usize) -> Vec<(String, Tried)> {
+        let values: Vec<Option<String>> = row.get(position);
+        let tried = |(name, value): (&String, Option<String>)| {
+            let hidden = || if self.rows.hides(name) { Tried::Hidden } else { Tried::Null };
+            (name.clone(), value.map_or_else(hidden, Tried::Text))
+        };
+        columns.iter().zip(values).map(tried).collect()
+    }
+
+    /// The rows of a selection of which everything in these columns is known. Of a secret that is made only when it is
+    /// written the others are named; what PostgreSQL makes itself is passed over.
+    fn known(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        columns: &[String],
+        is_asked: impl Fn(&PlannedRow<'_>) -> bool,
+    ) -> Vec<i64> {
+        let (known, unknown): (Vec<i64>, Vec<i64>) = self
+            .rows
+            .numbers(is_asked)
+            .into_iter()
+            .partition(|number| columns.iter().all(|column| self.rows.knows(*number, column)));
+        let secret = Field::ClientSecret.column();
+        let is_secret = columns.iter().any(|column| column == secret);
+        if !unknown.is_empty() && is_secret {
+            self.not_tried(kind, name, "the secret is not known before it is written");
+        } else if !unknown.is_empty() && kind == CHECK {
+            self.not_tried(kind, name, "PostgreSQL makes a value that it looks at");
+        }
+        known
+    }
+
+    /// NOT NULL, for all columns at once.
+    pub async fn not_null(&mut self, columns: &[Column]) -> Result<(), DbError> {
+        let columns: Vec<&Column> =
+            columns.iter().filter(|column| column.not_null && !column.generated).collect();
+        let cases: Vec<String> = columns
+            .iter()
+            .map(|Column { name, .. }| {
+                format!("CASE WHEN {} IS NULL THEN {} END", quote(name), literal(name))
+            })
+            .collect();
+        let select = format!(
+            " SELECT {NUMBER}, array_remove(ARRAY[{}]::text[], NULL) FROM {ROWS} WHERE {NUMBER} = ANY($2)",
+            cases.join(", ")
+        );
+        let numbers = self.rows.numbers(|_| true);
+        if let Answer::Rows(found) = ask(self.client, self.rows, &select, &numbers, &[]).await? {
+            for row in found {
+                let number: i64 = row.get(0);
+                for name in row.get::<_, Vec<String>>(1) {
+                    if self.rows.knows(number, &name) {
+                        self.breach(number, "", vec![(name, Tried::Null)], Rule::NotNull);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A CHECK holds unless it is false.
+    pub async fn check(&mut self, check: Check) -> Result<(), DbError> {
+        let Check { name, condition, definition, columns, domain, volatile } = check;
+        let shown = self.rows.plain(&columns);
+        if volatile {
+            self.not_tried(CHECK, &name, "it calls a volatile function");
+            return Ok(());
+        }
+        let numbers = self.known(CHECK, &name, &columns, |_| true);
+        let condition = match columns.as_slice() {
+            // A domain's is about VALUE.
+            [column] if domain => {
+                format!("(SELECT {condition} FROM (SELECT {} AS value) d)", quote(column))
+            }
+            _ => format!("({condition})"),
+        };
+        let select = format!(
+            " SELECT {NUMBER}, {values} FROM {ROWS} AS {alias} WHERE {NUMBER} = ANY($2) AND NOT {condition}",
+            values = self.rows.values(&shown),
+            alias = quote(&self.table.name),
+        );
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let rule = if domain { Rule::Domain(definition) } else { Rule::Check(definition) };
+        match ask(self.client, self.rows, &select, &numbers, &[]).await? {
+            Answer::Rows(found) => self.breaks(&name, &shown, found, &rule),
+            Answer::Refused(why) => self.not_tried(CHECK, &name, why),
+            Answer::Fails(_) => {
+                for number in numbers {
+                    match ask(self.client, self.rows, &select, &[number], &[]).await? {
+                        Answer::Rows(found) => self.breaks(&name, &shown, found, &rule),
+                        Answer::Refused(why) => self.not_tried(CHECK, &name, why),
+                        Answer::Fails(why) => {
+                            let values = self.rows.values(&shown);
+                            let select =
+                                format!(" SELECT {NUMBER}, {values} FROM {ROWS} WHERE {NUMBER} = ANY($2)");
+                            let row = ask(self.client, self.rows, &select, &[number], &[]).await?;
+                            if let Answer::Rows(found) = row {
+                                self.breaks(&name, &shown, found, &Rule::Fails(why));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn breaks(&mut self, name: &str, columns: &[String], found: Vec<Row>, rule: &Rule) {
+        for row in found {
+            let values = self.values(columns, &row, 1);
+            self.breach(row.get(0), name, values, rule.clone());
+        }
+    }
+
+    /// A unique key, as it is looked at while the rows are written one after the other.
+    pub async fn unique(&mut self, unique: Unique) -> Result<(), DbError> {
+        const KIND: &str = "unique key";
+        let Unique { name, columns, keys, equal, condition, nulls_equal, deferred } = unique;
+        let columns = self.rows.plain(&columns);
+        let is_touched = |row: &PlannedRow<'_>| {
+            row.key.is_none() || columns.iter().any(|column| row.cells.contains_key(column))
+        };
+        let numbers = self.known(KIND, &name, &columns, is_touched);
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        // Which rows no longer have what they have, from which step on.
+        let mut moved: BTreeMap<&str, i64> = BTreeMap::new();
+        for number in self.rows.numbers(is_touched) {
+            if let Some(key) = self.rows.row(number).and_then(|row| row.key) {
+                moved.insert(key.as_str(), number);
+            }
+        }
+        moved.extend(self.deleted.iter().map(|key| (key.as_str(), i64::MAX)));
+        let (moved, when): (Vec<&str>, Vec<i64>) = moved.into_iter().unzip();
+        let named: Vec<String> =
+            keys.iter().enumerate().map(|(position, key)| format!("{key} AS k{position}")).collect();
+        let same: Vec<String> = equal
+            .iter()
+            .enumerate()
+            .map(|(k, equal)| {
+                let nulls = format!(" OR a.k{k} IS NULL AND b.k{k} IS NULL");
+                format!("(a.k{k} {equal} b.k{k}{})", if nulls_equal { nulls.as_str() } else { "" })
+            })
+            .collect();
+        let select = format!(
+            ", a AS MATERIALIZED (SELECT {NUMBER} AS n, {values} AS shown, {named} FROM {ROWS} AS {alias} \
+               WHERE {NUMBER} = ANY($2) AND {condition}), \
+             b AS (SELECT {key}::text AS key, client_id::text AS client_id, {named} FROM {table} AS {alias} \
+               WHERE {condition}) \
+             SELECT a.n, a.shown, b.client_id, m.key IS NOT NULL, NULL::int8 FROM a JOIN b ON {same} \
+             LEFT JOIN unnest($3::text[], $4::int8[]) AS m(key, n) ON m.key = b.key \
+             WHERE m.key IS NULL OR m.n > a.n AND (NOT {deferred} OR m.n = {last}) \
+             UNION ALL SELECT a.n, a.shown, NULL, false, min(b.n) FROM a JOIN a AS b ON b.n < a.n AND {same} GROUP BY 1, 2 \
+             ORDER BY 1, 3, 5",
+            values = self.rows.values(&columns),
+            named = named.join(", "),
+            alias = quote(&self.table.name),
+            condition = condition.as_deref().unwrap_or("true"),
+            key = self.table.key_sql(),
+            table = self.table.sql(),
+            same = same.join(" AND "),
+            last = i64::MAX,
+        );
+        let more = [(&moved as _, Type::TEXT_ARRAY), (&when as _, Type::INT8_ARRAY)];
+        let found = match ask(self.client, self.rows, &select, &numbers, &more).await? {
+            Answer::Rows(found) => found,
+            Answer::Refused(why) | Answer::Fails(why) => {
+                self.not_tried(KIND, &name, why);
+                return Ok(());
+            }
+        };
+        for row in found {
+            let twin = match (row.get::<_, Option<i64>>(4), row.get::<_, Option<String>>(2)) {
+                (Some(number), _) => self.rows.row(number).map(|row| Twin::Planned(row.client_id.clone())),
+                (None, Some(other)) if row.get(3) => Some(Twin::Later(ClientId::new(other))),
+                (None, Some(other)) => Some(Twin::Stored(ClientId::new(other))),
+                (None, None) => None,
+            };
+            let Some(twin) = twin else { continue };
+            let values = self.values(&columns, &row, 1);
+            self.breach(row.get(0), &name, values, Rule::Unique(twin));
+        }
+        Ok(())
+    }
+
+    /// A foreign key. The owner is looked up by itself.
+    pub async fn foreign(&mut self, key: Foreign) -> Result<(), DbError> {
+        const KIND: &str = "foreign key";
+        let Foreign { name, columns, table, to, own, equal, full } = key;
+        if columns == [Field::User.column()] {
+            return Ok(());
+        }
+        let shown = self.rows.plain(&columns);
+        let numbers = self.known(KIND, &name, &columns, |row| {
+            row.key.is_none() || shown.iter().any(|column| row.cells.contains_key(column))
+        });
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let given: Vec<String> =
+            columns.iter().map(|column| format!("x.{} IS NOT NULL", quote(column))).collect();
+        let same: Vec<String> = columns
+            .iter()
+            .zip(&to)
+            .zip(&equal)
+            .map(|((column, to), equal)| format!("r.{} {equal} x.{}", quote(to), quote(column)))
+            .collect();
+        let same = same.join(" AND ");
+        let among = |rows: &str| format!("NOT EXISTS (SELECT FROM {rows} r WHERE {same})");
+        let select = format!(
+            " SELECT {NUMBER}, {values} FROM {ROWS} x WHERE {NUMBER} = ANY($2) AND ({given}) AND {there}{planned}",
+            values = self.rows.values(&shown),
+            given = given.join(if full { " OR " } else { " AND " }),
+            there = among(&table),
+            planned = if own { format!(" AND {}", among(ROWS)) } else { String::new() },
+        );
+        match ask(self.client, self.rows, &select, &numbers, &[]).await? {
+            Answer::Rows(found) => {
+                self.breaks(&name, &shown, found, &Rule::Reference { table, columns: to });
+            }
+            Answer::Refused(why) | Answer::Fails(why) => self.not_tried(KIND, &name, why),
+        }
+        Ok(())
+    }
+}
