@@ -38,9 +38,16 @@ pub enum LayoutError {
         missing: Vec<(TableRole, String)>,
         /// Where: a schema or the search path.
         searched: String,
-        /// Tables that look like the missing application table.
+        /// Tables that look like an application table, the most probable first.
         candidates: Vec<Candidate>,
+        /// The application table that was found.
+        application: Option<Oid>,
     },
+    /// There are no ID tokens in any way.
+    #[error(
+        "the tables are of a DOT before 1.5: there is no table {id_token}, and {access_token} has no column id_token_id"
+    )]
+    BeforeIdTokens { id_token: String, access_token: String },
     /// A table that is no DOT table.
     #[error("table {table} lacks {}, so it is not a DOT {role} table", .columns.join(", "))]
     NotDot {
@@ -107,13 +114,19 @@ impl Layout {
                 None => {}
             }
         }
+        if let [(TableRole::IdToken, id_token)] = missing.as_slice()
+            && let Some(access_token) = without_id_tokens(client, &oids).await?
+        {
+            return Err(LayoutError::BeforeIdTokens { id_token: id_token.clone(), access_token });
+        }
         if !missing.is_empty() {
             let searched = names.schema.as_ref().map_or_else(
                 || "any schema of the search path".to_owned(),
                 |schema| format!("schema {}", quote(schema)),
             );
             let candidates = catalogue::application_candidates(client).await?;
-            return Err(LayoutError::Missing { missing, searched, candidates });
+            let application = oids.get(&TableRole::Application).copied();
+            return Err(LayoutError::Missing { missing, searched, candidates, application });
         }
         let mut described =
             catalogue::describe(client, &found.iter().map(|(_, oid)| *oid).collect::<Vec<_>>()).await?;
@@ -173,6 +186,16 @@ impl Layout {
             .iter()
             .filter(move |reference| Some(reference.to) == to && self.role_of(reference.from).is_none())
     }
+}
+
+/// The table of the access tokens, if these cannot have ID tokens.
+async fn without_id_tokens(
+    client: &impl GenericClient,
+    oids: &BTreeMap<TableRole, Oid>,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let Some(oid) = oids.get(&TableRole::AccessToken) else { return Ok(None) };
+    let access_token = catalogue::describe(client, &[*oid]).await?.remove(oid);
+    Ok(access_token.filter(|table| !table.has("id_token_id")).map(|table| table.name))
 }
 
 fn check(role: TableRole, table: &Table) -> Result<(), LayoutError> {
