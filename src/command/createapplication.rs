@@ -175,7 +175,7 @@ async fn prepare(
     client_id: &ClientId,
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
-    let connected = reaching::connect(session, &file.database, 3).await?;
+    let connected = reaching::connect(session, &file, 3).await?;
     require(&connected, given(args.user.as_ref()).is_some()).await?;
     application.user = given(args.user.as_ref()).map(|text| verdict::owner(&connected.layout, text));
     writable::require(&connected).await?;

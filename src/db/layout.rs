@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
-pub use table::{Candidate, Column, Reference, Table};
+pub use table::{Candidate, Column, Marked, Reference, Table};
 
 use super::error::DbError;
 use crate::model::printable::quote;
@@ -26,6 +26,8 @@ pub struct Layout {
     pub users: Option<Table>,
     /// Every foreign key to one of the tables, DOT's own included.
     pub references: Vec<Reference>,
+    /// `[policy] dynamic`: what tells that an application registered itself, besides DOT's `registration_source`.
+    pub marks: Vec<Marked>,
 }
 
 /// Why a database cannot be used.
@@ -143,7 +145,7 @@ impl Layout {
             Some(oid) => catalogue::describe(client, &[oid]).await?.remove(&oid),
             None => None,
         };
-        Ok(Self { tables, users, references })
+        Ok(Self { tables, users, references, marks: Vec::new() })
     }
 
     /// The tables that there are, with their roles.

@@ -31,7 +31,7 @@ pub use actual::{Actual, Dependents, Origin, Ownership, Stored, Unmanaged};
 pub use application::{
     Application, ClientId, Declaration, Declared, Desired, Held, SecretDeclaration, StoredFields, UserRef,
 };
-pub use cleanup::{Category, CleanupPolicy};
+pub use cleanup::{Category, CleanupPolicy, DcrPolicy};
 pub use column::{
     Attribute, ColumnKind, ColumnOwner, ColumnValue, CustomColumn, CustomColumns, Misfit, Moment,
     column_owner,
@@ -44,7 +44,7 @@ pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
 pub use on_delete::{BlockingRows, ForeignRows, OnDelete};
 pub use pace::{FkChecks, Pace, Strategy};
-pub use policy::{Allow, Limit, Policy, Prune};
+pub use policy::{Allow, Limit, Mark, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};
 pub use tables::{TableNames, TableRole};

@@ -7,12 +7,14 @@
 
 mod columns;
 mod inventory;
+mod marks;
 mod reach;
 mod read;
 mod users;
 mod write;
 
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
+pub use marks::{MarkError, mark};
 pub use reach::dependents;
 pub use read::read;
 pub use write::{

@@ -118,6 +118,15 @@ impl Reference {
     }
 }
 
+/// A column of the application table and the text that it has in rows which registered themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Its name, not quoted.
+    pub column: String,
+    /// PostgreSQL's text of the value.
+    pub text: String,
+}
+
 /// A table that looks like DOT's application table, perhaps under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
