@@ -334,7 +334,7 @@ impl From<TokensError> for Error {
             ),
             TokensError::Lost => Self::from_source(Exit::Failed, &error)
                 .hint("it was committed whole or not at all: `oauthctl cleartokens --dry-run` tells which"),
-            TokensError::Referenced { .. } | TokensError::Altered => {
+            TokensError::Referenced { .. } | TokensError::Awaited { .. } | TokensError::Altered => {
                 Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
             }
         }

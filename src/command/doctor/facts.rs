@@ -226,6 +226,7 @@ async fn blocking_rows(
             Err(
                 TokensError::Vetoed { .. }
                 | TokensError::Referenced { .. }
+                | TokensError::Awaited { .. }
                 | TokensError::Altered
                 | TokensError::Lost,
             ) => Ok(Vec::new()),

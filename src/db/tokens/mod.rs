@@ -61,6 +61,12 @@ pub enum TokensError {
         /// What was deleted, in which table.
         subject: String,
     },
+    /// The check of a foreign key waits for a row that goes: the transaction that it belongs to would fail.
+    #[error("deleting {subject}: another session is about to commit rows that refer to them")]
+    Awaited {
+        /// What was deleted, in which table.
+        subject: String,
+    },
     /// While triggers were disabled, one was created, dropped, enabled or disabled.
     #[error("the triggers, rules, columns or foreign keys of the token tables changed during the run")]
     Altered,
@@ -79,6 +85,7 @@ impl TokensError {
             Self::Database(error) => Some(error),
             Self::Vetoed { .. }
             | Self::Referenced { .. }
+            | Self::Awaited { .. }
             | Self::Altered
             | Self::Lost => None,
         }
