@@ -19,7 +19,7 @@ pub(super) fn check(registrations: &Registrations) -> Vec<Finding> {
         .collect();
     if !declared.is_empty() {
         let found =
-            format!("By [policy] dynamic, applications registered themselves: {}.", counts(&declared));
+            format!("As [policy] dynamic says, applications registered themselves: {}.", counts(&declared));
         findings.push(Check::Registration.ok(found));
     }
     if !others.is_empty() {
@@ -48,7 +48,7 @@ fn unknown(found: &[&Registration]) -> Finding {
 fn counts(found: &[&Registration]) -> String {
     let each: Vec<String> = found
         .iter()
-        .map(|Registration { column, applications, .. }| format!("{column} ({})", grouped(*applications)))
+        .map(|Registration { column, applications, .. }| format!("{} by {column}", grouped(*applications)))
         .collect();
     listed(&each)
 }
