@@ -168,9 +168,10 @@ impl From<LayoutError> for Error {
     fn from(error: LayoutError) -> Self {
         let told = Self::from_source(Exit::Failed, &error);
         match error {
-            LayoutError::Missing { missing, candidates, .. } => {
-                advice::missing(&missing, &candidates).into_iter().fold(told, Self::hint)
+            LayoutError::Missing { missing, searched: _, candidates, application } => {
+                advice::missing(&missing, &candidates, application).into_iter().fold(told, Self::hint)
             }
+            LayoutError::BeforeIdTokens { .. } => told.hint(advice::BEFORE_ID_TOKENS),
             LayoutError::NotDot { .. } | LayoutError::NoKey { .. } => {
                 told.hint("check [database] schema and [database.tables] in oauth.toml")
             }
@@ -333,7 +334,7 @@ impl From<TokensError> for Error {
             ),
             TokensError::Lost => Self::from_source(Exit::Failed, &error)
                 .hint("it was committed whole or not at all: `oauthctl cleartokens --dry-run` tells which"),
-            TokensError::Referenced { .. } | TokensError::Altered => {
+            TokensError::Referenced { .. } | TokensError::Awaited { .. } | TokensError::Altered => {
                 Self::from_source(Exit::Failed, &error).hint("run it again; this batch was rolled back")
             }
         }

@@ -11,6 +11,7 @@ use super::Format;
 use super::cleanup;
 use super::connected::Connected;
 use super::connected::database_now;
+use super::forecasting::spared_by_age;
 use super::history::History;
 use super::loading;
 use super::names;
@@ -25,7 +26,9 @@ use crate::db::patience::Reading;
 use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
-use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Pace, Strategy, Sweep, Tally};
+use crate::model::{
+    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, Pace, Strategy, Sweep, Tally,
+};
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
 use crate::sweep::{self, Outcome};
@@ -101,15 +104,34 @@ pub struct CleartokensArgs {
     /// Also delete expired applications of client ID metadata documents, as DOT's `clearcimdapplications` does.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     cimd_applications: Option<bool>,
-    /// Also delete dynamically registered applications that are older than this and that no user ever authorised. 0: none.
-    #[arg(long, value_name = "AGE", value_parser = duration::parse, allow_negative_numbers = true)]
-    dcr_applications: Option<Duration>,
+    /// Also delete dynamically registered applications that are older than MIN, not older than MAX, and that no user ever
+    /// authorised: 7d, or 7d..30d. 0: none.
+    #[arg(long, value_name = "MIN[..MAX]", value_parser = parse_ages, allow_negative_numbers = true)]
+    dcr_applications: Option<Ages>,
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
     /// Count exactly what would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// `--dcr-applications`; `None`: none.
+#[derive(Clone, Copy, Debug)]
+struct Ages(Option<DcrPolicy>);
+
+fn parse_ages(text: &str) -> Result<Ages, String> {
+    let age = |text: &str| duration::parse(text).map_err(|error| error.to_string());
+    let (min, max) = match text.split_once("..") {
+        None => (age(text)?, None),
+        Some((min, max)) => (age(min)?, Some(age(max)?)),
+    };
+    match max {
+        Some(max) if max <= min => Err("the second age must be longer than the first".to_owned()),
+        Some(_) if min.is_zero() => Err("the first age must be longer than 0".to_owned()),
+        _ if min.is_zero() => Ok(Ages(None)),
+        max_age => Ok(Ages(Some(DcrPolicy { min_age: min, max_age, dormant: false }))),
+    }
 }
 
 fn parse_rows(text: &str) -> Result<u64, String> {
@@ -157,7 +179,7 @@ impl CleartokensArgs {
             skip: set(&self.skip, file.skip),
             device_grants: self.device_grants.unwrap_or(file.device_grants),
             cimd_applications: self.cimd_applications.unwrap_or(file.cimd_applications),
-            dcr_min_age: zero_is_off(self.dcr_applications, file.dcr_min_age),
+            dcr: self.dcr_applications.map_or(file.dcr, |Ages(dcr)| dcr),
             declared: file.declared,
             exclude_clients: excluded,
             pace: self.pace_over(&file.pace),
@@ -193,7 +215,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
     }
-    if policy.only.contains(&Category::Dcr) && policy.dcr_min_age.is_none() {
+    if policy.only.contains(&Category::Dcr) && policy.dcr.is_none() {
         return Err(Error::usage("`dcr` in --only needs an age").hint("add --dcr-applications 7d"));
     }
     match check_cleanup(&policy, &args.allow.iter().cloned().collect()) {
@@ -246,7 +268,7 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = reaching::connect(session, &config.database, cleanup::connections(&policy.pace)).await?;
+    let connected = reaching::connect(session, config, cleanup::connections(&policy.pace)).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
@@ -264,17 +286,18 @@ async fn dry_run(
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
+    let spared_by_age = spared_by_age(&snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     // What comes next may take a connection too, and one is enough.
     drop(client);
     let as_of = rfc3339(as_of);
     let text = match session.global.format {
-        Format::Json => {
-            count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
-        }
+        Format::Json => count_json(&as_of, &tally, spared_by_age)
+            .map_err(|error| Error::from_source(Exit::Failed, &error))?,
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
-            render_forecast(&CleanupForecast { as_of, rows: tally.iter().collect() }, "")
+            let rows = tally.iter().collect();
+            render_forecast(&CleanupForecast { as_of, rows, spared_by_age }, "")
         }
     };
     session.tell(&text)?;

@@ -184,7 +184,7 @@ async fn prepare(
     client_id: &ClientId,
     mut application: Application,
 ) -> Result<Option<Prepared>, Error> {
-    let connected = reaching::connect(session, &file.database, 3).await?;
+    let connected = reaching::connect(session, &file, 3).await?;
     application.columns = match columns::read(&args.columns, &file.default_columns, &connected.layout) {
         Ok(columns) => columns,
         Err(complaints) => {

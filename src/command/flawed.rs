@@ -52,7 +52,7 @@ async fn look(session: &mut Session, config: &Config) -> Result<(), Error> {
     if meant.is_empty() {
         return Ok(());
     }
-    let connected = reaching::connect(session, &config.database, 1).await?;
+    let connected = reaching::connect(session, config, 1).await?;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let actual = applications::read(&*snapshot, &connected.layout, &mentioned(&config.desired)).await?;

@@ -1,15 +1,18 @@
 //! What cleanup would do after a plan, how many rows it would delete, and why it would be refused.
 
+use deadpool_postgres::Transaction;
+
 use super::connected::{Connected, database_now};
 use super::intent::Intent;
 use super::scope::ScopeArgs;
 use super::session::Session;
 use crate::config::Config;
+use crate::db::layout::Layout;
 use crate::db::patience::Reading;
-use crate::db::tokens;
+use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
 use crate::model::words::rfc3339;
-use crate::model::{CleanupPolicy, Sweep};
+use crate::model::{CleanupPolicy, Doomed, Sweep};
 use crate::plan::guard::Violation;
 use crate::plan::{CleanupForecast, retention};
 use crate::sweep;
@@ -33,8 +36,23 @@ pub async fn forecast(
     let sweeps = retention::sweeps(policy, as_of, &connected.layout.roles());
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
-    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
+    let spared_by_age = spared_by_age(&snapshot, &connected.layout, &sweeps).await?;
+    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect(), spared_by_age };
     Ok((sweeps, Some(forecast)))
+}
+
+/// How many applications `max_age` spares; `None`: there is none in force.
+pub async fn spared_by_age(
+    snapshot: &Transaction<'_>,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Option<u64>, TokensError> {
+    let limited =
+        sweeps.iter().any(|sweep| matches!(sweep.doomed, Doomed::DcrApplications { oldest: Some(_), .. }));
+    if !limited {
+        return Ok(None);
+    }
+    tokens::spared_by_age(&**snapshot, layout, sweeps).await.map(Some)
 }
 
 /// Why cleanup would be refused: checked before anything else is written. `plan` often runs as a role that may only read, so

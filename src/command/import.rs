@@ -68,7 +68,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     }
     let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = reaching::connect(session, &config.database, 1).await?;
+    let connected = reaching::connect(session, &config, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;

@@ -38,7 +38,7 @@ pub struct ListArgs {
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
     let mut config = loading::without_secrets(session)?;
     inventory::forget_secrets(&mut config, None);
-    let connected = reaching::connect(session, &config.database, 1).await?;
+    let connected = reaching::connect(session, &config, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.no_tokens { Look::Rows } else { Look::Tokens };
     let inventory = inventory::read(session, &connected, &config, &selection, look).await?;

@@ -41,6 +41,7 @@ pub mod loading;
 pub mod logging;
 pub mod look;
 pub mod man;
+mod marking;
 pub mod migrate;
 mod names;
 mod outputs;

@@ -3,8 +3,8 @@
 use super::connected::Connected;
 use super::environment::{variable, variable_os};
 use super::session::Session;
-use super::{Format, VerbName, reading};
-use crate::config;
+use super::{Format, VerbName, marking, reading};
+use crate::config::{self, Config};
 use crate::conninfo::{self, Given, Machine, Settings, Sources};
 use crate::db::connect::Database;
 use crate::db::layout::LayoutError;
@@ -20,11 +20,8 @@ const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSE
 ///
 /// # Errors
 /// When the database cannot be found, reached or used.
-pub async fn connect(
-    session: &mut Session,
-    database: &config::Database,
-    connections: usize,
-) -> Result<Connected, Error> {
+pub async fn connect(session: &mut Session, config: &Config, connections: usize) -> Result<Connected, Error> {
+    let database = &config.database;
     let (pool, embedded) = open(session, database, connections).await?;
     let patience = patience(session);
     let probed = reading::again(async || {
@@ -35,7 +32,8 @@ pub async fn connect(
             Ok(layout) => Ok(Ok((Readables::find(&client, &layout).await?, layout))),
         }
     });
-    let (tables, layout) = probed.await??;
+    let (tables, mut layout) = probed.await??;
+    marking::mark(session, config, &mut layout)?;
     Ok(Connected { database: pool, layout, patience, tables, embedded })
 }
 

@@ -63,7 +63,7 @@ async fn read_and_plan(
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
-    let connected = reaching::connect(session, &config.database, connections).await?;
+    let connected = reaching::connect(session, &config, connections).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }

@@ -32,7 +32,13 @@ pub fn invalid(session: &Session, path: &Path, errors: u64) -> Error {
 pub fn findings(session: &mut Session, config: &Config, findings: &[Finding]) -> Error {
     let found = findings::problems(config, findings, &session.owner(&config.policy));
     problems(session, &config.source, &found);
-    let (count, unchanged) = (plural(found.error_count(), "problem"), session.verb.unchanged());
+    impossible(session, config, found.error_count())
+}
+
+/// A file that this database cannot follow, whose problems were shown.
+#[must_use]
+pub fn impossible(session: &Session, config: &Config, errors: u64) -> Error {
+    let (count, unchanged) = (plural(errors, "problem"), session.verb.unchanged());
     let path = config.source.path().display();
     Error::usage(format!("this database cannot be as {path} says: {count}{unchanged}"))
 }

@@ -58,7 +58,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let declared = file.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
     let returns = file.declares(&declared, &Field::ClientSecret.into()) && !is_generated(&file, &declared);
     inventory::forget_secrets(&mut file, None);
-    let connected = reaching::connect(session, &file.database, 3).await?;
+    let connected = reaching::connect(session, &file, 3).await?;
     require(&connected).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);

@@ -31,7 +31,7 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
     let mut config = loading::without_secrets(session)?;
     let declared = config.desired.renamed.get(&client_id).unwrap_or(&client_id).clone();
     inventory::forget_secrets(&mut config, Some(&declared));
-    let connected = reaching::connect(session, &config.database, 1).await?;
+    let connected = reaching::connect(session, &config, 1).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
     let inventory = inventory::read(session, &connected, &config, &selection, Look::Closely).await?;

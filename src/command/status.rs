@@ -66,7 +66,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
     outputs::check(session, &outputs, None)?;
     let config = loading::without_secrets(session)?;
     outputs::check_referred(&config, &outputs)?;
-    let connected = reaching::connect(session, &config.database, 1).await?;
+    let connected = reaching::connect(session, &config, 1).await?;
     warn(session, &connected, &config.cleanup.clone().unwrap_or_default()).await?;
     let interrupted = session.interrupted.clone();
     let status = interrupted.or(read(&connected, &config, args.as_of)).await?;

@@ -10,7 +10,9 @@ use serde::Deserialize;
 use strum::Display;
 
 use super::slot::{List, Slot};
-use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue};
+use super::values::{
+    Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue,
+};
 use crate::lint::Set;
 use crate::model::{Category, FkChecks, Prune, Strategy};
 
@@ -249,10 +251,25 @@ pub(super) struct Policy {
     pub owner: Slot<String>,
     /// Client ids that are not deleted even when the file no longer declares them.
     pub protect: List<String>,
+    /// Which applications registered themselves by something that leaves DOT's `registration_source` at `manual`. Of a list,
+    /// one is enough.
+    pub dynamic: Slot<OrTable<Vec<Slot<Mark>>, Mark>>,
     /// The most deletions of one plan.
     pub max_deletes: Slot<Limit>,
     /// The most updates of one plan.
     pub max_updates: Slot<Limit>,
+}
+
+/// A column of the application table, and the value that it has where an application registered itself.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["column", "value"]))]
+pub(super) struct Mark {
+    /// The name of the column.
+    #[schemars(length(min = 1), example = &"is_dcr_client")]
+    pub column: Slot<String>,
+    /// The value: true or false, a whole number, or text.
+    pub value: Slot<Comparable>,
 }
 
 /// Which advice is given on what DOT accepts.
@@ -324,6 +341,11 @@ pub(super) struct Cleanup {
 pub(super) struct DcrApplications {
     /// How long ago an application must have registered, and last changed its registration.
     pub min_age: Slot<Duration>,
+    /// An application that registered longer ago was used once, and stays: a regular run would have deleted it before.
+    #[schemars(example = &"90d")]
+    pub max_age: Slot<Duration>,
+    /// Whether those that `max_age` spares are deleted too: for the first run over a backlog.
+    pub dormant: Slot<bool>,
 }
 
 /// RFC 6749 section 2.1.

@@ -24,6 +24,9 @@ pub enum PlaceOf<'a> {
     Removed(&'a ClientId),
     /// The old client id in `[[renamed]]`.
     Renamed(&'a ClientId),
+    /// The column of an item of `[policy] dynamic`, from 0.
+    MarkColumn(usize),
+    MarkValue(usize),
     /// The value of a key in another table: `("database", "url")`, `("database.tables", "application")`,
     /// `("policy", "max_deletes")`, `("cleanup", "only")`, …
     Setting(&'a str, &'a str),
@@ -35,6 +38,8 @@ pub(super) struct Places {
     pub applications: BTreeMap<ClientId, ApplicationPlaces>,
     pub removed: BTreeMap<ClientId, Span>,
     pub renamed: BTreeMap<ClientId, Span>,
+    /// Column and value of the items of `[policy] dynamic`.
+    pub marks: Vec<(Span, Span)>,
     settings: BTreeMap<(&'static str, &'static str), Span>,
 }
 
@@ -129,6 +134,8 @@ impl Places {
             }
             PlaceOf::Removed(id) => self.removed.get(id)?,
             PlaceOf::Renamed(id) => self.renamed.get(id)?,
+            PlaceOf::MarkColumn(position) => &self.marks.get(position)?.0,
+            PlaceOf::MarkValue(position) => &self.marks.get(position)?.1,
             PlaceOf::Setting(table, key) => self.settings.get(&(table, key))?,
         };
         Some(span.clone())

@@ -10,8 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::document::{
-    Application, Cleanup, Database, DcrApplications, Defaults, Document, Lint, Policy, Provider, Reference,
-    Removed, Renamed, Secret, Tables, User,
+    Application, Cleanup, Database, DcrApplications, Defaults, Document, Lint, Mark, Policy, Provider,
+    Reference, Removed, Renamed, Secret, Tables, User,
 };
 use super::problem::Problem;
 use crate::model::visible::is_hidden;
@@ -41,6 +41,7 @@ pub(super) fn is_known_key(key: &str) -> bool {
             fields_of::<Secret>(),
             fields_of::<User>(),
             fields_of::<DcrApplications>(),
+            fields_of::<Mark>(),
         ];
         tables().iter().map(|(_, keys)| *keys).chain(inner).flatten().copied().collect()
     });

@@ -242,6 +242,52 @@ impl JsonSchema for Free {
     }
 }
 
+/// A value that a column is compared with.
+#[derive(Clone, Debug)]
+pub(super) struct Comparable(pub ColumnValue);
+
+impl<'de> Deserialize<'de> for Comparable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ComparableVisitor;
+
+        impl Visitor<'_> for ComparableVisitor {
+            type Value = Comparable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false, a whole number, or text")
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Comparable, E> {
+                Ok(Comparable(ColumnValue::Flag(flag)))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Comparable, E> {
+                Ok(Comparable(ColumnValue::Integer(number)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Comparable, E> {
+                Ok(Comparable(ColumnValue::Text(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_any(ComparableVisitor)
+    }
+}
+
+impl JsonSchema for Comparable {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Comparable")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "integer", "string"], "examples": [true] })
+    }
+}
+
 /// The name of a key of an application; `columns.NAME` for a column of the project's own.
 #[derive(Clone, Debug)]
 pub(super) struct Ignored(pub Attribute);

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
-pub use table::{Candidate, Column, Reference, Table};
+pub use table::{Candidate, Column, Marked, Reference, Table};
 
 use super::error::DbError;
 use crate::model::printable::quote;
@@ -26,6 +26,8 @@ pub struct Layout {
     pub users: Option<Table>,
     /// Every foreign key to one of the tables, DOT's own included.
     pub references: Vec<Reference>,
+    /// `[policy] dynamic`: what tells that an application registered itself, besides DOT's `registration_source`.
+    pub marks: Vec<Marked>,
 }
 
 /// Why a database cannot be used.
@@ -38,9 +40,16 @@ pub enum LayoutError {
         missing: Vec<(TableRole, String)>,
         /// Where: a schema or the search path.
         searched: String,
-        /// Tables that look like the missing application table.
+        /// Tables that look like an application table, the most probable first.
         candidates: Vec<Candidate>,
+        /// The application table that was found.
+        application: Option<Oid>,
     },
+    /// There are no ID tokens in any way.
+    #[error(
+        "the tables are of a DOT before 1.5: there is no table {id_token}, and {access_token} has no column id_token_id"
+    )]
+    BeforeIdTokens { id_token: String, access_token: String },
     /// A table that is no DOT table.
     #[error("table {table} lacks {}, so it is not a DOT {role} table", .columns.join(", "))]
     NotDot {
@@ -107,13 +116,19 @@ impl Layout {
                 None => {}
             }
         }
+        if let [(TableRole::IdToken, id_token)] = missing.as_slice()
+            && let Some(access_token) = without_id_tokens(client, &oids).await?
+        {
+            return Err(LayoutError::BeforeIdTokens { id_token: id_token.clone(), access_token });
+        }
         if !missing.is_empty() {
             let searched = names.schema.as_ref().map_or_else(
                 || "any schema of the search path".to_owned(),
                 |schema| format!("schema {}", quote(schema)),
             );
             let candidates = catalogue::application_candidates(client).await?;
-            return Err(LayoutError::Missing { missing, searched, candidates });
+            let application = oids.get(&TableRole::Application).copied();
+            return Err(LayoutError::Missing { missing, searched, candidates, application });
         }
         let mut described =
             catalogue::describe(client, &found.iter().map(|(_, oid)| *oid).collect::<Vec<_>>()).await?;
@@ -130,7 +145,7 @@ impl Layout {
             Some(oid) => catalogue::describe(client, &[oid]).await?.remove(&oid),
             None => None,
         };
-        Ok(Self { tables, users, references })
+        Ok(Self { tables, users, references, marks: Vec::new() })
     }
 
     /// The tables that there are, with their roles.
@@ -173,6 +188,16 @@ impl Layout {
             .iter()
             .filter(move |reference| Some(reference.to) == to && self.role_of(reference.from).is_none())
     }
+}
+
+/// The table of the access tokens, if these cannot have ID tokens.
+async fn without_id_tokens(
+    client: &impl GenericClient,
+    oids: &BTreeMap<TableRole, Oid>,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let Some(oid) = oids.get(&TableRole::AccessToken) else { return Ok(None) };
+    let access_token = catalogue::describe(client, &[*oid]).await?.remove(oid);
+    Ok(access_token.filter(|table| !table.has("id_token_id")).map(|table| table.name))
 }
 
 fn check(role: TableRole, table: &Table) -> Result<(), LayoutError> {

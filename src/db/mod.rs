@@ -28,6 +28,7 @@ mod query;
 pub mod replication;
 pub mod rights;
 pub mod session;
+mod source;
 pub mod timeouts;
 pub mod tls;
 pub mod tokens;

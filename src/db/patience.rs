@@ -78,7 +78,9 @@ impl Waits for LayoutError {
     fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Missing { .. } | Self::NotDot { .. } | Self::NoKey { .. } => None,
+            Self::Missing { .. } | Self::BeforeIdTokens { .. } | Self::NotDot { .. } | Self::NoKey { .. } => {
+                None
+            }
         }
     }
 }

@@ -177,7 +177,10 @@ impl Needs<'_> {
         }
         self.look_up(sweep);
         if roles.contains(&TableRole::Application) {
-            self.read_columns(TableRole::Application, &READ_OF_APPLICATIONS);
+            let layout = self.layout;
+            let marks = layout.marks.iter().map(|mark| mark.column.as_str());
+            let read: Vec<&str> = READ_OF_APPLICATIONS.into_iter().chain(marks).collect();
+            self.read_columns(TableRole::Application, &read);
             self.need(TableRole::Application, Privilege::Update, Columns::Any);
             self.need(TableRole::Application, Privilege::Delete, Columns::Whole);
             self.need(TableRole::RefreshToken, Privilege::Update, Columns::these(["access_token_id"]));

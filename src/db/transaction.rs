@@ -29,6 +29,16 @@ pub async fn current(client: &impl GenericClient) -> Result<i64, Error> {
     query::value(client, "SELECT pg_catalog.txid_current()", &[]).await
 }
 
+/// Whether the check of a foreign key, of another session, waits until this transaction ends: a row is about to refer to
+/// one that goes here. While it waits for the transaction, it holds the weakest of the locks on the row itself.
+pub async fn is_awaited_by_a_reference(client: &impl GenericClient) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l GROUP BY l.pid \
+               HAVING bool_or(l.locktype = 'tuple' AND l.mode = 'AccessShareLock') \
+                  AND bool_or(l.locktype = 'transactionid' AND NOT l.granted \
+                              AND l.transactionid::text::bigint = pg_catalog.txid_current_if_assigned() % 4294967296))";
+    query::value(client, sql, &[]).await
+}
+
 /// How it ended.
 ///
 /// # Errors

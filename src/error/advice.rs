@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 
 use tokio_postgres::error::{DbError as ServerError, SqlState};
+use tokio_postgres::types::Oid;
 
 use crate::db::connect::Cause;
 use crate::db::error::{DbError, Meaning};
@@ -151,12 +152,19 @@ pub(super) fn lacks_privilege(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// What to do about tables that are not there.
-pub(super) fn missing(missing: &[(TableRole, String)], candidates: &[Candidate]) -> Vec<String> {
-    let is_missing = |role| missing.iter().any(|(missing, _)| *missing == role);
+/// What to do about a DOT that is too old.
+pub(super) const BEFORE_ID_TOKENS: &str = "oauthctl needs DOT 1.5 or later: upgrade Django OAuth Toolkit, and run \
+     `python manage.py migrate oauth2_provider`; where the models are swapped, their app needs migrations of its own";
+
+/// What to do about tables that are not there. `application`: the application table that is.
+pub(super) fn missing(
+    missing: &[(TableRole, String)],
+    candidates: &[Candidate],
+    application: Option<Oid>,
+) -> Vec<String> {
     let Some((_, wanted)) = missing.iter().find(|(role, _)| *role == TableRole::Application) else {
-        let older = is_missing(TableRole::IdToken);
-        return without_application(missing, older);
+        let known = candidates.iter().find(|candidate| Some(candidate.oid) == application);
+        return without_application(missing, known);
     };
     let elsewhere: Vec<&Candidate> = candidates.iter().filter(|table| table.name == *wanted).collect();
     if !elsewhere.is_empty() {
@@ -164,8 +172,11 @@ pub(super) fn missing(missing: &[(TableRole, String)], candidates: &[Candidate])
             elsewhere.iter().map(|table| format!("[database] schema = {}", quoted(&table.schema))).collect();
         return vec![format!("the tables are in another schema; name it: {}", schemas.join("; or "))];
     }
-    if !candidates.is_empty() {
-        return vec![swapped(candidates)];
+    let most = candidates.first().map_or(0, |candidate| candidate.tables.len());
+    let probable = candidates.iter().filter(|candidate| candidate.tables.len() == most).take(5);
+    let blocks: Vec<String> = probable.map(swapped).collect();
+    if !blocks.is_empty() {
+        return blocks;
     }
     vec![
         "run `python manage.py migrate oauth2_provider` in the Django project that owns the database"
@@ -174,35 +185,40 @@ pub(super) fn missing(missing: &[(TableRole, String)], candidates: &[Candidate])
     ]
 }
 
-/// The application table is there, and others are not.
-fn without_application(missing: &[(TableRole, String)], older: bool) -> Vec<String> {
+/// The application table is there, and others are not. `known`: what refers to it.
+fn without_application(missing: &[(TableRole, String)], known: Option<&Candidate>) -> Vec<String> {
+    let tables = known.map(|known| &known.tables);
+    let found: Vec<Option<&String>> = missing.iter().map(|(role, _)| tables?.get(role)).collect();
+    if let Some(known) = known.filter(|_| found.iter().any(Option::is_some)) {
+        return vec![swapped(known)];
+    }
     let keys: Vec<String> = missing.iter().map(|(role, _)| format!("{} = \"TABLE\"", role.key())).collect();
-    let migrate = if older {
-        "DOT before 1.5 has no ID tokens, and oauthctl needs DOT 1.5 or later: upgrade Django OAuth Toolkit and run \
-         `python manage.py migrate oauth2_provider`"
-    } else {
-        "run `python manage.py migrate oauth2_provider` in the Django project"
-    };
-    let swapped = "where the models are swapped, name their tables in [database.tables]";
-    vec![migrate.to_owned(), format!("{swapped}: {}", keys.join(", "))]
+    vec![
+        "run `python manage.py migrate oauth2_provider` in the Django project".to_owned(),
+        format!("where the models are swapped, name their tables in [database.tables]: {}", keys.join(", ")),
+    ]
 }
 
 /// How to name tables of other names, ready to be copied into the file.
-fn swapped(candidates: &[Candidate]) -> String {
-    let tables: Vec<String> = candidates
-        .iter()
-        .map(|Candidate { schema, name }| {
-            format!(
-                "[database] schema = {}, [database.tables] application = {}",
-                quoted(schema),
-                quoted(name)
-            )
-        })
-        .collect();
-    format!(
-        "are the models swapped? A table that looks like it is there; name it and the others: {}",
-        tables.join("; or ")
-    )
+fn swapped(candidate: &Candidate) -> String {
+    let Candidate { oid: _, schema, name, tables } = candidate;
+    let mut lines = vec![
+        "are the models swapped? These tables refer to each other as DOT's do; name them in oauth.toml:"
+            .to_owned(),
+        "[database]".to_owned(),
+        format!("schema = {}", quoted(schema)),
+        "[database.tables]".to_owned(),
+    ];
+    let application = (TableRole::Application, name);
+    let named = std::iter::once(application).chain(tables.iter().map(|(role, name)| (*role, name)));
+    let swapped = named.filter(|(role, name)| role.default_table() != name.as_str());
+    lines.extend(swapped.map(|(role, name)| format!("{} = {}", role.key(), quoted(name))));
+    let roles = TableRole::ALL.iter().filter(|role| role.is_required() && **role != TableRole::Application);
+    let unknown = roles.filter(|role| !tables.contains_key(role));
+    lines.extend(
+        unknown.map(|role| format!("# {} = \"TABLE\": no table that refers to it looks like it", role.key())),
+    );
+    lines.join("\n")
 }
 
 fn quoted(text: &str) -> String {

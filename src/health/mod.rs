@@ -9,6 +9,7 @@ mod connection;
 mod indexes;
 mod privileges;
 mod references;
+mod registrations;
 mod schema;
 mod sequences;
 pub mod status;
@@ -26,9 +27,9 @@ use strum::IntoStaticStr;
 pub use crate::model::health::Purpose;
 use crate::model::health::{
     Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
-    Server, Slot, Standby, Storage, Trigger,
+    Registrations, Server, Slot, Standby, Storage, Trigger,
 };
-use crate::model::printable::{literal, printable};
+use crate::model::printable::{literal, printable, quote};
 use crate::model::{BlockingRows, TableRole};
 
 /// How good or bad it is, best first.
@@ -54,6 +55,8 @@ pub enum Check {
     Server,
     /// Which DOT this is.
     Schema,
+    /// Applications that registered themselves.
+    Registration,
     /// What the role may do.
     Privileges,
     /// The sequences of the keys.
@@ -107,13 +110,15 @@ pub enum Remedy {
     Sql(String),
     /// In a shell.
     Shell(String),
+    /// In `oauth.toml`.
+    Toml(String),
 }
 
 impl Remedy {
     /// As it is typed.
     #[must_use]
     pub fn text(&self) -> &str {
-        let (Self::Sql(text) | Self::Shell(text)) = self;
+        let (Self::Sql(text) | Self::Shell(text) | Self::Toml(text)) = self;
         text
     }
 }
@@ -144,6 +149,11 @@ impl Finding {
         self
     }
 
+    fn toml(mut self, text: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::Toml(text.into()));
+        self
+    }
+
     fn shell(mut self, command: impl Into<String>) -> Self {
         self.remedies.push(Remedy::Shell(command.into()));
         self
@@ -171,6 +181,8 @@ pub struct Facts {
     pub schema: Result<BTreeMap<TableRole, Shape>, NoSchema>,
     /// What `django_migrations` says.
     pub django: Look<DjangoHint>,
+    /// Applications that registered themselves by something else than DOT.
+    pub registrations: Look<Registrations>,
     /// What the role may do.
     pub privileges: Look<Privileges>,
     /// Sequences that are behind their tables.
@@ -258,6 +270,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
             return Report { findings };
         }
     }
+    look(all, Check::Registration, &facts.registrations, registrations::check);
     look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
     look(all, Check::Sequences, &facts.sequences, |behind| sequences::check(behind));
     look(all, Check::Indexes, &facts.storage, |tables| {

@@ -22,6 +22,8 @@ pub enum Origin {
     Dcr,
     /// A client id metadata document.
     Cimd,
+    /// By itself, as a column of `[policy] dynamic` says; DOT has noted nothing.
+    Marked,
     /// A value this version does not know; treated as dynamic, so never pruned.
     Other(String),
 }

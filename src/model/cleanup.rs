@@ -106,6 +106,17 @@ impl fmt::Display for Category {
     }
 }
 
+/// [`Category::Dcr`]: which applications count as never used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DcrPolicy {
+    /// How old an application must be.
+    pub min_age: Duration,
+    /// An older one was used once: a regular run would have deleted it before.
+    pub max_age: Option<Duration>,
+    /// It was not, for there was no regular run: `max_age` spares nothing.
+    pub dormant: bool,
+}
+
 /// `[cleanup]`, and `cleartokens`' flags: what may go, and how.
 #[derive(Clone, Debug, Default)]
 pub struct CleanupPolicy {
@@ -122,8 +133,8 @@ pub struct CleanupPolicy {
     pub device_grants: bool,
     /// Whether [`Category::Cimd`] is cleaned too.
     pub cimd_applications: bool,
-    /// [`Category::Dcr`]: how old an application must be to count as unused; `None`: they stay.
-    pub dcr_min_age: Option<Duration>,
+    /// [`Category::Dcr`]; `None`: they stay.
+    pub dcr: Option<DcrPolicy>,
     /// Applications whose rows are left alone.
     pub exclude_clients: BTreeSet<ClientId>,
     /// Applications that the file declares. They are not deleted, even when all their tokens are.

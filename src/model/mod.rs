@@ -35,7 +35,7 @@ pub use application::{
     UserRef,
 };
 pub use breach::{Breach, NotTried, Rule, Tried, Twin};
-pub use cleanup::{Category, CleanupPolicy};
+pub use cleanup::{Category, CleanupPolicy, DcrPolicy};
 pub use column::{Attribute, ColumnKind, ColumnOwner, ColumnValue, Misfit, Moment, column_owner};
 pub use confidential::announces_secret;
 pub use custom_column::{CustomColumn, CustomColumns, Unfilled, Upkeep};
@@ -46,7 +46,7 @@ pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
 pub use on_delete::{BlockingRows, ForeignRows, OnDelete};
 pub use pace::{FkChecks, Pace, Strategy};
-pub use policy::{Allow, Limit, Policy, Prune};
+pub use policy::{Allow, Limit, Mark, Policy, Prune};
 pub use provider::Provider;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};
 pub use tables::{TableNames, TableRole};

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::application::ClientId;
+use super::column::ColumnValue;
 
 /// Which applications that the file does not mention are deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,14 @@ impl Limit {
     }
 }
 
+/// One item of `[policy] dynamic`: applications with this value in this column registered themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    pub column: String,
+    /// Text, a whole number or a flag.
+    pub value: ColumnValue,
+}
+
 /// `[policy]`.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -57,6 +66,8 @@ pub struct Policy {
     pub owner: Option<String>,
     /// Applications that survive removal of the block that declares them, and whose clients are not to notice a change.
     pub protect: BTreeSet<ClientId>,
+    /// Which applications registered themselves by something else than DOT; one of these is enough.
+    pub dynamic: Vec<Mark>,
     /// The most deletions of one plan; `None`: no limit. [`Policy::DEFAULT_MAX_DELETES`] where the file says nothing.
     pub max_deletes: Option<Limit>,
     /// The most updates of one plan; `None`: no limit.
@@ -74,6 +85,7 @@ impl Default for Policy {
             prune: Prune::default(),
             owner: None,
             protect: BTreeSet::new(),
+            dynamic: Vec::new(),
             max_deletes: Some(Self::DEFAULT_MAX_DELETES),
             max_updates: None,
         }

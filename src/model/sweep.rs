@@ -58,6 +58,8 @@ pub enum Doomed {
     DcrApplications {
         /// The cutoff of the registration.
         registered: OffsetDateTime,
+        /// Those that registered before this were used once, and stay.
+        oldest: Option<OffsetDateTime>,
         /// A pending authorization that lives beyond this keeps its application.
         now: OffsetDateTime,
     },

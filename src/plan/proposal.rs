@@ -12,6 +12,8 @@ pub struct CleanupForecast {
     pub as_of: String,
     /// Rows by category.
     pub rows: Vec<(Category, u64)>,
+    /// Unused applications that stay because they are older than `max_age`; `None`: no `max_age` is in force.
+    pub spared_by_age: Option<u64>,
 }
 
 impl CleanupForecast {

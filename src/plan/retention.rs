@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::model::{Category, CleanupPolicy, Doomed, Sweep, TableRole};
+use crate::model::{Category, CleanupPolicy, DcrPolicy, Doomed, Sweep, TableRole};
 
 /// Python's `datetime.min`, 0001-01-01 UTC, in seconds since 1970. No cutoff is earlier.
 const EARLIEST: i64 = -62_135_596_800;
@@ -28,7 +28,11 @@ pub fn sweeps(policy: &CleanupPolicy, as_of: OffsetDateTime, available: &BTreeSe
     let when = |category: Category| wanted.contains(&category).then_some(now);
 
     let dcr = when(Category::Dcr).and_then(|now| {
-        policy.dcr_min_age.map(|age| Doomed::DcrApplications { registered: before(now, age), now })
+        policy.dcr.map(|DcrPolicy { min_age, max_age, dormant }| Doomed::DcrApplications {
+            registered: before(now, min_age),
+            oldest: max_age.filter(|_| !dormant).map(|age| before(now, age)),
+            now,
+        })
     });
     let revoked = when(Category::Revoked).and_then(|_| revoked_cutoff(policy, now));
     let idle = when(Category::Expired).and_then(|_| idle_cutoff(policy, now));
@@ -74,7 +78,7 @@ pub fn categories(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> BT
                 match category {
                     Category::Device => policy.device_grants,
                     Category::Cimd => policy.cimd_applications,
-                    Category::Dcr => policy.dcr_min_age.is_some(),
+                    Category::Dcr => policy.dcr.is_some(),
                     Category::Revoked
                     | Category::Orphaned
                     | Category::Expired
@@ -304,14 +308,18 @@ mod tests {
     fn applications_frame_the_tokens() {
         let policy = CleanupPolicy {
             cimd_applications: true,
-            dcr_min_age: Some(HOUR),
+            dcr: Some(DcrPolicy { min_age: HOUR, max_age: Some(2 * HOUR), dormant: false }),
             exclude_clients: [ClientId::new("kept")].into(),
             declared: [ClientId::new("declared")].into(),
             ..CleanupPolicy::default()
         };
         let all = sweeps(&policy, now(), &everything());
         let (first, last) = (all.first().unwrap(), all.last().unwrap());
-        assert_eq!(first.doomed, Doomed::DcrApplications { registered: now() - HOUR, now: now() });
+        let unused = |oldest| Doomed::DcrApplications { registered: now() - HOUR, oldest, now: now() };
+        assert_eq!(first.doomed, unused(Some(now() - 2 * HOUR)));
+        let dormant = DcrPolicy { min_age: HOUR, max_age: Some(2 * HOUR), dormant: true };
+        let backlog = CleanupPolicy { dcr: Some(dormant), ..policy.clone() };
+        assert_eq!(doomed(&backlog).first(), Some(&unused(None)));
         assert_eq!(last.doomed, Doomed::CimdApplications { expired: now() });
         for sweep in &all {
             let spared = sweep.excluded.contains(&ClientId::new("declared"));

@@ -211,6 +211,9 @@ impl<'a> Connection<'a> {
             }
             Way::Careful(keys) => cleaner.delete_some(&*transaction, window, keys).await.map_err(fault)?,
         };
+        if taken.deleted.rows() > 0 {
+            cleaner.assert_not_awaited(&*transaction).await.map_err(fault)?;
+        }
         let xid = assigned(&*transaction).await.map_err(database("finishing a batch"))?;
         let committed = transaction.commit().await.map_err(DbError::during("committing a batch"));
         let done = Done { taken, elapsed: started.elapsed() };
@@ -244,6 +247,7 @@ pub(super) fn database(attempted: &'static str) -> impl FnOnce(tokio_postgres::E
 pub(super) fn fault(error: TokensError) -> Fault {
     let reason = match &error {
         TokensError::Referenced { .. } => Some(Transient::Referenced),
+        TokensError::Awaited { .. } => Some(Transient::Changed),
         TokensError::Database(error) => transient(error),
         TokensError::Vetoed { .. } | TokensError::Altered | TokensError::Lost => None,
     };

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::inventory::{ago, source};
 use super::plan::{grouped, plural, render_changes, visible};
 use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Attribute, Dependents, Field, Held, Listed, Owner, RecentToken, Usage};
+use crate::model::{Attribute, Dependents, Field, Held, Listed, Origin, Owner, RecentToken, Usage};
 use crate::plan::drift::Drift;
 use crate::rules::split_list;
 
@@ -87,7 +87,8 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
         };
         fields.push((field.key().to_owned(), values));
     }
-    fields.push(("registration_source".to_owned(), vec![visible(&source(row))]));
+    let by = if stored.origin == Origin::Marked { ", by [policy] dynamic; DOT notes manual" } else { "" };
+    fields.push(("registration_source".to_owned(), vec![visible(&source(row)) + by]));
     fields.extend(created.as_ref().map(|created| ("created".to_owned(), instant(created))));
     fields.extend(updated.as_ref().map(|updated| ("updated".to_owned(), instant(updated))));
     fields.extend(stored.fields.columns.iter().map(|(name, value)| {

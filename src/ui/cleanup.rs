@@ -200,6 +200,7 @@ struct Object<'a> {
     dry_run: bool,
     deleted: Option<&'a Tally>,
     to_delete: Option<&'a Tally>,
+    spared_by_max_age: Option<u64>,
     run: Option<Run>,
 }
 
@@ -308,6 +309,7 @@ pub fn outcome_json(
         dry_run: false,
         deleted: Some(&outcome.deleted),
         to_delete,
+        spared_by_max_age: None,
         run: Some(Run::from(outcome)),
     })
 }
@@ -331,7 +333,11 @@ pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
 ///
 /// # Errors
 /// Serde's, which do not occur.
-pub fn count_json(as_of: &str, to_delete: &Tally) -> Result<String, serde_json::Error> {
+pub fn count_json(
+    as_of: &str,
+    to_delete: &Tally,
+    spared_by_max_age: Option<u64>,
+) -> Result<String, serde_json::Error> {
     object(&Object {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -339,6 +345,7 @@ pub fn count_json(as_of: &str, to_delete: &Tally) -> Result<String, serde_json::
         dry_run: true,
         deleted: None,
         to_delete: Some(to_delete),
+        spared_by_max_age,
         run: None,
     })
 }

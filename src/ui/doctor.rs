@@ -68,8 +68,8 @@ fn render_finding(out: &mut String, finding: &Finding, width: usize) {
         }
     }
     // Whole, however long, so that they can be copied.
-    for remedy in remedies {
-        let _ = writeln!(out, "    {}", paint(CYAN, visible(remedy.text())));
+    for line in remedies.iter().flat_map(|remedy| remedy.text().lines()) {
+        let _ = writeln!(out, "    {}", paint(CYAN, visible(line)));
     }
 }
 

@@ -150,11 +150,11 @@ fn owner(entry: &Entry<'_>) -> String {
     owner.map(name).unwrap_or_default()
 }
 
-/// DOT's word for how the application was registered.
+/// DOT's word for how the application was registered; for DOT, whatever registers clients is `dcr`.
 pub(super) fn source(row: &Listed) -> String {
     match &row.stored.origin {
         Origin::Manual => "manual".to_owned(),
-        Origin::Dcr => "dcr".to_owned(),
+        Origin::Dcr | Origin::Marked => "dcr".to_owned(),
         Origin::Cimd => "cimd".to_owned(),
         Origin::Other(other) => other.clone(),
     }

@@ -13,7 +13,7 @@ use super::inventory::{Entry, source};
 use crate::model::json;
 use crate::model::words::rfc3339;
 use crate::model::{
-    ClientId, Dependents, Field, Held, Key, Listed, Named, Owner, RecentToken, Tokens, Usage,
+    ClientId, Dependents, Field, Held, Key, Listed, Named, Origin, Owner, RecentToken, Tokens, Usage,
 };
 use crate::plan::FieldChange;
 use crate::plan::drift::Drift;
@@ -57,6 +57,8 @@ struct Application<'a> {
     fields: Fields<'a>,
     columns: &'a BTreeMap<String, Option<String>>,
     registration_source: String,
+    /// Whether `[policy] dynamic` says so, and not DOT's own column.
+    marked: bool,
     created: Option<String>,
     updated: Option<String>,
     access_tokens: Option<TokensView>,
@@ -145,6 +147,7 @@ fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>)
         fields: Fields(row),
         columns: &stored.fields.columns,
         registration_source: source(row),
+        marked: stored.origin == Origin::Marked,
         created: created.map(rfc3339),
         updated: updated.map(rfc3339),
         access_tokens: usage.map(|usage| tokens(usage.access)),

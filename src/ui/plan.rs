@@ -380,7 +380,7 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
 #[must_use]
 pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
     let mut out = String::new();
-    let CleanupForecast { as_of, rows } = forecast;
+    let CleanupForecast { as_of, rows, spared_by_age: _ } = forecast;
     let (as_of, total) = (to_the_second(as_of), forecast.total());
     if total == 0 {
         let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
@@ -392,7 +392,17 @@ pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
         }
         out += remark;
     }
+    if let Some(spared) = spared(forecast) {
+        let _ = writeln!(out, "    {spared}");
+    }
     out
+}
+
+/// What `max_age` does, if anything.
+pub(super) fn spared(forecast: &CleanupForecast) -> Option<String> {
+    let spared = forecast.spared_by_age.filter(|spared| *spared > 0)?;
+    let applications = plural(spared, "older application");
+    Some(format!("max_age spares {applications} without tokens (dormant = true deletes such, too)."))
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ struct CleanupView<'a> {
     as_of: &'a str,
     total: u64,
     rows: serde_json::Map<String, serde_json::Value>,
+    spared_by_max_age: Option<u64>,
 }
 
 /// The whole plan, pretty-printed, with a newline at the end.
@@ -123,6 +124,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
                 .iter()
                 .map(|(category, count)| (category.to_string(), (*count).into()))
                 .collect(),
+            spared_by_max_age: forecast.spared_by_age,
         }),
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
             applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {

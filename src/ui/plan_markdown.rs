@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use self::inert::{code, inert};
 use super::plan::{
     Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
-    to_the_second,
+    spared, to_the_second,
 };
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
@@ -194,12 +194,15 @@ fn tail(proposal: &Proposal) -> String {
     let (as_of, total) = (to_the_second(&forecast.as_of), forecast.total());
     if total == 0 {
         let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");
-        return out;
+    } else {
+        let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
+        out += "| category | rows |\n|---|--:|\n";
+        for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
+            let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
+        }
     }
-    let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
-    out += "| category | rows |\n|---|--:|\n";
-    for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
-        let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
+    if let Some(spared) = spared(forecast) {
+        let _ = write!(out, "\n{spared}\n");
     }
     out
 }

@@ -14,6 +14,7 @@ mod killed;
 mod locks;
 mod partitions;
 mod replicas;
+mod requests;
 mod rewrite;
 pub mod runner;
 mod silent;

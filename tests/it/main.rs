@@ -49,6 +49,7 @@ mod recipes;
 mod reconcile;
 mod references;
 mod refusals;
+mod registrations;
 mod reports;
 mod rights;
 mod rotate_secret;

@@ -8,16 +8,16 @@ use deadpool_postgres::Transaction;
 use crate::command::desired::mentioned;
 use crate::command::look::{look, try_look};
 use crate::config::Config;
-use crate::db::applications;
+use crate::db::applications::{self, MarkError};
 use crate::db::error::DbError;
-use crate::db::health::{beside, sequences, server, storage};
+use crate::db::health::{beside, registrations, sequences, server, storage};
 use crate::db::layout::{Layout, LayoutError, Table};
 use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
 use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
 use crate::health::{Facts, Look, NoSchema, Purpose, Shape};
-use crate::model::health::{Encryption, Server};
+use crate::model::health::{Encryption, Registrations, Server};
 use crate::model::{BlockingRows, CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 
@@ -39,7 +39,7 @@ pub(super) async fn facts(
     .await?;
     let encryption =
         look(snapshot, "looking at TLS", async |client| server::encryption(client).await).await?;
-    let layout = match layout {
+    let mut layout = match layout {
         Ok(layout) => layout,
         Err(missing) => return Ok(without_tables(server, encryption, missing)),
     };
@@ -50,6 +50,7 @@ pub(super) async fn facts(
             return Err(Error::usage(format!("there is no role \"{role}\" on this server")));
         }
     }
+    let wrong = wrong_marks(&mut layout, config);
     let asked = server.clone().unwrap_or_default();
     let sweeps = sweeps(snapshot, &layout, config).await?;
     let wanted = wanted(&layout, config, &sweeps);
@@ -57,6 +58,14 @@ pub(super) async fn facts(
         django: look(snapshot, "reading django_migrations", async |client| {
             server::django_hint(client, &layout).await
         })
+        .await?,
+        registrations: look(
+            snapshot,
+            "looking for applications that registered themselves",
+            async |client| {
+                Ok(Registrations { wrong, found: registrations::registrations(client, &layout).await? })
+            },
+        )
         .await?,
         privileges: look(snapshot, "looking at the privileges", async |client| {
             server::privileges(client, &layout, &asked, role, &wanted).await
@@ -103,6 +112,16 @@ pub(super) async fn facts(
     })
 }
 
+/// Lets the layout tell by the marks of the file which applications registered themselves; what is wrong with others.
+fn wrong_marks(layout: &mut Layout, config: &Config) -> Vec<String> {
+    let Err(errors) = applications::mark(layout, &config.policy.dynamic) else { return Vec::new() };
+    let text = |(position, error): (usize, MarkError)| {
+        let column = config.policy.dynamic.get(position).map_or("", |mark| mark.column.as_str());
+        format!("[policy] dynamic, column \"{column}\": {error}")
+    };
+    errors.into_iter().map(text).collect()
+}
+
 /// The tables, or why they cannot be worked with.
 async fn layout(snapshot: &mut Transaction<'_>, config: &Config) -> Result<Result<Layout, NoSchema>, Error> {
     let savepoint = snapshot.savepoint("look").await.map_err(DbError::during("looking at the tables"))?;
@@ -129,6 +148,7 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         encryption,
         schema: Err(missing),
         django: not(),
+        registrations: not(),
         privileges: not(),
         sequences: not(),
         storage: not(),
@@ -210,6 +230,7 @@ async fn blocking_rows(
             Err(
                 TokensError::Vetoed { .. }
                 | TokensError::Referenced { .. }
+                | TokensError::Awaited { .. }
                 | TokensError::Altered
                 | TokensError::Lost,
             ) => Ok(Vec::new()),

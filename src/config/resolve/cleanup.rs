@@ -11,7 +11,7 @@ use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::values;
-use crate::model::{Category, CleanupPolicy, Pace};
+use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace};
 
 const TABLE: &str = "cleanup";
 
@@ -61,7 +61,7 @@ pub(super) fn resolve(
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
-    let dcr_min_age = dcr_min_age(dcr_applications, &only, context);
+    let dcr = dcr(dcr_applications, &only, context);
     let pace = Pace {
         batch_size: batch_size
             .and_then(|size| NonZeroU32::new(size.value))
@@ -86,7 +86,7 @@ pub(super) fn resolve(
         skip: skip.into_keys().collect(),
         device_grants: device_grants.value().unwrap_or(default.device_grants),
         cimd_applications: cimd_applications.value().unwrap_or(default.cimd_applications),
-        dcr_min_age,
+        dcr,
         declared: default.declared,
         exclude_clients: client_ids("exclude_clients", exclude_clients, context),
         pace,
@@ -94,11 +94,11 @@ pub(super) fn resolve(
 }
 
 /// An application that registered a moment ago is in the middle of being authorised: there is no default, and no zero.
-fn dcr_min_age(
+fn dcr(
     section: Slot<DcrApplications>,
     only: &BTreeMap<Category, Span>,
     context: &Context<'_>,
-) -> Option<Duration> {
+) -> Option<DcrPolicy> {
     if section.is_absent() {
         if let Some(span) = only.get(&Category::Dcr) {
             let problem = Problem::error("missing-key", "`dcr` in `only` needs `dcr_applications`");
@@ -106,17 +106,31 @@ fn dcr_min_age(
         }
         return None;
     }
-    let Placed { span, value: DcrApplications { min_age }, .. } = section.present()?;
+    let Placed { span, value: DcrApplications { min_age, max_age, dormant }, .. } = section.present()?;
+    let max_age = context.duration("max_age", max_age);
     if min_age.is_absent() {
         let problem = Problem::error("missing-key", "`dcr_applications` lacks `min_age`").at(span);
         return context.reject(problem.hint("write { min_age = \"7d\" }"));
     }
-    let age = context.duration("min_age", min_age)?;
-    if age.value.is_zero() {
-        let problem = Problem::error("out-of-range", "`min_age` must be longer than 0").at(age.span);
+    let min_age = context.duration("min_age", min_age)?;
+    if min_age.value.is_zero() {
+        let problem = Problem::error("out-of-range", "`min_age` must be longer than 0").at(min_age.span);
         return context.reject(problem.hint("leave `dcr_applications` out to keep all applications"));
     }
-    Some(age.value)
+    if let Some(max_age) = max_age.as_ref().filter(|max_age| max_age.value <= min_age.value) {
+        let problem = Problem::error("out-of-range", "`max_age` must be longer than `min_age`");
+        return context.reject(
+            problem
+                .at(max_age.span.clone())
+                .related(min_age.span, "no application is older than this and younger than that")
+                .hint("leave `max_age` out to delete unused applications of any age"),
+        );
+    }
+    Some(DcrPolicy {
+        min_age: min_age.value,
+        max_age: max_age.map(|age| age.value),
+        dormant: dormant.value().unwrap_or_default(),
+    })
 }
 
 /// Zero is off, as in DOT's settings.

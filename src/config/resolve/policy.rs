@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::Context;
-use crate::config::document::Policy as Section;
+use crate::config::document::{Mark as MarkSection, Policy as Section};
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::slot::{List, Placed, Slot};
-use crate::config::values::{self, NumberOrText};
-use crate::model::{ClientId, Limit, Policy, Prune};
+use crate::config::values::{self, NumberOrText, OrTable};
+use crate::model::{ClientId, Limit, Mark, Policy, Prune};
 
 const TABLE: &str = "policy";
 
+const MARK: &str = "write { column = \"is_dcr_client\", value = true }";
+
 pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mut Places) -> Policy {
-    let Some(Section { prune, owner, protect, max_deletes, max_updates }) = section.value() else {
+    let Some(Section { prune, owner, protect, dynamic, max_deletes, max_updates }) = section.value() else {
         return Policy::default();
     };
     let prune = prune.present();
@@ -28,6 +30,7 @@ pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mu
         prune: prune.map(|prune| places.note(TABLE, "prune", prune)).unwrap_or_default(),
         owner,
         protect: client_ids("protect", protect, context),
+        dynamic: marks(dynamic, context, places),
         max_deletes: context
             .limit("max_deletes", max_deletes)
             .map(|limit| places.note(TABLE, "max_deletes", limit))
@@ -51,6 +54,44 @@ pub(super) fn client_ids(key: &str, list: List<String>, context: &Context<'_>) -
         }
     }
     ids
+}
+
+/// The columns that tell which applications registered themselves: one, or a list.
+fn marks(
+    slot: Slot<OrTable<Vec<Slot<MarkSection>>, MarkSection>>,
+    context: &Context<'_>,
+    places: &mut Places,
+) -> Vec<Mark> {
+    let Some(Placed { key, span, value }) = slot.present() else { return Vec::new() };
+    let items = match value {
+        OrTable::Table(value) => vec![Placed { key, span, value }],
+        OrTable::Plain(items) if items.is_empty() => {
+            context.push(Problem::error("empty", "`dynamic` is empty").at(span).hint(MARK));
+            return Vec::new();
+        }
+        OrTable::Plain(items) => items.into_iter().filter_map(Slot::present).collect(),
+    };
+    let mut marks: Vec<Mark> = Vec::new();
+    for Placed { span, value: MarkSection { column, value }, .. } in items {
+        for (key, is_absent) in [("column", column.is_absent()), ("value", value.is_absent())] {
+            if is_absent {
+                let problem = Problem::error("missing-key", format!("an item of `dynamic` lacks `{key}`"));
+                context.push(problem.at(span.clone()).hint(MARK));
+            }
+        }
+        let (Some(column), Some(value)) = (context.text("column", column), value.present()) else { continue };
+        let mark = Mark { column: column.value, value: value.value.0 };
+        if let Some(first) = marks.iter().position(|known| *known == mark) {
+            let problem = Problem::warning("duplicate-item", "`dynamic` has this item twice").at(span);
+            let first = places.marks.get(first).map(|(column, _)| column.clone());
+            context
+                .push(first.into_iter().fold(problem, |problem, first| problem.related(first, "first here")));
+            continue;
+        }
+        places.marks.push((column.span, value.span));
+        marks.push(mark);
+    }
+    marks
 }
 
 /// A path is no name: other files may have the same, and this one another elsewhere.

@@ -48,7 +48,7 @@ fn custom(column: &Column) -> CustomColumn {
     }
 }
 
-fn kind(column: &Column) -> ColumnKind {
+pub(super) fn kind(column: &Column) -> ColumnKind {
     match column.base_type.as_str() {
         "smallint" => ColumnKind::Integer(i16::MIN.into(), i16::MAX.into()),
         "integer" => ColumnKind::Integer(i32::MIN.into(), i32::MAX.into()),

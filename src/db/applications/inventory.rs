@@ -6,16 +6,17 @@ use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::read::{manual, stored, stored_columns};
+use super::read::{stored, stored_columns};
 use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::query::{self, instant_if_any, unsigned};
+use crate::db::source::{manual, source};
 use crate::model::printable::quote;
 use crate::model::{Field, Key, Listed, Named, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
 
 /// Columns of a selected row that are the managed ones and those before them.
-const OWN_COLUMNS: usize = 5 + Field::ALL.len();
+const OWN_COLUMNS: usize = 6 + Field::ALL.len();
 
 /// The rows that the selection means, by client id.
 pub async fn list(
@@ -40,21 +41,16 @@ pub async fn list(
            AND (cardinality($3::text[]) = 0 OR t.user_id::text = ANY($3) OR {name} = ANY($3)) \
            AND (cardinality($4::text[]) = 0 OR t.client_type = ANY($4)) \
            AND (cardinality($5::text[]) = 0 OR t.authorization_grant_type = ANY($5)) \
-           AND (cardinality($6::text[]) = 0 OR {manual} = ANY($6)) \
+           AND (cardinality($6::text[]) = 0 OR {source} = ANY($6)) \
          ORDER BY t.client_id::text COLLATE \"C\"",
-        stored = stored_columns(table),
+        stored = stored_columns(layout),
         created = instant("created"),
         updated = instant("updated"),
         exists = owner.exists,
         name = owner.name,
         unique = owner.unique,
         join = owner.join,
-        // The same rule as `Origin::parse`.
-        manual = if table.has("registration_source") {
-            "coalesce(nullif(t.registration_source, ''), 'manual')"
-        } else {
-            "'manual'"
-        },
+        source = source(layout),
         table = table.sql(),
     );
     let patterns: Vec<String> = selection.globs.iter().map(|glob| like(glob)).collect();
@@ -262,8 +258,7 @@ pub async fn client_ids(
     layout: &Layout,
     limit: i64,
 ) -> Result<Vec<String>, DbError> {
-    let table = layout.application();
-    let (manual, table) = (manual(table), table.sql());
+    let (manual, table) = (manual(layout), layout.application().sql());
     let sql = format!("SELECT t.client_id::text FROM {table} t WHERE {manual} LIMIT $1");
     query::rows(client, &sql, &[(&limit, Type::INT8)], |row| row.get(0))
         .await

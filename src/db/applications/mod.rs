@@ -7,6 +7,7 @@
 
 mod columns;
 mod inventory;
+mod marks;
 mod reach;
 mod read;
 mod secrets;
@@ -15,6 +16,7 @@ mod write;
 
 pub use columns::kind_of;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
+pub use marks::{MarkError, mark};
 pub use reach::dependents;
 pub use read::read;
 pub(in crate::db) use secrets::stored as stored_hashes;

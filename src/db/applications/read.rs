@@ -11,6 +11,7 @@ use super::{Mentioned, columns, fingerprint, secrets, unfilled_key};
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::query;
+use crate::db::source::{manual, registered_elsewhere};
 use crate::model::printable::quote;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
@@ -27,12 +28,12 @@ pub async fn read(
         .filter_map(|field| table.columns.get(field.column()).map(|column| (field, column.max_length)))
         .collect();
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();
-    let applications = read_mentioned(client, table, &ids).await?;
-    let (unmanaged, dynamic) = read_unmanaged(client, table, &ids).await?;
+    let applications = read_mentioned(client, layout, &ids).await?;
+    let (unmanaged, dynamic) = read_unmanaged(client, layout, &ids).await?;
     let (mut custom, renderings) = columns::read(client, layout, mentioned).await?;
     if mentioned.client_ids.iter().any(|client_id| !applications.contains_key(client_id)) {
         // Only a new row needs examples.
-        columns::read_usual(client, table, manual(table), &mut custom).await?;
+        columns::read_usual(client, table, &manual(layout), &mut custom).await?;
     }
     let Found { users, ambiguous } = read_users(client, layout, &mentioned.users).await?;
     let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
@@ -56,21 +57,18 @@ pub async fn read(
     })
 }
 
-/// The rows `t` that no client has registered; the same rule as `Origin::is_manual`.
-pub(super) fn manual(table: &Table) -> &'static str {
-    if table.has("registration_source") { "t.registration_source IN ('manual', '')" } else { "true" }
-}
-
 /// The columns that [`stored`] reads of the row `t`, in its order.
-pub(super) fn stored_columns(table: &Table) -> String {
+pub(super) fn stored_columns(layout: &Layout) -> String {
+    let table = layout.application();
     let selected: Vec<String> = Field::ALL.iter().map(|field| select(table, field.column())).collect();
     format!(
-        "t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom}",
+        "t.{key}::text, t.client_id::text, {source}, {fingerprint}, {fields}, {custom}, {elsewhere}",
         key = table.key_sql(),
         source = select(table, "registration_source"),
         fingerprint = fingerprint(table),
         fields = selected.join(", "),
         custom = columns::select(table),
+        elsewhere = registered_elsewhere(layout),
     )
 }
 
@@ -81,17 +79,19 @@ fn select(table: &Table, column: &str) -> String {
 
 async fn read_mentioned(
     client: &impl GenericClient,
-    table: &Table,
+    layout: &Layout,
     ids: &[&str],
 ) -> Result<BTreeMap<ClientId, Stored>, DbError> {
-    let (columns, table_sql) = (stored_columns(table), table.sql());
+    let table = layout.application();
+    let (columns, table_sql) = (stored_columns(layout), table.sql());
     let sql = format!("SELECT {columns} FROM {table_sql} t WHERE t.client_id = ANY($1)");
     let read = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| stored(row, table)).await;
     let read = read.map_err(DbError::during("reading the applications"))?;
     Ok(read.into_iter().map(|stored| (stored.client_id.clone(), stored)).collect())
 }
 
-/// A row that begins with the key, the client id, the source, the digest, the managed fields and the other columns.
+/// A row that begins with the key, the client id, the source, the digest, the managed fields, the other columns, and whether it
+/// registered itself elsewhere.
 pub(super) fn stored(row: &Row, table: &Table) -> Stored {
     let column = |field: Field| -> Option<String> {
         let position = Field::ALL.iter().position(|candidate| *candidate == field).unwrap_or_default();
@@ -103,7 +103,11 @@ pub(super) fn stored(row: &Row, table: &Table) -> Stored {
     Stored {
         key: Key::new(row.get::<_, String>(0)),
         client_id: ClientId::new(row.get::<_, String>(1)),
-        origin: Origin::parse(row.get::<_, Option<&str>>(2).unwrap_or_default()),
+        origin: if row.get(5 + Field::ALL.len()) {
+            Origin::Marked
+        } else {
+            Origin::parse(row.get::<_, Option<&str>>(2).unwrap_or_default())
+        },
         fingerprint: row.get(3),
         fields: StoredFields::read(column, names.zip(custom).collect()),
     }
@@ -111,12 +115,13 @@ pub(super) fn stored(row: &Row, table: &Table) -> Stored {
 
 async fn read_unmanaged(
     client: &impl GenericClient,
-    table: &Table,
+    layout: &Layout,
     ids: &[&str],
 ) -> Result<(Vec<Unmanaged>, u64), DbError> {
+    let table = layout.application();
     let others =
         "NOT EXISTS (SELECT FROM unnest($1::text[]) AS m(client_id) WHERE m.client_id = t.client_id)";
-    let manual = manual(table);
+    let manual = manual(layout);
     let sql = format!(
         "SELECT t.{key}::text, t.client_id::text, t.name::text, {fingerprint} FROM {table} t \
          WHERE {others} AND {manual} ORDER BY t.client_id COLLATE \"C\"",

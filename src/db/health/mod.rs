@@ -7,6 +7,7 @@
 pub mod beside;
 pub mod census;
 pub mod measurement;
+pub mod registrations;
 pub mod sequences;
 pub mod server;
 pub mod storage;

@@ -126,15 +126,35 @@ pub(super) async fn user_table(
     query::value_if_any(client, sql, &[(&application.oid, Type::OID)]).await
 }
 
-/// Tables that have an application's columns: what a swapped model is probably called.
+/// Tables that have an application's columns: what a swapped model is probably called. The most probable comes first.
 pub(super) async fn application_candidates(
     client: &impl GenericClient,
 ) -> Result<Vec<Candidate>, tokio_postgres::Error> {
-    let sql = "SELECT s.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+    let sql = "SELECT c.oid, s.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
                JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace \
                JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped \
                WHERE c.relkind IN ('r', 'p') \
                  AND a.attname IN ('client_id', 'client_secret', 'client_type', 'authorization_grant_type') \
-               GROUP BY 1, 2 HAVING count(*) = 4 ORDER BY 1, 2 LIMIT 5";
-    query::rows(client, sql, &[], |row| Candidate { schema: row.get(0), name: row.get(1) }).await
+               GROUP BY 1, 2, 3 HAVING count(*) = 4 ORDER BY 2, 3 LIMIT 100";
+    let mut candidates = query::rows(client, sql, &[], |row| Candidate {
+        oid: row.get(0),
+        schema: row.get(1),
+        name: row.get(2),
+        tables: BTreeMap::new(),
+    })
+    .await?;
+    let sql = "SELECT k.confrelid, c.relname::text, array_agg(a.attname::text) FROM pg_catalog.pg_constraint k \
+               JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
+               JOIN pg_catalog.pg_class t ON t.oid = k.confrelid AND t.relnamespace = c.relnamespace \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+               WHERE k.contype = 'f' AND k.confrelid = ANY($1) GROUP BY k.oid, 1, 2 ORDER BY 1, 2";
+    let oids: Vec<Oid> = candidates.iter().map(|candidate| candidate.oid).collect();
+    let referring = |row: &Row| -> (Oid, String, Vec<String>) { (row.get(0), row.get(1), row.get(2)) };
+    for (oid, name, columns) in query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], referring).await? {
+        for candidate in candidates.iter_mut().filter(|candidate| candidate.oid == oid) {
+            candidate.referred_by(&name, &columns);
+        }
+    }
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.tables.len()));
+    Ok(candidates)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::types::Oid;
 
-use crate::model::OnDelete;
 use crate::model::printable::{literal, quote};
+use crate::model::{OnDelete, TableRole};
 
 /// A column as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,11 +118,42 @@ impl Reference {
     }
 }
 
-/// A table that looks like DOT's application table under another name.
+/// A column of the application table and the text that it has in rows which registered themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Its name, not quoted.
+    pub column: String,
+    /// PostgreSQL's text of the value.
+    pub text: String,
+}
+
+/// A table that looks like DOT's application table, perhaps under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
+    pub oid: Oid,
     /// Its schema, not quoted.
     pub schema: String,
     /// Its name, not quoted.
     pub name: String,
+    /// The tables of its schema that refer to it and look like a role's; the more, the more probably it is DOT's.
+    pub tables: BTreeMap<TableRole, String>,
 }
+
+impl Candidate {
+    /// Takes note of a table that refers to it.
+    pub(super) fn referred_by(&mut self, name: &str, columns: &[String]) {
+        let has = |column: &&str| columns.iter().any(|known| known == column);
+        let role = TELLING.iter().find(|(_, telling)| telling.iter().all(has));
+        if let Some((role, _)) = role {
+            self.tables.entry(*role).or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+/// Columns by which a table that refers to applications is told from the others of DOT, in every version.
+const TELLING: [(TableRole, &[&str]); 4] = [
+    (TableRole::AccessToken, &["token", "expires", "source_refresh_token_id"]),
+    (TableRole::RefreshToken, &["token", "revoked", "access_token_id"]),
+    (TableRole::IdToken, &["jti", "expires", "scope"]),
+    (TableRole::Grant, &["code", "expires", "redirect_uri"]),
+];

@@ -18,6 +18,7 @@ use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::layout::Layout;
 use crate::db::query::{array, unsigned};
+use crate::db::transaction::is_awaited_by_a_reference;
 use crate::model::{Category, Key, Sweep, TableRole, Unit};
 
 /// How batches are deleted with one statement per table.
@@ -246,6 +247,15 @@ impl Cleaner {
         let row = self.left.one(client, values).await.map_err(self.failed())?;
         taken.left = unsigned(row.get(0));
         Ok(taken)
+    }
+
+    /// Fails where another session would: the one that is about to refer to a row of this batch goes first, and the row
+    /// stays. The last thing that a batch asks.
+    pub async fn assert_not_awaited(&self, client: &impl GenericClient) -> Result<(), TokensError> {
+        if is_awaited_by_a_reference(client).await.map_err(self.failed())? {
+            return Err(TokensError::Awaited { subject: self.subject.clone() });
+        }
+        Ok(())
     }
 
     /// The first doomed keys of a window, and what is left of it after them. `None`: there are none.

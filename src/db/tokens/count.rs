@@ -56,6 +56,27 @@ pub async fn count(
     Ok(tally)
 }
 
+/// Counts the unused applications that `max_age` spares. Run it in a transaction, like [`count`].
+pub async fn spared_by_age(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<u64, TokensError> {
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(0) };
+    let mut spared = None;
+    let sql = Sql::new(|binds| {
+        spared = run.cutoffs.spared_by_age(&run.tables, binds);
+        let spared = spared.as_deref().unwrap_or("false");
+        format!("SELECT count(*) FROM {} t WHERE {spared}", layout.application().sql())
+    });
+    if spared.is_none() {
+        return Ok(0);
+    }
+    let row = sql.one(client, Values::new(&excluded)).await;
+    Ok(unsigned(row.map_err(attempt("counting the applications that max_age spares"))?.get(0)))
+}
+
 /// Finds the rows of unknown tables that refer to rows that would go, by foreign key: PostgreSQL would refuse to delete
 /// these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
 /// [`count`].

@@ -29,7 +29,7 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 pub use cleaner::Cleaner;
-pub use count::{blocking_rows, count};
+pub use count::{blocking_rows, count, spared_by_age};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
@@ -61,6 +61,12 @@ pub enum TokensError {
         /// What was deleted, in which table.
         subject: String,
     },
+    /// The check of a foreign key waits for a row that goes: the transaction that it belongs to would fail.
+    #[error("deleting {subject}: another session is about to commit rows that refer to them")]
+    Awaited {
+        /// What was deleted, in which table.
+        subject: String,
+    },
     /// While triggers were disabled, one was created, dropped, enabled or disabled.
     #[error("the triggers, rules, columns or foreign keys of the token tables changed during the run")]
     Altered,
@@ -77,7 +83,11 @@ impl TokensError {
     pub const fn database(&self) -> Option<&DbError> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Vetoed { .. } | Self::Referenced { .. } | Self::Altered | Self::Lost => None,
+            Self::Vetoed { .. }
+            | Self::Referenced { .. }
+            | Self::Awaited { .. }
+            | Self::Altered
+            | Self::Lost => None,
         }
     }
 }
@@ -93,7 +103,8 @@ pub fn supports(layout: &Layout, sweep: &Sweep) -> bool {
 pub fn lacking(layout: &Layout, category: Category) -> Vec<&'static str> {
     let columns: &[&str] = match category {
         Category::Cimd => &["registration_source", "cimd_expires_at"],
-        Category::Dcr => &["registration_source", "created", "updated", "skip_authorization"],
+        Category::Dcr if !layout.marks.is_empty() => &["created", "skip_authorization"],
+        Category::Dcr => &["registration_source", "created", "skip_authorization"],
         Category::Revoked
         | Category::Orphaned
         | Category::Expired

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::statement::{Bind, Binds};
 use crate::db::layout::{Layout, Table};
+use crate::db::source::source;
 use crate::model::{Category, Doomed, REGISTRATION_SCOPE, Sweep, TableRole};
 
 /// The tables that predicates name.
@@ -63,6 +64,17 @@ impl<'a> Tables<'a> {
     }
 }
 
+/// Which dynamically registered applications are unused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unused {
+    /// Registered before this.
+    registered: OffsetDateTime,
+    /// And not before this.
+    oldest: Option<OffsetDateTime>,
+    /// Nothing is pending beyond this.
+    now: OffsetDateTime,
+}
+
 /// The cutoffs of several sweeps at once, or of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cutoffs {
@@ -83,8 +95,8 @@ pub(super) struct Cutoffs {
     pub device: Option<OffsetDateTime>,
     /// Applications of metadata documents.
     pub cimd: Option<OffsetDateTime>,
-    /// Dynamically registered applications: registered before the first, nothing pending beyond the second.
-    pub dcr: Option<(OffsetDateTime, OffsetDateTime)>,
+    /// Dynamically registered applications.
+    pub dcr: Option<Unused>,
 }
 
 impl Cutoffs {
@@ -111,7 +123,9 @@ impl Cutoffs {
             Doomed::ParRequests { expired } => self.par = Some(expired),
             Doomed::DeviceGrants { expired } => self.device = Some(expired),
             Doomed::CimdApplications { expired } => self.cimd = Some(expired),
-            Doomed::DcrApplications { registered, now } => self.dcr = Some((registered, now)),
+            Doomed::DcrApplications { registered, oldest, now } => {
+                self.dcr = Some(Unused { registered, oldest, now });
+            }
         }
     }
 
@@ -249,13 +263,25 @@ impl Cutoffs {
     /// `t` registered itself, long enough ago, and there is no sign that a user ever authorised it: no code, no token
     /// of any age but the one that came with the registration, and nothing under way.
     fn dcr(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
-        let (registered, now) = self.dcr?;
+        let unused = self.unused(tables, binds)?;
+        let Some(oldest) = self.dcr?.oldest else { return Some(format!("({unused})")) };
+        Some(format!("({unused} AND t.created >= {})", binds.get(Bind::Instant(oldest))))
+    }
+
+    /// `t` would go if it were not so old that a regular run would have deleted it before.
+    pub(super) fn spared_by_age(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
+        let oldest = binds.get(Bind::Instant(self.dcr?.oldest?));
+        Some(format!("({} AND t.created < {oldest})", self.unused(tables, binds)?))
+    }
+
+    fn unused(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
+        let Unused { registered, oldest: _, now } = self.dcr?;
         let (registered, now) = (binds.get(Bind::Instant(registered)), binds.get(Bind::Instant(now)));
         let spared = binds.get(Bind::SparedClients);
+        let has_updated = tables.layout.application().has("updated");
+        let changed = if has_updated { format!(" AND t.updated < {registered}") } else { String::new() };
         let mut parts = vec![
-            format!(
-                "t.registration_source = 'dcr' AND t.created < {registered} AND t.updated < {registered}"
-            ),
+            format!("{} = 'dcr' AND t.created < {registered}{changed}", source(tables.layout)),
             format!("NOT t.skip_authorization AND t.client_id <> ALL({spared}::text[])"),
             tables.nothing_of(TableRole::RefreshToken, "true"),
             tables.nothing_of(TableRole::AccessToken, &format!("x.scope <> '{REGISTRATION_SCOPE}'")),
@@ -274,7 +300,7 @@ impl Cutoffs {
                 ));
             }
         }
-        Some(format!("({})", parts.join(" AND ")))
+        Some(parts.join(" AND "))
     }
 }
 

@@ -7,6 +7,7 @@
 mod beside;
 mod census;
 mod read_only;
+mod registration;
 mod rights;
 mod sequence;
 mod server;
@@ -15,6 +16,7 @@ mod storage;
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
 pub use read_only::{ReadOnly, SetBy};
+pub use registration::{Registration, Registrations, announces_registration};
 pub use rights::{Lack, Lacks, Privilege, Purpose};
 pub use sequence::LaggingSequence;
 pub use server::{DjangoHint, Encryption, LedgerRights, Privileges, Server};

@@ -148,6 +148,7 @@ fn every_kind_of_step() {
     let forecast = CleanupForecast {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+        spared_by_age: Some(1_234),
     };
     assert_snapshot!(plain(&render(
         &Proposal { forecast: Some(forecast), ..everything().into() },
@@ -166,7 +167,8 @@ fn defaults_and_unchanged_applications_with_full() {
 #[test]
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
-    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new() };
+    let forecast =
+        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new(), spared_by_age: None };
     assert_snapshot!(plain(&render(&Proposal { forecast: Some(forecast), ..plan.into() }, Detail::Changes)));
 }
 
@@ -202,7 +204,7 @@ fn instants_are_shown_to_the_second() {
 #[test]
 fn rows_that_are_counted_twice_are_said_to_be() {
     let rows = vec![(Category::Access, 7)];
-    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows };
+    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows, spared_by_age: None };
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
     };

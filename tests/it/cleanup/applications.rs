@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use oauthctl::model::{Category, CleanupPolicy, ClientId, REGISTRATION_SCOPE};
+use oauthctl::model::{Category, CleanupPolicy, ClientId, DcrPolicy, REGISTRATION_SCOPE};
 use oauthctl::sweep::{Event, Stop, SweepError};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -76,8 +76,13 @@ impl Rows {
     }
 
     /// The token that DOT issues with a registration.
-    fn registration(&mut self, application: usize, expires: &str) {
+    pub fn registration(&mut self, application: usize, expires: &str) {
         self.row("accesstoken", application, json!({ "scope": REGISTRATION_SCOPE, "expires": expires }));
+    }
+
+    /// The statements that write them.
+    pub fn sql(&self) -> &str {
+        &self.0
     }
 
     /// Writes them in the place of all that is there.
@@ -154,7 +159,7 @@ pub fn random(seed: u64, count: usize) -> Rows {
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
-        dcr_min_age: Some(Duration::from_secs(7 * 86_400)),
+        dcr: Some(DcrPolicy { min_age: Duration::from_secs(7 * 86_400), max_age: None, dormant: false }),
         cimd_applications: true,
         ..CleanupPolicy::default()
     }
