@@ -5,9 +5,10 @@
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems};
 use crate::db::ledger;
+use crate::lint;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
-use crate::model::{Attribute, ClientId, Field, SecretDeclaration, UserRef};
+use crate::model::{Actual, Attribute, ClientId, Field, SecretDeclaration, UserRef};
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 
@@ -37,6 +38,19 @@ pub(super) fn foreign(config: &Config, plan: &Plan) -> Problems {
         let is_written = config.declares(client_id, &secret);
         let field = if is_written { secret } else { Field::HashClientSecret.into() };
         problems.push(problem.at(config.place(PlaceOf::Key(client_id, field))));
+    }
+    problems
+}
+
+/// Advice on the rows of declared applications. It is read before the plan, which may change some of them.
+pub(super) fn advice(config: &Config, actual: &Actual) -> Problems {
+    let mut problems = Problems::default();
+    for (client_id, declared) in &config.desired.applications {
+        let Some(row) = actual.applications.get(client_id) else { continue };
+        let advice = lint::advise_on_row(&declared.application, &row.fields);
+        if let Some(problem) = advice.and_then(|advice| config.lint.of_row(client_id, advice)) {
+            problems.push(problem.at(config.place(PlaceOf::ClientId(client_id))));
+        }
     }
     problems
 }
@@ -128,7 +142,12 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
 /// The way from a stored hash to a key that can sign, where the file has everything else: the hash is in the row.
 fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) -> Option<String> {
     let Violation { subject, reason, index: _ } = violation;
-    if *reason != Reason::Hs256NeedsPlainSecret || subject.field() != Some(Field::ClientSecret) {
+    let key = match reason {
+        Reason::Hs256NeedsPlainSecret => Field::Algorithm,
+        Reason::SecretJwtNeedsPlainSecret => Field::TokenEndpointAuthMethod,
+        _ => return None,
+    };
+    if subject.field() != Some(Field::ClientSecret) {
         return None;
     }
     let application = &config.desired.applications.get(client_id)?.application;
@@ -137,8 +156,8 @@ fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) ->
         Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_)) => None,
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => Some(format!(
             "the secret that is stored is a hash and cannot be read back: declare the secret with {{ env = \"NAME\" }} or \
-             {{ file = \"PATH\" }}; or leave `algorithm` out, apply with hash_client_secret = false, run \
-             `oauthctl rotate-secret {client_id}`, and then put `algorithm` back"
+             {{ file = \"PATH\" }}; or leave `{key}` out, apply with hash_client_secret = false, run \
+             `oauthctl rotate-secret {client_id}`, and then put `{key}` back"
         )),
     }
 }

@@ -6,6 +6,7 @@ use super::cleanup::connections;
 use super::connected::Connected;
 use super::desired::mentioned;
 use super::environment;
+use super::findings;
 use super::flawed;
 use super::forecasting;
 use super::hashing;
@@ -19,7 +20,7 @@ use super::rights;
 use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
@@ -74,7 +75,7 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, unread } = planned;
+    let Planned { plan, foreign, unread, advice } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
@@ -82,6 +83,7 @@ async fn read_and_plan(
         names::check_planned(session, &config, scope, &plan)?;
     }
     reporting::foreign(session, &config, &plan);
+    reporting::advice(session, &config, &advice)?;
     let protected = config
         .desired
         .applications
@@ -130,6 +132,8 @@ struct Planned {
     foreign: BTreeMap<Key, Vec<ForeignRows>>,
     /// What the role lacks for the ledger that is there.
     unread: Option<Lacks>,
+    /// What to say of the rows.
+    advice: Problems,
 }
 
 async fn plan_against(
@@ -156,9 +160,10 @@ async fn plan_against(
             );
         }
     };
+    let advice = findings::advice(config, &actual);
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), unread });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), unread, advice });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -170,7 +175,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, unread })
+    Ok(Planned { plan, foreign, unread, advice })
 }
 
 /// Verifies the secrets and plans.

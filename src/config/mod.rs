@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
-pub use resolve::rule_problem;
+pub use resolve::{Manner, rule_problem};
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use suggest::closest;
@@ -68,6 +68,8 @@ pub struct Config {
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
     pub provider: Provider,
+    /// `[lint]`.
+    pub lint: Manner,
     pub database: Database,
     /// The files that it refers to, as seen from here.
     pub files: Vec<PathBuf>,
@@ -167,10 +169,11 @@ pub fn load(
     let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    let resolve::Resolved { desired, policy, cleanup, provider, database, places } = resolved;
+    let resolve::Resolved { desired, policy, cleanup, provider, lint, database, places } = resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let files = files.into_inner();
-    let config = Config { source, problems, desired, policy, cleanup, provider, database, files, places };
+    let config =
+        Config { source, problems, desired, policy, cleanup, provider, lint, database, files, places };
     let Some((source, problems)) = rejected else { return Ok(config) };
     let flawed = problems.has_only_errors_of(resolve::UNSENDABLE).then_some(config);
     Err(Box::new(Rejected { source, problems, flawed }))

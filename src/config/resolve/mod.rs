@@ -18,6 +18,7 @@ mod secrets;
 
 pub use conformity::rule_problem;
 pub(super) use context::Context;
+pub use lint::Manner;
 pub(super) use secrets::UNSENDABLE;
 
 use super::Database;
@@ -31,6 +32,7 @@ pub(super) struct Resolved {
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
     pub provider: Provider,
+    pub lint: Manner,
     pub database: Database,
     pub places: Places,
 }
@@ -46,8 +48,8 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
         conformity::check(client_id, declared, &provider, &places, context);
     }
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
-    lint::check(lint, &desired, &provider, &mut places, context);
+    let lint = lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
     let cleanup = cleanup::resolve(cleanup, context, &mut places);
-    Resolved { desired, policy, cleanup, provider, database, places }
+    Resolved { desired, policy, cleanup, provider, lint, database, places }
 }
