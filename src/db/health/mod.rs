@@ -10,6 +10,8 @@ pub mod measurement;
 pub mod sequences;
 pub mod server;
 pub mod storage;
+pub mod stored;
+pub mod upgrade;
 
 use tokio_postgres::types::Oid;
 
