@@ -300,6 +300,11 @@ fn application(args: &CreateArgs) -> Result<Application, Error> {
         hash_client_secret: args.no_hash_client_secret.then_some(false),
         // DOT's command shows the secret of a public client too.
         client_secret: Some(secret.map_or(SecretDeclaration::Generate, SecretDeclaration::Plain)),
+        // DOT's command has no flags for these.
+        token_endpoint_auth_method: None,
+        client_jwks: None,
+        client_jwks_uri: None,
+        require_pushed_authorization_requests: None,
         // Known once the types of the columns are.
         user: None,
         columns: BTreeMap::new(),

@@ -22,7 +22,8 @@ use crate::ui::doctor::{json, render};
 const EXAMPLES: &str = "\
 Examples:
   oauthctl doctor
-  oauthctl doctor --for plan,cleartokens --role ci";
+  oauthctl doctor --for plan,cleartokens --role ci
+  oauthctl doctor --upgrade 4.0";
 
 /// The flags of `doctor`.
 #[derive(Args, Debug)]
@@ -34,6 +35,9 @@ pub struct DoctorArgs {
     /// Look at the privileges of this role instead of the role that logs in.
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
+    /// Report also what the defaults of this version of DOT will refuse, application by application.
+    #[arg(long, value_name = "VERSION", value_enum)]
+    upgrade: Option<Upgrade>,
     /// Report transactions that have been open for longer than this.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     long_transaction: Duration,
@@ -52,6 +56,13 @@ enum Wanted {
     RotateSecret,
     /// Delete expired tokens.
     Cleartokens,
+}
+
+/// `--upgrade`: the versions of which it is known what they will refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Upgrade {
+    #[value(name = "4.0")]
+    V4_0,
 }
 
 impl DoctorArgs {
@@ -77,7 +88,7 @@ pub async fn run(session: &mut Session, args: &DoctorArgs) -> Result<Exit, Error
         Err(error) if error.exit() == Exit::Unreachable => return unreachable(session, &error),
         Err(error) => return Err(error),
     };
-    let interrupted = session.interrupted.clone();
+    let (interrupted, terms) = (session.interrupted.clone(), args.terms());
     let facts = async {
         let mut client = database.get().await?;
         let mut snapshot = client
@@ -87,10 +98,10 @@ pub async fn run(session: &mut Session, args: &DoctorArgs) -> Result<Exit, Error
             .start()
             .await
             .map_err(DbError::during("starting a read-only transaction"))?;
-        facts::facts(&mut snapshot, &config, args.role.as_deref(), args.long_transaction).await
+        facts::facts(&mut snapshot, &config, args.role.as_deref(), &terms, args.upgrade.is_some()).await
     };
     let facts = interrupted.or(facts).await?;
-    let report = health::examine(&facts, &args.terms());
+    let report = health::examine(&facts, &terms);
     let encryption = facts.encryption.as_ref().ok().and_then(Option::as_ref);
     show(session, &report, facts.server.as_ref().ok(), encryption)?;
     Ok(if report.verdict() == Verdict::Problem { Exit::Failed } else { Exit::Done })

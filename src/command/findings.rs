@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
 use crate::db::ledger;
+use crate::lint;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
 use crate::model::{
-    Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin, UserRef,
-    column_owner,
+    Actual, Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin,
+    UserRef, column_owner,
 };
 use crate::plan::guard::shell_word;
 use crate::plan::{Finding, FindingCause, Plan};
@@ -84,6 +85,19 @@ pub(super) fn foreign(config: &Config, plan: &Plan) -> Problems {
         let is_written = config.declares(client_id, &secret);
         let field = if is_written { secret } else { Field::HashClientSecret.into() };
         problems.push(problem.at(config.place(PlaceOf::Key(client_id, field))));
+    }
+    problems
+}
+
+/// Advice on the rows of declared applications. It is read before the plan, which may change some of them.
+pub(super) fn advice(config: &Config, actual: &Actual) -> Problems {
+    let mut problems = Problems::default();
+    for (client_id, declared) in &config.desired.applications {
+        let Some(row) = actual.applications.get(client_id) else { continue };
+        let advice = lint::advise_on_row(&declared.application, &row.fields);
+        if let Some(problem) = advice.and_then(|advice| config.lint.of_row(client_id, advice)) {
+            problems.push(problem.at(config.place(PlaceOf::ClientId(client_id))));
+        }
     }
     problems
 }
@@ -197,7 +211,12 @@ pub(super) fn of_a_column(attribute: Option<&Attribute>, cause: &FindingCause) -
 /// The way from a stored hash to a key that can sign, where the file has everything else: the hash is in the row.
 fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) -> Option<String> {
     let Violation { subject, reason, index: _ } = violation;
-    if *reason != Reason::Hs256NeedsPlainSecret || subject.field() != Some(Field::ClientSecret) {
+    let key = match reason {
+        Reason::Hs256NeedsPlainSecret => Field::Algorithm,
+        Reason::SecretJwtNeedsPlainSecret => Field::TokenEndpointAuthMethod,
+        _ => return None,
+    };
+    if subject.field() != Some(Field::ClientSecret) {
         return None;
     }
     let application = &config.desired.applications.get(client_id)?.application;
@@ -206,8 +225,8 @@ fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) ->
         Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_)) => None,
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => Some(format!(
             "the secret that is stored is a hash and cannot be read back: declare the secret with {{ env = \"NAME\" }} or \
-             {{ file = \"PATH\" }}; or leave `algorithm` out, apply with hash_client_secret = false, run \
-             `oauthctl rotate-secret {client_id}`, and then put `algorithm` back"
+             {{ file = \"PATH\" }}; or leave `{key}` out, apply with hash_client_secret = false, run \
+             `oauthctl rotate-secret {client_id}`, and then put `{key}` back"
         )),
     }
 }

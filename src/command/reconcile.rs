@@ -6,6 +6,7 @@ use super::cleanup::connections;
 use super::connected::Connected;
 use super::desired::mentioned;
 use super::environment;
+use super::findings;
 use super::flawed;
 use super::forecasting;
 use super::hashing;
@@ -20,7 +21,7 @@ use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
 use super::trying;
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
@@ -75,7 +76,7 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, kept_up, unread, not_tried } = planned;
+    let Planned { plan, foreign, kept_up, unread, not_tried, advice } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
@@ -83,6 +84,7 @@ async fn read_and_plan(
         names::check_planned(session, &config, scope, &plan)?;
     }
     reporting::left_alone(session, &config, &plan, &kept_up);
+    reporting::advice(session, &config, &advice)?;
     let protected = config
         .desired
         .applications
@@ -135,6 +137,8 @@ struct Planned {
     unread: Option<Lacks>,
     /// What of the constraints only a write can try.
     not_tried: Vec<NotTried>,
+    /// What to say of the rows.
+    advice: Problems,
 }
 
 async fn plan_against(
@@ -163,9 +167,10 @@ async fn plan_against(
         }
     };
     let not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
+    let advice = findings::advice(config, &actual);
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread, not_tried });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread, not_tried, advice });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -177,7 +182,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, kept_up, unread, not_tried })
+    Ok(Planned { plan, foreign, kept_up, unread, not_tried, advice })
 }
 
 /// Verifies the secrets and plans.

@@ -67,6 +67,15 @@ pub fn left_alone(session: &mut Session, config: &Config, plan: &Plan, kept_up: 
     problems(session, &config.source, &findings::kept_up(config, kept_up));
 }
 
+/// Gives the advice on rows that the file wants to hear. What it must follow is an error.
+pub fn advice(session: &mut Session, config: &Config, advice: &Problems) -> Result<(), Error> {
+    problems(session, &config.source, advice);
+    match advice.error_count() {
+        0 => Ok(()),
+        count => Err(invalid(session, config.source.path(), count)),
+    }
+}
+
 /// Shows every broken rail.
 #[must_use]
 pub fn refusal(session: &mut Session, refusal: &Refusal) -> Error {

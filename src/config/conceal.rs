@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Span;
 use super::suggest::is_known_key;
-use crate::model::announces_secret;
+use crate::model::{announces_secret, holds_private_key};
 
 /// Known keys whose value can be a secret where someone misunderstood them.
 const CONFIDENTIAL_KEYS: [&str; 3] = ["client_secret", "oidc_rsa_private_key", "url"];
@@ -59,7 +59,12 @@ fn search(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Span>) {
     match value.get_ref() {
         DeValue::Table(table) => {
             for (key, value) in table {
-                if is_confidential(key.get_ref()) { hide(value, spans) } else { search(value, spans) }
+                let is_key = value.get_ref().as_str().is_some_and(holds_private_key);
+                if is_key || is_confidential(key.get_ref()) {
+                    hide(value, spans);
+                } else {
+                    search(value, spans);
+                }
             }
         }
         DeValue::Array(items) => items.iter().for_each(|item| search(item, spans)),
@@ -110,6 +115,12 @@ pub(super) fn in_text(text: &str) -> Vec<Span> {
         start = end;
     }
     spans.extend(hiding.map(|from| from..text.len()));
+    // A key set of several lines has no such word.
+    let mut end = 0;
+    spans.extend(text.split_inclusive('\n').filter_map(|line| {
+        end += line.len();
+        holds_private_key(line).then(|| end - line.len()..end)
+    }));
     spans
 }
 

@@ -14,7 +14,7 @@ use super::values::{
     Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue,
 };
 use crate::lint::Set;
-use crate::model::{Category, FkChecks, Prune, Strategy};
+use crate::model::{Category, FkChecks, Prune, Strategy, UriRules};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -106,6 +106,8 @@ pub(super) struct Provider {
     pub allowed_schemes: List<String>,
     /// `ALLOW_URI_WILDCARDS`.
     pub allow_uri_wildcards: Slot<bool>,
+    /// Whether a URI that DOT's own validators refuse is an error or gets advice (the server has other validators).
+    pub uri_rules: Slot<UriRules>,
     /// Whether the server has an `OIDC_RSA_PRIVATE_KEY`; RS256 needs one. Never the key itself.
     pub oidc_rsa_private_key: Slot<bool>,
     /// `CLIENT_SECRET_HASHER`: the algorithm of new secrets.
@@ -158,6 +160,16 @@ pub(super) struct Application {
     pub algorithm: Slot<Algorithm>,
     /// Whether users are not asked for their consent.
     pub skip_authorization: Slot<bool>,
+    /// How the client authenticates at the token endpoint (DOT's main branch).
+    pub token_endpoint_auth_method: Slot<AuthMethod>,
+    /// The client's public keys: a JSON Web Key Set as text (DOT's main branch).
+    #[schemars(example = &"{\"keys\": [{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}")]
+    pub client_jwks: Slot<String>,
+    /// Where the client's public keys are, with https (DOT's main branch).
+    #[schemars(length(max = 500), example = &"https://shop.example.com/jwks.json")]
+    pub client_jwks_uri: Slot<String>,
+    /// Whether the client must push its authorization requests, RFC 9126 (DOT's main branch).
+    pub require_pushed_authorization_requests: Slot<bool>,
     /// The user that owns the application.
     pub user: Slot<OrTable<UserKey, User>>,
     /// Whether the application may not be deleted, nor its clients notice a change, without `--allow`.
@@ -393,4 +405,25 @@ pub(super) enum Algorithm {
     Rs256,
     /// With the client secret, which must then be stored in clear.
     Hs256,
+}
+
+/// How a client authenticates at the token endpoint (RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum AuthMethod {
+    /// As its type says: with its secret if it is confidential, else not at all.
+    #[serde(rename = "")]
+    #[strum(serialize = "")]
+    Unset,
+    /// Not at all: a public client.
+    None,
+    /// With its secret in the Authorization header.
+    ClientSecretBasic,
+    /// With its secret in the body.
+    ClientSecretPost,
+    /// With a JWT that its secret signs; the secret must be stored in clear.
+    ClientSecretJwt,
+    /// With a JWT that one of its keys signs.
+    PrivateKeyJwt,
 }

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub use given::column_value;
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
-pub use resolve::rule_problem;
+pub use resolve::{Manner, rule_problem};
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use suggest::closest;
@@ -72,6 +72,8 @@ pub struct Config {
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
     pub provider: Provider,
+    /// `[lint]`.
+    pub lint: Manner,
     pub database: Database,
     /// The files that it refers to, as seen from here.
     pub files: Vec<PathBuf>,
@@ -177,7 +179,7 @@ pub fn load(
     let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    let resolve::Resolved { desired, default_columns, policy, cleanup, provider, database, places } =
+    let resolve::Resolved { desired, default_columns, policy, cleanup, provider, lint, database, places } =
         resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let files = files.into_inner();
@@ -189,6 +191,7 @@ pub fn load(
         policy,
         cleanup,
         provider,
+        lint,
         database,
         files,
         places,

@@ -61,11 +61,14 @@ fn meaning(config: &Config) -> String {
         policy,
         cleanup,
         provider,
+        lint,
         database,
         files: _,
         places: _,
     } = config;
-    format!("{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{provider:#?}\n{database:#?}")
+    format!(
+        "{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{provider:#?}\n{lint:#?}\n{database:#?}"
+    )
 }
 
 #[test]
@@ -83,6 +86,10 @@ fn the_whole_format_is_understood() {
     assert_eq!(application.post_logout_redirect_uris, Some(vec![]));
     assert_eq!(application.algorithm.as_deref(), Some(""));
     assert_eq!((application.skip_authorization, application.hash_client_secret), (Some(false), Some(true)));
+    assert_eq!(application.token_endpoint_auth_method.as_deref(), Some("private_key_jwt"));
+    assert!(application.client_jwks.as_ref().is_some_and(|keys| keys.contains("Ed25519")));
+    assert_eq!(application.client_jwks_uri.as_deref(), Some(""));
+    assert_eq!(application.require_pushed_authorization_requests, Some(true));
     assert_eq!(application.user, Some(UserRef::Named(Named::new("username", "ops"))));
     assert!(
         matches!(&application.client_secret, Some(SecretDeclaration::Plain(secret)) if secret.expose() == "correct horse battery staple")
@@ -206,6 +213,12 @@ fn each_problem_is_at_its_place() {
         ("[applications.a]\nredirect_uris = [\"a b\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nredirect_uris = [\"a\\u001fb\"]", "whitespace-in-uri@2:18"),
         ("[applications.a]\nallowed_origins = [\"\"]", "empty@2:20"),
+        ("[applications.a]\ntoken_endpoint_auth_method = \"None\"", "unknown-value@2:30"),
+        ("[applications.a]\nclient_jwks = { keys = [] }", "wrong-type@2:15"),
+        ("[applications.a]\nrequire_pushed_authorization_requests = \"yes\"", "wrong-type@2:41"),
+        ("[provider]\nuri_rules = \"off\"", "unknown-value@2:13"),
+        ("[applications.a]\nclient_jwks = \"{}\"", "invalid-keys@2:15"),
+        ("[applications.a]\nclient_jwks_uri = \"http://a.example/\"", "invalid-uri@2:19"),
         ("[applications.a]\nallowed_origins = [\"https://a\", 1, \"https://b\"]", "wrong-type@2:33"),
         ("[applications.a]\nname = \"a\\u0000b\"", "nul-byte@2:8"),
         ("[applications.\"a\\u0000b\"]", "nul-byte@1:15"),

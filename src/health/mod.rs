@@ -13,6 +13,8 @@ mod registrations;
 mod schema;
 mod sequences;
 pub mod status;
+mod stored;
+mod upgrade;
 mod vacuum;
 
 #[cfg(test)]
@@ -24,10 +26,11 @@ use std::time::Duration;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
+pub use self::upgrade::Forecast;
 pub use crate::model::health::Purpose;
 use crate::model::health::{
-    Autovacuum, Beside, DjangoHint, Encryption, LaggingSequence, PreparedTransaction, Privileges, Referrer,
-    Registrations, Server, Slot, Standby, Storage, Trigger,
+    Affected, Autovacuum, Beside, DjangoHint, Duplicates, Encryption, LaggingSequence, PlainSecrets,
+    PreparedTransaction, Privileges, Referrer, Registrations, Server, Slot, Standby, Storage, Trigger,
 };
 use crate::model::printable::{literal, printable, quote};
 use crate::model::{BlockingRows, TableRole};
@@ -55,12 +58,18 @@ pub enum Check {
     Server,
     /// Which DOT this is.
     Schema,
+    /// What a newer DOT will not serve.
+    Upgrade,
     /// Applications that registered themselves.
     Registration,
     /// What the role may do.
     Privileges,
     /// The sequences of the keys.
     Sequences,
+    /// Secrets that are not hashed.
+    Secrets,
+    /// Refresh tokens that share one token.
+    Duplicates,
     Ledger,
     Indexes,
     /// Foreign keys of other tables.
@@ -187,6 +196,12 @@ pub struct Facts {
     pub privileges: Look<Privileges>,
     /// Sequences that are behind their tables.
     pub sequences: Look<Vec<LaggingSequence>>,
+    /// Client secrets that should be hashed; `None`: no row says so.
+    pub plain_secrets: Look<Option<PlainSecrets>>,
+    /// Refresh tokens that share one token; `None`: there can be none.
+    pub duplicates: Look<Option<Duplicates>>,
+    /// Applications that a newer DOT may not serve; `None`: nobody has asked.
+    pub affected: Option<Look<Vec<Affected>>>,
     /// Sizes, statistics and indexes.
     pub storage: Look<Vec<Storage>>,
     /// Settings of the server.
@@ -231,6 +246,8 @@ impl Terms {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub findings: Vec<Finding>,
+    /// What a newer DOT will not serve; `None`: nobody has asked, or it could not be read.
+    pub forecast: Option<Vec<Forecast>>,
 }
 
 impl Report {
@@ -238,7 +255,7 @@ impl Report {
     #[must_use]
     pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
         let finding = Check::Connection.problem(sentence(reason)).meaning(sentences(hints)).shell(retry);
-        Self { findings: vec![finding] }
+        Self { findings: vec![finding], forecast: None }
     }
 
     /// How many findings of a verdict.
@@ -267,12 +284,18 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         Ok(shapes) => all.extend(schema::check(shapes, facts.django.as_ref().ok())),
         Err(missing) => {
             all.push(schema::missing(missing));
-            return Report { findings };
+            return Report { findings, forecast: None };
         }
     }
+    let forecast = facts.affected.as_ref().and_then(|affected| {
+        look(all, Check::Upgrade, affected, |affected| upgrade::check(&upgrade::forecast(affected)));
+        affected.as_deref().ok().map(upgrade::forecast)
+    });
     look(all, Check::Registration, &facts.registrations, registrations::check);
     look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
     look(all, Check::Sequences, &facts.sequences, |behind| sequences::check(behind));
+    look(all, Check::Secrets, &facts.plain_secrets, |found| stored::secrets(found.as_ref()));
+    look(all, Check::Duplicates, &facts.duplicates, |found| stored::duplicates(found.as_ref()));
     look(all, Check::Indexes, &facts.storage, |tables| {
         indexes::check(tables, facts.referrers.as_deref().unwrap_or_default())
     });
@@ -293,7 +316,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         activity::replication(slots, facts.standbys.as_deref())
     });
     look(all, Check::Vacuum, &facts.storage, |tables| vacuum::check(tables, facts.autovacuum.as_ref().ok()));
-    Report { findings }
+    Report { findings, forecast }
 }
 
 fn look<T>(all: &mut Vec<Finding>, check: Check, fact: &Look<T>, decide: impl FnOnce(&T) -> Vec<Finding>) {

@@ -7,7 +7,7 @@ use super::{Check, Finding};
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::printable::quote;
 use crate::model::words::{listed, plural};
-use crate::model::{BlockingRows, OnDelete, TableRole};
+use crate::model::{BlockingRows, OnDelete, Release, TableRole, is_of_newer_dot};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that were never validated.
 pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &String>) -> Vec<Finding> {
@@ -43,6 +43,12 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
     let Referrer { constraint, table, column, to, on_delete, not_null, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
+    if is_of_newer_dot(table) {
+        return Check::References.problem(found).meaning(format!(
+            "It is a table of DOT's: {}. Until then {what}s that it refers to are not deleted.",
+            Release::UPDATE
+        ));
+    }
     let resolved = (!on_delete.blocks(*not_null)).then_some(*on_delete);
     match (resolved, rows) {
         (Some(OnDelete::Cascade), _) => Check::References.note(found).meaning(format!(

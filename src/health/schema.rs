@@ -6,64 +6,38 @@
 use std::collections::BTreeMap;
 
 use super::{Check, Finding, NoSchema, Shape};
-use crate::model::TableRole;
 use crate::model::health::DjangoHint;
 use crate::model::words::listed;
-
-/// Versions of DOT that have the same columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Generation {
-    V1_5,
-    V2_3,
-    V2_4,
-    V3_0,
-    V3_2,
-    V3_4,
-    Main,
-}
-
-impl Generation {
-    const fn title(self) -> &'static str {
-        match self {
-            Self::V1_5 => "DOT 1.5 to 2.2",
-            Self::V2_3 => "DOT 2.3",
-            Self::V2_4 => "DOT 2.4",
-            Self::V3_0 => "DOT 3.0 or 3.1",
-            Self::V3_2 => "DOT 3.2 or 3.3",
-            Self::V3_4 => "DOT 3.4",
-            Self::Main => "DOT's main branch, after 3.4.1",
-        }
-    }
-}
+use crate::model::{Release, TableRole};
 
 /// The columns that a generation brought, by table.
-const FEATURES: [(TableRole, &str, Generation); 15] = [
-    (TableRole::Application, "post_logout_redirect_uris", Generation::V2_3),
-    (TableRole::Application, "allowed_origins", Generation::V2_4),
-    (TableRole::Application, "hash_client_secret", Generation::V2_4),
-    (TableRole::Application, "registration_source", Generation::V3_4),
-    (TableRole::Application, "cimd_expires_at", Generation::V3_4),
-    (TableRole::Application, "client_jwks", Generation::Main),
-    (TableRole::Application, "client_jwks_uri", Generation::Main),
-    (TableRole::Application, "require_pushed_authorization_requests", Generation::Main),
-    (TableRole::Application, "token_endpoint_auth_method", Generation::Main),
-    (TableRole::AccessToken, "token_checksum", Generation::V3_0),
-    (TableRole::AccessToken, "resource", Generation::V3_4),
-    (TableRole::RefreshToken, "token_family", Generation::V3_0),
-    (TableRole::RefreshToken, "token_checksum", Generation::V3_4),
-    (TableRole::RefreshToken, "resource", Generation::V3_4),
-    (TableRole::Grant, "resource", Generation::V3_4),
+const FEATURES: [(TableRole, &str, Release); 15] = [
+    (TableRole::Application, "post_logout_redirect_uris", Release::V2_3),
+    (TableRole::Application, "allowed_origins", Release::V2_4),
+    (TableRole::Application, "hash_client_secret", Release::V2_4),
+    (TableRole::Application, "registration_source", Release::V3_4),
+    (TableRole::Application, "cimd_expires_at", Release::V3_4),
+    (TableRole::Application, "client_jwks", Release::Main),
+    (TableRole::Application, "client_jwks_uri", Release::Main),
+    (TableRole::Application, "require_pushed_authorization_requests", Release::Main),
+    (TableRole::Application, "token_endpoint_auth_method", Release::Main),
+    (TableRole::AccessToken, "token_checksum", Release::V3_0),
+    (TableRole::AccessToken, "resource", Release::V3_4),
+    (TableRole::RefreshToken, "token_family", Release::V3_0),
+    (TableRole::RefreshToken, "token_checksum", Release::V3_4),
+    (TableRole::RefreshToken, "resource", Release::V3_4),
+    (TableRole::Grant, "resource", Release::V3_4),
 ];
 
 /// The newest generation that any table shows.
-pub(super) fn generation(shapes: &BTreeMap<TableRole, Shape>) -> Generation {
+pub(super) fn generation(shapes: &BTreeMap<TableRole, Shape>) -> Release {
     let by_columns = FEATURES.iter().filter(|(role, column, _)| has(shapes, *role, column));
-    let by_tables = [(TableRole::DeviceGrant, Generation::V3_2), (TableRole::ParRequest, Generation::Main)];
+    let by_tables = [(TableRole::DeviceGrant, Release::V3_2), (TableRole::ParRequest, Release::Main)];
     by_columns
         .map(|(_, _, generation)| *generation)
         .chain(by_tables.into_iter().filter(|(role, _)| shapes.contains_key(role)).map(|(_, g)| g))
         .max()
-        .unwrap_or(Generation::V1_5)
+        .unwrap_or(Release::V1_5)
 }
 
 fn has(shapes: &BTreeMap<TableRole, Shape>, role: TableRole, column: &str) -> bool {
@@ -84,8 +58,18 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
         .collect();
     let models =
         if swapped.is_empty() { String::new() } else { format!(" Swapped models: {}.", listed(&swapped)) };
-    let mut findings =
-        vec![Check::Schema.ok(format!("The columns are those of {}{hint}.{models}", generation.title()))];
+    let last = django.and_then(|django| django.last.as_deref());
+    let number = last.and_then(|last| last.split('_').next()?.parse::<u32>().ok());
+    let mut findings = vec![
+        Check::Schema.ok(format!("The columns are those of {}{hint}.{models}", generation.generation())),
+    ];
+    if let Some(last) = last.filter(|_| number > Some(Release::NEWEST_MIGRATION)) {
+        findings.push(
+            Check::Schema
+                .note(format!("Django's last migration of DOT, {last}, is unknown here."))
+                .meaning(super::sentence(Release::UPDATE)),
+        );
+    }
     let behind: Vec<String> = FEATURES
         .iter()
         .filter(|(role, column, since)| {

@@ -61,7 +61,7 @@ fn line(row: &Listed, field: Field, wish: Wish) -> Option<Line> {
             let is_default = uris.is_empty();
             (Written::Uris(uris), is_default)
         }
-        Held::Flag(flag) => (Written::Flag(flag), field.kind() == Kind::Flag { default: flag }),
+        Held::Flag(flag) => (Written::Flag(flag), field.kind() == Kind::Flag { default: Some(flag) }),
         Held::Secret(stored) => return wish.hashes.then(|| secret(stored)).flatten(),
         Held::Owner(_) => return row.owner.as_ref().map(owner),
     };

@@ -24,6 +24,10 @@ fn row(change: impl FnOnce(&mut Listed)) -> Listed {
                 skip_authorization: false,
                 hash_client_secret: Some(true),
                 client_secret: StoredSecret::new("hunter2".to_owned()),
+                token_endpoint_auth_method: Some(String::new()),
+                client_jwks: Some(String::new()),
+                client_jwks_uri: Some(String::new()),
+                require_pushed_authorization_requests: None,
                 user: None,
                 columns: BTreeMap::new(),
             },
@@ -62,10 +66,30 @@ fn full_means_every_column_of_the_schema() {
             _ => None,
         })
         .collect();
-    let absent = [Field::AllowedOrigins, Field::ClientSecret, Field::User];
+    let absent =
+        [Field::AllowedOrigins, Field::ClientSecret, Field::RequirePushedAuthorizationRequests, Field::User];
     assert_eq!(
         fields,
         Field::ALL.iter().copied().filter(|field| !absent.contains(field)).collect::<Vec<_>>()
+    );
+}
+
+/// What is no default is written: `false` is not NULL.
+#[test]
+fn how_a_client_authenticates_is_written() {
+    let row = row(|row| {
+        row.stored.fields.token_endpoint_auth_method = Some("private_key_jwt".to_owned());
+        row.stored.fields.client_jwks_uri = Some("https://a.example/keys".to_owned());
+        row.stored.fields.require_pushed_authorization_requests = Some(false);
+    });
+    let found = lines(&row, Wish::default());
+    assert_eq!(
+        found[2..],
+        [
+            text(Field::TokenEndpointAuthMethod, "private_key_jwt"),
+            text(Field::ClientJwksUri, "https://a.example/keys"),
+            Line::Field(Field::RequirePushedAuthorizationRequests.into(), Written::Flag(false)),
+        ]
     );
 }
 

@@ -15,7 +15,7 @@ pub use rule::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Application, Field, Provider};
+use crate::model::{Application, Field, Provider, StoredFields};
 use crate::secret::Secret;
 
 /// Which rules speak.
@@ -62,11 +62,17 @@ pub fn advise_on_secret(secret: &Secret) -> Vec<Advice> {
     secrets::of_plain(secret)
 }
 
+/// What the rules have to say of a row that the file declares.
+#[must_use]
+pub fn advise_on_row(application: &Application, row: &StoredFields) -> Option<Advice> {
+    secrets::of_row(application, row)
+}
+
 /// What the rules of all sets have to say, field by field.
 #[must_use]
 pub fn advise(application: &Application, provider: &Provider) -> Vec<Advice> {
     let mut advice = clients::advise(application);
-    advice.extend(uris::advise(application));
+    advice.extend(uris::advise(application, provider));
     advice.extend(secrets::advise(application, provider));
     advice.sort_by_key(|advice| advice.field);
     advice

@@ -18,6 +18,11 @@ pub enum Rule {
     )]
     #[strum(props(source = "DOT 3.4.1's `redirect_to_uri_allowed`"))]
     BadPort,
+    #[strum(
+        message = "a URI that DOT's own validator refuses, where the server has others (`uri_rules = \"lint\"`)"
+    )]
+    #[strum(props(source = "DOT's `REDIRECT_URI_VALIDATOR` and `ALLOWED_ORIGIN_VALIDATOR`, after 3.4.1"))]
+    DotUri,
     #[strum(message = "an origin without TLS that is not this machine")]
     #[strum(props(source = "RFC 9700 section 2.6"))]
     HttpOrigin,
@@ -30,6 +35,14 @@ pub enum Rule {
     #[strum(message = "the implicit grant: access tokens in URLs, without a sender constraint")]
     #[strum(props(source = "RFC 9700 section 2.1.2"))]
     ImplicitGrant,
+    #[strum(
+        message = "two URIs joined by a comma: DOT separates them by white space and takes these for one"
+    )]
+    #[strum(props(source = "DOT 3.4.1's `redirect_to_uri_allowed`"))]
+    JoinedUris,
+    #[strum(message = "a `*` in a path or query: it stands for itself, and no request has it")]
+    #[strum(props(source = "RFC 9700 section 2.1"))]
+    LiteralAsterisk,
     #[strum(
         message = "`http://localhost`: DOT allows any port only for 127.0.0.1 and [::1], and a name can be made to point elsewhere"
     )]
@@ -67,7 +80,7 @@ pub enum Rule {
     #[strum(props(source = "RFC 6749 appendix A.2"))]
     SecretCharacters,
     #[strum(
-        message = "HS256: the client secret is the signing key, so it is stored in clear and the client can sign ID tokens"
+        message = "HS256 or `client_secret_jwt`: the client secret is a signing key, so it is stored in clear"
     )]
     #[strum(props(source = "OpenID Connect Core 1.0 section 10.1"))]
     SigningSecret,
@@ -79,6 +92,11 @@ pub enum Rule {
     )]
     #[strum(props(source = "DOT's `_check_secret`, from 2.0 to 3.4.1"))]
     UnavailableHasher,
+    #[strum(
+        message = "a stored secret in clear although `hash_client_secret` is true there: what `loaddata`, `update()` and `bulk_update()` leave (`plan` and `apply` only)"
+    )]
+    #[strum(props(source = "RFC 6819 section 5.1.4.1.3"))]
+    UnhashedSecret,
     #[strum(
         message = "a spelling that browsers change, so that it is never equal: `:443`, a dot at the end, an umlaut"
     )]
@@ -119,9 +137,12 @@ impl Rule {
             | Self::UnusedRedirectUris => Set::Strict,
             Self::BadHost
             | Self::BadPort
+            | Self::DotUri
             | Self::HttpOrigin
             | Self::HttpRedirect
             | Self::ImplicitGrant
+            | Self::JoinedUris
+            | Self::LiteralAsterisk
             | Self::LocalhostRedirect
             | Self::PasswordGrant
             | Self::PlainSecret
@@ -132,6 +153,7 @@ impl Rule {
             | Self::PublicSkipAuthorization
             | Self::SecretCharacters
             | Self::UnavailableHasher
+            | Self::UnhashedSecret
             | Self::UnmatchedSpelling
             | Self::Userinfo
             | Self::WeakSecret

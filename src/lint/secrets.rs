@@ -3,24 +3,33 @@
 
 use super::{Advice, Rule};
 use crate::hasher::{Availability, Hasher, StoredSecret};
-use crate::model::{Application, Field, Provider, SecretDeclaration};
+use crate::model::{Application, Field, Provider, SecretDeclaration, StoredFields};
 use crate::secret::Secret;
 
 /// 128 bits in letters and digits.
 const SHORTEST: usize = 22;
 
 pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advice> {
-    let signs = application.algorithm.as_deref() == Some("HS256");
+    let is_hs256 = application.algorithm.as_deref() == Some("HS256");
+    let signs = is_hs256 || application.token_endpoint_auth_method.as_deref() == Some("client_secret_jwt");
     let mut advice = Vec::new();
     if application.hash_client_secret == Some(false) && !signs {
         advice.push(Advice::of(
             Rule::PlainSecret,
             Field::HashClientSecret,
             "the secret is stored in clear, and nothing here needs that",
-            "leave `hash_client_secret` out; only HS256 needs a secret in clear",
+            "leave `hash_client_secret` out; only HS256 and client_secret_jwt need a secret in clear",
         ));
     }
-    if signs {
+    if signs && !is_hs256 {
+        advice.push(Advice::of(
+            Rule::SigningSecret,
+            Field::TokenEndpointAuthMethod,
+            "client_secret_jwt keeps the secret in clear",
+            "use \"private_key_jwt\" where the client can have a key pair",
+        ));
+    }
+    if is_hs256 {
         advice.push(Advice::of(
             Rule::SigningSecret,
             Field::Algorithm,
@@ -48,6 +57,24 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
             && application.hash_client_secret != Some(false)
     }));
     advice
+}
+
+/// Advice on a secret that the file leaves as it is. One that it declares is hashed by `apply`.
+pub(super) fn of_row(application: &Application, row: &StoredFields) -> Option<Advice> {
+    let stored = &row.client_secret;
+    let is_left = match application.client_secret {
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => false,
+        Some(SecretDeclaration::Generate) | None => application.hash_client_secret != Some(false),
+    };
+    let is_plain = !stored.expose().is_empty() && !stored.is_hashed() && stored.foreign().is_none();
+    (is_left && is_plain && row.hash_client_secret == Some(true)).then(|| {
+        Advice::of(
+            Rule::UnhashedSecret,
+            Field::ClientSecret,
+            "the stored secret is in clear, although hash_client_secret is true in the row",
+            "declare the secret, and `apply` hashes it; `oauthctl doctor` prints how Django hashes all of them",
+        )
+    })
 }
 
 /// Advice on a secret in plain text.

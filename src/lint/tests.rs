@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use super::*;
 use crate::hasher::EncodedHash;
-use crate::model::SecretDeclaration;
+use crate::model::{SecretDeclaration, UriRules};
 use crate::secret::Secret;
 
 /// The names of the rules that speak, each with the element of the list that it is about.
@@ -55,6 +55,11 @@ fn redirect_uris() {
         ("https://exa_mple.com/cb", &["bad-host"]),
         ("https://example..com/cb", &["bad-host"]),
         ("https://a,b/cb", &["bad-host"]),
+        ("https://a.example/*/cb", &["literal-asterisk"]),
+        ("https://a.example/cb?next=*", &["literal-asterisk"]),
+        ("https://a.example/cb,https://b.example/cb", &["joined-uris"]),
+        ("https://a.example,com.example.app://b", &["joined-uris"]),
+        ("https://a.example/cb?x=1,2", &[]),
         ("https://[::1]x/cb", &["bad-host"]),
         ("http://256.1.1.1/cb", &["http-redirect", "bad-host"]),
         ("https://example.com./cb", &["unmatched-spelling"]),
@@ -64,6 +69,30 @@ fn redirect_uris() {
     ] {
         assert_eq!(redirecting_to(uri), expected, "{uri}");
     }
+}
+
+/// With validators of the server's own, DOT's verdict is advice.
+#[test]
+fn uris_that_dot_would_refuse() {
+    let list = |uris: &[&str]| Some(uris.iter().map(|uri| (*uri).to_owned()).collect());
+    let application = Application {
+        redirect_uris: list(&["https://a.example/cb#x", "myapp.example.com:/cb", "https://a.example/"]),
+        allowed_origins: list(&["https://a.example/"]),
+        ..Application::default()
+    };
+    assert_eq!(found(&application), [""; 0]);
+    let provider = Provider { uri_rules: UriRules::Lint, ..Provider::default() };
+    let advice = advise(&application, &provider);
+    let found: Vec<_> = advice.iter().map(|advice| (advice.rule, advice.field, advice.index)).collect();
+    assert_eq!(
+        found,
+        [
+            (Rule::DotUri, Field::RedirectUris, Some(0)),
+            (Rule::DotUri, Field::RedirectUris, Some(1)),
+            (Rule::DotUri, Field::AllowedOrigins, Some(0)),
+        ]
+    );
+    assert_eq!(advice[1].message, "DOT's own validator refuses this: its scheme is not allowed");
 }
 
 #[test]
@@ -167,4 +196,10 @@ fn secrets_in_clear() {
     assert_eq!(of(None), ["hash_client_secret plain-secret"]);
     assert_eq!(of(Some("RS256")), ["hash_client_secret plain-secret"]);
     assert_eq!(of(Some("HS256")), ["algorithm signing-secret"]);
+    let assertion = Application {
+        token_endpoint_auth_method: Some("client_secret_jwt".to_owned()),
+        hash_client_secret: Some(false),
+        ..Application::default()
+    };
+    assert_eq!(found(&assertion), ["token_endpoint_auth_method signing-secret"]);
 }

@@ -4,22 +4,58 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Advice, Rule};
-use crate::model::{Application, Declaration, Field};
-use crate::rules::{Split, split_uri};
+use crate::model::{Application, Declaration, Field, Provider, UriRules};
+use crate::rules::{Allowed, Cause, Purpose, Split, check_uri, split_uri};
 
 /// Schemes that no app has made up for itself.
 const OF_THE_WEB: [&str; 7] = ["data", "file", "ftp", "javascript", "urn", "ws", "wss"];
 
-pub(super) fn advise(application: &Application) -> Vec<Advice> {
+pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advice> {
     let mut advice = Vec::new();
     for field in Field::ALL.iter().copied() {
         let Some(Declaration::Uris(uris)) = application.declared(field) else { continue };
         for (index, uri) in uris.iter().enumerate() {
-            advice
-                .extend(of_uri(field, uri).into_iter().map(|advice| Advice { index: Some(index), ..advice }));
+            let found = if is_joined(uri) { vec![joined(field)] } else { of_uri(field, uri) };
+            let refused = refused(field, uri, provider);
+            let found = found.into_iter().chain(refused);
+            advice.extend(found.map(|advice| Advice { index: Some(index), ..advice }));
         }
     }
     advice
+}
+
+/// Whether a second URI follows a comma.
+fn is_joined(uri: &str) -> bool {
+    uri.match_indices(',').any(|(comma, _)| {
+        uri[comma + 1..].split_once("://").is_some_and(|(scheme, _)| {
+            scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        })
+    })
+}
+
+fn joined(field: Field) -> Advice {
+    let message = "these are two URIs, and DOT takes them for one that never matches";
+    Advice::of(Rule::JoinedUris, field, message, "make each an element of the list")
+}
+
+/// What DOT's own validator would say. As long as the server has it, `rules` say it, as an error.
+fn refused(field: Field, uri: &str, provider: &Provider) -> Option<Advice> {
+    let (purpose, schemes) = match field {
+        Field::RedirectUris => (Purpose::RedirectUri, &provider.allowed_redirect_uri_schemes),
+        Field::AllowedOrigins => (Purpose::AllowedOrigin, &provider.allowed_schemes),
+        _ => return None,
+    };
+    let allowed = Allowed { schemes, wildcards: provider.allow_uri_wildcards };
+    let error = check_uri(purpose, uri, allowed).err().filter(|_| provider.uri_rules == UriRules::Lint)?;
+    let cause = match error.cause {
+        Cause::InvalidScheme => "its scheme is not allowed".to_owned(),
+        Cause::InvalidUrl => "it has no host that DOT accepts, or more than 2048 characters".to_owned(),
+        Cause::Unsplittable(_) => "it is no URI".to_owned(),
+        cause => cause.to_string(),
+    };
+    let message = format!("DOT's own validator refuses this: {cause}");
+    Some(Advice::of(Rule::DotUri, field, message, "be sure that the server's validator accepts it"))
 }
 
 fn of_uri(field: Field, uri: &str) -> Vec<Advice> {
@@ -30,6 +66,10 @@ fn of_uri(field: Field, uri: &str) -> Vec<Advice> {
     };
     let authority = Authority::of(&split.netloc);
     let mut advice: Vec<Advice> = transport(field, &split, &authority).into_iter().collect();
+    if split.path.contains('*') || split.query.contains('*') {
+        let message = "a `*` here stands for itself, so this never matches what was meant";
+        advice.push(Advice::of(Rule::LiteralAsterisk, field, message, "list the URIs one by one"));
+    }
     if split.netloc.is_empty() {
         return advice;
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::column::{Attribute, ColumnValue};
 use super::field::Field;
 use super::key::Key;
+use super::key_set::without_private_key;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::secret::Secret;
 
@@ -120,6 +121,11 @@ pub struct Application {
     pub skip_authorization: Option<bool>,
     pub hash_client_secret: Option<bool>,
     pub client_secret: Option<SecretDeclaration>,
+    pub token_endpoint_auth_method: Option<String>,
+    pub client_jwks: Option<String>,
+    pub client_jwks_uri: Option<String>,
+    /// NULL cannot be written in TOML, so it can be set but not cleared.
+    pub require_pushed_authorization_requests: Option<bool>,
     /// See [`Field::User`]; `Some(None)` cannot be written in TOML, so an owner can be set but not cleared.
     pub user: Option<UserRef>,
     /// Columns of a swapped model, by name. NULL cannot be written in TOML, so a value can be set but not cleared.
@@ -153,6 +159,14 @@ impl Application {
             Field::SkipAuthorization => self.skip_authorization.map(Declaration::Flag),
             Field::HashClientSecret => self.hash_client_secret.map(Declaration::Flag),
             Field::ClientSecret => self.client_secret.as_ref().map(Declaration::Secret),
+            Field::TokenEndpointAuthMethod => {
+                self.token_endpoint_auth_method.as_deref().map(Declaration::Text)
+            }
+            Field::ClientJwks => self.client_jwks.as_deref().map(Declaration::Text),
+            Field::ClientJwksUri => self.client_jwks_uri.as_deref().map(Declaration::Text),
+            Field::RequirePushedAuthorizationRequests => {
+                self.require_pushed_authorization_requests.map(Declaration::Flag)
+            }
             Field::User => self.user.as_ref().map(Declaration::Owner),
         }
     }
@@ -174,6 +188,12 @@ pub struct StoredFields {
     pub skip_authorization: bool,
     pub hash_client_secret: Option<bool>,
     pub client_secret: StoredSecret,
+    pub token_endpoint_auth_method: Option<String>,
+    /// Without a private key that someone put there: [`without_private_key`].
+    pub client_jwks: Option<String>,
+    pub client_jwks_uri: Option<String>,
+    /// Also `None` where it is NULL.
+    pub require_pushed_authorization_requests: Option<bool>,
     pub user: Option<Key>,
     /// Columns of a swapped model, in PostgreSQL's form; `None`: NULL. Without those that probably hold a secret.
     pub columns: BTreeMap<String, Option<String>>,
@@ -207,12 +227,16 @@ impl StoredFields {
             skip_authorization: flag(Field::SkipAuthorization).unwrap_or_default(),
             hash_client_secret: flag(Field::HashClientSecret),
             client_secret: StoredSecret::new(text(Field::ClientSecret)),
+            token_endpoint_auth_method: column(Field::TokenEndpointAuthMethod),
+            client_jwks: column(Field::ClientJwks).map(without_private_key),
+            client_jwks_uri: column(Field::ClientJwksUri),
+            require_pushed_authorization_requests: flag(Field::RequirePushedAuthorizationRequests),
             user: column(Field::User).map(Key::new),
             columns,
         }
     }
 
-    /// What the row holds in a field; `None`: the schema lacks the column. See [`Application::declared`].
+    /// What the row holds in a field; `None`: the schema lacks the column, or it is NULL. See [`Application::declared`].
     #[must_use]
     pub fn held(&self, field: Field) -> Option<Held<'_>> {
         match field {
@@ -226,6 +250,12 @@ impl StoredFields {
             Field::SkipAuthorization => Some(Held::Flag(self.skip_authorization)),
             Field::HashClientSecret => self.hash_client_secret.map(Held::Flag),
             Field::ClientSecret => Some(Held::Secret(&self.client_secret)),
+            Field::TokenEndpointAuthMethod => self.token_endpoint_auth_method.as_ref().map(Held::Text),
+            Field::ClientJwks => self.client_jwks.as_ref().map(Held::Text),
+            Field::ClientJwksUri => self.client_jwks_uri.as_ref().map(Held::Text),
+            Field::RequirePushedAuthorizationRequests => {
+                self.require_pushed_authorization_requests.map(Held::Flag)
+            }
             Field::User => Some(Held::Owner(self.user.as_ref())),
         }
     }

@@ -13,6 +13,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::application::ClientId;
 use super::pace::Pace;
+use super::release::Release;
 use super::tables::TableRole;
 
 /// A kind of rows that cleanup deletes, in the order in which DOT does.
@@ -79,6 +80,32 @@ impl Category {
             Self::Par => TableRole::ParRequest,
             Self::Device => TableRole::DeviceGrant,
             Self::Cimd | Self::Dcr => TableRole::Application,
+        }
+    }
+
+    /// The release of DOT that brought such rows.
+    #[must_use]
+    pub const fn since(self) -> Release {
+        match self {
+            Self::Revoked | Self::Orphaned | Self::Expired | Self::Access | Self::Id | Self::Grants => {
+                Release::V1_5
+            }
+            Self::Par => Release::Main,
+            Self::Device => Release::V3_2,
+            Self::Cimd | Self::Dcr => Release::V3_4,
+        }
+    }
+
+    /// The release from which on DOT's own commands delete them; `None`: none does.
+    #[must_use]
+    pub const fn deleted_since(self) -> Option<Release> {
+        match self {
+            Self::Revoked | Self::Expired | Self::Access | Self::Grants => Some(Release::V1_5),
+            Self::Id => Some(Release::V2_3),
+            Self::Cimd => Some(Release::V3_4),
+            Self::Orphaned => Some(Release::V3_4_1),
+            Self::Par => Some(Release::Main),
+            Self::Device | Self::Dcr => None,
         }
     }
 

@@ -10,18 +10,7 @@ use serde::{Serialize, Serializer};
 use super::field::Field;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
-const OWN: [&str; 10] = [
-    "id",
-    "client_id",
-    "created",
-    "updated",
-    "registration_source",
-    "cimd_expires_at",
-    "client_jwks",
-    "client_jwks_uri",
-    "token_endpoint_auth_method",
-    "require_pushed_authorization_requests",
-];
+const OWN: [&str; 6] = ["id", "client_id", "created", "updated", "registration_source", "cimd_expires_at"];
 
 /// Something of an application that a file can manage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

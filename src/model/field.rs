@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
+use super::release::Release;
+
 /// One column of DOT's application table that a file can manage, in the order in which plans list them.
 #[derive(
     Clone,
@@ -45,6 +47,14 @@ pub enum Field {
     HashClientSecret,
     /// The client secret, hashed from DOT 2.0.
     ClientSecret,
+    /// How the client authenticates: empty (by its type), or a value of RFC 7591 section 2 (DOT's main branch).
+    TokenEndpointAuthMethod,
+    /// The client's public keys, a JSON Web Key Set (RFC 7517).
+    ClientJwks,
+    /// Where these keys are, if not here.
+    ClientJwksUri,
+    /// Whether the client must push its authorization requests (RFC 9126 section 6); NULL: as the server's setting says.
+    RequirePushedAuthorizationRequests,
     /// The owner, a foreign key to the project's user table.
     User,
 }
@@ -57,8 +67,8 @@ pub enum Kind {
     /// URIs, separated by white space in the column; none by default. A set when compared.
     Uris,
     Flag {
-        /// The default of DOT's model.
-        default: bool,
+        /// The default of DOT's model; `None`: NULL.
+        default: Option<bool>,
     },
     /// The client secret, of which only the way of storage is shown.
     Secret,
@@ -80,10 +90,17 @@ impl Field {
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Name | Self::ClientType | Self::AuthorizationGrantType | Self::Algorithm => Kind::Text,
+            Self::Name
+            | Self::ClientType
+            | Self::AuthorizationGrantType
+            | Self::Algorithm
+            | Self::TokenEndpointAuthMethod
+            | Self::ClientJwks
+            | Self::ClientJwksUri => Kind::Text,
             Self::RedirectUris | Self::PostLogoutRedirectUris | Self::AllowedOrigins => Kind::Uris,
-            Self::SkipAuthorization => Kind::Flag { default: false },
-            Self::HashClientSecret => Kind::Flag { default: true },
+            Self::SkipAuthorization => Kind::Flag { default: Some(false) },
+            Self::HashClientSecret => Kind::Flag { default: Some(true) },
+            Self::RequirePushedAuthorizationRequests => Kind::Flag { default: None },
             Self::ClientSecret => Kind::Secret,
             Self::User => Kind::Owner,
         }
@@ -95,20 +112,24 @@ impl Field {
         if matches!(self, Self::User) { "user_id" } else { self.key() }
     }
 
-    /// The DOT release that introduced the column, for the message that says a database lacks it.
+    /// The release that introduced the column, for the message that says a database lacks it.
     #[must_use]
-    pub const fn since(self) -> &'static str {
+    pub const fn since(self) -> Release {
         match self {
-            Self::Algorithm => "1.5",
-            Self::PostLogoutRedirectUris => "2.3",
-            Self::HashClientSecret | Self::AllowedOrigins => "2.4",
+            Self::PostLogoutRedirectUris => Release::V2_3,
+            Self::HashClientSecret | Self::AllowedOrigins => Release::V2_4,
+            Self::TokenEndpointAuthMethod
+            | Self::ClientJwks
+            | Self::ClientJwksUri
+            | Self::RequirePushedAuthorizationRequests => Release::Main,
             Self::Name
             | Self::ClientType
             | Self::AuthorizationGrantType
             | Self::RedirectUris
             | Self::SkipAuthorization
+            | Self::Algorithm
             | Self::ClientSecret
-            | Self::User => "1.0",
+            | Self::User => Release::V1_5,
         }
     }
 
@@ -123,7 +144,13 @@ impl Field {
     #[must_use]
     pub const fn is_relied_on(self) -> bool {
         match self {
-            Self::AuthorizationGrantType | Self::RedirectUris | Self::ClientSecret => true,
+            Self::AuthorizationGrantType
+            | Self::RedirectUris
+            | Self::ClientSecret
+            | Self::TokenEndpointAuthMethod
+            | Self::ClientJwks
+            | Self::ClientJwksUri
+            | Self::RequirePushedAuthorizationRequests => true,
             Self::Name
             | Self::ClientType
             | Self::PostLogoutRedirectUris

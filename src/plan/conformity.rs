@@ -8,8 +8,13 @@ use crate::model::{Actual, Attribute, ClientId, Declared, Field, Provider, Store
 use crate::rules::{Candidate, Schema, Violation, full_clean};
 
 /// Rules of single fields that depend on the schema are left to `diff`, which names the column.
-const SCHEMA: Schema =
-    Schema { client_id_length: None, client_secret_length: None, name_length: None, device_grant: true };
+const SCHEMA: Schema = Schema {
+    client_id_length: None,
+    client_secret_length: None,
+    name_length: None,
+    client_jwks_uri_length: None,
+    device_grant: true,
+};
 
 /// What the declaration breaks.
 pub(super) fn check(

@@ -11,13 +11,13 @@ pub(super) use secret::leaves_foreign;
 use self::secret::SecretState;
 use super::{FieldChange, FieldSetting, Finding, FindingCause, RowRef, SecretVerdict, Step, Value, columns};
 use crate::model::{
-    Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, Named,
+    Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, Named, Release,
     SecretDeclaration, Stored, StoredFields, UserRef, UserTable,
 };
 use crate::rules::split_list;
 
 /// The first DOT release that knows the device grant (RFC 8628).
-const DEVICE_GRANT_SINCE: &str = "3.2";
+const DEVICE_GRANT_SINCE: Release = Release::V3_2;
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Plans the insertion of an application that does not exist. Fields that the file leaves out get DOT's defaults.
@@ -199,7 +199,7 @@ impl<'a> Check<'a> {
         let value = value.unwrap_or_else(|| match field.kind() {
             Kind::Text => Value::Text(String::new()),
             Kind::Uris => Value::Uris(Vec::new()),
-            Kind::Flag { default } => Value::Flag(default),
+            Kind::Flag { default } => default.map_or(Value::Absent, Value::Flag),
             Kind::Secret => secret::of_a_new_row(application, self.actual),
             Kind::Owner => Value::Absent,
         });

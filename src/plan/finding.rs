@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Attribute, Breach, ClientId, Field, Misfit, Unfilled, UserRef};
+use crate::model::{Attribute, Breach, ClientId, Field, Misfit, Release, Unfilled, UserRef};
 use crate::rules::Violation;
 
 /// Something that the file asks for and this database cannot give. Nothing is planned then.
@@ -21,7 +21,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FindingCause {
     /// The column came with a later DOT.
-    #[error("this database has no column `{column}` (it came with DOT {since})", column = .0.column(), since = .0.since())]
+    #[error("this database has no column `{column}` (it came with {since})", column = .0.column(), since = .0.since())]
     NoSuchColumn(Field),
     /// DOT has no default for the field, and the application has to be created.
     #[error("`{0}` is missing, and the application does not exist yet")]
@@ -61,8 +61,8 @@ pub enum FindingCause {
         table: String,
     },
     /// The grant type came with a later DOT.
-    #[error("this database does not know the grant type (it came with DOT {since})")]
-    UnknownGrantType { since: &'static str },
+    #[error("this database does not know the grant type (it came with {since})")]
+    UnknownGrantType { since: Release },
     /// Columns of a swapped model would stay empty, and may not.
     #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .unsayable))]
     UnfilledColumns {

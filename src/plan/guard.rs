@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
-use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy};
+use crate::model::{
+    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Release, Strategy,
+    is_of_newer_dot,
+};
 
 /// One broken rail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +157,7 @@ impl Violation {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
+            Self::Referenced { table, .. } if is_of_newer_dot(table) => Some(Release::UPDATE),
             Self::Referenced { .. } => Some("delete or repoint those rows first"),
             Self::Cleanup { hint, .. } | Self::Role { hint, .. } => Some(hint),
             Self::Protected { .. }

@@ -53,6 +53,10 @@ fn row(n: usize, client_id: &str) -> Stored {
             skip_authorization: false,
             hash_client_secret: Some(true),
             client_secret: StoredSecret::new(HASH.to_owned()),
+            token_endpoint_auth_method: Some(String::new()),
+            client_jwks: Some(String::new()),
+            client_jwks_uri: Some(String::new()),
+            require_pushed_authorization_requests: None,
             user: None,
             columns: BTreeMap::new(),
         },
@@ -201,18 +205,51 @@ fn a_missing_application_is_created_with_dots_defaults() {
     assert!(!of(Field::HashClientSecret).declared);
     assert_eq!(of(Field::ClientSecret).value, Value::Secret { source: SecretWrite::Unneeded, hashed: true });
     assert_eq!(of(Field::User).value, Value::Absent);
+    assert_eq!(
+        of(Field::RequirePushedAuthorizationRequests).value,
+        Value::Absent,
+        "NULL: as the server says"
+    );
+}
+
+/// NULL follows the server's setting; `false` is another value, although it has the same effect.
+#[test]
+fn a_flag_that_is_null_is_neither_true_nor_false() {
+    for flag in [true, false] {
+        let mut application = Declared::default();
+        application.application.require_pushed_authorization_requests = Some(flag);
+        let plan = planned(&desired(vec![("web", application)]), &database(&["web"]));
+        assert_eq!(changed(&plan), [Field::RequirePushedAuthorizationRequests]);
+    }
+}
+
+/// The row decides: its secret is hashed, and it has no keys.
+#[test]
+fn what_a_client_assertion_needs_may_be_in_the_row() {
+    for (method, expected) in [
+        ("client_secret_jwt", "web.hash_client_secret: client_secret_jwt requires the plaintext"),
+        ("private_key_jwt", "web.client_jwks: private_key_jwt requires client_jwks or client_jwks_uri"),
+        ("none", "web.token_endpoint_auth_method: A confidential client cannot use"),
+    ] {
+        let mut application = Declared::default();
+        application.application.token_endpoint_auth_method = Some(method.to_owned());
+        let found = findings(&desired(vec![("web", application)]), &database(&["web"]));
+        assert!(matches!(&found[..], [only] if only.starts_with(expected)), "{found:?}");
+    }
 }
 
 #[test]
 fn what_the_database_cannot_hold_is_found_before_anything_is_planned() {
     let mut actual = database(&["old"]);
     actual.columns.remove(&Field::AllowedOrigins);
+    actual.columns.remove(&Field::ClientJwksUri);
     actual.columns.insert(Field::Name, Some(5));
     actual.device_grants = false;
     actual.custom = [("tenant_id".to_owned(), custom(ColumnKind::Integer(0, 9)))].into();
     actual.client_id_length = Some(3);
     let mut old = Declared::default();
     old.application.allowed_origins = Some(Vec::new());
+    old.application.client_jwks_uri = Some(String::new());
     old.application.name = Some("überlang".to_owned());
     old.application.user = Some(UserRef::Named(Named::new("username", "ops")));
     old.application.authorization_grant_type =
@@ -228,6 +265,7 @@ fn what_the_database_cannot_hold_is_found_before_anything_is_planned() {
             "old.name: has 8 characters; the column takes 5",
             "old.authorization_grant_type: this database does not know the grant type (it came with DOT 3.2)",
             "old.allowed_origins: this database has no column `allowed_origins` (it came with DOT 2.4)",
+            "old.client_jwks_uri: this database has no column `client_jwks_uri` (it came with DOT's main branch, after 3.4.1)",
             "old.user: user \"ops\" does not exist",
         ]
     );

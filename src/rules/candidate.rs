@@ -94,9 +94,9 @@ impl<'a> Candidate<'a> {
             let fact = match field.kind() {
                 Kind::Text => Fact::Text(""),
                 Kind::Uris => Fact::Uris(&[]),
-                Kind::Flag { default } => Fact::Flag(default),
+                Kind::Flag { default: Some(default) } => Fact::Flag(default),
                 Kind::Secret => Fact::Secret(SecretFacts::made(provider)),
-                Kind::Owner => continue,
+                Kind::Flag { default: None } | Kind::Owner => continue,
             };
             candidate.know(field, fact);
         }

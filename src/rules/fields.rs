@@ -1,10 +1,11 @@
 //! The rules of the single fields, and those that tie fields together.
 
 use super::allowed_uri::{Allowed, Purpose, check};
+use super::client_assertion::{self, AUTH_METHODS, SECRET_JWT, is_url};
 use super::python::split;
 use super::violation::{Reason, Subject, Violation};
 use super::{Candidate, Owner, Schema, SecretFacts};
-use crate::model::{Field, Provider};
+use crate::model::{Field, Provider, UriRules};
 
 /// The client types that DOT knows.
 pub const CLIENT_TYPES: [&str; 2] = ["confidential", "public"];
@@ -47,6 +48,17 @@ pub(super) fn clean_fields(candidate: &Candidate<'_>, schema: Schema) -> Vec<Vio
         (
             Field::Algorithm,
             text(Field::Algorithm, &|text| choice(text, text.is_empty() || ALGORITHMS.contains(&text))),
+        ),
+        (
+            Field::TokenEndpointAuthMethod,
+            text(Field::TokenEndpointAuthMethod, &|text| choice(text, AUTH_METHODS.contains(&text))),
+        ),
+        (
+            Field::ClientJwksUri,
+            text(Field::ClientJwksUri, &|text| {
+                let url = (!text.is_empty() && !is_url(text)).then_some(Reason::NotAUrl);
+                url.or(too_long(text, schema.client_jwks_uri_length))
+            }),
         ),
     ];
     let client_id =
@@ -97,6 +109,11 @@ pub(super) fn clean(candidate: &Candidate<'_>, provider: &Provider) -> Vec<Viola
         Some("HS256") => violations.extend(hs256(candidate)),
         _ => {}
     }
+    violations.extend(client_assertion::clean(candidate));
+    if candidate.text(Field::TokenEndpointAuthMethod) == Some(SECRET_JWT) {
+        let (none, hashed) = (Reason::SecretJwtNeedsSecret, Reason::SecretJwtNeedsPlainSecret);
+        violations.extend(plain_secret(candidate, none, hashed));
+    }
     violations
 }
 
@@ -122,6 +139,9 @@ fn uris(
     schemes: &[String],
     provider: &Provider,
 ) -> Vec<Violation> {
+    if provider.uri_rules == UriRules::Lint {
+        return Vec::new();
+    }
     let allowed = Allowed { schemes, wildcards: provider.allow_uri_wildcards };
     let each = list.iter().enumerate().flat_map(|(index, text)| split(text).map(move |uri| (index, uri)));
     each.filter_map(|(index, uri)| {
@@ -131,7 +151,6 @@ fn uris(
     .collect()
 }
 
-/// The secret is the key of the signature, so it must be there and plain.
 fn hs256(candidate: &Candidate<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let is_public_grant =
@@ -139,17 +158,16 @@ fn hs256(candidate: &Candidate<'_>) -> Vec<Violation> {
     if is_public_grant || candidate.text(Field::ClientType) == Some("public") {
         violations.push(Violation::of(Field::Algorithm, Reason::Hs256IsNotForPublic));
     }
-    match (candidate.secret(), candidate.flag(Field::HashClientSecret)) {
-        (Some(SecretFacts { length: 0, .. }), _) => {
-            violations.push(Violation::of(Field::ClientSecret, Reason::Hs256NeedsSecret));
-        }
-        (_, Some(true)) => {
-            violations.push(Violation::of(Field::HashClientSecret, Reason::Hs256NeedsPlainSecret));
-        }
-        (Some(SecretFacts { hashed: true, .. }), _) => {
-            violations.push(Violation::of(Field::ClientSecret, Reason::Hs256NeedsPlainSecret));
-        }
-        _ => {}
-    }
+    violations.extend(plain_secret(candidate, Reason::Hs256NeedsSecret, Reason::Hs256NeedsPlainSecret));
     violations
+}
+
+/// The secret is the key of a signature, so it must be there and plain. Names the field that has to change.
+fn plain_secret(candidate: &Candidate<'_>, none: Reason, hashed: Reason) -> Option<Violation> {
+    match (candidate.secret(), candidate.flag(Field::HashClientSecret)) {
+        (Some(SecretFacts { length: 0, .. }), _) => Some(Violation::of(Field::ClientSecret, none)),
+        (_, Some(true)) => Some(Violation::of(Field::HashClientSecret, hashed)),
+        (Some(SecretFacts { hashed: true, .. }), _) => Some(Violation::of(Field::ClientSecret, hashed)),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
-use crate::model::Field;
+use crate::model::{Field, UriRules};
 
 fn list(text: &str) -> Vec<String> {
     vec![text.to_owned()]
@@ -215,4 +215,69 @@ fn older_schemas_know_less() {
             "Value 'urn:ietf:params:oauth:grant-type:device_code' is not a valid choice.",
         ]
     );
+}
+
+/// The words are those of DOT's main branch.
+#[test]
+fn client_assertions_have_conditions() {
+    let uris = list("https://a.example/cb");
+    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qY"}]}"#;
+    let known = [
+        (Field::ClientType, Fact::Text("confidential")),
+        (Field::TokenEndpointAuthMethod, Fact::Text("")),
+        (Field::ClientJwks, Fact::Text("")),
+        (Field::ClientJwksUri, Fact::Text("")),
+    ];
+    let of = |facts: &[(Field, Fact<'static>)]| {
+        messages(&with(with(good(&uris), &known), facts), &Provider::default())
+    };
+    let method = |name| (Field::TokenEndpointAuthMethod, Fact::Text(name));
+    let public = (Field::ClientType, Fact::Text("public"));
+    let plain = (Field::HashClientSecret, Fact::Flag(false));
+    assert_eq!(of(&[method("none"), public]), [""; 0]);
+    assert_eq!(
+        of(&[method("none")]),
+        ["token_endpoint_auth_method: A confidential client cannot use token_endpoint_auth_method 'none'."]
+    );
+    assert_eq!(of(&[method("private_key_jwt"), (Field::ClientJwks, Fact::Text(keys))]), [""; 0]);
+    assert_eq!(
+        of(&[method("private_key_jwt"), public]),
+        [
+            "token_endpoint_auth_method: token_endpoint_auth_method private_key_jwt requires a confidential client.",
+            "client_jwks: private_key_jwt requires client_jwks or client_jwks_uri to be set.",
+        ]
+    );
+    assert_eq!(
+        of(&[
+            (Field::ClientJwks, Fact::Text(keys)),
+            (Field::ClientJwksUri, Fact::Text("http://a.example/keys")),
+        ]),
+        [
+            "client_jwks: client_jwks and client_jwks_uri are mutually exclusive.",
+            "client_jwks_uri: client_jwks_uri must use the https scheme.",
+        ]
+    );
+    assert_eq!(
+        of(&[(Field::ClientJwksUri, Fact::Text("https://x"))]),
+        ["client_jwks_uri: Enter a valid URL."]
+    );
+    assert_eq!(of(&[method("client_secret_jwt"), plain]), [""; 0]);
+    let hashed = of(&[method("client_secret_jwt"), (Field::HashClientSecret, Fact::Flag(true))]);
+    assert!(
+        matches!(&hashed[..], [only] if only.starts_with("hash_client_secret: client_secret_jwt requires"))
+    );
+    assert_eq!(
+        of(&[method("tls_client_auth")]),
+        ["token_endpoint_auth_method: Value 'tls_client_auth' is not a valid choice."]
+    );
+}
+
+/// Other validators of the server's own may accept what DOT's refuse.
+#[test]
+fn uris_of_a_server_with_other_validators_are_not_judged() {
+    let uris = list("myapp:callback");
+    let provider = Provider { uri_rules: UriRules::Lint, ..Provider::default() };
+    assert_eq!(messages(&good(&uris), &Provider::default()).len(), 1);
+    assert_eq!(messages(&good(&uris), &provider), [""; 0]);
+    assert_eq!(messages(&good(&[]), &provider).len(), 1, "that there are none is another rule");
 }

@@ -125,6 +125,48 @@ pub enum Reason {
          hash_client_secret=False and store an unhashed client_secret on this application."
     )]
     Hs256NeedsPlainSecret,
+    /// What Django's `URLValidator` refuses.
+    #[error("Enter a valid URL.")]
+    NotAUrl,
+    /// Keys here and elsewhere.
+    #[error("client_jwks and client_jwks_uri are mutually exclusive.")]
+    KeysTwice,
+    /// Not what RFC 7517 section 5 says.
+    #[error("client_jwks is not a valid JWK Set: {why}")]
+    NoKeySet { why: String },
+    /// A key set without keys.
+    #[error("client_jwks must contain at least one key.")]
+    EmptyKeySet,
+    /// A private key, which only the client should have.
+    #[error("client_jwks must contain public keys only, never private keys.")]
+    PrivateKey,
+    /// No key is there to verify with.
+    #[error(
+        "client_jwks must contain at least one key usable for signature verification (use \"sig\", or key_ops \
+         including \"verify\")."
+    )]
+    NoVerifyingKey,
+    /// Keys from where anyone on the way could change them.
+    #[error("client_jwks_uri must use the https scheme.")]
+    KeysWithoutTls,
+    /// A confidential client that does not authenticate.
+    #[error("A confidential client cannot use token_endpoint_auth_method 'none'.")]
+    NoAuthentication,
+    /// A public client that authenticates.
+    #[error("token_endpoint_auth_method {method} requires a confidential client.")]
+    AssertionIsNotForPublic { method: String },
+    /// `private_key_jwt` without keys.
+    #[error("private_key_jwt requires client_jwks or client_jwks_uri to be set.")]
+    NoKeys,
+    /// `client_secret_jwt` with an empty secret.
+    #[error("client_secret_jwt requires a client secret; it is the HMAC signing key.")]
+    SecretJwtNeedsSecret,
+    /// `client_secret_jwt` with a secret that is, or will be, hashed.
+    #[error(
+        "client_secret_jwt requires the plaintext client secret as the HMAC key. Set hash_client_secret=False and \
+         store an unhashed client_secret on this application."
+    )]
+    SecretJwtNeedsPlainSecret,
 }
 
 const fn not_a_key(key: KeyType) -> &'static str {

@@ -1,7 +1,7 @@
 //! Why a run cannot start or go on, in a sentence, and what to do about it.
 
 use crate::db::tokens::{TokensError, UnmetCondition};
-use crate::model::BlockingRows;
+use crate::model::{BlockingRows, Release, is_of_newer_dot};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,7 @@ impl SweepError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Tokens(_) => return None,
+            Self::BlockingRows(all) if all.iter().any(|rows| is_of_newer_dot(&rows.table)) => Release::UPDATE,
             Self::BlockingRows(_) => "delete or detach those rows first",
             Self::Engine(_) => "docs/engines.md says why, and what to do instead",
             Self::RowSecurity(_) => "run as the owner of the tables, or as a role with BYPASSRLS",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::grid::wrap;
 use super::plan::{plural, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::health::{Finding, Report, Verdict};
+use crate::health::{Finding, Forecast, Report, Verdict};
 use crate::model::health::{Encryption, ReadOnly, Server};
 use crate::model::json;
 
@@ -82,6 +82,13 @@ struct Document<'a> {
     notes: usize,
     server: Option<ServerView<'a>>,
     findings: &'a [Finding],
+    upgrade: Option<UpgradeView<'a>>,
+}
+
+#[derive(Serialize)]
+struct UpgradeView<'a> {
+    version: &'static str,
+    applications: &'a [Forecast],
 }
 
 #[derive(Serialize)]
@@ -120,6 +127,7 @@ pub fn json(
             tls: encryption.map(|encryption| encryption.version.as_str()),
         }),
         findings: &report.findings,
+        upgrade: report.forecast.as_deref().map(|applications| UpgradeView { version: "4.0", applications }),
     };
     json::document(&document)
 }

@@ -3,6 +3,7 @@
 
 mod book;
 mod commands;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -40,6 +40,7 @@ mod lost_answers;
 mod migrations;
 mod names;
 mod new_variants;
+mod newer_dot;
 mod own_columns;
 mod owners;
 mod poolers;

@@ -231,7 +231,7 @@ fn picture(command: &str, output: &str) -> String {
 
 /// Fails unless the file says this, as far as it does not differ from run to run; or writes it.
 #[track_caller]
-fn accept_or_compare(path: &Path, real: &str) {
+pub fn accept_or_compare(path: &Path, real: &str) {
     let written = fs::read_to_string(path).unwrap_or_default();
     if shape(&written) == shape(real) {
         return;

@@ -76,6 +76,7 @@ fn schema(layout: &Layout) -> Schema {
         client_id_length: width("client_id"),
         client_secret_length: width(Field::ClientSecret.column()),
         name_length: width(Field::Name.column()),
+        client_jwks_uri_length: width(Field::ClientJwksUri.column()),
         device_grant: layout.table(TableRole::DeviceGrant).is_some(),
     }
 }

@@ -1,7 +1,6 @@
 //! What `doctor` reads: each fact under a savepoint, so that one that cannot be read ends nothing else.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 
@@ -10,14 +9,14 @@ use crate::command::look::{look, try_look};
 use crate::config::Config;
 use crate::db::applications::{self, MarkError};
 use crate::db::error::DbError;
-use crate::db::health::{beside, registrations, sequences, server, storage};
+use crate::db::health::{beside, registrations, sequences, server, storage, stored, upgrade as upgrades};
 use crate::db::layout::{Layout, LayoutError, Table};
 use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
 use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
-use crate::health::{Facts, Look, NoSchema, Purpose, Shape};
-use crate::model::health::{Encryption, Registrations, Server};
+use crate::health::{Facts, Look, NoSchema, Purpose, Shape, Terms};
+use crate::model::health::{Affected, Encryption, Registrations, Server};
 use crate::model::{BlockingRows, CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
 use crate::plan::retention;
 
@@ -26,7 +25,8 @@ pub(super) async fn facts(
     snapshot: &mut Transaction<'_>,
     config: &Config,
     role: Option<&str>,
-    long_transaction: Duration,
+    terms: &Terms,
+    upgrade: bool,
 ) -> Result<Facts, Error> {
     let starting = "starting to look";
     session::begin_doctor(snapshot).await.map_err(DbError::during(starting))?;
@@ -75,6 +75,15 @@ pub(super) async fn facts(
             sequences::behind(client, &layout).await
         })
         .await?,
+        plain_secrets: look(snapshot, "looking at the client secrets", async |client| {
+            stored::plain_secrets(client, &layout).await
+        })
+        .await?,
+        duplicates: look(snapshot, "looking for refresh tokens that share one token", async |client| {
+            stored::duplicates(client, &layout).await
+        })
+        .await?,
+        affected: if upgrade { Some(affected(snapshot, &layout).await?) } else { None },
         storage: look(snapshot, "looking at the tables and their indexes", async |client| {
             let mut tables = storage::storage(client, &layout, role).await?;
             storage::add_indexes(client, &mut tables).await?;
@@ -95,7 +104,7 @@ pub(super) async fn facts(
         })
         .await?,
         beside: look(snapshot, "looking at other sessions", async |client| {
-            beside::beside(client, &layout, long_transaction).await
+            beside::beside(client, &layout, terms.long_transaction).await
         })
         .await?,
         prepared: look(snapshot, "looking for prepared transactions", async |client| {
@@ -120,6 +129,12 @@ fn wrong_marks(layout: &mut Layout, config: &Config) -> Vec<String> {
         format!("[policy] dynamic, column \"{column}\": {error}")
     };
     errors.into_iter().map(text).collect()
+}
+
+/// What a newer DOT may not serve.
+async fn affected(snapshot: &mut Transaction<'_>, layout: &Layout) -> Result<Look<Vec<Affected>>, DbError> {
+    let attempted = "looking for what a newer DOT refuses";
+    look(snapshot, attempted, async |client| upgrades::affected(client, layout).await).await
 }
 
 /// The tables, or why they cannot be worked with.
@@ -151,6 +166,9 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         registrations: not(),
         privileges: not(),
         sequences: not(),
+        plain_secrets: not(),
+        duplicates: not(),
+        affected: None,
         storage: not(),
         autovacuum: not(),
         referrers: not(),

@@ -67,6 +67,10 @@ fn one(
         hash_client_secret,
         algorithm,
         skip_authorization,
+        token_endpoint_auth_method,
+        client_jwks,
+        client_jwks_uri,
+        require_pushed_authorization_requests,
         user,
         protect,
         columns,
@@ -93,6 +97,15 @@ fn one(
             places.note(Field::ClientSecret, secret.with(()));
             secrets::client_secret(secret, context)
         }),
+        token_endpoint_auth_method: noted(Field::TokenEndpointAuthMethod, token_endpoint_auth_method, places)
+            .map(|method| method.to_string()),
+        client_jwks: noted(Field::ClientJwks, client_jwks, places),
+        client_jwks_uri: noted(Field::ClientJwksUri, client_jwks_uri, places),
+        require_pushed_authorization_requests: noted(
+            Field::RequirePushedAuthorizationRequests,
+            require_pushed_authorization_requests,
+            places,
+        ),
         user: user.present().and_then(|user| {
             places.note(Field::User, user.with(()));
             users::owner(user, context)

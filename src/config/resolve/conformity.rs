@@ -11,6 +11,9 @@ use crate::hasher::looks_hashed;
 use crate::model::{Application, ClientId, Declared, Field, Provider, SecretDeclaration};
 use crate::rules::{Candidate, Cause, Purpose, Reason, Schema, Subject, Violation, full_clean};
 
+/// What stands at a value that may be a secret.
+const NOT_SHOWN: &str = "not shown";
+
 /// Notes every violation of one application.
 pub(super) fn check(
     client_id: &ClientId,
@@ -41,7 +44,7 @@ fn look_alike(application: &Application) -> Option<Problem> {
     let Some(SecretDeclaration::Plain(secret)) = &application.client_secret else { return None };
     let error = looks_hashed(secret.expose()).err()?;
     (application.hash_client_secret != Some(false)).then(|| {
-        Problem::error("looks-hashed", error.to_string()).label("not shown").hint(
+        Problem::error("looks-hashed", error.to_string()).label(NOT_SHOWN).hint(
             "choose another secret; if it is one that Django has hashed, write { hash = \"pbkdf2_sha256$…\" } in the \
             file instead",
         )
@@ -96,11 +99,47 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
             "hs256",
             "HS256 needs a client secret that is stored in clear: it is the signing key",
         )
-        .hint(if *subject == Subject::Field(Field::HashClientSecret) {
-            "write hash_client_secret = false, with a secret that is no hash"
-        } else {
-            "declare the secret itself, with { env = \"NAME\" } or { file = \"PATH\" }: a hash cannot be turned back"
-        }),
+        .hint(plain_secret(*subject)),
+        Reason::NotAUrl | Reason::KeysWithoutTls => {
+            Problem::error("invalid-uri", format!("`{subject}` is no URL that begins with https://"))
+        }
+        Reason::KeysTwice => {
+            Problem::error("contradiction", "`client_jwks` and `client_jwks_uri` are both declared")
+                .hint("keep one of the two; \"\" clears the other")
+        }
+        Reason::NoKeySet { why } => {
+            Problem::error("invalid-keys", format!("`client_jwks` is no JSON Web Key Set: {why}"))
+                .label(NOT_SHOWN)
+                .hint("write '{\"keys\": [...]}' with the client's public keys (RFC 7517 section 5)")
+        }
+        Reason::EmptyKeySet => Problem::error("invalid-keys", "`client_jwks` has no key of a known type"),
+        Reason::PrivateKey => Problem::error(
+            "private-key",
+            "`client_jwks` has a private key, which only the client should have",
+        )
+        .label(NOT_SHOWN)
+        .hint(
+            "write the public key, without `d`, `p`, `q`, `dp`, `dq` and `qi`; the client needs a new pair",
+        ),
+        Reason::NoVerifyingKey => {
+            Problem::error("invalid-keys", "`client_jwks` has no key that may verify a signature").hint(
+                "one key needs \"use\": \"sig\", or \"verify\" in its \"key_ops\", or neither of the two",
+            )
+        }
+        Reason::NoAuthentication => Problem::error("auth-method", "`none` is not for confidential clients"),
+        Reason::AssertionIsNotForPublic { method } => {
+            Problem::error("auth-method", format!("{method} is for confidential clients only"))
+        }
+        Reason::NoKeys => Problem::error("auth-method", "private_key_jwt needs the client's public keys")
+            .hint("declare `client_jwks` or `client_jwks_uri`"),
+        Reason::SecretJwtNeedsSecret => {
+            Problem::error("auth-method", "client_secret_jwt needs a client secret: it is the signing key")
+        }
+        Reason::SecretJwtNeedsPlainSecret => Problem::error(
+            "auth-method",
+            "client_secret_jwt needs a client secret that is stored in clear: it is the signing key",
+        )
+        .hint(plain_secret(*subject)),
         Reason::Blank
         | Reason::NotAChoice { .. }
         | Reason::NoSuchUser { .. }
@@ -108,6 +147,15 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
         | Reason::Taken => {
             Problem::error("invalid-value", format!("`{subject}`: {}", harmless(&reason.to_string())))
         }
+    }
+}
+
+/// How to store a secret in clear.
+fn plain_secret(subject: Subject) -> &'static str {
+    if subject == Subject::Field(Field::HashClientSecret) {
+        "write hash_client_secret = false, with a secret that is no hash"
+    } else {
+        "declare the secret itself, with { env = \"NAME\" } or { file = \"PATH\" }: a hash cannot be turned back"
     }
 }
 

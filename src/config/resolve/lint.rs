@@ -16,7 +16,7 @@ pub(super) fn check(
     provider: &Provider,
     places: &mut Places,
     context: &Context<'_>,
-) {
+) -> Manner {
     let Section { set, deny, ignore } = section.value().unwrap_or_default();
     let manner = Manner {
         set: set.present().map(|set| places.note("lint", "set", set)).unwrap_or_default(),
@@ -34,16 +34,27 @@ pub(super) fn check(
             }
         }
     }
+    manner
 }
 
 /// What the file wants to hear.
-struct Manner {
+#[derive(Debug, Default)]
+pub struct Manner {
     set: Set,
     deny: Vec<Selection>,
     ignore: Vec<Selection>,
 }
 
 impl Manner {
+    /// Advice on the row of an application, as the file wants to hear it.
+    #[must_use]
+    pub fn of_row(&self, client_id: &ClientId, advice: Advice) -> Option<Problem> {
+        let severity = self.severity(advice.rule, client_id)?;
+        let mut problem = problem(advice, severity);
+        problem.message = format!("application \"{client_id}\": {}", problem.message);
+        Some(problem)
+    }
+
     /// The severity of a rule for an application; `None`: off. A denied rule is on in every set.
     fn severity(&self, rule: Rule, client_id: &ClientId) -> Option<Severity> {
         let selected = |selections: &[Selection]| {
@@ -62,6 +73,7 @@ impl Manner {
 }
 
 /// `RULE`, or `RULE:CLIENT_ID`.
+#[derive(Debug)]
 struct Selection {
     rule: Rule,
     /// `None`: all applications.

@@ -19,6 +19,7 @@ mod users;
 
 pub use conformity::rule_problem;
 pub(super) use context::Context;
+pub use lint::Manner;
 pub(super) use secrets::UNSENDABLE;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub(super) struct Resolved {
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
     pub provider: Provider,
+    pub lint: Manner,
     pub database: Database,
     pub places: Places,
 }
@@ -52,9 +54,9 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
         conformity::check(client_id, declared, &provider, &places, context);
     }
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
-    lint::check(lint, &desired, &provider, &mut places, context);
+    let lint = lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
     let cleanup = cleanup::resolve(cleanup, context, &mut places);
     let default_columns = defaults.columns;
-    Resolved { desired, default_columns, policy, cleanup, provider, database, places }
+    Resolved { desired, default_columns, policy, cleanup, provider, lint, database, places }
 }

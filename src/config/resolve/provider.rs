@@ -18,6 +18,7 @@ pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mu
         allowed_redirect_uri_schemes,
         allowed_schemes,
         allow_uri_wildcards,
+        uri_rules,
         oidc_rsa_private_key,
         client_secret_hasher,
         client_secret_generator_length,
@@ -38,6 +39,7 @@ pub(super) fn resolve(section: Slot<Section>, context: &Context<'_>, places: &mu
             .unwrap_or(default.allowed_redirect_uri_schemes),
         allowed_schemes: allowed_schemes.unwrap_or(default.allowed_schemes),
         allow_uri_wildcards: allow_uri_wildcards.value().unwrap_or(default.allow_uri_wildcards),
+        uri_rules: uri_rules.value().unwrap_or(default.uri_rules),
         oidc_rsa_private_key: oidc_rsa_private_key.value().unwrap_or(default.oidc_rsa_private_key),
         client_secret_hasher: hasher.unwrap_or(default.client_secret_hasher),
         client_secret_generator_length: length

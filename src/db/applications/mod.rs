@@ -62,7 +62,6 @@ fn dot_default(column: &str) -> Option<&'static str> {
     match column {
         "created" | "updated" => Some("now()"),
         "registration_source" => Some("'manual'"),
-        "client_jwks" | "client_jwks_uri" | "token_endpoint_auth_method" => Some("''"),
         _ => None,
     }
 }

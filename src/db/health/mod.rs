@@ -11,6 +11,8 @@ pub mod registrations;
 pub mod sequences;
 pub mod server;
 pub mod storage;
+pub mod stored;
+pub mod upgrade;
 
 use tokio_postgres::types::Oid;
 

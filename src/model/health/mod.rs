@@ -12,6 +12,8 @@ mod rights;
 mod sequence;
 mod server;
 mod storage;
+mod stored;
+mod upgrade;
 
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
@@ -21,3 +23,5 @@ pub use rights::{Lack, Lacks, Privilege, Purpose};
 pub use sequence::LaggingSequence;
 pub use server::{DjangoHint, Encryption, LedgerRights, Privileges, Server};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
+pub use stored::{Duplicates, PlainSecrets};
+pub use upgrade::{Affected, Change};

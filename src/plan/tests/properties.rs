@@ -50,6 +50,12 @@ fn set(fields: &mut StoredFields, attribute: &Attribute, value: &Value) {
         Field::Algorithm => fields.algorithm = Some(text),
         Field::SkipAuthorization => fields.skip_authorization = flag,
         Field::HashClientSecret => fields.hash_client_secret = Some(flag),
+        Field::TokenEndpointAuthMethod => fields.token_endpoint_auth_method = Some(text),
+        Field::ClientJwks => fields.client_jwks = Some(text),
+        Field::ClientJwksUri => fields.client_jwks_uri = Some(text),
+        Field::RequirePushedAuthorizationRequests => {
+            fields.require_pushed_authorization_requests = matches!(value, Value::Flag(_)).then_some(flag);
+        }
         Field::ClientSecret => fields.client_secret = StoredSecret::new(HASH.to_owned()),
         Field::User => {
             fields.user = match value {
@@ -75,31 +81,44 @@ fn any_declared() -> impl Strategy<Value = Declared> {
         Just("confidential"),
         proptest::option::of(prop_oneof![Just(""), Just("RS256")]),
     );
-    let flags = (proptest::option::of(any::<bool>()), proptest::option::of(any::<bool>()));
+    let flag = || proptest::option::of(any::<bool>());
+    let assertion = proptest::option::of(prop_oneof![
+        Just((String::new(), String::new())),
+        Just(("private_key_jwt".to_owned(), "https://a.example/keys".to_owned())),
+    ]);
+    let flags = (flag(), flag(), flag(), assertion);
     (texts, flags, any_uris(), any_uris(), any_origins()).prop_map(
-        |((name, client_type, algorithm), (skip, hash), redirect, logout, origins)| Declared {
-            block: String::new(),
-            application: Application {
-                name,
-                client_type: Some(client_type.to_owned()),
-                // DOT wants somewhere to redirect to.
-                authorization_grant_type: Some(if redirect.as_ref().is_some_and(|uris| !uris.is_empty()) {
-                    "authorization-code".to_owned()
-                } else {
-                    "client-credentials".to_owned()
-                }),
-                redirect_uris: redirect,
-                post_logout_redirect_uris: logout,
-                allowed_origins: origins,
-                algorithm: algorithm.map(str::to_owned),
-                skip_authorization: skip,
-                hash_client_secret: hash,
-                client_secret: None,
-                user: None,
-                columns: BTreeMap::new(),
-            },
-            protect: false,
-            ignore: BTreeSet::new(),
+        |((name, client_type, algorithm), (skip, hash, par, assertion), redirect, logout, origins)| {
+            Declared {
+                block: String::new(),
+                application: Application {
+                    name,
+                    client_type: Some(client_type.to_owned()),
+                    // DOT wants somewhere to redirect to.
+                    authorization_grant_type: Some(
+                        if redirect.as_ref().is_some_and(|uris| !uris.is_empty()) {
+                            "authorization-code".to_owned()
+                        } else {
+                            "client-credentials".to_owned()
+                        },
+                    ),
+                    redirect_uris: redirect,
+                    post_logout_redirect_uris: logout,
+                    allowed_origins: origins,
+                    algorithm: algorithm.map(str::to_owned),
+                    skip_authorization: skip,
+                    hash_client_secret: hash,
+                    client_secret: None,
+                    token_endpoint_auth_method: assertion.as_ref().map(|(method, _)| method.clone()),
+                    client_jwks: None,
+                    client_jwks_uri: assertion.map(|(_, uri)| uri),
+                    require_pushed_authorization_requests: par,
+                    user: None,
+                    columns: BTreeMap::new(),
+                },
+                protect: false,
+                ignore: BTreeSet::new(),
+            }
         },
     )
 }

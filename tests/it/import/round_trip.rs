@@ -56,6 +56,20 @@ fn odd_rows() -> Vec<(String, Value)> {
             json!({ "algorithm": "HS256", "client_type": "public", "client_secret": "x", "hash_client_secret": false }),
         ),
         row("bad-algorithm", json!({ "algorithm": "none" })),
+        row(
+            "keys",
+            json!({
+                "token_endpoint_auth_method": "private_key_jwt", "require_pushed_authorization_requests": false,
+                "client_jwks": "{\"keys\": [\n{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"11qY\"}]}",
+            }),
+        ),
+        row("two-sets", json!({ "client_jwks": "{}", "client_jwks_uri": "http://a.example" })),
+        row("private-key", json!({ "client_jwks": "{\"keys\":[{\"kty\":\"oct\",\"k\":\"hunter2\"}]}" })),
+        row(
+            "secret-jwt",
+            json!({ "token_endpoint_auth_method": "client_secret_jwt", "client_secret": HASH }),
+        ),
+        row("bad-method", json!({ "token_endpoint_auth_method": "tls_client_auth" })),
         row("dynamic", json!({ "registration_source": "dcr" })),
         row("https://client.example/metadata.json", json!({ "registration_source": "cimd" })),
     ]
