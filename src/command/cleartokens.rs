@@ -15,6 +15,7 @@ use super::history::History;
 use super::loading;
 use super::names;
 use super::reaching;
+use super::references;
 use super::reporting;
 use super::rights;
 use super::session::Session;
@@ -25,7 +26,10 @@ use crate::db::patience::Reading;
 use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
-use crate::model::{Allow, Category, CleanupPolicy, ClientId, FkChecks, Pace, Strategy, Sweep, Tally};
+use crate::model::{
+    Allow, Category, CleanupPolicy, ClientId, FkChecks, Pace, ReferenceName, ReferenceRule, Strategy, Sweep,
+    Tally,
+};
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
 use crate::sweep::{self, Outcome};
@@ -104,6 +108,10 @@ pub struct CleartokensArgs {
     /// Also delete dynamically registered applications that are older than this and that no user ever authorised. 0: none.
     #[arg(long, value_name = "AGE", value_parser = duration::parse, allow_negative_numbers = true)]
     dcr_applications: Option<Duration>,
+    /// What is done with rows of your own tables that refer to rows to delete: what Django's `on_delete` does. Repeat the
+    /// flag for several columns.
+    #[arg(long = "reference", value_name = "TABLE.COLUMN=RULE", value_parser = references::parse)]
+    references: Vec<(ReferenceName, ReferenceRule)>,
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
@@ -230,6 +238,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
+        "others": outcome.as_ref().map(|outcome| &outcome.others),
         "stop": outcome.as_ref().map(|outcome| stop_key(&outcome.stop)),
     });
     history.finish(session, &connected, &result, counts).await;
@@ -246,7 +255,9 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = reaching::connect(session, &config.database, cleanup::connections(&policy.pace)).await?;
+    let connections = cleanup::connections(&policy.pace);
+    let mut connected = reaching::connect(session, &config.database, connections).await?;
+    references::declare(session, &mut connected, config, &args.references).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
@@ -264,6 +275,7 @@ async fn dry_run(
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
+    let others = tokens::foreign_rows(&*snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     // What comes next may take a connection too, and one is enough.
@@ -271,10 +283,10 @@ async fn dry_run(
     let as_of = rfc3339(as_of);
     let text = match session.global.format {
         Format::Json => {
-            count_json(&as_of, &tally).map_err(|error| Error::from_source(Exit::Failed, &error))?
+            count_json(&as_of, &tally, &others).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
-            render_forecast(&CleanupForecast { as_of, rows: tally.iter().collect() }, "")
+            render_forecast(&CleanupForecast { as_of, rows: tally.iter().collect(), others }, "")
         }
     };
     session.tell(&text)?;
@@ -283,6 +295,9 @@ async fn dry_run(
         session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
         if let Some(hint) = refusal.hint() {
             session.ui.hint(hint);
+        }
+        if let Some(block) = refusal.block() {
+            session.ui.hint(block);
         }
     }
     Ok(Exit::Done)

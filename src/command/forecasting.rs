@@ -33,7 +33,8 @@ pub async fn forecast(
     let sweeps = retention::sweeps(policy, as_of, &connected.layout.roles());
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
-    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect() };
+    let others = tokens::foreign_rows(&*snapshot, &connected.layout, &sweeps).await?;
+    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect(), others };
     Ok((sweeps, Some(forecast)))
 }
 
@@ -63,9 +64,12 @@ pub async fn refusals(
                 session.ui.hint(hint);
             }
         } else {
-            let hint = match refusal.hint() {
-                Some(hint) => format!("{hint}, or leave the tokens out with --no-cleanup"),
-                None => "leave the tokens out with --no-cleanup".to_owned(),
+            let hint = match (refusal.hint(), refusal.block()) {
+                (Some(hint), Some(block)) => {
+                    format!("{hint}, or leave the tokens out with --no-cleanup; in the file:\n{block}")
+                }
+                (Some(hint), None) => format!("{hint}, or leave the tokens out with --no-cleanup"),
+                (None, _) => "leave the tokens out with --no-cleanup".to_owned(),
             };
             violations.push(Violation::Cleanup { reason: refusal.to_string(), hint });
         }

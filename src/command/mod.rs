@@ -50,6 +50,7 @@ mod prepared;
 pub mod reaching;
 mod reading;
 pub mod reconcile;
+mod references;
 mod reporting;
 mod rewriting;
 pub mod rights;

@@ -12,7 +12,7 @@ use strum::Display;
 use super::slot::{List, Slot};
 use super::values::{Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey};
 use crate::lint::Set;
-use crate::model::{Category, FkChecks, Prune, Strategy};
+use crate::model::{Category, FkChecks, Prune, ReferenceRule, Strategy};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -288,6 +288,9 @@ pub(super) struct Cleanup {
     pub dcr_applications: Slot<DcrApplications>,
     /// Client ids whose rows are left alone.
     pub exclude_clients: List<String>,
+    /// What is done with rows of the project's own that refer to rows that go, by `table.column` or
+    /// `schema.table.column`: what Django's `on_delete` does. On its own, this table switches no cleanup on.
+    pub references: Slot<BTreeMap<String, Slot<ReferenceRule>>>,
 }
 
 /// Which dynamically registered applications are deleted.

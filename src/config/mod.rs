@@ -37,7 +37,7 @@ pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, SecretDeclaration, TableNames,
+    Attribute, CleanupPolicy, ClientId, Desired, Policy, Provider, References, SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
 
@@ -67,6 +67,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
+    /// `[cleanup.references]`, whether there is a cleanup or not.
+    pub references: References,
     pub provider: Provider,
     pub database: Database,
     /// The files that it refers to, as seen from here.
@@ -167,10 +169,11 @@ pub fn load(
     let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    let resolve::Resolved { desired, policy, cleanup, provider, database, places } = resolved;
+    let resolve::Resolved { desired, policy, cleanup, references, provider, database, places } = resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let files = files.into_inner();
-    let config = Config { source, problems, desired, policy, cleanup, provider, database, files, places };
+    let config =
+        Config { source, problems, desired, policy, cleanup, references, provider, database, files, places };
     let Some((source, problems)) = rejected else { return Ok(config) };
     let flawed = problems.has_only_errors_of(resolve::UNSENDABLE).then_some(config);
     Err(Box::new(Rejected { source, problems, flawed }))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::problem::Span;
 use super::slot::Placed;
-use crate::model::{Attribute, ClientId, Field};
+use crate::model::{Attribute, ClientId, Field, ReferenceName};
 
 /// Something in the file that a later stage has an opinion on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum PlaceOf<'a> {
     /// The value of a key in another table: `("database", "url")`, `("database.tables", "application")`,
     /// `("policy", "max_deletes")`, `("cleanup", "only")`, …
     Setting(&'a str, &'a str),
+    /// The key of a column in `[cleanup.references]`.
+    Reference(&'a ReferenceName),
 }
 
 /// The index behind [`PlaceOf`].
@@ -35,6 +37,7 @@ pub(super) struct Places {
     pub applications: BTreeMap<ClientId, ApplicationPlaces>,
     pub removed: BTreeMap<ClientId, Span>,
     pub renamed: BTreeMap<ClientId, Span>,
+    pub references: BTreeMap<ReferenceName, Span>,
     settings: BTreeMap<(&'static str, &'static str), Span>,
 }
 
@@ -113,6 +116,7 @@ impl Places {
             PlaceOf::Removed(id) => self.removed.get(id)?,
             PlaceOf::Renamed(id) => self.renamed.get(id)?,
             PlaceOf::Setting(table, key) => self.settings.get(&(table, key))?,
+            PlaceOf::Reference(name) => self.references.get(name)?,
         };
         Some(span.clone())
     }

@@ -53,9 +53,19 @@ fn problems(text: &str) -> Vec<String> {
 
 /// What a file means, without its places. Secrets show as nothing.
 fn meaning(config: &Config) -> String {
-    let Config { source: _, problems: _, desired, policy, cleanup, provider, database, files: _, places: _ } =
-        config;
-    format!("{desired:#?}\n{policy:#?}\n{cleanup:#?}\n{provider:#?}\n{database:#?}")
+    let Config {
+        source: _,
+        problems: _,
+        desired,
+        policy,
+        cleanup,
+        references,
+        provider,
+        database,
+        files: _,
+        places: _,
+    } = config;
+    format!("{desired:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{database:#?}")
 }
 
 #[test]

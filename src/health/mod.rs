@@ -107,13 +107,15 @@ pub enum Remedy {
     Sql(String),
     /// In a shell.
     Shell(String),
+    /// In `oauth.toml`: one line.
+    File(String),
 }
 
 impl Remedy {
     /// As it is typed.
     #[must_use]
     pub fn text(&self) -> &str {
-        let (Self::Sql(text) | Self::Shell(text)) = self;
+        let (Self::Sql(text) | Self::Shell(text) | Self::File(text)) = self;
         text
     }
 }
@@ -141,6 +143,11 @@ impl Finding {
 
     fn sql(mut self, sql: impl AsRef<str>) -> Self {
         self.remedies.push(Remedy::Sql(printable(sql.as_ref())));
+        self
+    }
+
+    fn file(mut self, line: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::File(line.into()));
         self
     }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
-use crate::model::{Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy};
+use crate::model::{
+    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy, suggestion,
+};
 
 /// One broken rail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +54,8 @@ pub enum Violation {
         constraint: String,
         /// How many rows refer to it or to its tokens.
         rows: u64,
+        /// What to write or to do.
+        hint: String,
     },
     /// Cleanup would do without the foreign keys' triggers.
     #[error(
@@ -153,8 +157,9 @@ impl Violation {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Referenced { .. } => Some("delete or repoint those rows first"),
-            Self::Cleanup { hint, .. } | Self::Role { hint, .. } => Some(hint),
+            Self::Referenced { hint, .. } | Self::Cleanup { hint, .. } | Self::Role { hint, .. } => {
+                Some(hint)
+            }
             Self::Protected { .. }
             | Self::ProtectedChange { .. }
             | Self::TooManyDeletes { .. }
@@ -217,13 +222,20 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                     deletions += 1;
                 }
                 let foreign = rails.foreign.get(&row.key).into_iter().flatten();
-                for rows in foreign.filter(|rows| rows.blocks) {
+                for rows in foreign.filter(|rows| rows.blocks()) {
                     // Those that this role may not count are a matter of its privileges.
-                    let ForeignRows { table, constraint, rows: Some(rows), .. } = rows.clone() else {
+                    let ForeignRows { table, constraint, rows: Some(rows), name, not_null, .. } =
+                        rows.clone()
+                    else {
                         continue;
                     };
                     let client_id = row.client_id.clone();
-                    violations.push(Violation::Referenced { client_id, table, constraint, rows });
+                    let hint = format!(
+                        "delete or repoint those rows first, or say in [cleanup.references] what Django's on_delete does with \
+                         them:\n    {}",
+                        suggestion(&name, not_null)
+                    );
+                    violations.push(Violation::Referenced { client_id, table, constraint, rows, hint });
                 }
             }
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cleanup::Run;
 use crate::apply;
 use crate::model::json;
-use crate::model::{ClientId, ForeignRows, Tally};
+use crate::model::{ClientId, ForeignRows, ForeignTally, Tally};
 use crate::plan::{Plan, Proposal, Step, Summary};
 use crate::sweep;
 
@@ -57,7 +57,7 @@ struct AppliedView<'a> {
     #[serde(flatten)]
     done: Summary,
     dependents: u64,
-    others: &'a [ForeignRows],
+    others: &'a ForeignTally,
 }
 
 #[derive(Serialize)]
@@ -71,6 +71,7 @@ struct CleanupView<'a> {
     as_of: &'a str,
     total: u64,
     rows: serde_json::Map<String, serde_json::Value>,
+    others: &'a [ForeignRows],
 }
 
 /// The whole plan, pretty-printed, with a newline at the end.
@@ -121,6 +122,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
                 .iter()
                 .map(|(category, count)| (category.to_string(), (*count).into()))
                 .collect(),
+            others: &forecast.others,
         }),
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
             applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {

@@ -23,13 +23,14 @@ pub(super) use secrets::UNSENDABLE;
 use super::Database;
 use super::document::Document;
 use super::places::Places;
-use crate::model::{CleanupPolicy, Desired, Policy, Provider};
+use crate::model::{CleanupPolicy, Desired, Policy, Provider, References};
 
 /// Everything that the file says, resolved.
 pub(super) struct Resolved {
     pub desired: Desired,
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
+    pub references: References,
     pub provider: Provider,
     pub database: Database,
     pub places: Places,
@@ -48,6 +49,6 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
     lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
-    let cleanup = cleanup::resolve(cleanup, context, &mut places);
-    Resolved { desired, policy, cleanup, provider, database, places }
+    let (cleanup, references) = cleanup::resolve(cleanup, context, &mut places);
+    Resolved { desired, policy, cleanup, references, provider, database, places }
 }
