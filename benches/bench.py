@@ -25,7 +25,7 @@ def arguments():
     parser.add_argument("--older", metavar="PROGRAM", help="an older build of oauthctl, measured beside this one")
     parser.add_argument("--shared-buffers", default="2GB")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    for name, sessions in [("cleanup", 100_000), ("nightly", 1_000_000), ("traffic", 100_000)]:
+    for name, sessions in [("cleanup", 100_000), ("links", 100_000), ("nightly", 1_000_000), ("traffic", 100_000)]:
         one = benchmarks.add_parser(name)
         one.add_argument("--sessions", type=int, nargs="+", default=[sessions])
         one.add_argument("--repeat", type=int, default=3, help="runs of each contender; the table has medians")
@@ -59,11 +59,14 @@ def make_schema(cluster, name):
     return name
 
 
-def make_template(cluster, sessions, dead):
+def make_template(cluster, sessions, dead, links):
     say(f"seeding {sessions:,} sessions")
     name = make_schema(cluster, f"tokens_{sessions}_{'backlog' if dead == 1 else 'nightly'}")
     with cluster.connect(name) as database:
         database.execute(contenders.seed(sessions, dead))
+    with cluster.connect(name) as database:
+        if links:
+            database.execute(contenders.links())
         database.execute("VACUUM ANALYZE")
     return name
 
@@ -78,13 +81,18 @@ WAYS = {
 }
 
 
-def field(cluster, program, older):
+def field(cluster, program, older, links):
     """The contenders by name, the peer first."""
     contestants = {
-        "manage.py cleartokens": contenders.dot(),
+        "manage.py cleartokens": contenders.dot(links),
         "best SQL, one transaction": contenders.best_sql(cluster),
     }
+    if links:
+        # It knows nothing of these tables, and a rewrite refuses them.
+        del contestants["best SQL, one transaction"]
     for name, flags in WAYS.items():
+        if links and "rewrite" in name:
+            continue
         if older:
             contestants[f"older {name}"] = contenders.oauthctl(older, *flags)
         contestants[name] = contenders.oauthctl(program, *flags)
@@ -137,8 +145,9 @@ def main():
             return
         for sessions in given.sessions:
             dead = 0.02 if given.benchmark == "nightly" else 1
-            template = make_template(cluster, sessions, dead)
-            runners = chosen(field(cluster, given.oauthctl, given.older), given.only)
+            links = given.benchmark == "links"
+            template = make_template(cluster, sessions, dead, links)
+            runners = chosen(field(cluster, given.oauthctl, given.older, links), given.only)
             print(f"\n{given.benchmark}, {sessions:,} sessions\n")
             if given.benchmark == "traffic":
                 traffic.report(cluster, template, given, say)

@@ -34,10 +34,17 @@ def seed(sessions, dead):
     return literals(text, sessions=sessions, dead=dead, users=max(sessions // 50, 10))
 
 
-def dot():
+def links():
+    """The statements that make the tables of `benches/links`."""
+    return (HERE / "sql/links.sql").read_text(encoding="utf-8")
+
+
+def dot(with_links=False):
     """`manage.py cleartokens`, with the clock at the instant."""
     settings = {"REFRESH_TOKEN_EXPIRE_SECONDS": LIFETIME, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": GRACE}
     environment = {"OAUTH2_PROVIDER": json.dumps(settings), "OAUTHCTL_NOW": NOW}
+    if with_links:
+        environment |= {"OAUTHCTL_APPS": '["links"]', "PYTHONPATH": str(HERE)}
     manage = HERE.parent / "tests/conformance/manage.py"
     return [sys.executable, str(manage), "cleartokens"], environment
 

@@ -31,7 +31,7 @@ use tokio_postgres::{Client, Transaction};
 use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::{advisory, ledger, session};
-use crate::model::{Attribute, ClientId, ForeignRows, Key};
+use crate::model::{Attribute, ClientId, ForeignTally, Key};
 use crate::plan::{FieldChange, RowRef, Step, Summary, Value};
 use request::Work;
 use waiting::{go_on, patiently};
@@ -49,8 +49,8 @@ pub struct Outcome {
     pub done: Summary,
     /// Rows that referred to deleted applications.
     pub dependents: u64,
-    /// Rows of other tables that PostgreSQL deleted or changed with them.
-    pub others: Vec<ForeignRows>,
+    /// Rows of other tables that were deleted or changed with them.
+    pub others: ForeignTally,
 }
 
 /// Executes the plan on `writer`. `drainer` is a second connection, for a plan that [drains]; without it the same

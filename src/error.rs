@@ -17,6 +17,7 @@ use crate::db::layout::LayoutError;
 use crate::db::migrations::MigrateError;
 use crate::db::tokens::TokensError;
 use crate::embedded::{BINDIR_VARIABLE, DIRECTORY_VARIABLE, EmbeddedError, NotFound};
+use crate::model::BlockingRows;
 use crate::model::printable::printable;
 use crate::plan::saved::SavedError;
 use crate::sweep::SweepError;
@@ -350,6 +351,7 @@ impl From<SweepError> for Error {
             SweepError::BlockingRows(all) => {
                 let instead = "or leave the tokens out with --skip or --exclude-client";
                 let refused = refused.hint(format!("{hint}, {instead}; nothing was deleted"));
+                let refused = refused.hint(printable(&BlockingRows::block(&all)));
                 all.iter().map(|blocking| printable(&blocking.select)).fold(refused, Self::hint)
             }
             _ => refused.hint(format!("{hint}; nothing was deleted")),

@@ -1,7 +1,5 @@
 //! Deletes applications and the rows that refer to them. Many rows go in batches that commit before the rest.
 
-use std::collections::BTreeMap;
-
 use tokio_postgres::Client;
 
 use super::error::{ApplyError, affected};
@@ -10,19 +8,19 @@ use super::waiting::patiently;
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
-use crate::model::{ForeignRows, Key};
+use crate::model::{ForeignTally, Key};
 use crate::plan::{Plan, RowRef, Step};
 
 /// More dependent rows than this are deleted in batches of this size before the transaction commits.
 pub const DRAIN_ABOVE: u32 = 10_000;
 
-/// Deletes applications and their dependent rows; returns how many of these went, and what PostgreSQL deleted or
-/// changed in other tables with them.
+/// Deletes applications and their dependent rows; returns how many of these went, and what was deleted or changed in
+/// other tables with them.
 pub(super) async fn delete(
     work: Work<'_>,
     drainer: Option<&mut Client>,
     on: Observer<'_>,
-) -> Result<(u64, Vec<ForeignRows>), ApplyError> {
+) -> Result<(u64, ForeignTally), ApplyError> {
     let Work { transaction, request } = work;
     let doomed: Vec<(&Step, &RowRef, u64)> = request
         .plan
@@ -55,6 +53,11 @@ pub(super) async fn delete(
         on(Event::Executed(step));
     }
     if !keys.is_empty() {
+        let detach = async || {
+            let detached = dependents::detach(transaction, request.layout, &keys).await;
+            detached.map_err(DbError::during("deleting what refers to the applications"))
+        };
+        patiently(work, "deleting applications", on, detach).await?;
         let delete = async || applications::delete(transaction, request.layout, &keys).await;
         let deleted = patiently(work, "deleting applications", on, delete).await?;
         affected("deleting applications", keys.len() as u64, deleted)?;
@@ -62,23 +65,18 @@ pub(super) async fn delete(
     Ok((gone, others))
 }
 
-/// Rows of other tables that PostgreSQL is going to delete or change, by foreign key.
-async fn others(Work { transaction, request }: Work<'_>) -> Result<Vec<ForeignRows>, ApplyError> {
+/// Rows of other tables that are going to be deleted or changed, here or by PostgreSQL.
+async fn others(Work { transaction, request }: Work<'_>) -> Result<ForeignTally, ApplyError> {
     let keys: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(ForeignTally::default());
     }
     let counted = dependents::foreign_rows(transaction, request.layout, &keys).await;
     let counted = counted
         .map_err(DbError::during("counting the rows of other tables that go with the applications"))?;
-    let mut by_key: BTreeMap<(String, String), ForeignRows> = BTreeMap::new();
-    for rows in counted.into_values().flatten().filter(|rows| !rows.blocks) {
-        by_key
-            .entry((rows.table.clone(), rows.constraint.clone()))
-            .and_modify(|sum| sum.rows = sum.rows.zip(rows.rows).map(|(one, other)| one + other))
-            .or_insert(rows);
-    }
-    Ok(by_key.into_values().collect())
+    let mut others = ForeignTally::default();
+    counted.values().flatten().filter(|rows| !rows.blocks()).for_each(|rows| others.add(rows));
+    Ok(others)
 }
 
 /// Whether the plan deletes applications that lose their tokens in batches of their own. These commit while the rest of the

@@ -102,6 +102,8 @@ impl Done {
         serde_json::json!({
             "applications": self.applied.as_ref().map(|outcome| outcome.done),
             "dependents": self.applied.as_ref().map(|outcome| outcome.dependents),
+            "others": self.applied.as_ref().map(|outcome| &outcome.others),
+            "others_of_tokens": self.cleaned.as_ref().map(|outcome| &outcome.others),
             "tokens": self.cleaned.as_ref().map(|outcome| outcome.deleted),
             "stop": self.cleaned.as_ref().map(|outcome| crate::ui::cleanup::stop_key(&outcome.stop)),
         })

@@ -16,6 +16,7 @@ use super::history::History;
 use super::loading;
 use super::names;
 use super::reaching;
+use super::references;
 use super::reporting;
 use super::rights;
 use super::session::Session;
@@ -27,7 +28,8 @@ use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
 use crate::model::{
-    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, Pace, Strategy, Sweep, Tally,
+    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, Pace, ReferenceName, ReferenceRule,
+    Strategy, Sweep, Tally,
 };
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
@@ -108,6 +110,10 @@ pub struct CleartokensArgs {
     /// authorised: 7d, or 7d..30d. 0: none.
     #[arg(long, value_name = "MIN[..MAX]", value_parser = parse_ages, allow_negative_numbers = true)]
     dcr_applications: Option<Ages>,
+    /// What is done with rows of your own tables that refer to rows to delete: what Django's `on_delete` does. Repeat the
+    /// flag for several columns.
+    #[arg(long = "reference", value_name = "TABLE.COLUMN=RULE", value_parser = references::parse)]
+    references: Vec<(ReferenceName, ReferenceRule)>,
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
@@ -252,6 +258,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
+        "others": outcome.as_ref().map(|outcome| &outcome.others),
         "stop": outcome.as_ref().map(|outcome| stop_key(&outcome.stop)),
     });
     history.finish(session, &connected, &result, counts).await;
@@ -268,7 +275,9 @@ async fn reach(
     policy: &CleanupPolicy,
     args: &CleartokensArgs,
 ) -> Result<(Connected, OffsetDateTime), Error> {
-    let connected = reaching::connect(session, config, cleanup::connections(&policy.pace)).await?;
+    let connections = cleanup::connections(&policy.pace);
+    let mut connected = reaching::connect(session, config, connections).await?;
+    references::declare(session, &mut connected, config, &args.references).await?;
     let as_of = match args.as_of {
         Some(instant) => instant,
         None => reading::again(async || database_now(&connected.database.get().await?).await).await?,
@@ -287,17 +296,18 @@ async fn dry_run(
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
     let spared_by_age = spared_by_age(&snapshot, &connected.layout, sweeps).await?;
+    let others = tokens::foreign_rows(&*snapshot, &connected.layout, sweeps).await?;
     drop(snapshot);
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     // What comes next may take a connection too, and one is enough.
     drop(client);
     let as_of = rfc3339(as_of);
     let text = match session.global.format {
-        Format::Json => count_json(&as_of, &tally, spared_by_age)
+        Format::Json => count_json(&as_of, &tally, spared_by_age, &others)
             .map_err(|error| Error::from_source(Exit::Failed, &error))?,
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
             let rows = tally.iter().collect();
-            render_forecast(&CleanupForecast { as_of, rows, spared_by_age }, "")
+            render_forecast(&CleanupForecast { as_of, rows, others, spared_by_age }, "")
         }
     };
     session.tell(&text)?;
@@ -306,6 +316,9 @@ async fn dry_run(
         session.ui.warning(format_args!("a run would be refused: {}.", visible(&refusal.to_string())));
         if let Some(hint) = refusal.hint() {
             session.ui.hint(hint);
+        }
+        if let Some(block) = refusal.block() {
+            session.ui.hint(block);
         }
     }
     Ok(Exit::Done)

@@ -10,6 +10,7 @@ use super::Format;
 use super::environment::variable;
 use super::loading;
 use super::reaching;
+use super::references;
 use super::session::Session;
 use crate::config::duration;
 use crate::db::error::DbError;
@@ -101,6 +102,7 @@ pub async fn run(session: &mut Session, args: &DoctorArgs) -> Result<Exit, Error
         facts::facts(&mut snapshot, &config, args.role.as_deref(), &terms, args.upgrade.is_some()).await
     };
     let facts = interrupted.or(facts).await?;
+    let facts = facts.map_err(|faults| references::refuse(session, &config, &faults))?;
     let report = health::examine(&facts, &terms);
     let encryption = facts.encryption.as_ref().ok().and_then(Option::as_ref);
     show(session, &report, facts.server.as_ref().ok(), encryption)?;

@@ -37,7 +37,9 @@ pub async fn forecast(
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
     let spared_by_age = spared_by_age(&snapshot, &connected.layout, &sweeps).await?;
-    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows: tally.iter().collect(), spared_by_age };
+    let others = tokens::foreign_rows(&*snapshot, &connected.layout, &sweeps).await?;
+    let rows = tally.iter().collect();
+    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows, others, spared_by_age };
     Ok((sweeps, Some(forecast)))
 }
 
@@ -81,9 +83,12 @@ pub async fn refusals(
                 session.ui.hint(hint);
             }
         } else {
-            let hint = match refusal.hint() {
-                Some(hint) => format!("{hint}, or leave the tokens out with --no-cleanup"),
-                None => "leave the tokens out with --no-cleanup".to_owned(),
+            let hint = match (refusal.hint(), refusal.block()) {
+                (Some(hint), Some(block)) => {
+                    format!("{hint}, or leave the tokens out with --no-cleanup; in the file:\n{block}")
+                }
+                (Some(hint), None) => format!("{hint}, or leave the tokens out with --no-cleanup"),
+                (None, _) => "leave the tokens out with --no-cleanup".to_owned(),
             };
             violations.push(Violation::Cleanup { reason: refusal.to_string(), hint });
         }

@@ -51,6 +51,7 @@ mod prepared;
 pub mod reaching;
 mod reading;
 pub mod reconcile;
+mod references;
 mod reporting;
 mod rewriting;
 pub mod rights;

@@ -15,6 +15,7 @@ use super::loading;
 use super::names;
 use super::prepared::Prepared;
 use super::reaching;
+use super::references;
 use super::reporting;
 use super::rights;
 use super::saved;
@@ -64,7 +65,8 @@ async fn read_and_plan(
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
-    let connected = reaching::connect(session, &config, connections).await?;
+    let mut connected = reaching::connect(session, &config, connections).await?;
+    references::declare(session, &mut connected, &config, &[]).await?;
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }

@@ -14,7 +14,7 @@ use super::values::{
     Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue,
 };
 use crate::lint::Set;
-use crate::model::{Category, FkChecks, Prune, Strategy, UriRules};
+use crate::model::{Category, FkChecks, Prune, ReferenceRule, Strategy, UriRules};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -344,6 +344,9 @@ pub(super) struct Cleanup {
     pub dcr_applications: Slot<DcrApplications>,
     /// Client ids whose rows are left alone.
     pub exclude_clients: List<String>,
+    /// What is done with rows of the project's own that refer to rows that go, by `table.column` or
+    /// `schema.table.column`: what Django's `on_delete` does. On its own, this table switches no cleanup on.
+    pub references: Slot<BTreeMap<String, Slot<ReferenceRule>>>,
 }
 
 /// Which dynamically registered applications are deleted.

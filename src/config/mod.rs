@@ -39,7 +39,8 @@ pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Policy, Provider, SecretDeclaration, TableNames,
+    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Policy, Provider, References,
+    SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
+    /// `[cleanup.references]`, whether there is a cleanup or not.
+    pub references: References,
     pub provider: Provider,
     /// `[lint]`.
     pub lint: Manner,
@@ -179,8 +182,17 @@ pub fn load(
     let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
     let resolved = resolve::resolve(document, &context);
     let (source, problems) = (source.concealing(hidden), problems.into_inner());
-    let resolve::Resolved { desired, default_columns, policy, cleanup, provider, lint, database, places } =
-        resolved;
+    let resolve::Resolved {
+        desired,
+        default_columns,
+        policy,
+        cleanup,
+        references,
+        provider,
+        lint,
+        database,
+        places,
+    } = resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let files = files.into_inner();
     let config = Config {
@@ -190,6 +202,7 @@ pub fn load(
         default_columns,
         policy,
         cleanup,
+        references,
         provider,
         lint,
         database,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::problem::Span;
 use super::slot::Placed;
-use crate::model::{Attribute, ClientId, Field};
+use crate::model::{Attribute, ClientId, Field, ReferenceName};
 
 /// Something in the file that a later stage has an opinion on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum PlaceOf<'a> {
     /// The value of a key in another table: `("database", "url")`, `("database.tables", "application")`,
     /// `("policy", "max_deletes")`, `("cleanup", "only")`, …
     Setting(&'a str, &'a str),
+    /// The key of a column in `[cleanup.references]`.
+    Reference(&'a ReferenceName),
 }
 
 /// The index behind [`PlaceOf`].
@@ -40,6 +42,7 @@ pub(super) struct Places {
     pub renamed: BTreeMap<ClientId, Span>,
     /// Column and value of the items of `[policy] dynamic`.
     pub marks: Vec<(Span, Span)>,
+    pub references: BTreeMap<ReferenceName, Span>,
     settings: BTreeMap<(&'static str, &'static str), Span>,
 }
 
@@ -137,6 +140,7 @@ impl Places {
             PlaceOf::MarkColumn(position) => &self.marks.get(position)?.0,
             PlaceOf::MarkValue(position) => &self.marks.get(position)?.1,
             PlaceOf::Setting(table, key) => self.settings.get(&(table, key))?,
+            PlaceOf::Reference(name) => self.references.get(name)?,
         };
         Some(span.clone())
     }

@@ -60,6 +60,7 @@ fn meaning(config: &Config) -> String {
         default_columns,
         policy,
         cleanup,
+        references,
         provider,
         lint,
         database,
@@ -67,7 +68,8 @@ fn meaning(config: &Config) -> String {
         places: _,
     } = config;
     format!(
-        "{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{provider:#?}\n{lint:#?}\n{database:#?}"
+        "{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{lint:#?}\n\
+         {database:#?}"
     )
 }
 

@@ -5,6 +5,7 @@
 //! here and are quoted by [`quote`]. Knows no file and no plan.
 
 mod catalogue;
+mod declared;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub struct Layout {
     pub users: Option<Table>,
     /// Every foreign key to one of the tables, DOT's own included.
     pub references: Vec<Reference>,
+    /// The foreign keys to the tables that have one of those, and so on: they matter where rows there are deleted along.
+    pub further: Vec<Reference>,
     /// `[policy] dynamic`: what tells that an application registered itself, besides DOT's `registration_source`.
     pub marks: Vec<Marked>,
 }
@@ -139,13 +142,14 @@ impl Layout {
                 tables.insert(role, table);
             }
         }
-        let references =
-            catalogue::references(client, &tables.values().map(|t| t.oid).collect::<Vec<_>>()).await?;
+        let own: Vec<Oid> = tables.values().map(|t: &Table| t.oid).collect();
+        let all = catalogue::references(client, &own).await?;
+        let (references, further) = all.into_iter().partition(|reference| own.contains(&reference.to));
         let users = match catalogue::user_table(client, &tables).await? {
             Some(oid) => catalogue::describe(client, &[oid]).await?.remove(&oid),
             None => None,
         };
-        Ok(Self { tables, users, references, marks: Vec::new() })
+        Ok(Self { tables, users, references, further, marks: Vec::new() })
     }
 
     /// The tables that there are, with their roles.
@@ -180,13 +184,20 @@ impl Layout {
         self.tables().find(|(_, table)| table.oid == oid).map(|(role, _)| role)
     }
 
-    /// Foreign keys from tables that are none of DOT's to a table of the role. Rows there keep ours from being deleted
-    /// where the key [blocks](Reference::blocks), and only at COMMIT, because Django's constraints are deferred.
-    pub fn foreign_references(&self, role: TableRole) -> impl Iterator<Item = &Reference> {
-        let to = self.table(role).map(|table| table.oid);
+    /// Foreign keys from tables that are none of DOT's to a table: one of DOT's, or one whose rows are deleted along.
+    /// Rows there keep ours from being deleted where the key [blocks](Reference::blocks), and only at COMMIT, because
+    /// Django's constraints are deferred. A table of DOT's that refers to one of the project's is among them.
+    pub fn foreign_references(&self, to: Oid) -> impl Iterator<Item = &Reference> {
+        let own = self.role_of(to).is_some();
         self.references
             .iter()
-            .filter(move |reference| Some(reference.to) == to && self.role_of(reference.from).is_none())
+            .chain(&self.further)
+            .filter(move |reference| reference.to == to && !(own && self.role_of(reference.from).is_some()))
+    }
+
+    /// Every foreign key that is known.
+    pub fn all_references(&self) -> impl Iterator<Item = &Reference> {
+        self.references.iter().chain(&self.further)
     }
 }
 

@@ -10,6 +10,7 @@
 use tokio_postgres::types::{ToSql, Type};
 
 pub mod advisory;
+pub mod along;
 pub mod applications;
 pub mod connect;
 pub mod constraints;

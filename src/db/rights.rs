@@ -16,10 +16,11 @@ pub use columns::Columns;
 pub(super) use granted::{check, table_of};
 use granted::{sequences, temporary};
 
-use super::layout::Layout;
+use super::along::Along;
+use super::layout::{Layout, Reference};
 use super::{applications, tokens};
 use crate::model::health::{Lacks, Privilege};
-use crate::model::{Doomed, Named, Sweep, TableRole};
+use crate::model::{Doomed, Named, Sweep, TableRole, Treatment};
 
 /// What a verb is going to do.
 #[expect(clippy::struct_excessive_bools, reason = "kinds of statements, which do not depend on each other")]
@@ -142,7 +143,7 @@ impl Needs<'_> {
             self.need(TableRole::Application, Delete, Columns::Whole);
             self.drain();
             for role in TableRole::ALL.iter().copied() {
-                self.read_foreign(role);
+                self.foreign(role);
             }
         }
         for sweep in sweeps.iter().filter(|sweep| tokens::supports(self.layout, sweep)) {
@@ -170,7 +171,7 @@ impl Needs<'_> {
             if *role != TableRole::Application {
                 self.delete(*role);
             }
-            self.read_foreign(*role);
+            self.foreign(*role);
         }
         if roles.contains(&TableRole::RefreshToken) {
             self.clear_sources();
@@ -230,12 +231,26 @@ impl Needs<'_> {
         }
     }
 
-    /// Rows of other tables that may prevent the deletion are looked for first.
-    fn read_foreign(&mut self, role: TableRole) {
+    /// Rows of other tables that may prevent the deletion are looked for first; others go or are changed along. What
+    /// PostgreSQL does itself needs no right of the role's.
+    fn foreign(&mut self, role: TableRole) {
         let layout = self.layout;
-        for reference in layout.foreign_references(role).filter(|reference| reference.blocks()) {
-            self.add(reference.from, Privilege::Select, Columns::these([reference.from_column.as_str()]));
-            self.narrow.insert(reference.from);
+        let Some(table) = layout.table(role) else { return };
+        for (_, reference) in Along::new(layout, table).references() {
+            let Reference { from, from_column, to, to_column, treatment, .. } = reference;
+            let column = || Columns::these([from_column.as_str()]);
+            match treatment {
+                Treatment::OnDelete(_) => continue,
+                Treatment::Refuse => {}
+                Treatment::Null => self.add(*from, Privilege::Update, column()),
+                Treatment::Delete | Treatment::Link => {
+                    self.add(*from, Privilege::Update, Columns::Any);
+                    self.add(*from, Privilege::Delete, Columns::Whole);
+                }
+            }
+            self.add(*from, Privilege::Select, column());
+            self.add(*to, Privilege::Select, Columns::these([to_column.as_str()]));
+            self.narrow.extend([*from, *to].into_iter().filter(|oid| layout.role_of(*oid).is_none()));
         }
     }
 

@@ -1,26 +1,48 @@
 //! What others have tied to DOT's tables: foreign keys, triggers, policies, partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 
 use super::indexes::noun;
 use super::{Check, Finding};
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::printable::quote;
 use crate::model::words::{listed, plural};
-use crate::model::{BlockingRows, OnDelete, Release, TableRole, is_of_newer_dot};
+use crate::model::{BlockingRows, OnDelete, Release, TableRole, Treatment, is_of_newer_dot, suggestion};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that were never validated.
 pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &String>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = referrers
-        .iter()
-        .filter(|referrer| !referrer.own)
-        .map(|referrer| {
-            let rows = blocking
-                .ok()
-                .and_then(|rows| rows.iter().find(|rows| rows.constraint == referrer.constraint));
-            foreign(referrer, rows)
-        })
-        .collect();
+    let others = || referrers.iter().filter(|referrer| !referrer.own);
+    let is_of = |rows: &BlockingRows, referrer: &Referrer| {
+        (&rows.constraint, &rows.table) == (&referrer.constraint, &referrer.table)
+    };
+    let found = blocking.unwrap_or_default();
+    let mut findings: Vec<Finding> =
+        others().map(|referrer| foreign(referrer, found.iter().find(|rows| is_of(rows, referrer)))).collect();
+    // Rows that refer to rows which are deleted along.
+    let further = found.iter().filter(|rows| !others().any(|referrer| is_of(rows, referrer)));
+    findings.extend(
+        further
+            .clone()
+            .map(|rows| in_the_way(rows, &format!("rows of {} that would be deleted along", rows.to))),
+    );
+    let open = others().filter(|referrer| {
+        referrer.treatment.blocks() && !referrer.declared && !is_of_newer_dot(&referrer.table)
+    });
+    let open = open.map(|referrer| suggestion(&referrer.name, referrer.not_null));
+    let lines: BTreeSet<String> =
+        open.chain(further.map(|rows| suggestion(&rows.name, rows.not_null))).collect();
+    if !lines.is_empty() {
+        let columns = plural(lines.len() as u64, "column");
+        let have = if lines.len() == 1 { "has" } else { "have" };
+        let block: Vec<String> = once("[cleanup.references]".to_owned()).chain(lines).collect();
+        findings.push(Check::References
+            .note(format!("{columns} {have} no entry in [cleanup.references], so rows there are in the way."))
+            .meaning(
+                "What on_delete says in Django's model is right; the database does not know it. Copy into the file:",
+            )
+            .toml(block.join("\n")));
+    }
     if let Err(reason) = blocking
         && !findings.is_empty()
     {
@@ -40,7 +62,7 @@ pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &S
 }
 
 fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
-    let Referrer { constraint, table, column, to, on_delete, not_null, .. } = referrer;
+    let Referrer { constraint, table, column, to, treatment, declared, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
     if is_of_newer_dot(table) {
@@ -49,37 +71,44 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
             Release::UPDATE
         ));
     }
-    let resolved = (!on_delete.blocks(*not_null)).then_some(*on_delete);
-    match (resolved, rows) {
-        (Some(OnDelete::Cascade), _) => Check::References.note(found).meaning(format!(
-            "Its rows are deleted along with the {what} that they refer to (ON DELETE CASCADE)."
-        )),
-        (Some(on_delete), _) => Check::References.note(found).meaning(format!(
-            "Its column is {} when the {what} goes (ON DELETE {}).",
-            on_delete.effect(),
-            on_delete.sql()
-        )),
-        (None, Some(BlockingRows { rows, select, .. })) if *rows > 0 => {
-            let (verb, they) = if *rows == 1 { ("refers", "it") } else { ("refer", "them") };
-            let rows = plural(*rows, "row");
+    let why = treatment.reason();
+    match (treatment, rows) {
+        (Treatment::Delete | Treatment::Link | Treatment::OnDelete(OnDelete::Cascade), _) => {
             Check::References
-            .problem(format!("{rows} of {table} ({column}) {verb} to {what}s that cleanup would delete, by {constraint}."))
-            .meaning(format!("PostgreSQL would refuse at COMMIT, so cleanup refuses before the first delete. Delete or detach {they}, or leave these tokens out."))
-            .sql(select.clone())
-            .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
+                .note(found)
+                .meaning(format!("Its rows are deleted along with the {what} that they refer to ({why})."))
         }
-        (None, rows) => {
+        (Treatment::Null | Treatment::OnDelete(_), _) => Check::References
+            .note(found)
+            .meaning(format!("Its column is {} when the {what} goes ({why}).", treatment.effect())),
+        (Treatment::Refuse, Some(rows)) if rows.rows > 0 => {
+            in_the_way(rows, &format!("{what}s that cleanup would delete"))
+                .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
+        }
+        (Treatment::Refuse, rows) => {
             let now = if rows.is_some() || *to == TableRole::Application {
                 ""
             } else {
                 " None prevents cleanup now."
             };
             let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };
+            let said = if *declared { " as the file says" } else { "" };
             Check::References.note(found).meaning(format!(
-                "A row there keeps its {what} from being deleted.{now} {verb} looks for such rows first, and refuses by name."
+                "A row there keeps its {what} from being deleted{said}.{now} {verb} looks for such rows first, and refuses by name."
             ))
         }
     }
+}
+
+/// Rows that prevent cleanup.
+fn in_the_way(rows: &BlockingRows, targets: &str) -> Finding {
+    let BlockingRows { table, column, constraint, rows, select, .. } = rows;
+    let (verb, they) = if *rows == 1 { ("refers", "it") } else { ("refer", "them") };
+    let rows = plural(*rows, "row");
+    Check::References
+        .problem(format!("{rows} of {table} ({column}) {verb} to {targets}, by {constraint}."))
+        .meaning(format!("PostgreSQL would refuse at COMMIT, so cleanup refuses before the first delete. Say in the file what is done with {they}, delete or detach {they}, or leave these tokens out."))
+        .sql(select.clone())
 }
 
 /// The categories that leave the table's rows alone.

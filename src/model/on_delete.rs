@@ -67,40 +67,6 @@ impl OnDelete {
     }
 }
 
-/// Rows of a table that is not DOT's and that refer to rows to delete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ForeignRows {
-    /// The referring table, as SQL writes it.
-    pub table: String,
-    /// The referring column.
-    pub column: String,
-    /// The foreign key.
-    pub constraint: String,
-    /// What PostgreSQL does with them.
-    pub on_delete: OnDelete,
-    /// Whether they prevent the deletion, see [`OnDelete::blocks`].
-    #[serde(skip)]
-    pub blocks: bool,
-    /// How many; `None`: this role may not read the table.
-    pub rows: Option<u64>,
-}
-
-/// Foreign rows that prevent a cleanup: PostgreSQL would refuse to delete the rows that they refer to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockingRows {
-    /// The referring table, as SQL writes it.
-    pub table: String,
-    /// The referring column.
-    pub column: String,
-    /// The foreign key.
-    pub constraint: String,
-    /// The table referred to, as SQL writes it.
-    pub to: String,
-    pub rows: u64,
-    /// The statement that selects exactly these, with all values in it.
-    pub select: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

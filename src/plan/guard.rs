@@ -9,7 +9,7 @@ use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
 use crate::model::{
     Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Release, Strategy,
-    is_of_newer_dot,
+    is_of_newer_dot, suggestion,
 };
 
 /// One broken rail.
@@ -55,6 +55,8 @@ pub enum Violation {
         constraint: String,
         /// How many rows refer to it or to its tokens.
         rows: u64,
+        /// What to write or to do.
+        hint: String,
     },
     /// Cleanup would do without the foreign keys' triggers.
     #[error(
@@ -158,8 +160,9 @@ impl Violation {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Referenced { table, .. } if is_of_newer_dot(table) => Some(Release::UPDATE),
-            Self::Referenced { .. } => Some("delete or repoint those rows first"),
-            Self::Cleanup { hint, .. } | Self::Role { hint, .. } => Some(hint),
+            Self::Referenced { hint, .. } | Self::Cleanup { hint, .. } | Self::Role { hint, .. } => {
+                Some(hint)
+            }
             Self::Protected { .. }
             | Self::ProtectedChange { .. }
             | Self::TooManyDeletes { .. }
@@ -222,13 +225,20 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                     deletions += 1;
                 }
                 let foreign = rails.foreign.get(&row.key).into_iter().flatten();
-                for rows in foreign.filter(|rows| rows.blocks) {
+                for rows in foreign.filter(|rows| rows.blocks()) {
                     // Those that this role may not count are a matter of its privileges.
-                    let ForeignRows { table, constraint, rows: Some(rows), .. } = rows.clone() else {
+                    let ForeignRows { table, constraint, rows: Some(rows), name, not_null, .. } =
+                        rows.clone()
+                    else {
                         continue;
                     };
                     let client_id = row.client_id.clone();
-                    violations.push(Violation::Referenced { client_id, table, constraint, rows });
+                    let hint = format!(
+                        "delete or repoint those rows first, or say in [cleanup.references] what Django's on_delete does with \
+                         them:\n    {}",
+                        suggestion(&name, not_null)
+                    );
+                    violations.push(Violation::Referenced { client_id, table, constraint, rows, hint });
                 }
             }
         }

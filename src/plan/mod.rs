@@ -132,7 +132,7 @@ impl Plan {
         for step in &mut self.steps {
             if let Step::Delete { row, others, .. } = step {
                 let rows = foreign.get(&row.key).into_iter().flatten();
-                *others = rows.filter(|rows| !rows.blocks).cloned().collect();
+                *others = rows.filter(|rows| !rows.blocks()).cloned().collect();
             }
         }
         self

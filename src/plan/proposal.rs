@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::guard::{Refusal, Violation};
-use crate::model::{Category, NotTried};
+use crate::model::{Category, ForeignRows, NotTried};
 
 /// What cleanup would delete, counted at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct CleanupForecast {
     pub as_of: String,
     /// Rows by category.
     pub rows: Vec<(Category, u64)>,
+    /// Rows of the project's own tables that go, or are changed, along.
+    pub others: Vec<ForeignRows>,
     /// Unused applications that stay because they are older than `max_age`; `None`: no `max_age` is in force.
     pub spared_by_age: Option<u64>,
 }

@@ -13,7 +13,8 @@ use super::*;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::model::{
     Allow, Application, Attribute, ColumnKind, ColumnValue, CustomColumn, Field, ForeignRows, Limit, Named,
-    OnDelete, Origin, Ownership, SecretDeclaration, StoredFields, Unmanaged, UserRef,
+    OnDelete, Origin, Ownership, ReferringTable, SecretDeclaration, StoredFields, Treatment, Unmanaged,
+    UserRef,
 };
 use crate::secret::Secret;
 

@@ -159,13 +159,14 @@ impl<'a> Account<'a> {
 
     /// Books a committed batch.
     pub(super) fn book_batch(&self, job: &Job<'_>, done: &Done, examined: u32, size: u32) {
-        let deleted = done.taken.deleted;
+        let deleted = &done.taken.deleted;
         let rows = deleted.rows();
         let mut entries = self.entries();
         let outcome = &mut entries.outcome;
         outcome.deleted += deleted.tally;
         outcome.detached += deleted.detached;
         outcome.dependents += deleted.dependents;
+        outcome.others.extend(&deleted.others);
         outcome.batches += u64::from(rows > 0);
         outcome.idle += u64::from(rows == 0 && done.taken.left == 0);
         outcome.busy += done.elapsed;
@@ -173,6 +174,7 @@ impl<'a> Account<'a> {
         (entries.on)(Event::Batch(Batch {
             sweep: job.sweep,
             deleted: deleted.tally,
+            others: deleted.others.total(),
             examined: u64::from(examined),
             size,
             elapsed: done.elapsed,

@@ -5,6 +5,7 @@ use deadpool_postgres::Object;
 
 use super::SweepError;
 use super::connection::Fault;
+use crate::db::along::Along;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
@@ -46,7 +47,7 @@ pub(super) async fn admit<'a>(
     // Applications that are to be left alone are looked up by their client ids.
     let looked_up = sweeps.iter().any(|sweep| !sweep.excluded.is_empty()).then(|| layout.application());
     let seen: Vec<&Table> = tables.iter().copied().chain(looked_up).collect();
-    let mut refusals: Vec<SweepError> = hidden(&seen).into_iter().collect();
+    let mut refusals: Vec<SweepError> = hidden(layout, &seen).into_iter().collect();
     let reading = |error| Fault::reading(error).into_error();
     let server = engine::recognise(&***client, Some(layout)).await.map_err(reading)?;
     if let Some(refusal) = server.refusal() {
@@ -110,9 +111,13 @@ fn tables<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
         .collect()
 }
 
-fn hidden(tables: &[&Table]) -> Option<SweepError> {
-    let mut hidden: Vec<String> =
-        tables.iter().filter(|table| table.row_security).map(|table| table.sql()).collect();
+/// The tables that policies may hide rows of: DOT's, and those whose rows are deleted or changed along.
+fn hidden(layout: &Layout, tables: &[&Table]) -> Option<SweepError> {
+    let along: Vec<Along<'_>> = tables.iter().map(|table| Along::new(layout, table)).collect();
+    let along = along.iter().flat_map(Along::references).map(|(_, reference)| reference);
+    let along = along.filter(|reference| reference.row_security && reference.treatment.is_ours());
+    let own = tables.iter().filter(|table| table.row_security).map(|table| table.sql());
+    let mut hidden: Vec<String> = own.chain(along.map(|reference| reference.from_table.clone())).collect();
     hidden.sort();
     hidden.dedup();
     (!hidden.is_empty()).then_some(SweepError::RowSecurity(hidden))

@@ -43,7 +43,9 @@ impl SweepError {
         Some(match self {
             Self::Tokens(_) => return None,
             Self::BlockingRows(all) if all.iter().any(|rows| is_of_newer_dot(&rows.table)) => Release::UPDATE,
-            Self::BlockingRows(_) => "delete or detach those rows first",
+            Self::BlockingRows(_) => {
+                "say in [cleanup.references] what Django's on_delete does with those rows, or delete or detach them first"
+            }
             Self::Engine(_) => "docs/engines.md says why, and what to do instead",
             Self::RowSecurity(_) => "run as the owner of the tables, or as a role with BYPASSRLS",
             Self::Rewrite(_) => "use strategy = \"batches\"",
@@ -53,6 +55,12 @@ impl SweepError {
             }
             Self::FkChecks(_) => "use fk_checks = \"triggers\"",
         })
+    }
+
+    /// The lines of a file that say what is to be done with rows that are in the way, to be copied.
+    #[must_use]
+    pub fn block(&self) -> Option<String> {
+        if let Self::BlockingRows(rows) = self { Some(BlockingRows::block(rows)) } else { None }
     }
 
     /// The server's own words, where there are any.
@@ -68,7 +76,7 @@ fn unmet_texts(all: &[UnmetCondition]) -> String {
 
 fn blocking_texts(all: &[BlockingRows]) -> String {
     let text = |blocking: &BlockingRows| {
-        let BlockingRows { table, column, constraint, to, rows, select: _ } = blocking;
+        let BlockingRows { table, column, constraint, to, rows, select: _, name: _, not_null: _ } = blocking;
         let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
         format!(
             "{rows} {noun} of {table} {verb} to rows of {to} that would be deleted (column {column}, constraint {constraint})"

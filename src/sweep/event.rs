@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::SweepError;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
-use crate::model::{Sweep, TableRole, Tally};
+use crate::model::{ForeignTally, Sweep, TableRole, Tally};
 
 /// Is called with everything that happens meanwhile.
 pub type Observer<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
@@ -85,6 +85,8 @@ pub struct Batch<'a> {
     pub sweep: &'a Sweep,
     /// What it deleted.
     pub deleted: Tally,
+    /// How many rows of the project's own tables went or were changed along.
+    pub others: u64,
     /// How many rows of the driving table it moved past.
     pub examined: u64,
     /// The most rows that it was allowed to delete.
@@ -160,6 +162,8 @@ pub struct Outcome {
     pub detached: u64,
     /// Rows that went with an application; they are not in [`Outcome::deleted`].
     pub dependents: u64,
+    /// Rows of the project's own tables that went or were changed along.
+    pub others: ForeignTally,
     /// Committed transactions that deleted something.
     pub batches: u64,
     /// Transactions that were rolled back and tried again.

@@ -256,7 +256,7 @@ fn report(account: &Account<'_>, sweeps: &[Sweep], rewritten: &Rewritten, elapse
         account.tell(Event::Started { sweep, rows: None });
         let rows = u32::try_from(deleted.total()).unwrap_or(u32::MAX);
         let elapsed = if position == 0 { elapsed } else { Duration::ZERO };
-        let batch = Batch { sweep, deleted, examined: deleted.total(), size: rows, elapsed };
+        let batch = Batch { sweep, deleted, others: 0, examined: deleted.total(), size: rows, elapsed };
         account.tell(Event::Batch(batch));
         account.tell(Event::Finished { sweep, deleted, elapsed });
     }

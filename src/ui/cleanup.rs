@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::plan::{grouped, plural, visible};
+use super::plan::{grouped, number_and_fate, plural, visible, with_them};
 use super::progress::{because, key, short};
-use crate::model::Tally;
 use crate::model::json;
 use crate::model::words::bytes;
+use crate::model::{ForeignRows, ForeignTally, Tally};
 use crate::sweep::{Disk, Outcome, Stop, Transient};
 
 /// The version of the JSON object.
@@ -33,7 +33,9 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
             effort(outcome)
         );
         let counts = outcome.deleted.iter().map(|(_, rows)| rows).chain([outcome.dependents]);
-        let width = counts.map(|rows| grouped(rows).len()).max().unwrap_or_default();
+        let along: Vec<_> = outcome.others.iter().map(number_and_fate).collect();
+        let widths = counts.map(|rows| grouped(rows).len()).chain(along.iter().map(|(count, _)| count.len()));
+        let width = widths.max().unwrap_or_default();
         for (category, rows) in outcome.deleted.iter().filter(|(_, rows)| *rows > 0) {
             let _ = writeln!(out, "    {:>width$}  {}", grouped(rows), category.title());
         }
@@ -41,6 +43,7 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
             let what = "grants and tokens of these applications";
             let _ = writeln!(out, "    {:>width$}  {what}", grouped(outcome.dependents));
         }
+        out += &with_them(&along, width);
     }
     if let Some(Disk { before, after }) = outcome.disk {
         let _ = writeln!(out, "On disk: {} before, {} after.", bytes(before), bytes(after));
@@ -200,6 +203,7 @@ struct Object<'a> {
     dry_run: bool,
     deleted: Option<&'a Tally>,
     to_delete: Option<&'a Tally>,
+    others: Option<&'a [ForeignRows]>,
     spared_by_max_age: Option<u64>,
     run: Option<Run>,
 }
@@ -212,6 +216,7 @@ pub struct Run {
     stop_detail: Option<String>,
     locked: u64,
     dependents: u64,
+    others: ForeignTally,
     detached: u64,
     batches: u64,
     retries: u64,
@@ -236,6 +241,7 @@ impl From<&Outcome> for Run {
         let Outcome {
             deleted: _,
             dependents,
+            others,
             detached,
             batches,
             retries,
@@ -272,6 +278,7 @@ impl From<&Outcome> for Run {
             stop_detail,
             locked: *locked,
             dependents: *dependents,
+            others: others.clone(),
             detached: *detached,
             batches: *batches,
             retries: *retries,
@@ -309,6 +316,7 @@ pub fn outcome_json(
         dry_run: false,
         deleted: Some(&outcome.deleted),
         to_delete,
+        others: None,
         spared_by_max_age: None,
         run: Some(Run::from(outcome)),
     })
@@ -337,6 +345,7 @@ pub fn count_json(
     as_of: &str,
     to_delete: &Tally,
     spared_by_max_age: Option<u64>,
+    others: &[ForeignRows],
 ) -> Result<String, serde_json::Error> {
     object(&Object {
         format_version: FORMAT_VERSION,
@@ -345,6 +354,7 @@ pub fn count_json(
         dry_run: true,
         deleted: None,
         to_delete: Some(to_delete),
+        others: Some(others),
         spared_by_max_age,
         run: None,
     })

@@ -13,7 +13,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr as _;
 
 pub use outcome::applied_line;
-pub(super) use reach::{dies_with, in_use};
+pub(super) use reach::{dies_with, in_use, number_and_fate};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::visible::visible;
@@ -380,17 +380,20 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
 #[must_use]
 pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
     let mut out = String::new();
-    let CleanupForecast { as_of, rows, spared_by_age: _ } = forecast;
+    let CleanupForecast { as_of, rows, others, spared_by_age: _ } = forecast;
     let (as_of, total) = (to_the_second(as_of), forecast.total());
     if total == 0 {
         let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
     } else {
         let _ = writeln!(out, "Cleanup would delete {} as of {as_of}:", plural(total, "row"));
-        let width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or_default();
+        let along: Vec<_> = others.iter().map(number_and_fate).collect();
+        let numbers = rows.iter().map(|(_, count)| grouped(*count).len());
+        let width = numbers.chain(along.iter().map(|(count, _)| count.len())).max().unwrap_or_default();
         for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
             let _ = writeln!(out, "    {:>width$}  {}", grouped(*count), category.title());
         }
         out += remark;
+        out += &with_them(&along, width);
     }
     if let Some(spared) = spared(forecast) {
         let _ = writeln!(out, "    {spared}");
@@ -403,6 +406,12 @@ pub(super) fn spared(forecast: &CleanupForecast) -> Option<String> {
     let spared = forecast.spared_by_age.filter(|spared| *spared > 0)?;
     let applications = plural(spared, "older application");
     Some(format!("max_age spares {applications} without tokens (dormant = true deletes such, too)."))
+}
+
+/// The lines of rows of other tables below those of the categories.
+pub(super) fn with_them(along: &[(String, String)], width: usize) -> String {
+    let lines = along.iter().map(|(count, fate)| format!("    {count:>width$}  {fate}\n"));
+    if along.is_empty() { String::new() } else { format!("  and with them:\n{}", lines.collect::<String>()) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cleanup::Run;
 use crate::apply;
 use crate::model::json;
-use crate::model::{ClientId, ForeignRows, NotTried, Tally};
+use crate::model::{ClientId, ForeignRows, ForeignTally, NotTried, Tally};
 use crate::plan::{Plan, Proposal, Step, Summary};
 use crate::sweep;
 
@@ -58,7 +58,7 @@ struct AppliedView<'a> {
     #[serde(flatten)]
     done: Summary,
     dependents: u64,
-    others: &'a [ForeignRows],
+    others: &'a ForeignTally,
 }
 
 #[derive(Serialize)]
@@ -72,6 +72,7 @@ struct CleanupView<'a> {
     as_of: &'a str,
     total: u64,
     rows: serde_json::Map<String, serde_json::Value>,
+    others: &'a [ForeignRows],
     spared_by_max_age: Option<u64>,
 }
 
@@ -124,6 +125,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
                 .iter()
                 .map(|(category, count)| (category.to_string(), (*count).into()))
                 .collect(),
+            others: &forecast.others,
             spared_by_max_age: forecast.spared_by_age,
         }),
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {

@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 
 use self::inert::{code, inert};
 use super::plan::{
-    Detail, denominator, dies_with, grouped, in_use, left_alone, plural, render_changes, render_settings,
-    spared, to_the_second,
+    Detail, denominator, dies_with, grouped, in_use, left_alone, number_and_fate, plural, render_changes,
+    render_settings, spared, to_the_second,
 };
 use super::{DIM, GREEN, RED, paint};
 use crate::model::{Attribute, Dependents, Field};
@@ -200,6 +200,9 @@ fn tail(proposal: &Proposal) -> String {
         for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
             let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
         }
+    }
+    for (count, fate) in forecast.others.iter().map(number_and_fate) {
+        let _ = writeln!(out, "| {} | {count} |", inert(&fate));
     }
     if let Some(spared) = spared(forecast) {
         let _ = write!(out, "\n{spared}\n");

@@ -9,6 +9,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "oauth2_provider",
+    *json.loads(os.environ.get("OAUTHCTL_APPS", "[]")),
 ]
 DATABASES = {
     "default": {

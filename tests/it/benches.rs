@@ -28,6 +28,14 @@ fn every_contender_leaves_the_same_rows() {
 }
 
 #[test]
+fn link_rows_go_as_the_orm_deletes_them() {
+    let table = bench(&["links", "--sessions", "300", "--repeat", "1"]);
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("oauthctl")).collect();
+    assert!(rows.len() >= 3, "{table}");
+    assert!(rows.iter().all(|row| row.ends_with("| equal |")), "{table}");
+}
+
+#[test]
 fn secrets_are_hashed_beside_openssl() {
     let table = bench(&["secrets", "--secrets", "8", "--iterations", "20000", "--repeat", "1"]);
     for row in

@@ -1,5 +1,9 @@
 //! Rows of other tables that refer to DOT's: PostgreSQL refuses, deletes or changes them, and every verb says the same.
 
+mod declared;
+mod links;
+mod wrong;
+
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -109,8 +113,10 @@ fn what_goes_with_an_application_is_counted_and_named() {
     let json = sandbox.oauthctl(&["plan", "--format", "json"]).exits(0);
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     let others = json!([
-        { "table": "public.consent", "column": "ref", "constraint": "consent_fk", "on_delete": "cascade", "rows": 2 },
-        { "table": "public.site", "column": "ref", "constraint": "site_fk", "on_delete": "set_null", "rows": 3 },
+        { "table": "public.consent", "column": "ref", "constraint": "consent_fk", "on_delete": "cascade",
+          "treatment": "on_delete", "rows": 2 },
+        { "table": "public.site", "column": "ref", "constraint": "site_fk", "on_delete": "set_null",
+          "treatment": "on_delete", "rows": 3 },
     ]);
     assert_eq!(json["steps"][0]["others"], others);
     let copy = database.copy();

@@ -106,7 +106,7 @@ fn the_progress_bar_looks_as_in_the_picture() {
     }
     let sweep = Sweep { doomed: sessions(), excluded: BTreeSet::new() };
     let elapsed = Duration::from_millis(81);
-    let batch = Batch { sweep: &sweep, deleted, examined: 3_420, size: 3_420, elapsed };
+    let batch = Batch { sweep: &sweep, deleted, others: 0, examined: 3_420, size: 3_420, elapsed };
     let mut view = View::new(Some(236_100));
     view.update(&Event::Started { sweep: &sweep, rows: Some(180_000) }, Duration::ZERO);
     for number in 1..=40 {

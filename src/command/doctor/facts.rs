@@ -17,7 +17,9 @@ use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
 use crate::health::{Facts, Look, NoSchema, Purpose, Shape, Terms};
 use crate::model::health::{Affected, Encryption, Registrations, Server};
-use crate::model::{BlockingRows, CleanupPolicy, Field, Prune, Strategy, Sweep, TableRole};
+use crate::model::{
+    BlockingRows, CleanupPolicy, Field, Prune, ReferenceFault, ReferenceName, Strategy, Sweep, TableRole,
+};
 use crate::plan::retention;
 
 /// Reads the facts in one snapshot. What the role may not see becomes a reason, not an error.
@@ -27,7 +29,7 @@ pub(super) async fn facts(
     role: Option<&str>,
     terms: &Terms,
     upgrade: bool,
-) -> Result<Facts, Error> {
+) -> Result<Result<Facts, Vec<(ReferenceName, ReferenceFault)>>, Error> {
     let starting = "starting to look";
     session::begin_doctor(snapshot).await.map_err(DbError::during(starting))?;
     let layout = layout(snapshot, config).await?;
@@ -41,8 +43,13 @@ pub(super) async fn facts(
         look(snapshot, "looking at TLS", async |client| server::encryption(client).await).await?;
     let mut layout = match layout {
         Ok(layout) => layout,
-        Err(missing) => return Ok(without_tables(server, encryption, missing)),
+        Err(missing) => return Ok(Ok(without_tables(server, encryption, missing))),
     };
+    let faults = layout.declare(&**snapshot, &config.references).await;
+    let faults = faults.map_err(DbError::during("looking for the references that are declared"))?;
+    if !faults.is_empty() {
+        return Ok(Err(faults));
+    }
     if let Some(role) = role {
         let exists =
             look(snapshot, "looking for the role", async |client| server::role_exists(client, role).await);
@@ -54,7 +61,7 @@ pub(super) async fn facts(
     let asked = server.clone().unwrap_or_default();
     let sweeps = sweeps(snapshot, &layout, config).await?;
     let wanted = wanted(&layout, config, &sweeps);
-    Ok(Facts {
+    Ok(Ok(Facts {
         django: look(snapshot, "reading django_migrations", async |client| {
             server::django_hint(client, &layout).await
         })
@@ -118,7 +125,7 @@ pub(super) async fn facts(
         schema: Ok(shapes(&layout)),
         encryption,
         server,
-    })
+    }))
 }
 
 /// Lets the layout tell by the marks of the file which applications registered themselves; what is wrong with others.

@@ -10,20 +10,31 @@ use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
+use crate::config::suggest::quoted;
 use crate::config::values;
-use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace};
+use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace, ReferenceName, ReferenceRule, References};
 
 const TABLE: &str = "cleanup";
 
 /// The largest `nice_ratio`: the cleaner then works one hundredth of the time.
 const HIGHEST_NICE_RATIO: f64 = 100.0;
 
-/// `None` without a `[cleanup]` table: then nothing is cleaned by plan and apply.
+/// The policy, and what is declared about references. No policy without a `[cleanup]` table, or where there is nothing in it
+/// but references, which `[[removed]]` needs too: then nothing is cleaned by plan and apply.
 pub(super) fn resolve(
     section: Slot<Section>,
     context: &Context<'_>,
     places: &mut Places,
-) -> Option<CleanupPolicy> {
+) -> (Option<CleanupPolicy>, References) {
+    let Some(mut section) = section.value() else { return (None, References::new()) };
+    let written = std::mem::take(&mut section.references);
+    let alone = !written.is_absent() && is_empty(&section);
+    let references = references(written, context, places);
+    ((!alone).then(|| policy(section, context, places)), references)
+}
+
+/// Whether nothing is written but references.
+const fn is_empty(section: &Section) -> bool {
     let Section {
         refresh_token_expire,
         refresh_token_grace_period,
@@ -44,7 +55,75 @@ pub(super) fn resolve(
         cimd_applications,
         dcr_applications,
         exclude_clients,
-    } = section.value()?;
+        references: _,
+    } = section;
+    refresh_token_expire.is_absent()
+        && refresh_token_grace_period.is_absent()
+        && refresh_token_reuse_protection.is_absent()
+        && batch_size.is_absent()
+        && batch_interval.is_absent()
+        && target_batch_time.is_absent()
+        && nice_ratio.is_absent()
+        && max_duration.is_absent()
+        && max_rows.is_absent()
+        && workers.is_absent()
+        && max_replica_lag.is_absent()
+        && fk_checks.is_absent()
+        && strategy.is_absent()
+        && only.is_absent()
+        && skip.is_absent()
+        && device_grants.is_absent()
+        && cimd_applications.is_absent()
+        && dcr_applications.is_absent()
+        && exclude_clients.is_absent()
+}
+
+fn references(
+    section: Slot<BTreeMap<String, Slot<ReferenceRule>>>,
+    context: &Context<'_>,
+    places: &mut Places,
+) -> References {
+    let mut references = References::new();
+    for (text, slot) in section.value().into_iter().flatten() {
+        let Some(placed) = slot.present() else { continue };
+        match ReferenceName::new(&text) {
+            Some(name) => {
+                places.references.insert(name.clone(), placed.key);
+                references.insert(name, placed.value);
+            }
+            None => context.push(
+                Problem::error("invalid-value", format!("{} names no column", quoted(&text)))
+                    .at(placed.key)
+                    .hint("write \"table.column\" or \"schema.table.column\", as they are called in the database"),
+            ),
+        }
+    }
+    references
+}
+
+fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> CleanupPolicy {
+    let Section {
+        refresh_token_expire,
+        refresh_token_grace_period,
+        refresh_token_reuse_protection,
+        batch_size,
+        batch_interval,
+        target_batch_time,
+        nice_ratio,
+        max_duration,
+        max_rows,
+        workers,
+        max_replica_lag,
+        fk_checks,
+        strategy,
+        only,
+        skip,
+        device_grants,
+        cimd_applications,
+        dcr_applications,
+        exclude_clients,
+        references: _,
+    } = section;
     let default = CleanupPolicy::default();
     let mut duration = |key, slot: Slot<values::Duration>| {
         context.duration(key, slot).map(|duration| places.note(TABLE, key, duration))
@@ -76,7 +155,7 @@ pub(super) fn resolve(
         fk_checks: fk_checks.value().unwrap_or_default(),
         strategy: strategy.value().unwrap_or_default(),
     };
-    Some(CleanupPolicy {
+    CleanupPolicy {
         refresh_token_expire: refresh_token_expire.filter(is_on),
         refresh_token_grace_period: refresh_token_grace_period.unwrap_or(default.refresh_token_grace_period),
         refresh_token_reuse_protection: refresh_token_reuse_protection
@@ -90,7 +169,7 @@ pub(super) fn resolve(
         declared: default.declared,
         exclude_clients: client_ids("exclude_clients", exclude_clients, context),
         pace,
-    })
+    }
 }
 
 /// An application that registered a moment ago is in the middle of being authorised: there is no default, and no zero.

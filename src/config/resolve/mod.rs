@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use super::Database;
 use super::document::Document;
 use super::places::Places;
-use crate::model::{CleanupPolicy, ColumnValue, Desired, Policy, Provider};
+use crate::model::{CleanupPolicy, ColumnValue, Desired, Policy, Provider, References};
 
 /// Everything that the file says, resolved.
 pub(super) struct Resolved {
@@ -35,6 +35,7 @@ pub(super) struct Resolved {
     pub default_columns: BTreeMap<String, ColumnValue>,
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
+    pub references: References,
     pub provider: Provider,
     pub lint: Manner,
     pub database: Database,
@@ -56,7 +57,7 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
     let lint = lint::check(lint, &desired, &provider, &mut places, context);
     let policy = policy::resolve(policy, context, &mut places);
-    let cleanup = cleanup::resolve(cleanup, context, &mut places);
+    let (cleanup, references) = cleanup::resolve(cleanup, context, &mut places);
     let default_columns = defaults.columns;
-    Resolved { desired, default_columns, policy, cleanup, provider, lint, database, places }
+    Resolved { desired, default_columns, policy, cleanup, references, provider, lint, database, places }
 }

@@ -59,3 +59,20 @@ fn renames_lead_from_what_is_gone_to_what_is_declared() {
     let removed = format!("{}[[removed]]\nclient_id = \"a\"\n", renames(&["b"], &[("a", "b")]));
     assert_eq!(messages(&removed), ["`a` is both renamed and removed"]);
 }
+
+#[test]
+fn references_alone_switch_no_cleanup_on() {
+    let rules = "[cleanup.references]\n\"site.token_id\" = \"null\"\n\"a.site.app_id\" = \"delete\"";
+    let alone = good(rules);
+    assert!(alone.cleanup.is_none());
+    let both = good(&format!("[cleanup]\nskip = []\n{rules}"));
+    assert!(both.cleanup.is_some());
+    for config in [alone, both] {
+        let names: Vec<&str> = config.references.keys().map(crate::model::ReferenceName::as_str).collect();
+        assert_eq!(names, ["a.site.app_id", "site.token_id"]);
+        let name = config.references.keys().next().unwrap();
+        assert!(config.place(PlaceOf::Reference(name)).is_some());
+    }
+    assert!(good("[cleanup]").cleanup.is_some());
+    assert_eq!(problems("[cleanup.references]\n\"site\" = \"null\""), ["invalid-value@2:1"]);
+}

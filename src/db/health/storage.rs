@@ -6,9 +6,8 @@ use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Error, GenericClient, Row};
 
 use super::{PARTS, oids};
-use crate::db::layout::Layout;
+use crate::db::layout::{Layout, Reference};
 use crate::db::query::{self, estimate, unsigned};
-use crate::model::OnDelete;
 use crate::model::health::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 
 /// Every DOT table with its parts; without indexes, which [`add_indexes`] adds. Takes a reader's lock on each part for
@@ -126,27 +125,33 @@ pub async fn referrers(client: &impl GenericClient, layout: &Layout) -> Result<V
                       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid \
                                 AND i.indkey[0] = k.conkey[1] \
                                 AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))), \
-                      c.relkind = 'p', k.convalidated, k.confdeltype::text, c.reltuples::float8, \
+                      c.relkind = 'p', k.convalidated, c.reltuples::float8, \
                       (SELECT quote_ident(t.attname) FROM pg_attribute t WHERE t.attrelid = k.confrelid AND t.attnum = k.confkey[1]), \
                       pg_table_size(k.conrelid), a.attnotnull \
                FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
                WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 2, 3, 1";
+    let home = &layout.application().schema;
     let referrers = query::rows(client, sql, &[(&oids(layout), Type::OID_ARRAY)], |row| {
+        let (constraint, from): (String, Oid) = (row.get(0), row.get(4));
+        let known = |known: &&Reference| known.from == from && known.constraint == constraint;
+        let reference = layout.references.iter().find(known)?;
         Some(Referrer {
-            constraint: row.get(0),
+            treatment: reference.treatment,
+            declared: reference.declared,
+            name: reference.file_name(home),
+            constraint,
             table: row.get(1),
             column: row.get(2),
             to: layout.role_of(row.get(3))?,
-            own: layout.role_of(row.get(4)).is_some(),
+            own: layout.role_of(from).is_some(),
             indexed: row.get(5),
             partitioned: row.get(6),
             validated: row.get(7),
-            on_delete: OnDelete::parse(row.get(8)),
-            not_null: row.get(12),
-            rows: estimate(row.get(9)),
-            to_column: row.get(10),
-            bytes: unsigned(row.get(11)),
+            not_null: row.get(11),
+            rows: estimate(row.get(8)),
+            to_column: row.get(9),
+            bytes: unsigned(row.get(10)),
         })
     })
     .await?;

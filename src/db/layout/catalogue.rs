@@ -8,7 +8,7 @@ use tokio_postgres::{GenericClient, Row};
 use super::table::{Candidate, Column, Reference, Table};
 use crate::db::query;
 use crate::model::printable::quote;
-use crate::model::{OnDelete, TableNames, TableRole};
+use crate::model::{OnDelete, ReferringTable, TableNames, TableRole, Treatment};
 
 pub(super) async fn find_tables(
     client: &impl GenericClient,
@@ -90,29 +90,74 @@ pub(super) async fn describe(
     Ok(tables)
 }
 
+/// The foreign keys to some tables, those to the tables that have these, and so on.
 pub(super) async fn references(
     client: &impl GenericClient,
-    oids: &[Oid],
+    own: &[Oid],
 ) -> Result<Vec<Reference>, tokio_postgres::Error> {
-    let sql = "SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
-                      k.confdeltype::text, f.attnotnull \
+    let sql = "WITH RECURSIVE along(oid) AS (SELECT unnest($1::oid[]) \
+                   UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k JOIN along a ON a.oid = k.confrelid \
+                   WHERE k.contype = 'f' AND k.conparentid = 0), \
+               shape AS (SELECT c.oid, \
+                   (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) \
+                       AS columns, \
+                   (SELECT count(*) FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') AS foreign_keys, \
+                   EXISTS (SELECT FROM pg_catalog.pg_index p \
+                       JOIN pg_catalog.pg_index u ON u.indrelid = p.indrelid AND u.indisunique AND u.indisvalid \
+                           AND u.indpred IS NULL AND u.indnkeyatts = 2 AND u.indexprs IS NULL \
+                       WHERE p.indrelid = c.oid AND p.indisprimary AND p.indnkeyatts = 1 \
+                         AND p.indkey[0] <> u.indkey[0] AND p.indkey[0] <> u.indkey[1] AND u.indkey[0] <> u.indkey[1] \
+                         AND 2 = (SELECT count(DISTINCT f.conkey[1]) FROM pg_catalog.pg_constraint f \
+                             WHERE f.conrelid = c.oid AND f.contype = 'f' AND cardinality(f.conkey) = 1 \
+                               AND f.conkey[1] IN (u.indkey[0], u.indkey[1]))) AS unique_pair, \
+                   EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f') AS referred \
+                   FROM pg_catalog.pg_class c WHERE c.oid IN (SELECT oid FROM along)) \
+               SELECT k.conname, k.conrelid, pg_catalog.format('%I.%I', n.nspname, c.relname), f.attname, k.confrelid, t.attname, \
+                      k.confdeltype::text, f.attnotnull, n.nspname, c.relname, cardinality(k.conkey) > 1, \
+                      c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
+                      has_column_privilege(c.oid, f.attnum, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') \
+                        AND has_column_privilege(tc.oid, t.attnum, 'SELECT') AND has_schema_privilege(tn.oid, 'USAGE'), \
+                      s.columns, s.foreign_keys, s.unique_pair, s.referred, c.relkind = 'p', \
+                      pg_catalog.format('%I.%I', tn.nspname, tc.relname) \
                FROM pg_catalog.pg_constraint k \
                JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
+               JOIN shape s ON s.oid = c.oid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_catalog.pg_class tc ON tc.oid = k.confrelid \
+               JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace \
                JOIN pg_catalog.pg_attribute f ON f.attrelid = k.conrelid AND f.attnum = k.conkey[1] \
                JOIN pg_catalog.pg_attribute t ON t.attrelid = k.confrelid AND t.attnum = k.confkey[1] \
-               WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY($1) ORDER BY 3, 4, 1";
-    let reference = |row: &Row| Reference {
-        constraint: row.get(0),
-        from: row.get(1),
-        from_table: row.get(2),
-        from_column: row.get(3),
-        to: row.get(4),
-        to_column: row.get(5),
-        on_delete: OnDelete::parse(row.get(6)),
-        not_null: row.get(7),
+               WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT oid FROM along) ORDER BY 3, 4, 1";
+    let reference = |row: &Row| {
+        let (on_delete, not_null) = (OnDelete::parse(row.get(6)), row.get(7));
+        let table = ReferringTable {
+            columns: row.get(13),
+            foreign_keys: row.get(14),
+            unique_pair: row.get(15),
+            referred: row.get(16),
+        };
+        Reference {
+            constraint: row.get(0),
+            from: row.get(1),
+            from_table: row.get(2),
+            from_column: row.get(3),
+            to: row.get(4),
+            to_column: row.get(5),
+            to_table: row.get(18),
+            on_delete,
+            not_null,
+            schema: row.get(8),
+            name: row.get(9),
+            composite: row.get(10),
+            row_security: row.get(11),
+            readable: row.get(12),
+            partitioned: row.get(17),
+            table,
+            declared: false,
+            treatment: Treatment::decide(None, on_delete, not_null, table),
+        }
     };
-    query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], reference).await
+    query::rows(client, sql, &[(&own, Type::OID_ARRAY)], reference).await
 }
 
 pub(super) async fn user_table(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Oid;
 
 use crate::model::printable::{literal, quote};
-use crate::model::{OnDelete, TableRole};
+use crate::model::{OnDelete, ReferringTable, TableRole, Treatment};
 
 /// A column as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,11 @@ impl Table {
     }
 }
 
-/// A foreign key that points at one of the tables of a [`Layout`](super::Layout).
+/// A foreign key that points at one of the tables of a [`Layout`](super::Layout), or at one that has such a foreign key.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of the catalogue, which do not depend on each other"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The constraint's name.
@@ -103,18 +107,49 @@ pub struct Reference {
     pub from_column: String,
     /// The oid of the table referred to.
     pub to: Oid,
+    /// The table referred to, as SQL writes it.
+    pub to_table: String,
     /// The column referred to.
     pub to_column: String,
     pub on_delete: OnDelete,
     /// Whether the referring column takes no NULL.
     pub not_null: bool,
+    /// The referring table's schema, not quoted.
+    pub schema: String,
+    /// The referring table's name, not quoted.
+    pub name: String,
+    /// Whether it has several columns.
+    pub composite: bool,
+    /// Whether row-level security may hide referring rows from this role.
+    pub row_security: bool,
+    /// Whether this role may read the two columns.
+    pub readable: bool,
+    /// Whether the referring table is partitioned.
+    pub partitioned: bool,
+    /// What else is known of the referring table.
+    pub table: ReferringTable,
+    /// Whether a file says what is done with referring rows.
+    pub declared: bool,
+    /// What is done with them.
+    pub treatment: Treatment,
 }
 
 impl Reference {
     /// Whether a referring row keeps the row that it refers to from being deleted.
     #[must_use]
     pub const fn blocks(&self) -> bool {
-        self.on_delete.blocks(self.not_null)
+        self.treatment.blocks()
+    }
+
+    /// How a file names it. `home`: the schema of tables without one.
+    #[must_use]
+    pub fn file_name(&self, home: &str) -> String {
+        let Self { schema, name, from_column, .. } = self;
+        if schema == home {
+            format!("{name}.{from_column}")
+        } else {
+            format!("{schema}.{name}.{from_column}")
+        }
     }
 }
 

@@ -2,21 +2,21 @@
 //!
 //! A token that is issued meanwhile locks its application's row when its foreign key is checked: at the latest when it
 //! is committed, because Django's constraints are deferred. So: lock the applications, look again with a fresh snapshot
-//! whether they are doomed, delete the rows that refer to them in the order of [`dependents`], delete them. A request
+//! whether they are doomed, delete the rows that refer to them in the order of [`Drain`], delete them. A request
 //! that issues a token at the same time has either locked the row before, and the application stays, or comes too late,
 //! and fails because the application is gone: no token is deleted unseen, and none is left without its application.
 //! Begins and ends no transaction.
 
-use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Sql, Values};
-use crate::db::dependents;
+use crate::db::dependents::Drain;
 use crate::db::layout::Layout;
+use crate::model::ForeignTally;
 
 /// What a batch did to its applications.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Gone {
     /// Those that were locked and doomed, and had nothing left.
     pub doomed: i64,
@@ -24,6 +24,8 @@ pub(super) struct Gone {
     pub applications: i64,
     /// Rows that referred to them.
     pub dependents: u64,
+    /// Rows of other tables that went or were changed first.
+    pub others: ForeignTally,
     /// Whether more rows refer to them than a batch may delete: the applications are still there.
     pub more: bool,
 }
@@ -33,7 +35,7 @@ pub(super) struct Gone {
 pub(super) struct Applications {
     lock: Sql,
     doomed: Sql,
-    drain: Vec<String>,
+    drain: Drain,
     delete: Sql,
 }
 
@@ -57,7 +59,7 @@ impl Applications {
                      WHERE t.{key} = ANY({keys}) AND {doomed}"
                 )
             }),
-            drain: dependents::drain_statements(layout),
+            drain: Drain::new(layout),
             delete: Sql::new(|binds| {
                 let keys = binds.keys(Bind::Keys, key_type);
                 format!(
@@ -85,16 +87,13 @@ impl Applications {
         if count == 0 {
             return Ok(gone);
         }
-        let mut left = limit;
-        for sql in &self.drain {
-            let rows = client.execute_typed(sql, &[(&doomed, Type::TEXT), (&left, Type::INT8)]).await?;
-            gone.dependents += rows;
-            left -= i64::try_from(rows).unwrap_or(left);
-            if left <= 0 {
-                gone.more = true;
-                return Ok(gone);
-            }
+        let drained = self.drain.run(client, &doomed, limit).await?;
+        (gone.dependents, gone.others) = (drained.rows, drained.others);
+        if i64::try_from(gone.dependents).unwrap_or(limit) >= limit {
+            gone.more = true;
+            return Ok(gone);
         }
+        gone.others.extend(&self.drain.detach(client, &doomed).await?);
         gone.doomed = count;
         gone.applications = self.delete.one(client, Values { keys: &doomed, ..values }).await?.get(0);
         Ok(gone)

@@ -10,12 +10,13 @@ use super::applications::Applications;
 use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
-use super::steps::{BulkRefresh, Locked, Pointers, Scope, Steps, Writer};
+use super::steps::{BulkRefresh, BulkRows, Locked, LockedRows, Pointers, Scope, Steps, Writer};
 use super::taken::{Deleted, Taken};
 use super::triggers::Silent;
 use super::verified::Verified;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
+use crate::db::along::{Along, Nest, Statements};
 use crate::db::layout::Layout;
 use crate::db::query::{array, unsigned};
 use crate::db::transaction::is_awaited_by_a_reference;
@@ -25,7 +26,7 @@ use crate::model::{Category, Key, Sweep, TableRole, Unit};
 #[derive(Debug)]
 enum Bulk {
     /// The triggers of foreign keys look at every row.
-    Triggers(Both<Steps<BulkRefresh>>),
+    Triggers(Both<Steps<BulkRefresh, BulkRows>>),
     /// They are silent.
     Verified(Silent, Both<Verified>),
 }
@@ -61,7 +62,10 @@ pub struct Cleaner {
     search: Sql,
     left: Sql,
     bulk: Option<Bulk>,
-    careful: Steps<Locked>,
+    careful: Steps<Locked, LockedRows>,
+    /// What else refers to refresh tokens, and to rows of the walked table.
+    of_refresh: Statements,
+    of_rows: Statements,
     applications: Option<(Category, Applications)>,
 }
 
@@ -92,6 +96,8 @@ impl Cleaner {
                 }
             },
             careful: writer.careful(),
+            of_refresh: Along::new(layout, tables.refresh).statements(Nest::List),
+            of_rows: Along::new(layout, table).statements(Nest::List),
             applications: sweep
                 .categories()
                 .into_iter()
@@ -189,7 +195,17 @@ impl Cleaner {
             None => return Ok(Deleted::default()),
             Some(Bulk::Triggers(both)) => both.of(scope),
             Some(Bulk::Verified(silent, both)) => {
-                let gone = both.of(scope).delete(client, values, pointers, silent, &self.subject).await?;
+                let gone = both
+                    .of(scope)
+                    .delete(
+                        client,
+                        values,
+                        pointers,
+                        silent,
+                        (&self.of_rows, &self.of_refresh),
+                        &self.subject,
+                    )
+                    .await?;
                 let mut deleted = gone.deleted;
                 self.count_refresh(&mut deleted, gone.refresh.0, gone.refresh.1);
                 return Ok(deleted);
@@ -197,6 +213,7 @@ impl Cleaner {
         };
         let mut deleted = Deleted::default();
         if let Some(refresh) = &steps.refresh {
+            self.take(client, &self.of_refresh, &refresh.keys, values, &mut deleted).await?;
             let sql = match pointers {
                 Pointers::Clear => &refresh.clearing,
                 Pointers::ExpectNone => &refresh.trusting,
@@ -206,9 +223,28 @@ impl Cleaner {
             deleted.detached = unsigned(row.get(2));
         }
         if let Some((category, rows)) = &steps.rows {
-            deleted.tally.add(*category, rows.execute(client, values).await.map_err(self.failed())?);
+            self.take(client, &self.of_rows, &rows.keys, values, &mut deleted).await?;
+            deleted.tally.add(*category, rows.delete.execute(client, values).await.map_err(self.failed())?);
         }
         Ok(deleted)
+    }
+
+    /// Deletes or changes what refers to rows that are deleted next. The snapshot is the same, so they are the same
+    /// rows.
+    async fn take(
+        &self,
+        client: &impl GenericClient,
+        along: &Statements,
+        keys: &Sql,
+        values: Values<'_>,
+        deleted: &mut Deleted,
+    ) -> Result<(), TokensError> {
+        if along.is_empty() {
+            return Ok(());
+        }
+        let keys: String = keys.one(client, values).await.map_err(self.failed())?.get(0);
+        deleted.others.extend(&along.take(client, &keys).await.map_err(self.failed())?);
+        Ok(())
     }
 
     /// Deletes the doomed rows of the first `keys` doomed keys of a window, but for those that others have locked.
@@ -231,6 +267,7 @@ impl Cleaner {
             self.assert_deleted(gone.doomed, gone.applications)?;
             taken.deleted.tally.add(*category, unsigned(gone.applications));
             taken.deleted.dependents = gone.dependents;
+            taken.deleted.others.extend(&gone.others);
             if gone.more {
                 taken.rest = Some(window.clone());
                 return Ok(taken);
@@ -240,9 +277,14 @@ impl Cleaner {
             self.delete_refresh(client, refresh, values, &mut taken.deleted).await?;
         }
         if let Some((category, rows)) = &self.careful.rows {
-            let row = rows.one(client, values).await.map_err(self.failed())?;
-            self.assert_deleted(row.get(0), row.get(1))?;
-            taken.deleted.tally.add(*category, unsigned(row.get(1)));
+            let row = rows.lock.one(client, values).await.map_err(self.failed())?;
+            let locked = self.of_rows.free(client, row.get(0), row.get(1)).await;
+            let (keys, locked) = locked.map_err(self.failed())?;
+            taken.deleted.others.extend(&self.of_rows.take(client, &keys).await.map_err(self.failed())?);
+            let values = Values { keys: &keys, ..values };
+            let gone = rows.delete.execute(client, values).await.map_err(self.failed())?;
+            self.assert_deleted(locked, i64::try_from(gone).unwrap_or_default())?;
+            taken.deleted.tally.add(*category, gone);
         }
         let row = self.left.one(client, values).await.map_err(self.failed())?;
         taken.left = unsigned(row.get(0));
@@ -292,11 +334,16 @@ impl Cleaner {
         deleted: &mut Deleted,
     ) -> Result<(), TokensError> {
         let row = steps.lock.one(client, values).await.map_err(self.failed())?;
-        let (keys, locked): (String, i64) = (row.get(0), row.get(1));
+        let free = self.of_refresh.free(client, row.get(0), row.get(1)).await;
+        let (keys, locked) = free.map_err(self.failed())?;
         let values = Values { keys: &keys, ..values };
         let row = steps.blocked.one(client, values).await.map_err(self.failed())?;
         let (blocked, kept): (String, i64) = (row.get(0), row.get(1));
         let values = Values { blocked: &blocked, ..values };
+        if !self.of_refresh.is_empty() {
+            let rest: String = steps.rest.one(client, values).await.map_err(self.failed())?.get(0);
+            deleted.others.extend(&self.of_refresh.take(client, &rest).await.map_err(self.failed())?);
+        }
         deleted.detached += steps.detach.execute(client, values).await.map_err(self.failed())?;
         let row = steps.delete.one(client, values).await.map_err(self.failed())?;
         let gone = row.get(0);

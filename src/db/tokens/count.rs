@@ -11,10 +11,11 @@ use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Binds, Sql, Values};
 use super::{TokensError, attempt, supports};
+use crate::db::along::{Along, rows_of};
 use crate::db::layout::{Layout, Reference, Table};
 use crate::db::query::unsigned;
 use crate::model::printable::quote;
-use crate::model::{BlockingRows, Category, Sweep, TableRole, Tally};
+use crate::model::{BlockingRows, Category, ForeignRows, ForeignTally, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.
 const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
@@ -77,9 +78,8 @@ pub async fn spared_by_age(
     Ok(unsigned(row.map_err(attempt("counting the applications that max_age spares"))?.get(0)))
 }
 
-/// Finds the rows of unknown tables that refer to rows that would go, by foreign key: PostgreSQL would refuse to delete
-/// these. Rows that it deletes or changes by itself (`ON DELETE`) do not count. Run it in a transaction, like
-/// [`count`].
+/// Finds the rows of the project's own tables that refer to rows that would go, by foreign key: PostgreSQL would refuse to
+/// delete these. Rows that are dealt with do not count. Run it in a transaction, like [`count`].
 pub async fn blocking_rows(
     client: &impl GenericClient,
     layout: &Layout,
@@ -88,34 +88,73 @@ pub async fn blocking_rows(
     let mut found = Vec::new();
     let excluded = Excluded::resolve(client, layout, sweeps).await?;
     let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(found) };
-    let roles: BTreeSet<TableRole> = sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
-    for role in roles {
-        let Some(table) = layout.table(role) else { continue };
-        for reference in layout.foreign_references(role).filter(|reference| reference.blocks()) {
-            let sql =
-                Sql::new(|binds| format!("SELECT count(*) {}", run.referring(role, table, reference, binds)));
-            let failed = || {
-                attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table))
+    let home = &layout.application().schema;
+    for (role, table) in losing(layout, sweeps) {
+        let along = Along::new(layout, table);
+        for (node, reference) in along.references().filter(|(_, reference)| reference.blocks()) {
+            let write = |what: &str, binds: &mut Binds| {
+                format!("SELECT {what} {}", run.along(role, &along, node, binds))
             };
-            client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
-            let row = sql.one(client, Values::new(&excluded)).await.map_err(failed())?;
-            let rows = unsigned(row.get(0));
+            let rows =
+                count_rows(client, &Sql::new(|binds| write("count(*)", binds)), reference, &excluded).await?;
             if rows > 0 {
-                let write = |binds: &mut Binds| {
-                    format!("SELECT f.* {}", run.referring(role, table, reference, binds))
-                };
                 found.push(BlockingRows {
                     table: reference.from_table.clone(),
                     column: reference.from_column.clone(),
                     constraint: reference.constraint.clone(),
-                    to: table.sql(),
+                    to: reference.to_table.clone(),
                     rows,
-                    select: Sql::typed(write, &excluded),
+                    select: Sql::typed(|binds| write("f.*", binds), &excluded),
+                    name: reference.file_name(home),
+                    not_null: reference.not_null,
                 });
             }
         }
     }
     Ok(found)
+}
+
+/// Counts the rows of the project's own tables that go, or are changed, with the rows that would go. Run it in a
+/// transaction, like [`count`].
+pub async fn foreign_rows(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Vec<ForeignRows>, TokensError> {
+    let mut found = ForeignTally::default();
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(Vec::new()) };
+    for (role, table) in losing(layout, sweeps) {
+        let along = Along::new(layout, table);
+        for (node, reference) in along.references().filter(|(_, reference)| !reference.blocks()) {
+            let sql = Sql::new(|binds| format!("SELECT count(*) {}", run.along(role, &along, node, binds)));
+            let rows = if along.is_readable(node) {
+                Some(count_rows(client, &sql, reference, &excluded).await?)
+            } else {
+                None
+            };
+            found.add(&rows_of(layout, reference, rows));
+        }
+    }
+    Ok(found.iter().cloned().collect())
+}
+
+/// The tables that lose rows.
+fn losing<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<(TableRole, &'a Table)> {
+    let roles: BTreeSet<TableRole> = sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
+    roles.into_iter().filter_map(|role| Some((role, layout.table(role)?))).collect()
+}
+
+async fn count_rows(
+    client: &impl GenericClient,
+    sql: &Sql,
+    reference: &Reference,
+    excluded: &Excluded,
+) -> Result<u64, TokensError> {
+    let failed =
+        || attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table));
+    client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
+    Ok(unsigned(sql.one(client, Values::new(excluded)).await.map_err(failed())?.get(0)))
 }
 
 /// One pass over one table.
@@ -148,16 +187,20 @@ impl<'a> Run<'a> {
         (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
     }
 
-    /// The rows `f` of another table that refer to rows that go.
-    fn referring(&self, role: TableRole, table: &Table, reference: &Reference, binds: &mut Binds) -> String {
+    /// The rows `f` of a node: those that refer to rows that go.
+    fn along(&self, role: TableRole, along: &Along<'_>, node: usize, binds: &mut Binds) -> String {
+        let Some(table) = self.tables.layout.table(role) else { return String::new() };
+        // Written once, because the columns are asked for from behind a shared reference.
         let (alias, from, doomed) = self.doomed(role, table, binds);
-        let (column, to) = (quote(&reference.from_column), quote(&reference.to_column));
-        let with_applications = self.with_applications(role, table, &to, binds);
-        let others = with_applications.map(|keys| format!(" OR f.{column} IN ({keys})")).unwrap_or_default();
-        let from_table = &reference.from_table;
-        format!(
-            "FROM {from_table} f WHERE f.{column} IN (SELECT {alias}.{to} FROM {from} WHERE {doomed}){others}"
-        )
+        let with_applications = self.with_applications(role, table, binds);
+        along.rows(node, &|column| {
+            let column = quote(column);
+            let others = with_applications
+                .as_ref()
+                .map(|rows| format!(" UNION ALL SELECT x.{column} {rows}"))
+                .unwrap_or_default();
+            format!("SELECT {alias}.{column} FROM {from} WHERE {doomed}{others}")
+        })
     }
 
     fn passes(&self, binds: &mut Binds) -> Vec<Pass> {
@@ -198,20 +241,14 @@ impl<'a> Run<'a> {
         passes
     }
 
-    /// Selects a column of the rows of a table that go because their application goes.
-    fn with_applications(
-        &self,
-        role: TableRole,
-        table: &Table,
-        column: &str,
-        binds: &mut Binds,
-    ) -> Option<String> {
+    /// The rows `x` of a table that go because their application goes.
+    fn with_applications(&self, role: TableRole, table: &Table, binds: &mut Binds) -> Option<String> {
         let Self { tables, cutoffs } = self;
         let goes = cutoffs.cimd.is_some() || cutoffs.dcr.is_some();
         (goes && role != TableRole::Application && table.has("application_id")).then(|| {
             let application = tables.layout.application();
             format!(
-                "SELECT x.{column} FROM {} x JOIN {} t ON t.{} = x.application_id WHERE {}",
+                "FROM {} x JOIN {} t ON t.{} = x.application_id WHERE {}",
                 table.sql(),
                 application.sql(),
                 application.key_sql(),

@@ -29,7 +29,7 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 pub use cleaner::Cleaner;
-pub use count::{blocking_rows, count, spared_by_age};
+pub use count::{blocking_rows, count, foreign_rows, spared_by_age};
 pub use excluded::{Excluded, unknown_clients};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;

@@ -6,7 +6,7 @@
 mod careful;
 mod verified;
 
-pub(super) use careful::Locked;
+pub(super) use careful::{Locked, LockedRows};
 
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Bind, Binds, Sql};
@@ -16,9 +16,9 @@ use crate::model::{Category, Doomed, Sweep, Unit};
 
 /// What a batch does to refresh tokens, and then to the rows of one more table.
 #[derive(Debug)]
-pub(super) struct Steps<R> {
+pub(super) struct Steps<R, W = Sql> {
     pub refresh: Option<R>,
-    pub rows: Option<(Category, Sql)>,
+    pub rows: Option<(Category, W)>,
 }
 
 /// The refresh tokens of a window in bulk: their number, how many were revoked, how many pointers were cleared.
@@ -28,6 +28,16 @@ pub(super) struct BulkRefresh {
     pub clearing: Sql,
     /// With [`Pointers::ExpectNone`].
     pub trusting: Sql,
+    /// The keys of these refresh tokens.
+    pub keys: Sql,
+}
+
+/// The rows of a window in bulk.
+#[derive(Debug)]
+pub(super) struct BulkRows {
+    pub delete: Sql,
+    /// The keys of these rows, once the refresh tokens are gone.
+    pub keys: Sql,
 }
 
 /// What a bulk statement covers.
@@ -219,7 +229,7 @@ impl<'a> Writer<'a> {
     ///
     /// `None` where refresh tokens are deleted because of the age of their access tokens, but the access tokens stay: then
     /// nothing would notice that one was renewed meanwhile.
-    pub(super) fn bulk(&self, scope: Scope) -> Option<Steps<BulkRefresh>> {
+    pub(super) fn bulk(&self, scope: Scope) -> Option<Steps<BulkRefresh, BulkRows>> {
         if let Doomed::Sessions { idle: Some(_), expired, .. } = self.doomed
             && (expired.is_none() || self.tables.excluding)
         {
@@ -233,32 +243,47 @@ impl<'a> Writer<'a> {
             refresh: self.takes_refresh_tokens().then(|| BulkRefresh {
                 clearing: self.bulk_refresh(scope, Pointers::Clear),
                 trusting: self.bulk_refresh(scope, Pointers::ExpectNone),
+                keys: Sql::new(|binds| {
+                    let (and, doomed) = self.doomed_refresh(scope, ", ", binds);
+                    let (refresh, key) = (self.tables.refresh.sql(), self.tables.refresh.key_sql());
+                    format!("SELECT coalesce(array_agg(r.{key}), '{{}}')::text FROM {refresh} r{and} WHERE {doomed}")
+                }),
             }),
             rows: self.category().map(|category| {
-                let sql = Sql::new(|binds| {
-                    let (within, row) = (self.within(scope, binds), self.row(scope, binds));
-                    format!("DELETE FROM {table} {alias} WHERE {within} AND {row}")
-                });
-                (category, sql)
+                let rows = |verb: &str| {
+                    Sql::new(|binds| {
+                        let (within, row) = (self.within(scope, binds), self.row(scope, binds));
+                        format!("{verb} FROM {table} {alias} WHERE {within} AND {row}")
+                    })
+                };
+                let keys = rows(&format!("SELECT coalesce(array_agg({}), '{{}}')::text", self.key()));
+                (category, BulkRows { delete: rows("DELETE"), keys })
             }),
         })
+    }
+
+    /// The refresh tokens `r` of a scope that go: what is joined, after `and`, and the condition.
+    fn doomed_refresh(&self, scope: Scope, and: &str, binds: &mut Binds) -> (String, String) {
+        let access = self.tables.access;
+        let within = self.within(scope, binds);
+        let (using, joined) = match self.doomed.unit() {
+            Unit::Session { .. } => {
+                let range = self.referring("r.access_token_id", scope, binds);
+                (
+                    format!("{and}{} a", access.sql()),
+                    format!("r.access_token_id = a.{}{range} AND ", access.key_sql()),
+                )
+            }
+            Unit::RefreshToken | Unit::Row => (String::new(), String::new()),
+        };
+        let doomed = self.cutoffs.refresh(&self.tables, binds);
+        (using, format!("{within} AND {joined}{doomed}"))
     }
 
     fn bulk_refresh(&self, scope: Scope, pointers: Pointers) -> Sql {
         let (refresh, access) = (self.tables.refresh, self.tables.access);
         Sql::new(|binds| {
-            let within = self.within(scope, binds);
-            let (using, joined) = match self.doomed.unit() {
-                Unit::Session { .. } => {
-                    let range = self.referring("r.access_token_id", scope, binds);
-                    (
-                        format!("USING {} a", access.sql()),
-                        format!("r.access_token_id = a.{}{range} AND ", access.key_sql()),
-                    )
-                }
-                Unit::RefreshToken | Unit::Row => (String::new(), String::new()),
-            };
-            let doomed = self.cutoffs.refresh(&self.tables, binds);
+            let (using, doomed) = self.doomed_refresh(scope, "USING ", binds);
             let key = refresh.key_sql();
             let (clear, cleared) = match pointers {
                 Pointers::Clear => {
@@ -278,7 +303,7 @@ impl<'a> Writer<'a> {
                 Pointers::ExpectNone => (String::new(), "0::bigint"),
             };
             format!(
-                "WITH d AS (DELETE FROM {} r {using} WHERE {within} AND {joined}{doomed} RETURNING r.{key} AS k, \
+                "WITH d AS (DELETE FROM {} r {using} WHERE {doomed} RETURNING r.{key} AS k, \
                  r.revoked){clear} SELECT count(*), count(revoked), {cleared} FROM d",
                 refresh.sql()
             )

@@ -1,10 +1,10 @@
 //! What one batch of a cleanup has deleted, and what it has left.
 
 use super::walk::Window;
-use crate::model::Tally;
+use crate::model::{ForeignTally, Tally};
 
 /// What a batch deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// Rows, per category.
     pub tally: Tally,
@@ -12,10 +12,12 @@ pub struct Deleted {
     pub detached: u64,
     /// Rows that referred to deleted applications, or to applications that are deleted next.
     pub dependents: u64,
+    /// Rows of the project's own tables that went or were changed first, or that PostgreSQL deleted or changed.
+    pub others: ForeignTally,
 }
 
 impl Deleted {
-    /// The rows of all categories, and what depended on them.
+    /// The rows of all categories, and what depended on them. Rows of other tables are not counted.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.tally.total() + self.dependents

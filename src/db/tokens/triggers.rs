@@ -80,7 +80,7 @@ pub(super) async fn new_references(
     let found = query::rows(client, sql, &[(&oids, Type::OID_ARRAY)], |row| {
         let (from, constraint, table): (Oid, String, String) = (row.get(0), row.get(1), row.get(2));
         let known = |reference: &Reference| reference.from == from && reference.constraint == constraint;
-        let is_new = !layout.references.iter().any(known);
+        let is_new = !layout.all_references().any(known);
         is_new.then(|| {
             UnmetCondition::here(format!("constraint {constraint} of {table} was made during the run"))
         })
@@ -108,17 +108,24 @@ impl Silent {
         sweeps: &[Sweep],
     ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
         let tables = touched(layout, sweeps);
-        let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+        let mut oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+        let all = || {
+            layout.references.iter().filter(|reference| tables.iter().any(|table| table.oid == reference.to))
+        };
+        // Those of the project's own whose rows this run deletes or changes: switched off there, too.
+        oids.extend(all().filter(|reference| reference.treatment.is_ours()).map(|reference| reference.from));
+        oids.sort_unstable();
+        oids.dedup();
         // First: a trigger that is added while the rest is read changes the next fingerprint.
         let print = print(client, &oids).await?;
         let mut reasons = custom(client, &oids).await?;
         reasons.extend(new_references(client, layout, &oids).await?);
         reasons.extend(tables.iter().filter_map(|table| UnmetCondition::partitioned(table)));
-        for reference in layout.references.iter().filter(|reference| oids.contains(&reference.to)) {
+        for reference in all() {
             let key =
                 tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
             if layout.role_of(reference.from).is_none() {
-                reasons.push(UnmetCondition::foreign(reference));
+                reasons.extend(unverifiable(reference, key));
             } else if reference.on_delete != OnDelete::NoAction || !key {
                 let (from, constraint) = (&reference.from_table, &reference.constraint);
                 let what = format!("constraint {constraint} of {from} is not as DOT makes it");
@@ -141,6 +148,14 @@ impl Silent {
     pub(super) async fn assert_same(&self, client: &impl GenericClient) -> Result<(), TokensError> {
         if print(client, &self.tables).await? == self.print { Ok(()) } else { Err(TokensError::Altered) }
     }
+}
+
+/// Why a reference of the project's own cannot be verified set by set. One that is verified is like those of DOT's own:
+/// rows that this run deletes or changes, and no others that refer to them.
+fn unverifiable(reference: &Reference, key: bool) -> Option<UnmetCondition> {
+    let Reference { treatment, table, partitioned, .. } = reference;
+    let followed = treatment.deletes() && table.referred;
+    (!treatment.is_ours() || followed || *partitioned || !key).then(|| UnmetCondition::foreign(reference))
 }
 
 /// The tables that the sweeps change.

@@ -12,6 +12,7 @@ use super::statement::{Sql, Values};
 use super::taken::Deleted;
 use super::triggers::Silent;
 use super::{Pointers, TokensError};
+use crate::db::along::Statements;
 use crate::db::query::unsigned;
 use crate::model::Category;
 
@@ -46,6 +47,7 @@ impl Verified {
         values: Values<'_>,
         pointers: Pointers,
         silent: &Silent,
+        (of_walked_rows, of_refresh_tokens): (&Statements, &Statements),
         subject: &str,
     ) -> Result<Gone, TokensError> {
         let failed = || super::attempt(format!("deleting {subject}"));
@@ -66,6 +68,11 @@ impl Verified {
         let of_refresh = Values { keys: &refresh, ..values };
         if gone.refresh.0 > 0 && pointers == Pointers::Clear {
             gone.deleted.detached = self.clear.execute(client, of_refresh).await.map_err(failed())?;
+        }
+        // Which way round makes no difference: the triggers are silent.
+        for (along, keys) in [(of_walked_rows, &walked), (of_refresh_tokens, &refresh)] {
+            let taken = along.take(client, keys).await.map_err(failed())?;
+            gone.deleted.others.extend(&taken);
         }
         // From here on nothing else is written: these statements have newer snapshots than every lock.
         for (sql, at) in [(&self.refers_to_walked, of_walked), (&self.refers_to_refresh, of_refresh)] {

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::model::{OnDelete, TableRole};
+use crate::model::{TableRole, Treatment};
 
 /// A DOT table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,12 @@ pub struct Referrer {
     pub partitioned: bool,
     /// Whether its existing rows have been checked.
     pub validated: bool,
-    pub on_delete: OnDelete,
+    /// What is done with rows that refer to one that goes.
+    pub treatment: Treatment,
+    /// Whether a file says so.
+    pub declared: bool,
+    /// How a file names the column.
+    pub name: String,
     /// Whether the column takes no NULL.
     pub not_null: bool,
     /// About how many rows the table has.

@@ -4,7 +4,16 @@ use super::*;
 
 fn foreign(on_delete: OnDelete) -> ForeignRows {
     let (table, column, constraint) = ("audit".to_owned(), "app".to_owned(), "fk".to_owned());
-    ForeignRows { table, column, constraint, on_delete, blocks: on_delete.blocks(false), rows: Some(7) }
+    ForeignRows {
+        table,
+        column,
+        constraint,
+        on_delete,
+        treatment: Treatment::decide(None, on_delete, false, ReferringTable::default()),
+        rows: Some(7),
+        name: "audit.app".to_owned(),
+        not_null: false,
+    }
 }
 
 fn refused(plan: &Plan, policy: &Policy, allow: &[Allow]) -> Vec<Violation> {

@@ -10,6 +10,7 @@ fn outcome(stop: Stop) -> Outcome {
     Outcome {
         deleted,
         dependents: 0,
+        others: ForeignTally::default(),
         detached: 4_000,
         batches: 130,
         retries: 1,

@@ -1,7 +1,7 @@
 //! Who depends on an application, in a line below what happens to it.
 
 use super::{grouped, plural, visible};
-use crate::model::{Dependents, ForeignRows, OnDelete};
+use crate::model::{Dependents, ForeignRows, OnDelete, Treatment};
 use crate::ui::{DIM, RED, YELLOW, paint};
 
 /// What is lost with an application, a line for each kind.
@@ -11,33 +11,58 @@ pub(in crate::ui) fn dies_with(dependents: &Dependents, others: &[ForeignRows]) 
     own.into_iter().chain(others).collect()
 }
 
-/// What PostgreSQL does with rows of another table.
+/// What happens to rows of another table.
 fn along(rows: &ForeignRows) -> String {
-    let ForeignRows { table, column, constraint, on_delete, blocks: _, rows } = rows;
+    let ForeignRows { table, column, constraint, on_delete: _, treatment, rows, name: _, not_null: _ } = rows;
     let (count, unknown) = match rows {
         Some(rows) => (plural(*rows, "row"), ""),
         None => ("rows".to_owned(), "; this role may not count them"),
     };
-    let what = match on_delete {
-        OnDelete::NoAction | OnDelete::Restrict => format!("requires {count} of {table} to be deleted first"),
-        OnDelete::Cascade => format!("deletes {count} of {table}"),
-        OnDelete::SetNull => format!("sets {column} of {count} of {table} to NULL"),
-        OnDelete::SetDefault => format!("sets {column} of {count} of {table} to its default"),
+    let what = match treatment {
+        Treatment::Refuse | Treatment::OnDelete(OnDelete::NoAction | OnDelete::Restrict) => {
+            format!("requires {count} of {table} to be deleted first")
+        }
+        Treatment::Delete | Treatment::Link | Treatment::OnDelete(OnDelete::Cascade) => {
+            format!("deletes {count} of {table}")
+        }
+        Treatment::Null | Treatment::OnDelete(OnDelete::SetNull) => {
+            format!("sets {column} of {count} of {table} to NULL")
+        }
+        Treatment::OnDelete(OnDelete::SetDefault) => {
+            format!("sets {column} of {count} of {table} to its default")
+        }
     };
-    format!("{what} (ON DELETE {}, {constraint}){unknown}", on_delete.sql())
+    format!("{what} ({}, {constraint}){unknown}", treatment.reason())
+}
+
+/// The same below a list of numbers: how many, and what happens to them.
+#[must_use]
+pub fn number_and_fate(rows: &ForeignRows) -> (String, String) {
+    let ForeignRows { table, column, constraint: _, on_delete: _, treatment, rows, name: _, not_null: _ } =
+        rows;
+    let count = rows.map_or_else(|| "?".to_owned(), grouped);
+    let noun = if *rows == Some(1) { "row" } else { "rows" };
+    (
+        count,
+        visible(&format!("{noun} of {table} ({column}): {} ({})", treatment.effect(), treatment.reason())),
+    )
 }
 
 /// The same, once it has happened.
 pub(super) fn went_along(rows: &ForeignRows) -> String {
-    let ForeignRows { table, column, constraint, on_delete, blocks: _, rows } = rows;
+    let ForeignRows { table, column, constraint, on_delete: _, treatment, rows, name: _, not_null: _ } = rows;
     let count = rows.map_or_else(|| "An unknown number of rows".to_owned(), |rows| plural(rows, "row"));
-    let what = match on_delete {
-        OnDelete::NoAction | OnDelete::Restrict => "stayed".to_owned(),
-        OnDelete::Cascade => "deleted with it".to_owned(),
-        OnDelete::SetNull => format!("{column} set to NULL"),
-        OnDelete::SetDefault => format!("{column} set to its default"),
+    let what = match treatment {
+        Treatment::Refuse | Treatment::OnDelete(OnDelete::NoAction | OnDelete::Restrict) => {
+            "stayed".to_owned()
+        }
+        Treatment::Delete | Treatment::Link | Treatment::OnDelete(OnDelete::Cascade) => {
+            "deleted with it".to_owned()
+        }
+        Treatment::Null | Treatment::OnDelete(OnDelete::SetNull) => format!("{column} set to NULL"),
+        Treatment::OnDelete(OnDelete::SetDefault) => format!("{column} set to its default"),
     };
-    visible(&format!("{count} of {table}: {what} (ON DELETE {}, {constraint}).", on_delete.sql()))
+    visible(&format!("{count} of {table}: {what} ({}, {constraint}).", treatment.reason()))
 }
 
 /// Rows of DOT's own tables.

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete};
+use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete, Treatment};
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 
@@ -31,8 +31,10 @@ fn foreign() -> [ForeignRows; 2] {
         column: "app".to_owned(),
         constraint: "app_fk".to_owned(),
         on_delete,
-        blocks: false,
+        treatment: Treatment::OnDelete(on_delete),
         rows,
+        name: String::new(),
+        not_null: false,
     };
     [rows("public.consent", OnDelete::Cascade, Some(210)), rows("audit", OnDelete::SetNull, None)]
 }
@@ -148,6 +150,7 @@ fn every_kind_of_step() {
     let forecast = CleanupForecast {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+        others: foreign().to_vec(),
         spared_by_age: Some(1_234),
     };
     assert_snapshot!(plain(&render(
@@ -167,8 +170,7 @@ fn defaults_and_unchanged_applications_with_full() {
 #[test]
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
-    let forecast =
-        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new(), spared_by_age: None };
+    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), ..CleanupForecast::default() };
     assert_snapshot!(plain(&render(&Proposal { forecast: Some(forecast), ..plan.into() }, Detail::Changes)));
 }
 
@@ -183,6 +185,7 @@ fn a_refusal_names_the_flag() {
                 table: "audit_log".to_owned(),
                 constraint: "audit_log_app_fk".to_owned(),
                 rows: 3,
+                hint: "delete or repoint those rows first".to_owned(),
             },
         ],
     };
@@ -204,7 +207,8 @@ fn instants_are_shown_to_the_second() {
 #[test]
 fn rows_that_are_counted_twice_are_said_to_be() {
     let rows = vec![(Category::Access, 7)];
-    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows, spared_by_age: None };
+    let forecast =
+        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows, ..CleanupForecast::default() };
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
     };

@@ -65,6 +65,7 @@ fn every_kind_of_step() {
     let forecast = CleanupForecast {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
         rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+        others: Vec::new(),
         spared_by_age: Some(3),
     };
     let text = render(
@@ -82,8 +83,7 @@ fn every_kind_of_step() {
 #[test]
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
-    let forecast =
-        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows: Vec::new(), spared_by_age: None };
+    let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), ..CleanupForecast::default() };
     assert_snapshot!(render(&Proposal { forecast: Some(forecast), ..plan.into() }, "oauth.toml"));
 }
 

@@ -31,6 +31,8 @@ pub struct View {
     /// How many rows will go, all told.
     total: Option<u64>,
     deleted: u64,
+    /// Rows of the project's own tables that went or were changed along.
+    others: u64,
     batches: u64,
     /// Rows a second.
     rate: f64,
@@ -56,6 +58,7 @@ impl View {
         Self {
             total,
             deleted: 0,
+            others: 0,
             batches: 0,
             rate: 0.0,
             last: Duration::ZERO,
@@ -81,6 +84,7 @@ impl View {
             Event::Batch(batch) => {
                 let rows = batch.deleted.total();
                 self.deleted += rows;
+                self.others += batch.others;
                 self.examined += batch.examined;
                 if rows > 0 {
                     self.batches += 1;
@@ -147,10 +151,16 @@ impl View {
     }
 
     fn done(&self) -> String {
-        match self.total {
+        let done = match self.total {
             Some(total) => format!("{}/{} rows", grouped(self.deleted), grouped(total.max(self.deleted))),
             None => plural(self.deleted, "row"),
-        }
+        };
+        done + &self.along()
+    }
+
+    /// What went along, where the project has such tables.
+    fn along(&self) -> String {
+        if self.others == 0 { String::new() } else { format!(" + {} of other tables", grouped(self.others)) }
     }
 
     fn pace(&self) -> Option<String> {
@@ -213,7 +223,7 @@ impl View {
                 format!("{} of {} deleted", grouped(self.deleted), plural(total.max(self.deleted), "row"))
             }
             None => format!("{} deleted", plural(self.deleted, "row")),
-        };
+        } + &self.along();
         let percent = self.permille().map(|permille| match self.total {
             Some(_) => format!("{}%", permille / 10),
             None => format!("{}% of the table looked at", permille / 10),
@@ -276,6 +286,7 @@ impl View {
                 "categories": categories(batch.sweep),
                 "rows_deleted": self.deleted,
                 "rows_total": self.total,
+                "rows_of_others": self.others,
                 "rows_per_second": self.rounded_rate(),
                 "eta_seconds": self.eta().map(|eta| eta.as_secs()),
                 "batch_rows": batch.deleted.total(),

@@ -235,7 +235,7 @@ async fn rows_of_unknown_tables_that_refer_to_doomed_rows_are_named() {
     assert_eq!(blocking[0].rows, 2);
     assert_eq!(
         failure.error.to_string(),
-        "2 rows of public.myauth_auditlog refer to rows of \"public\".\"myauth_accesstoken\" that would be deleted (column \
+        "2 rows of public.myauth_auditlog refer to rows of public.myauth_accesstoken that would be deleted (column \
          token_id, constraint myauth_auditlog_token_id_a7c3bf29_fk_myauth_accesstoken_id)"
     );
     assert_eq!(Graph::read(&database, template), before);

@@ -13,29 +13,43 @@ pub(in crate::db::tokens) struct Locked {
     pub blocked: Sql,
     /// Clears the pointers to the others.
     pub detach: Sql,
+    /// Those of them that are not blocked.
+    pub rest: Sql,
     /// Deletes the others: their number, and how many were revoked.
+    pub delete: Sql,
+}
+
+/// The other rows of a batch, row locks first.
+#[derive(Debug)]
+pub(in crate::db::tokens) struct LockedRows {
+    /// Locks those that are still doomed: their keys, their number.
+    pub lock: Sql,
+    /// Deletes those with these keys.
     pub delete: Sql,
 }
 
 impl Writer<'_> {
     /// The rows of given keys, one lock at a time.
-    pub(in crate::db::tokens) fn careful(&self) -> Steps<Locked> {
+    pub(in crate::db::tokens) fn careful(&self) -> Steps<Locked, LockedRows> {
         let (key, table, alias) = (self.key(), self.table.sql(), self.alias());
         let key_name = self.table.key_sql();
         Steps {
             refresh: self.takes_refresh_tokens().then(|| self.locked()),
             rows: self.category().map(|category| {
-                let sql = Sql::new(|binds| {
+                let lock = Sql::new(|binds| {
                     let keys = binds.keys(Bind::Keys, self.table.key_type());
                     let row = self.row(Scope::Keys, binds);
                     format!(
                         "WITH c AS MATERIALIZED (SELECT {key} AS k FROM {table} {alias} WHERE {key} = ANY({keys}) \
-                         AND {row} FOR UPDATE OF {alias} SKIP LOCKED), d AS (DELETE FROM {table} x USING c \
-                         WHERE x.{key_name} = c.k RETURNING 1) \
-                         SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM d)"
+                         AND {row} FOR UPDATE OF {alias} SKIP LOCKED) \
+                         SELECT coalesce(array_agg(k), '{{}}')::text, count(*) FROM c"
                     )
                 });
-                (category, sql)
+                let delete = Sql::new(|binds| {
+                    let keys = binds.keys(Bind::Keys, self.table.key_type());
+                    format!("DELETE FROM {table} x WHERE x.{key_name} = ANY({keys})")
+                });
+                (category, LockedRows { lock, delete })
             }),
         }
     }
@@ -76,6 +90,13 @@ impl Writer<'_> {
                 format!(
                     "UPDATE {a} x SET source_refresh_token_id = NULL \
                      WHERE x.source_refresh_token_id = ANY({keys}) AND x.source_refresh_token_id <> ALL({blocked})"
+                )
+            }),
+            rest: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, r_type);
+                let blocked = binds.keys(Bind::Blocked, r_type);
+                format!(
+                    "SELECT coalesce(array_agg(k), '{{}}')::text FROM unnest({keys}) u (k) WHERE k <> ALL({blocked})"
                 )
             }),
             delete: Sql::new(|binds| {

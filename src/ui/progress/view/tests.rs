@@ -26,7 +26,8 @@ fn view(total: Option<u64>, batches: u32) -> View {
     let mut deleted = Tally::ZERO;
     deleted.add(Category::Access, 10_000);
     for second in 1..=batches {
-        let batch = Batch { sweep: &sweep, deleted, examined: 5_000, size: 10_000, elapsed: SECOND / 4 };
+        let batch =
+            Batch { sweep: &sweep, deleted, others: 0, examined: 5_000, size: 10_000, elapsed: SECOND / 4 };
         view.update(&Event::Batch(batch), SECOND * second);
     }
     view
@@ -128,14 +129,16 @@ fn scripts_get_an_object_per_event() {
     let sweep = sweep();
     let mut deleted = Tally::ZERO;
     deleted.add(Category::Access, 2);
-    let batch = Batch { sweep: &sweep, deleted, examined: 5, size: 10, elapsed: SECOND / 8 };
+    let batch = Batch { sweep: &sweep, deleted, others: 3, examined: 5, size: 10, elapsed: SECOND / 8 };
     let event = Event::Batch(batch);
     let mut view = View::new(Some(8));
     view.update(&event, SECOND);
     assert_eq!(
         view.object(&event).unwrap(),
-        r#"{"batch_limit":10,"batch_rows":2,"batch_seconds":0.125,"categories":["revoked","expired","access"],"eta_seconds":null,"event":"progress","rows_deleted":2,"rows_per_second":2,"rows_total":8}"#
+        r#"{"batch_limit":10,"batch_rows":2,"batch_seconds":0.125,"categories":["revoked","expired","access"],"eta_seconds":null,"event":"progress","rows_deleted":2,"rows_of_others":3,"rows_per_second":2,"rows_total":8}"#
     );
+    assert!(view.line().contains("2 of 8 rows deleted + 3 of other tables"), "{}", view.line());
+    assert!(view.bar(120, Glyphs::Ascii).contains("2/8 rows + 3 of other tables"));
     let finished = Event::Finished { sweep: &sweep, deleted, elapsed: SECOND };
     assert_eq!(
         view.object(&finished).unwrap(),

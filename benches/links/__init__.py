@@ -1,0 +1,1 @@
+"""A project's own app: who a token may act for, as pretix has it."""
