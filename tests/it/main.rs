@@ -39,6 +39,7 @@ mod lost_answers;
 mod migrations;
 mod names;
 mod new_variants;
+mod packages;
 mod poolers;
 mod pull_requests;
 mod read_only;
