@@ -90,14 +90,15 @@ pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
-/// The catalogue's estimate of a number of rows; `None`: it has none.
+/// The catalogue's estimate of a number of rows; `None`: it has none. Of a table that was never analysed it says -1, and
+/// before PostgreSQL 14 it says 0.
 pub(super) fn estimate(rows: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a row count is far below 2^53, and negative ones are none"
     )]
-    (rows >= 0.0).then_some(rows as u64)
+    (rows > 0.0).then_some(rows as u64)
 }
 
 /// An array as PostgreSQL writes it.

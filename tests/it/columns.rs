@@ -147,7 +147,7 @@ fn every_kind_of_column_is_created_updated_and_imported() {
     );
     let shown = world.run(&["show", "web"]).exits(0);
     assert!(!shown.stdout.contains("never shown"), "{shown}");
-    let instant = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(  (now|\d+s ago))?").unwrap();
+    let instant = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+Z(  (now|\d+[sm] ago))?").unwrap();
     assert_snapshot!("every_kind_shown", instant.replace_all(&without_ids(&shown), "[instant]"));
     // `--update` follows what the file can say, and says what it cannot.
     assert_snapshot!(

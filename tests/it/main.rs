@@ -43,6 +43,7 @@ mod new_variants;
 mod newer_dot;
 mod own_columns;
 mod owners;
+mod packages;
 mod poolers;
 mod pull_requests;
 mod read_only;

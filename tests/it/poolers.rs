@@ -2,9 +2,10 @@
 //! nothing can work that is said by name.
 
 mod connections;
+mod standbys;
 mod wire;
 
-use super::support::pooler::{PgBouncer, Traffic};
+use super::support::pooler::{Pooler, Traffic};
 use super::support::rows::{application, session, user};
 use super::support::{Database, Sandbox, Template};
 
@@ -123,7 +124,7 @@ fn without_a_pooler() -> String {
 fn through(mode: &str, size: u32) {
     let database = Database::create(Template::Dot341);
     seed(&database);
-    let bouncer = PgBouncer::start(&database.home(), mode, size);
+    let bouncer = Pooler::bouncer(&database.home(), mode, size);
     let traffic = Traffic::start(&bouncer, &database);
     work(&bouncer.sandbox(&database));
     drop(traffic);
@@ -148,7 +149,7 @@ fn every_verb_works_behind_a_pool_of_transactions_with_one_connection() {
 #[test]
 fn a_pool_of_statements_is_refused_by_name() {
     let database = Database::create(Template::Dot341);
-    let bouncer = PgBouncer::start(&database.home(), "statement", 2);
+    let bouncer = Pooler::bouncer(&database.home(), "statement", 2);
     let sandbox = bouncer.sandbox(&database);
     sandbox.write("oauth.toml", FILE);
     for (_, verb) in VERBS.iter().filter(|(_, verb)| verb[0] != "apply") {
@@ -162,7 +163,7 @@ fn a_pool_of_statements_is_refused_by_name() {
 #[test]
 fn migrations_at_once_through_a_pool_of_transactions_do_the_work_once() {
     let database = Database::create(Template::Empty);
-    let bouncer = PgBouncer::start(&database.home(), "transaction", 2);
+    let bouncer = Pooler::bouncer(&database.home(), "transaction", 2);
     let sandbox = bouncer.sandbox(&database);
     let runs: Vec<_> =
         (0..4).map(|_| sandbox.command(&["migrate", "--provider", "--ledger"]).spawn()).collect();

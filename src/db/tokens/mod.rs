@@ -130,5 +130,5 @@ pub async fn estimate(client: &impl GenericClient, table: &Table) -> Result<Opti
     let rows = query::value_if_any(client, sql, &[(&table.oid, Type::OID)])
         .await
         .map_err(attempt(format!("looking at the statistics of {}", table.sql())))?;
-    Ok(rows.and_then(query::estimate).filter(|rows| *rows > 0))
+    Ok(rows.and_then(query::estimate))
 }

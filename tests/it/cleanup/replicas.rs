@@ -10,7 +10,6 @@ use nix::sys::signal::Signal;
 use oauthctl::model::{CleanupPolicy, Pace};
 use oauthctl::sweep::{Event, Stop};
 use serde_json::Value;
-use tokio_postgres::Config;
 
 use super::draft::Draft;
 use super::graph::Graph;
@@ -65,13 +64,7 @@ impl World {
     }
 
     fn on_replica(&self, sql: &str) {
-        let config: Config = self.replica.home().config("postgres");
-        let sql = sql.to_owned();
-        crate::support::server::block_on(async move {
-            let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-            tokio::spawn(connection);
-            client.batch_execute(&sql).await.unwrap();
-        });
+        self.replica.execute(sql);
     }
 }
 

@@ -356,8 +356,12 @@ fn what_it_prints() {
     let output = run("json");
     let outcome: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(outcome["run"]["bytes_after"].as_u64() > Some(0), "{output}");
-    let steps = output.stderr.lines().filter(|line| line.contains("\"event\":\"step\"")).count();
-    assert_eq!(steps, 10, "{output}");
+    for step in 1..=10 {
+        assert!(
+            output.stderr.contains(&format!("\"event\":\"step\",\"number\":{step},\"of\":10")),
+            "{output}"
+        );
+    }
 }
 
 fn steady(output: &crate::support::sandbox::Output) -> String {

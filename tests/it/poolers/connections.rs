@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::super::support::pooler::PgBouncer;
+use super::super::support::pooler::Pooler;
 use super::super::support::{Database, Sandbox, Template};
 use super::{FILE, seed, state, work, work_after};
 
@@ -35,7 +35,7 @@ fn one_connection_is_enough_for_every_verb() {
     // The same with a pooler that gives a client its one connection for as long as it stays.
     let other = Database::create(Template::Dot341);
     seed(&other);
-    let bouncer = PgBouncer::start(&other.home(), "session", 1);
+    let bouncer = Pooler::bouncer(&other.home(), "session", 1);
     work(&bouncer.sandbox(&other));
     assert_eq!(state(&database), state(&other));
 }
@@ -90,7 +90,7 @@ fn a_cancel_request_takes_no_place_in_a_pool_and_does_no_harm_there() {
     let database = Database::create(Template::Dot341);
     seed(&database);
     for mode in ["session", "transaction"] {
-        let bouncer = PgBouncer::start(&database.home(), mode, 1);
+        let bouncer = Pooler::bouncer(&database.home(), mode, 1);
         interrupt(&database, &bouncer.sandbox(&database));
     }
 }

@@ -68,8 +68,13 @@ impl Instance {
     /// A streaming replica of this one, running.
     pub fn replica(&self, name: &str) -> Self {
         let mut replica = Self::empty(&[]);
-        replica.settings = vec![format!("cluster_name={name}"), "hot_standby=on".to_owned()];
         let (data, host) = (replica.data(), self.directory.path().to_owned());
+        // Not what `pg_basebackup -R` writes: a newer one names options that an older server does not know.
+        replica.settings = vec![
+            format!("cluster_name={name}"),
+            "hot_standby=on".to_owned(),
+            format!("primary_conninfo=host={} port={PORT} user=postgres", host.display()),
+        ];
         replica.run(
             "pg_basebackup",
             &[
@@ -79,12 +84,12 @@ impl Instance {
                 "postgres",
                 "-D",
                 data.to_str().unwrap(),
-                "-R",
                 "-c",
                 "fast",
                 "--no-sync",
             ],
         );
+        fs::write(data.join("standby.signal"), "").unwrap();
         replica.resume();
         replica
     }
@@ -193,6 +198,16 @@ impl Instance {
         }
         drop(parent.stdin.take());
         let _ = parent.wait();
+    }
+
+    /// Runs statements there, also on a replica.
+    pub fn execute(&self, sql: &str) {
+        let (config, sql) = (self.home().config("postgres"), sql.to_owned());
+        block_on(async move {
+            let (client, connection) = config.connect(NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+        });
     }
 
     /// How to get there.

@@ -1,8 +1,9 @@
-//! PgBouncer between a test and a server, and other clients of it.
+//! PgBouncer or Pgpool-II between a test and a server, and other clients of it.
 //!
 //! It ends with the value, and with the test process however that ends: its parent is a shell that waits for the end of
 //! its standard input.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
@@ -29,19 +30,19 @@ const PARENT: &str = "\"$@\" </dev/null & pid=$!; read -r _; kill -TERM $pid 2>/
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A running PgBouncer.
+/// A running pooler.
 #[derive(Debug)]
-pub struct PgBouncer {
+pub struct Pooler {
     directory: TempDir,
     user: &'static str,
     parent: Child,
 }
 
-impl PgBouncer {
-    /// In front of the server of a database, with so many connections to it. It works off its connections in turns, so
-    /// that two transactions of one client seldom meet the same.
-    pub fn start(home: &Home, mode: &str, size: u32) -> Self {
-        let directory = tempfile::Builder::new().prefix("oauthctl-pool-").tempdir_in("/tmp").unwrap();
+impl Pooler {
+    /// PgBouncer in front of the server of a database, with so many connections to it. It works off its connections in
+    /// turns, so that two transactions of one client seldom meet the same.
+    pub fn bouncer(home: &Home, mode: &str, size: u32) -> Self {
+        let directory = directory();
         let settings = directory.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\n\
@@ -60,25 +61,73 @@ impl PgBouncer {
             here = directory.path().display(),
         );
         fs::write(&settings, text).unwrap();
+        let arguments = ["-q".into(), settings.into_os_string()];
+        Self::run(directory, home.user, &program(), &arguments)
+    }
+
+    /// Pgpool-II in front of a primary and a standby; every statement that it takes for a harmless read goes to the standby.
+    /// `None` where there is no package of it.
+    pub fn pgpool(primary: &Home, standby: &Home) -> Option<Self> {
+        let program = Path::new("/usr/sbin/pgpool");
+        if !program.exists() {
+            return None;
+        }
+        let directory = directory();
+        let (settings, users) = (directory.path().join("pgpool.conf"), directory.path().join("pcp.conf"));
+        let text = format!(
+            "backend_clustering_mode = 'streaming_replication'\n\
+             listen_addresses = ''\n\
+             port = {PORT}\n\
+             socket_dir = '{here}'\n\
+             pcp_listen_addresses = ''\n\
+             pcp_socket_dir = '{here}'\n\
+             pid_file_name = '{here}/pid'\n\
+             logdir = '{here}'\n\
+             pool_passwd = ''\n\
+             num_init_children = 6\n\
+             sr_check_user = '{user}'\n\
+             load_balance_mode = on\n\
+             backend_hostname0 = '{primary}'\n\
+             backend_port0 = {port}\n\
+             backend_weight0 = 0\n\
+             backend_flag0 = 'ALWAYS_PRIMARY|DISALLOW_TO_FAILOVER'\n\
+             backend_hostname1 = '{standby}'\n\
+             backend_port1 = {port}\n\
+             backend_weight1 = 1\n\
+             backend_flag1 = 'DISALLOW_TO_FAILOVER'\n",
+            here = directory.path().display(),
+            user = primary.user,
+            primary = primary.socket_dir.display(),
+            standby = standby.socket_dir.display(),
+            port = primary.port,
+        );
+        fs::write(&settings, text).unwrap();
+        fs::write(&users, "").unwrap();
+        let arguments =
+            ["-n".into(), "-f".into(), settings.into_os_string(), "-F".into(), users.into_os_string()];
+        Some(Self::run(directory, primary.user, program, &arguments))
+    }
+
+    fn run(directory: TempDir, user: &'static str, program: &Path, arguments: &[OsString]) -> Self {
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", PARENT, "pooler"]).arg(program()).arg("-q").arg(&settings);
+        command.args(["-c", PARENT, "pooler"]).arg(program).args(arguments);
         if let Some(account) = account() {
             chown(directory.path(), Some(account.uid.as_raw()), Some(account.gid.as_raw())).unwrap();
             command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
         }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let parent = command.spawn().unwrap();
-        let bouncer = Self { directory, user: home.user, parent };
-        bouncer.wait_until_ready();
-        bouncer
+        let pooler = Self { directory, user, parent };
+        pooler.wait_until_ready();
+        pooler
     }
 
     fn wait_until_ready(&self) {
         let start = Instant::now();
         while UnixStream::connect(self.directory.path().join(format!(".s.PGSQL.{PORT}"))).is_err() {
             let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < LIMIT, "PgBouncer does not start:\n{}", log());
+            assert!(start.elapsed() < LIMIT, "the pooler does not start:\n{}", log());
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -97,11 +146,15 @@ impl PgBouncer {
     }
 }
 
-impl Drop for PgBouncer {
+impl Drop for Pooler {
     fn drop(&mut self) {
         drop(self.parent.stdin.take());
         let _ = self.parent.wait();
     }
+}
+
+fn directory() -> TempDir {
+    tempfile::Builder::new().prefix("oauthctl-pool-").tempdir_in("/tmp").unwrap()
 }
 
 /// Debian's is where only root looks.
@@ -122,11 +175,11 @@ pub struct Traffic {
 
 impl Traffic {
     /// Two clients in short transactions. Each leaves prepared statements behind, of the names that drivers give.
-    pub fn start(bouncer: &PgBouncer, database: &Database) -> Self {
+    pub fn start(pooler: &Pooler, database: &Database) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let clients = (0..2)
             .map(|_| {
-                let (end, config) = (Arc::clone(&end), bouncer.home().config(database.name()));
+                let (end, config) = (Arc::clone(&end), pooler.home().config(database.name()));
                 thread::spawn(move || block_on(work(config, end)))
             })
             .collect();
