@@ -30,6 +30,10 @@ impl Walk {
 
     /// A value that the schema accepts, as small as possible.
     fn example(&self, schema: &Value) -> Value {
+        // One beside a reference is of this key; the others are of its type.
+        if let Some(own) = schema["examples"].get(0) {
+            return own.clone();
+        }
         let schema = self.resolve(schema);
         for key in ["oneOf", "anyOf"] {
             if let Some(first) = schema[key].get(0) {
