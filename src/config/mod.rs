@@ -4,6 +4,7 @@
 //! finds everything. Knows no database: what only a database knows (a column that it lacks, a user that does not
 //! exist) comes back later and finds its line through [`Config::place`].
 
+mod choices;
 mod conceal;
 mod document;
 pub mod duration;

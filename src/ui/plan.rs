@@ -3,6 +3,7 @@
 //! Pure: plan in, styled text out. Secrets are words here, because the plan holds no others. Text from the database
 //! and the file is shown with its control characters escaped, so that a name cannot forge a line.
 
+mod forecast;
 mod outcome;
 mod reach;
 
@@ -12,6 +13,8 @@ use std::fmt::Write as _;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr as _;
 
+pub use forecast::render_forecast;
+pub(super) use forecast::{spared, to_the_second, with_them};
 pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use, number_and_fate};
 
@@ -21,8 +24,7 @@ pub use crate::model::words::{grouped, plural};
 use crate::model::{Attribute, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{
-    CleanupForecast, DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Summary,
-    Value,
+    DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Summary, Value,
 };
 
 /// More unmanaged applications than this are counted, not listed.
@@ -114,14 +116,6 @@ pub fn summary_line(plan: &Plan) -> String {
 pub(super) fn denominator(plan: &Plan) -> String {
     let declared = grouped(plan.declared as u64);
     format!("{} in the database, {declared} in the file", plural(plan.total, "application"))
-}
-
-/// An instant in RFC 3339, to the second.
-pub(super) fn to_the_second(instant: &str) -> String {
-    match instant.split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => instant.to_owned(),
-    }
 }
 
 fn render_step(out: &mut String, step: &Step, detail: Detail) {
@@ -374,44 +368,6 @@ fn listed(client_ids: &[crate::model::ClientId]) -> String {
         names.push(format!("and {} more", grouped((client_ids.len() - LISTED) as u64)));
     }
     names.join(", ")
-}
-
-/// What cleanup would delete. `remark`: a line about the numbers.
-#[must_use]
-pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
-    let mut out = String::new();
-    let CleanupForecast { as_of, rows, others, spared_by_age: _ } = forecast;
-    let (as_of, total) = (to_the_second(as_of), forecast.total());
-    if total == 0 {
-        let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
-    } else {
-        let _ = writeln!(out, "Cleanup would delete {} as of {as_of}:", plural(total, "row"));
-        let along: Vec<_> = others.iter().map(number_and_fate).collect();
-        let numbers = rows.iter().map(|(_, count)| grouped(*count).len());
-        let width = numbers.chain(along.iter().map(|(count, _)| count.len())).max().unwrap_or_default();
-        for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
-            let _ = writeln!(out, "    {:>width$}  {}", grouped(*count), category.title());
-        }
-        out += remark;
-        out += &with_them(&along, width);
-    }
-    if let Some(spared) = spared(forecast) {
-        let _ = writeln!(out, "    {spared}");
-    }
-    out
-}
-
-/// What `max_age` does, if anything.
-pub(super) fn spared(forecast: &CleanupForecast) -> Option<String> {
-    let spared = forecast.spared_by_age.filter(|spared| *spared > 0)?;
-    let applications = plural(spared, "older application");
-    Some(format!("max_age spares {applications} without tokens (dormant = true deletes such, too)."))
-}
-
-/// The lines of rows of other tables below those of the categories.
-pub(super) fn with_them(along: &[(String, String)], width: usize) -> String {
-    let lines = along.iter().map(|(count, fate)| format!("    {count:>width$}  {fate}\n"));
-    if along.is_empty() { String::new() } else { format!("  and with them:\n{}", lines.collect::<String>()) }
 }
 
 #[cfg(test)]

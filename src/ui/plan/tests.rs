@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::model::Dependents;
 use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete, Treatment};
+use crate::plan::CleanupForecast;
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
 

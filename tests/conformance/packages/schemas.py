@@ -19,21 +19,28 @@ REFERRING = """
 """
 
 
+TARGETS = """
+    SELECT DISTINCT t.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_constraint c
+    JOIN pg_class o ON o.oid = c.conrelid JOIN pg_class t ON t.oid = c.confrelid
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (c.confkey)
+    WHERE c.contype = 'f' AND o.relname = ANY (%s) AND t.relname <> ALL (%s) ORDER BY 1, 2
+"""
+
+
 def dump(world):
-    """The statements, without owners, comments and settings, and without keys to tables that are not among them."""
+    """The statements, without owners, comments and settings. Of other tables to which they refer: the column that is meant."""
     found = world.ask(world.name, "tables")
     with world.cluster.connect(world.name) as connection:
         tables = [row[0] for row in connection.execute(REFERRING, [[*found["swappable"].values()]])]
-    tables = sorted({*tables, found["user"]})
+        tables = sorted({*tables, found["user"]})
+        others = connection.execute(TARGETS, [tables, tables]).fetchall()
     command = [os.path.join(world.cluster.bin, "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", "--no-comments"]
     command += [f'--table=public."{table}"' for table in tables]
     environment = {**world.cluster.environment(world.name), "PATH": os.environ["PATH"]}
     text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     lines = [line for line in text.splitlines() if line and not re.match(r"--|\\|SET |SELECT pg_catalog.set_config", line)]
-    statements = re.split(r"(?<=;)\n", "\n".join(lines))
-    to = re.compile(r'FOREIGN KEY .* REFERENCES public\."?(\w+)"?')
-    kept = [one for one in statements if not (key := to.search(one)) or key[1] in tables]
-    return "\n".join(kept) + "\n"
+    stubs = [f'CREATE TABLE public."{table}" ("{column}" {kind} PRIMARY KEY);' for table, column, kind in others]
+    return "\n".join(stubs + lines) + "\n"
 
 
 def compare(world, keep):

@@ -133,8 +133,9 @@ fn rows_at_the_end_of_a_chain_are_refused_by_default() {
         .iter()
         .map(|remedy| remedy["text"].as_str().unwrap())
         .collect();
-    let line = "\"entry.sitting_id\" = \"refuse\"   # or \"delete\", if on_delete is CASCADE";
-    assert_eq!(lines, ["[cleanup.references]", line]);
+    let block =
+        "[cleanup.references]\n\"entry.sitting_id\" = \"refuse\"   # or \"delete\", if on_delete is CASCADE";
+    assert_eq!(lines, [block]);
     sandbox.write(
         "oauth.toml",
         format!("[[removed]]\nclient_id = \"old\"\n{}", file("\"device.token_id\" = \"delete\"")),

@@ -1,3 +1,5 @@
+CREATE TABLE public."main_activitystream" ("id" bigint PRIMARY KEY);
+CREATE TABLE public."main_organization" ("id" bigint PRIMARY KEY);
 CREATE TABLE public.auth_user (
     id integer NOT NULL,
     password character varying(128) NOT NULL,
@@ -226,6 +228,10 @@ CREATE INDEX main_oauth2idtoken_user_id_caf4ae71 ON public.main_oauth2idtoken US
 CREATE INDEX main_oauth2refreshtoken_application_id_c97fd376 ON public.main_oauth2refreshtoken USING btree (application_id);
 CREATE INDEX main_oauth2refreshtoken_user_id_53442fbe ON public.main_oauth2refreshtoken USING btree (user_id);
 ALTER TABLE ONLY public.main_activitystream_o_auth2_access_token
+    ADD CONSTRAINT main_activitystream__activitystream_id_9cd33ed4_fk_main_acti FOREIGN KEY (activitystream_id) REFERENCES public.main_activitystream(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.main_activitystream_o_auth2_application
+    ADD CONSTRAINT main_activitystream__activitystream_id_ea629ffe_fk_main_acti FOREIGN KEY (activitystream_id) REFERENCES public.main_activitystream(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.main_activitystream_o_auth2_access_token
     ADD CONSTRAINT main_activitystream__oauth2accesstoken_id_76c333c8_fk_main_oaut FOREIGN KEY (oauth2accesstoken_id) REFERENCES public.main_oauth2accesstoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.main_activitystream_o_auth2_application
     ADD CONSTRAINT main_activitystream__oauth2application_id_23726fd8_fk_main_oaut FOREIGN KEY (oauth2application_id) REFERENCES public.main_oauth2application(id) DEFERRABLE INITIALLY DEFERRED;
@@ -237,6 +243,8 @@ ALTER TABLE ONLY public.main_oauth2accesstoken
     ADD CONSTRAINT main_oauth2accesstok_source_refresh_token_0a8a7e3b_fk_main_oaut FOREIGN KEY (source_refresh_token_id) REFERENCES public.main_oauth2refreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.main_oauth2accesstoken
     ADD CONSTRAINT main_oauth2accesstoken_user_id_71ee5fe6_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.main_oauth2application
+    ADD CONSTRAINT main_oauth2applicati_organization_id_5e579421_fk_main_orga FOREIGN KEY (organization_id) REFERENCES public.main_organization(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.main_oauth2application
     ADD CONSTRAINT main_oauth2application_user_id_c4dffdbb_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.main_oauth2grant

@@ -1,3 +1,4 @@
+CREATE TABLE public."dot_ext_protectedcapability" ("id" bigint PRIMARY KEY);
 CREATE TABLE public.auth_user (
     id integer NOT NULL,
     password character varying(128) NOT NULL,
@@ -248,6 +249,8 @@ CREATE INDEX oauth2_provider_refreshtoken_application_id_2d1c311b ON public.oaut
 CREATE INDEX oauth2_provider_refreshtoken_user_id_da837fce ON public.oauth2_provider_refreshtoken USING btree (user_id);
 ALTER TABLE ONLY public.dot_ext_application_scope
     ADD CONSTRAINT dot_ext_application__application_id_49b0667f_fk_dot_ext_a FOREIGN KEY (application_id) REFERENCES public.dot_ext_application(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.dot_ext_application_scope
+    ADD CONSTRAINT dot_ext_application__protectedcapability__dafa05da_fk_dot_ext_p FOREIGN KEY (protectedcapability_id) REFERENCES public.dot_ext_protectedcapability(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.dot_ext_application
     ADD CONSTRAINT dot_ext_application_user_id_ec6a5abc_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.oauth2_provider_accesstoken

@@ -1,3 +1,4 @@
+CREATE TABLE public."mad_oauth2_scope" ("id" bigint PRIMARY KEY);
 CREATE TABLE public.auth_user (
     id integer NOT NULL,
     password character varying(128) NOT NULL,
@@ -242,6 +243,8 @@ CREATE INDEX oauth2_provider_refreshtoken_application_id_2d1c311b ON public.oaut
 CREATE INDEX oauth2_provider_refreshtoken_user_id_da837fce ON public.oauth2_provider_refreshtoken USING btree (user_id);
 ALTER TABLE ONLY public.mad_oauth2_application_scopes
     ADD CONSTRAINT mad_oauth2_applicati_application_id_3c021cb9_fk_mad_oauth FOREIGN KEY (application_id) REFERENCES public.mad_oauth2_application(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.mad_oauth2_application_scopes
+    ADD CONSTRAINT mad_oauth2_applicati_scope_id_70f9be27_fk_mad_oauth FOREIGN KEY (scope_id) REFERENCES public.mad_oauth2_scope(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.mad_oauth2_application
     ADD CONSTRAINT mad_oauth2_application_user_id_fcadc24c_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.oauth2_provider_accesstoken

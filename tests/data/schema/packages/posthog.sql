@@ -1,3 +1,4 @@
+CREATE TABLE public."posthog_organization" ("id" uuid PRIMARY KEY);
 CREATE TABLE public.django_migrations (
     id bigint NOT NULL,
     app character varying(255) NOT NULL,
@@ -202,6 +203,8 @@ ALTER TABLE ONLY public.posthog_oauthaccesstoken
     ADD CONSTRAINT posthog_oauthaccesst_source_refresh_token_efb6998a_fk_posthog_o FOREIGN KEY (source_refresh_token_id) REFERENCES public.posthog_oauthrefreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.posthog_oauthaccesstoken
     ADD CONSTRAINT posthog_oauthaccesstoken_user_id_0b60e781_fk_posthog_user_id FOREIGN KEY (user_id) REFERENCES public.posthog_user(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.posthog_oauthapplication
+    ADD CONSTRAINT posthog_oauthapplica_organization_id_7f815a2d_fk_posthog_o FOREIGN KEY (organization_id) REFERENCES public.posthog_organization(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.posthog_oauthapplication
     ADD CONSTRAINT posthog_oauthapplication_user_id_5b857d49_fk_posthog_user_id FOREIGN KEY (user_id) REFERENCES public.posthog_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.posthog_oauthgrant

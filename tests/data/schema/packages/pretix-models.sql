@@ -1,3 +1,4 @@
+CREATE TABLE public."pretixapi_organizer" ("id" bigint PRIMARY KEY);
 CREATE TABLE public.django_migrations (
     id bigint NOT NULL,
     app character varying(255) NOT NULL,
@@ -297,6 +298,8 @@ ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
     ADD CONSTRAINT pretixapi_oauthacces_id_token_id_2d71719d_fk_pretixapi FOREIGN KEY (id_token_id) REFERENCES public.pretixapi_oauthidtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken_organizers
     ADD CONSTRAINT pretixapi_oauthacces_oauthaccesstoken_id_fe612a29_fk_pretixapi FOREIGN KEY (oauthaccesstoken_id) REFERENCES public.pretixapi_oauthaccesstoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthaccesstoken_organizers
+    ADD CONSTRAINT pretixapi_oauthacces_organizer_id_226c8320_fk_pretixapi FOREIGN KEY (organizer_id) REFERENCES public.pretixapi_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
     ADD CONSTRAINT pretixapi_oauthacces_source_refresh_token_c63a223c_fk_pretixapi FOREIGN KEY (source_refresh_token_id) REFERENCES public.pretixapi_oauthrefreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
@@ -307,12 +310,16 @@ ALTER TABLE ONLY public.pretixapi_oauthgrant
     ADD CONSTRAINT pretixapi_oauthgrant_application_id_9862c02b_fk_pretixapi FOREIGN KEY (application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthgrant_organizers
     ADD CONSTRAINT pretixapi_oauthgrant_oauthgrant_id_993176dd_fk_pretixapi FOREIGN KEY (oauthgrant_id) REFERENCES public.pretixapi_oauthgrant(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthgrant_organizers
+    ADD CONSTRAINT pretixapi_oauthgrant_organizer_id_96dfce8f_fk_pretixapi FOREIGN KEY (organizer_id) REFERENCES public.pretixapi_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthgrant
     ADD CONSTRAINT pretixapi_oauthgrant_user_id_62abb1d8_fk_pretixapi_user_id FOREIGN KEY (user_id) REFERENCES public.pretixapi_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken
     ADD CONSTRAINT pretixapi_oauthidtok_application_id_5b429f07_fk_pretixapi FOREIGN KEY (application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken_organizers
     ADD CONSTRAINT pretixapi_oauthidtok_oauthidtoken_id_1798dd46_fk_pretixapi FOREIGN KEY (oauthidtoken_id) REFERENCES public.pretixapi_oauthidtoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthidtoken_organizers
+    ADD CONSTRAINT pretixapi_oauthidtok_organizer_id_c1aaee61_fk_pretixapi FOREIGN KEY (organizer_id) REFERENCES public.pretixapi_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken
     ADD CONSTRAINT pretixapi_oauthidtoken_user_id_75c907e8_fk_pretixapi_user_id FOREIGN KEY (user_id) REFERENCES public.pretixapi_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthrefreshtoken
