@@ -53,7 +53,7 @@ pub fn refuse(session: &mut Session, config: &Config, faults: &[(ReferenceName, 
     reporting::problems(session, &config.source, &problems);
     let count = crate::ui::plan::plural(problems.error_count(), "problem");
     let unchanged = session.verb.unchanged();
-    Error::usage(format!("this database has not the references that are declared: {count}{unchanged}"))
+    Error::usage(format!("this database does not have the references as declared: {count}{unchanged}"))
 }
 
 fn hint(name: &ReferenceName, fault: &ReferenceFault) -> Option<String> {

@@ -1,3 +1,5 @@
+CREATE TABLE public."auth_group" ("id" integer PRIMARY KEY);
+CREATE TABLE public."authentication_state" ("id" integer PRIMARY KEY);
 CREATE TABLE public.allianceauth_oidc_allianceauthapplication (
     id bigint NOT NULL,
     client_id character varying(255) NOT NULL,
@@ -338,6 +340,10 @@ ALTER TABLE ONLY public.allianceauth_oidc_allianceauthapplication_groups
     ADD CONSTRAINT allianceauth_oidc_al_allianceauthapplicat_3c8bae2c_fk_alliancea FOREIGN KEY (allianceauthapplication_id) REFERENCES public.allianceauth_oidc_allianceauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.allianceauth_oidc_allianceauthapplication_states
     ADD CONSTRAINT allianceauth_oidc_al_allianceauthapplicat_9cd9bd73_fk_alliancea FOREIGN KEY (allianceauthapplication_id) REFERENCES public.allianceauth_oidc_allianceauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.allianceauth_oidc_allianceauthapplication_groups
+    ADD CONSTRAINT allianceauth_oidc_al_group_id_8edaa0c6_fk_auth_grou FOREIGN KEY (group_id) REFERENCES public.auth_group(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.allianceauth_oidc_allianceauthapplication_states
+    ADD CONSTRAINT allianceauth_oidc_al_state_id_40deea4b_fk_authentic FOREIGN KEY (state_id) REFERENCES public.authentication_state(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.allianceauth_oidc_allianceauthapplication
     ADD CONSTRAINT allianceauth_oidc_al_user_id_46a40235_fk_auth_user FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.allianceauth_oidc_backchannellogoutattempt

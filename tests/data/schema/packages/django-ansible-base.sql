@@ -1,3 +1,4 @@
+CREATE TABLE public."auth_group" ("id" integer PRIMARY KEY);
 CREATE TABLE public.auth_user (
     id integer NOT NULL,
     password character varying(128) NOT NULL,
@@ -233,6 +234,8 @@ ALTER TABLE ONLY public.dab_oauth2_provider_oauth2idtoken
     ADD CONSTRAINT dab_oauth2_provider__modified_by_id_2c92c864_fk_auth_user FOREIGN KEY (modified_by_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.dab_oauth2_provider_oauth2refreshtoken
     ADD CONSTRAINT dab_oauth2_provider__modified_by_id_a73b19d6_fk_auth_user FOREIGN KEY (modified_by_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.dab_oauth2_provider_oauth2application
+    ADD CONSTRAINT dab_oauth2_provider__organization_id_1675e32e_fk_auth_grou FOREIGN KEY (organization_id) REFERENCES public.auth_group(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.dab_oauth2_provider_oauth2accesstoken
     ADD CONSTRAINT dab_oauth2_provider__source_refresh_token_c6f656c6_fk_dab_oauth FOREIGN KEY (source_refresh_token_id) REFERENCES public.dab_oauth2_provider_oauth2refreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.dab_oauth2_provider_oauth2refreshtoken
