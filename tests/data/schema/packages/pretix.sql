@@ -1,3 +1,9 @@
+CREATE TABLE public."django_content_type" ("id" integer PRIMARY KEY);
+CREATE TABLE public."pretixbase_device" ("id" bigint PRIMARY KEY);
+CREATE TABLE public."pretixbase_event" ("id" bigint PRIMARY KEY);
+CREATE TABLE public."pretixbase_orderposition" ("id" bigint PRIMARY KEY);
+CREATE TABLE public."pretixbase_organizer" ("id" bigint PRIMARY KEY);
+CREATE TABLE public."pretixbase_teamapitoken" ("id" bigint PRIMARY KEY);
 CREATE TABLE public.django_migrations (
     id bigint NOT NULL,
     app character varying(255) NOT NULL,
@@ -322,6 +328,8 @@ ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
     ADD CONSTRAINT pretixapi_oauthacces_id_token_id_2d71719d_fk_pretixapi FOREIGN KEY (id_token_id) REFERENCES public.pretixapi_oauthidtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken_organizers
     ADD CONSTRAINT pretixapi_oauthacces_oauthaccesstoken_id_fe612a29_fk_pretixapi FOREIGN KEY (oauthaccesstoken_id) REFERENCES public.pretixapi_oauthaccesstoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthaccesstoken_organizers
+    ADD CONSTRAINT pretixapi_oauthacces_organizer_id_226c8320_fk_pretixbas FOREIGN KEY (organizer_id) REFERENCES public.pretixbase_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
     ADD CONSTRAINT pretixapi_oauthacces_source_refresh_token_c63a223c_fk_pretixapi FOREIGN KEY (source_refresh_token_id) REFERENCES public.pretixapi_oauthrefreshtoken(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthaccesstoken
@@ -332,12 +340,16 @@ ALTER TABLE ONLY public.pretixapi_oauthgrant
     ADD CONSTRAINT pretixapi_oauthgrant_application_id_9862c02b_fk_pretixapi FOREIGN KEY (application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthgrant_organizers
     ADD CONSTRAINT pretixapi_oauthgrant_oauthgrant_id_993176dd_fk_pretixapi FOREIGN KEY (oauthgrant_id) REFERENCES public.pretixapi_oauthgrant(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthgrant_organizers
+    ADD CONSTRAINT pretixapi_oauthgrant_organizer_id_96dfce8f_fk_pretixbas FOREIGN KEY (organizer_id) REFERENCES public.pretixbase_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthgrant
     ADD CONSTRAINT pretixapi_oauthgrant_user_id_62abb1d8_fk FOREIGN KEY (user_id) REFERENCES public.pretixbase_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken
     ADD CONSTRAINT pretixapi_oauthidtok_application_id_5b429f07_fk_pretixapi FOREIGN KEY (application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken_organizers
     ADD CONSTRAINT pretixapi_oauthidtok_oauthidtoken_id_1798dd46_fk_pretixapi FOREIGN KEY (oauthidtoken_id) REFERENCES public.pretixapi_oauthidtoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixapi_oauthidtoken_organizers
+    ADD CONSTRAINT pretixapi_oauthidtok_organizer_id_c1aaee61_fk_pretixbas FOREIGN KEY (organizer_id) REFERENCES public.pretixbase_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthidtoken
     ADD CONSTRAINT pretixapi_oauthidtoken_user_id_75c907e8_fk_pretixbase_user_id FOREIGN KEY (user_id) REFERENCES public.pretixbase_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixapi_oauthrefreshtoken
@@ -347,10 +359,26 @@ ALTER TABLE ONLY public.pretixapi_oauthrefreshtoken
 ALTER TABLE ONLY public.pretixapi_oauthrefreshtoken
     ADD CONSTRAINT pretixapi_oauthrefreshtoken_user_id_a24feddf_fk FOREIGN KEY (user_id) REFERENCES public.pretixbase_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixbase_logentry
+    ADD CONSTRAINT pretixbase_logentry_api_token_id_e439bab1_fk FOREIGN KEY (api_token_id) REFERENCES public.pretixbase_teamapitoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_logentry
+    ADD CONSTRAINT pretixbase_logentry_content_type_id_f187b95a_fk_django_co FOREIGN KEY (content_type_id) REFERENCES public.django_content_type(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_logentry
+    ADD CONSTRAINT pretixbase_logentry_device_id_de073446_fk FOREIGN KEY (device_id) REFERENCES public.pretixbase_device(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_logentry
+    ADD CONSTRAINT pretixbase_logentry_event_id_3a3653c2_fk FOREIGN KEY (event_id) REFERENCES public.pretixbase_event(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_logentry
     ADD CONSTRAINT pretixbase_logentry_oauth_application_id_1494edd6_fk_pretixapi FOREIGN KEY (oauth_application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_logentry
+    ADD CONSTRAINT pretixbase_logentry_organizer_link_id_ef70bd00_fk_pretixbas FOREIGN KEY (organizer_link_id) REFERENCES public.pretixbase_organizer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixbase_logentry
     ADD CONSTRAINT pretixbase_logentry_user_id_ba1c5649_fk FOREIGN KEY (user_id) REFERENCES public.pretixbase_user(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixbase_printlog
+    ADD CONSTRAINT pretixbase_printlog_api_token_id_d980bbf2_fk_pretixbas FOREIGN KEY (api_token_id) REFERENCES public.pretixbase_teamapitoken(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_printlog
+    ADD CONSTRAINT pretixbase_printlog_device_id_bd92c550_fk_pretixbase_device_id FOREIGN KEY (device_id) REFERENCES public.pretixbase_device(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_printlog
     ADD CONSTRAINT pretixbase_printlog_oauth_application_id_7a3e68a8_fk_pretixapi FOREIGN KEY (oauth_application_id) REFERENCES public.pretixapi_oauthapplication(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.pretixbase_printlog
+    ADD CONSTRAINT pretixbase_printlog_position_id_c3813d93_fk_pretixbas FOREIGN KEY (position_id) REFERENCES public.pretixbase_orderposition(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.pretixbase_printlog
     ADD CONSTRAINT pretixbase_printlog_user_id_54459518_fk_pretixbase_user_id FOREIGN KEY (user_id) REFERENCES public.pretixbase_user(id) DEFERRABLE INITIALLY DEFERRED;
