@@ -42,7 +42,7 @@ pub async fn against_constraints(
         let finding = Finding {
             client_id: step.client_id().clone(),
             field: blamed(step, &breach),
-            cause: FindingCause::Breaks(breach),
+            cause: FindingCause::Breaks(Box::new(breach)),
         };
         if is_certain { &mut verdict.findings } else { &mut verdict.doubts }.push(finding);
     }

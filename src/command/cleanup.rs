@@ -164,10 +164,10 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
         if !lacking.is_empty() {
             let (title, columns) = (category.title(), lacking.join(", "));
             session.ui.warning(format_args!(
-                "this database does not tell {title}: its application table lacks {columns}, which came with DOT 3.4.0."
+                "this database does not mark {title}: its application table lacks {columns}, which came with DOT 3.4.0."
             ));
             if *category == Category::Dcr {
-                session.ui.hint("where another column tells, name it: dynamic = { column = \"NAME\", value = true } in [policy]");
+                session.ui.hint("if another column marks them, name it: dynamic = { column = \"NAME\", value = true } in [policy]");
             }
         }
     }

@@ -59,7 +59,7 @@ enum Wanted {
     Cleartokens,
 }
 
-/// `--upgrade`: the versions of which it is known what they will refuse.
+/// `--upgrade`: the versions whose refusals are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Upgrade {
     #[value(name = "4.0")]

@@ -39,8 +39,8 @@ pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Pr
     problems
 }
 
-/// Advice on declared columns that Django keeps up: what is written there does not stay. Once for each line.
-pub(super) fn kept_up(config: &Config, columns: &[(ClientId, String)]) -> Problems {
+/// Advice on declared columns that Django maintains: what is written there does not stay. Once for each line.
+pub(super) fn maintained(config: &Config, columns: &[(ClientId, String)]) -> Problems {
     let (mut problems, mut of_defaults) = (Problems::default(), BTreeSet::new());
     for (client_id, name) in columns {
         let attribute = Attribute::Column(name.clone());
@@ -51,9 +51,9 @@ pub(super) fn kept_up(config: &Config, columns: &[(ClientId, String)]) -> Proble
         let whose =
             if is_inherited { "defaults.".to_owned() } else { format!("application \"{client_id}\", ") };
         let message = format!(
-            "{whose}{attribute}: Django keeps this timestamp up, so what is written here counts for a new row only"
+            "{whose}{attribute}: Django maintains this timestamp, so what is written here counts for a new row only"
         );
-        let problem = Problem::warning("kept-up-column", message);
+        let problem = Problem::warning("maintained-column", message);
         let problem = problem.hint("delete the line: a new row gets the time at which it is made");
         problems.push(problem.at(config.place(PlaceOf::Key(client_id, attribute))));
     }
@@ -140,7 +140,7 @@ fn problem(config: &Config, finding: &Finding, owner: &str) -> Problem {
             "if that is this file under another name, say so once: {}",
             printable(&ledger::hand_over(other, owner, table))
         )),
-        FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
+        FindingCause::UnfilledColumns { columns, undeclarable } if undeclarable.is_empty() => {
             let block =
                 config.desired.applications.get(client_id).map_or("", |declared| declared.block.as_str());
             problem.hint(format!(
@@ -196,9 +196,9 @@ pub(super) fn of_a_column(attribute: Option<&Attribute>, cause: &FindingCause) -
     match cause {
         FindingCause::NoSuchCustomColumn { known } => Some(other_column(attribute, known)),
         FindingCause::GeneratedColumn => Some("leave it out".to_owned()),
-        FindingCause::UnfilledColumns { columns: _, unsayable } => Some(format!(
+        FindingCause::UnfilledColumns { columns: _, undeclarable } => Some(format!(
             "give {} a default in the database, or create the application with Django",
-            visible(&unsayable.join(", "))
+            visible(&undeclarable.join(", "))
         )),
         FindingCause::ConfidentialColumn => Some(format!(
             "leave {} to the project; text that may not be NULL is left empty in a new row",
@@ -243,10 +243,9 @@ pub(super) fn way_out(breach: &Breach) -> String {
         (Rule::Unique(Twin::Later(other)), _) => {
             format!("first `oauthctl apply --target {}`, then the rest", shell_word(other.as_str()))
         }
-        (Rule::Reference { table, columns }, _) => format!(
-            "make that row first, or write one that is there: `SELECT {} FROM {table}` in psql",
-            columns.join(", ")
-        ),
+        (Rule::Reference { select, .. }, _) => {
+            format!("insert that row first, or write one that exists: `{select}` in psql")
+        }
         (_, true) => OWN_CONSTRAINT.to_owned(),
         (Rule::NotNull, false) => format!("write {}", keys.join(" or ")),
         (Rule::Unique(_), false) => format!("write another value for {}", keys.join(" or ")),

@@ -33,7 +33,7 @@ use crate::model::words::rfc3339;
 use crate::model::{Actual, ClientId, ForeignRows, Key, NotTried};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, Proposal, kept_up, seal};
+use crate::plan::{Facts, Finding, Plan, Proposal, maintained, seal};
 
 /// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
@@ -78,14 +78,14 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, kept_up, unread, not_tried, advice } = planned;
+    let Planned { plan, foreign, maintained, unread, not_tried, advice } = planned;
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if promised.is_none() {
         names::check_planned(session, &config, scope, &plan)?;
     }
-    reporting::left_alone(session, &config, &plan, &kept_up);
+    reporting::left_alone(session, &config, &plan, &maintained);
     reporting::advice(session, &config, &advice)?;
     let protected = config
         .desired
@@ -133,8 +133,8 @@ enum Impossible {
 struct Planned {
     plan: Plan,
     foreign: BTreeMap<Key, Vec<ForeignRows>>,
-    /// Declared columns that Django keeps up.
-    kept_up: Vec<(ClientId, String)>,
+    /// Declared columns that Django maintains.
+    maintained: Vec<(ClientId, String)>,
     /// What the role lacks for the ledger that is there.
     unread: Option<Lacks>,
     /// What of the constraints only a write can try.
@@ -158,7 +158,7 @@ async fn plan_against(
     let (ownership, unread) = known.map_or_else(|lacks| (None, Some(lacks)), |known| (known, None));
     actual.ownership = ownership;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
-    let kept_up = kept_up(&config.desired, &actual);
+    let maintained = maintained(&config.desired, &actual);
     let plan = match (try_to_decide(session, config, &actual, scope)?, impossible) {
         (Ok(plan), _) => plan,
         (Err(findings), Impossible::IsShown) => return Err(reporting::findings(session, config, &findings)),
@@ -172,7 +172,7 @@ async fn plan_against(
     let advice = findings::advice(config, &actual);
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), kept_up, unread, not_tried, advice });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), maintained, unread, not_tried, advice });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -184,7 +184,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, kept_up, unread, not_tried, advice })
+    Ok(Planned { plan, foreign, maintained, unread, not_tried, advice })
 }
 
 /// Verifies the secrets and plans.

@@ -61,10 +61,10 @@ pub fn doubts(session: &mut Session, config: &Config, doubts: &[Finding]) {
 }
 
 /// Warns at the lines that declare a secret which the project has encrypted in the database, or a column that Django
-/// keeps up.
-pub fn left_alone(session: &mut Session, config: &Config, plan: &Plan, kept_up: &[(ClientId, String)]) {
+/// maintains.
+pub fn left_alone(session: &mut Session, config: &Config, plan: &Plan, maintained: &[(ClientId, String)]) {
     problems(session, &config.source, &findings::foreign(config, plan));
-    problems(session, &config.source, &findings::kept_up(config, kept_up));
+    problems(session, &config.source, &findings::maintained(config, maintained));
 }
 
 /// Gives the advice on rows that the file wants to hear. What it must follow is an error.

@@ -17,7 +17,7 @@ use crate::model::{ForeignRows, ForeignTally, Treatment};
 pub struct Along<'a> {
     layout: &'a Layout,
     table: &'a Table,
-    /// Each after the one that it hangs on.
+    /// Each after its parent.
     nodes: Vec<Node<'a>>,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Along<'a> {
 pub struct Statements {
     /// Deletes, changes or counts, the deepest first; whether this role may count.
     take: Vec<(ForeignRows, bool, String)>,
-    /// Locks, and returns the keys of which all referring rows could be locked, and their number.
+    /// Locks the referring rows. Returns the keys whose referring rows could all be locked, and their number.
     free: Vec<String>,
 }
 
@@ -224,8 +224,8 @@ impl Statements {
         Ok(taken)
     }
 
-    /// Locks what refers to the rows with these keys, without waiting. Returns the keys of which nothing is locked by
-    /// others, and how many they are.
+    /// Locks the rows that refer to these keys, without waiting. Returns the keys whose referring rows no other session
+    /// has locked, and their number.
     pub async fn free(
         &self,
         client: &impl GenericClient,

@@ -1,7 +1,7 @@
 //! The application table's own constraints, asked about rows that are not there yet.
 //!
 //! Writes nothing: CHECKs and domains are a `SELECT` over the rows as they would be, unique keys and foreign keys a
-//! look-up. A constraint that involves what nobody knows yet, or that only a write can try, is named instead. Statements
+//! look-up. A constraint that involves a value which is not known yet, or that only a write can try, is named instead. Statements
 //! are per constraint, never per row. Knows no plan and no file.
 
 mod ask;

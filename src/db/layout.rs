@@ -29,7 +29,7 @@ pub struct Layout {
     pub references: Vec<Reference>,
     /// The foreign keys to the tables that have one of those, and so on: they matter where rows there are deleted along.
     pub further: Vec<Reference>,
-    /// `[policy] dynamic`: what tells that an application registered itself, besides DOT's `registration_source`.
+    /// `[policy] dynamic`: what marks an application that registered itself, besides DOT's `registration_source`.
     pub marks: Vec<Marked>,
 }
 

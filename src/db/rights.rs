@@ -81,7 +81,10 @@ pub async fn lacking(
 ) -> Result<Lacks, Error> {
     let mut needs = Needs { layout, all: BTreeMap::new(), narrow: BTreeSet::new() };
     needs.of(task);
-    if task.applications && !layout.application().has("hash_client_secret") && !tells(client, layout).await? {
+    if task.applications
+        && !layout.application().has("hash_client_secret")
+        && !shown_by_secrets(client, layout).await?
+    {
         needs.migrations(client).await?;
     }
     let mut lacks = check(client, role, &needs.all, &needs.narrow).await?;
@@ -265,7 +268,7 @@ impl Needs<'_> {
         self.all.insert((oid, privilege), known.and(columns));
     }
 
-    /// Before DOT 2.4, and where no stored secret tells, only `django_migrations` says whether secrets are hashed.
+    /// Before DOT 2.4, and where the stored secrets do not show it, only `django_migrations` says whether secrets are hashed.
     async fn migrations(&mut self, client: &impl GenericClient) -> Result<(), Error> {
         let schema = &self.layout.application().schema;
         if let Some(oid) = table_of(client, schema, "django_migrations").await? {
@@ -276,8 +279,8 @@ impl Needs<'_> {
     }
 }
 
-/// Whether the stored secrets tell how this DOT keeps them, as far as the role that asks may see them.
-async fn tells(client: &impl GenericClient, layout: &Layout) -> Result<bool, Error> {
+/// Whether the stored secrets show how this DOT keeps them, as far as the role may read them.
+async fn shown_by_secrets(client: &impl GenericClient, layout: &Layout) -> Result<bool, Error> {
     let table = layout.application();
     let need = ((table.oid, Privilege::Select), Columns::these(["client_secret"]));
     let may_read = check(client, None, &[need].into(), &BTreeSet::new()).await?.is_empty();

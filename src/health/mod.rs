@@ -32,7 +32,7 @@ use crate::model::health::{
     Affected, Autovacuum, Beside, DjangoHint, Duplicates, Encryption, LaggingSequence, PlainSecrets,
     PreparedTransaction, Privileges, Referrer, Registrations, Server, Slot, Standby, Storage, Trigger,
 };
-use crate::model::printable::{literal, printable, quote};
+use crate::model::printable::{literal, printable};
 use crate::model::{BlockingRows, TableRole};
 
 /// How good or bad it is, best first.
@@ -200,7 +200,7 @@ pub struct Facts {
     pub plain_secrets: Look<Option<PlainSecrets>>,
     /// Refresh tokens that share one token; `None`: there can be none.
     pub duplicates: Look<Option<Duplicates>>,
-    /// Applications that a newer DOT may not serve; `None`: nobody has asked.
+    /// Applications that a newer DOT may not serve; `None`: not asked for.
     pub affected: Option<Look<Vec<Affected>>>,
     /// Sizes, statistics and indexes.
     pub storage: Look<Vec<Storage>>,
@@ -246,7 +246,7 @@ impl Terms {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub findings: Vec<Finding>,
-    /// What a newer DOT will not serve; `None`: nobody has asked, or it could not be read.
+    /// What a newer DOT will not serve; `None`: not asked for, or it could not be read.
     pub forecast: Option<Vec<Forecast>>,
 }
 

@@ -37,7 +37,7 @@ pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &S
         let have = if lines.len() == 1 { "has" } else { "have" };
         let block: Vec<String> = once("[cleanup.references]".to_owned()).chain(lines).collect();
         findings.push(Check::References
-            .note(format!("{columns} {have} no entry in [cleanup.references], so rows there are in the way."))
+            .note(format!("{columns} {have} no entry in [cleanup.references], so rows there prevent deletions."))
             .meaning(
                 "What on_delete says in Django's model is right; the database does not know it. Copy into the file:",
             )

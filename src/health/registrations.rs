@@ -1,6 +1,6 @@
 //! Applications that registered themselves by something else than DOT's own view.
 
-use super::{Check, Finding, quote};
+use super::{Check, Finding};
 use crate::model::health::{Registration, Registrations};
 use crate::model::words::{grouped, listed};
 
@@ -39,10 +39,7 @@ fn unknown(found: &[&Registration]) -> Finding {
              them. Say it in oauth.toml, or where DOT looks (registration_source).",
         )
         .toml(setting(found));
-    found.iter().fold(finding, |finding, registration| match backfill(registration) {
-        Some(sql) => finding.sql(sql),
-        None => finding,
-    })
+    found.iter().filter_map(|registration| registration.backfill.clone()).fold(finding, Finding::sql)
 }
 
 fn counts(found: &[&Registration]) -> String {
@@ -66,16 +63,4 @@ fn setting(found: &[&Registration]) -> String {
         [one] => format!("[policy]\ndynamic = {one}"),
         several => format!("[policy]\ndynamic = [{}]", several.join(", ")),
     }
-}
-
-/// What notes it where DOT looks. Not of metadata documents: DOT expects an expiry with these, and would fetch them.
-fn backfill(registration: &Registration) -> Option<String> {
-    let Registration { table, column, value, applications: _, declared: _, noted } = registration;
-    let is_document = column.to_lowercase().contains("cimd");
-    (*noted && !is_document).then(|| {
-        format!(
-            "UPDATE {table} SET registration_source = 'dcr' WHERE {} = {value} AND registration_source IN ('manual', '');",
-            quote(column)
-        )
-    })
 }

@@ -78,7 +78,7 @@ fn column(
 ) -> Option<Line> {
     let text = row.stored.fields.columns.get(name)?.as_deref();
     // Django's next save would make another value of it.
-    if column.generated || column.upkeep(name).is_some() {
+    if column.generated || column.maintained(name).is_some() {
         return None;
     }
     let field = Attribute::Column(name.to_owned());

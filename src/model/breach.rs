@@ -1,4 +1,4 @@
-//! Constraints of the application table that a row would break, and those that nobody can try beforehand.
+//! Constraints of the application table that a row would break, and those that cannot be tried beforehand.
 
 use std::fmt;
 
@@ -34,6 +34,8 @@ pub enum Rule {
         /// The table, as SQL writes it.
         table: String,
         columns: Vec<String>,
+        /// Lists the rows to which it may refer.
+        select: String,
     },
     /// The expression of a CHECK fails for it, in PostgreSQL's words.
     Fails(String),
@@ -103,7 +105,7 @@ impl fmt::Display for Breach {
                     }
                 }?;
             }
-            Rule::Reference { table, columns } => write!(
+            Rule::Reference { table, columns, select: _ } => write!(
                 f,
                 "breaks the foreign key \"{constraint}\"{with}{values}: {table} has no row with this {}",
                 columns.join(", ")

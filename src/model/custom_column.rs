@@ -28,11 +28,11 @@ pub struct CustomColumn {
 
 /// When Django writes a timestamp by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upkeep {
-    /// `auto_now_add`: when the row is made.
-    Once,
-    /// `auto_now`: whenever it is saved.
-    Always,
+pub enum Maintained {
+    /// `auto_now_add`: when the row is inserted.
+    OnCreate,
+    /// `auto_now`: whenever the row is saved.
+    OnSave,
 }
 
 impl CustomColumn {
@@ -42,16 +42,16 @@ impl CustomColumn {
         matches!(self.kind, ColumnKind::Text | ColumnKind::Other | ColumnKind::Json) && announces_secret(name)
     }
 
-    /// When Django writes it by itself, as far as its name, its type and the lack of a default tell.
+    /// When Django writes it by itself; judged by its name, its type and the lack of a default.
     #[must_use]
-    pub fn upkeep(&self, name: &str) -> Option<Upkeep> {
+    pub fn maintained(&self, name: &str) -> Option<Maintained> {
         // A DateTimeField is this type, whatever USE_TZ says; auto_now is Python's, so the database has no default.
         if self.filled || self.kind != ColumnKind::Moment(Moment::Instant) {
             return None;
         }
         match name {
-            _ if name.starts_with("created") => Some(Upkeep::Once),
-            _ if name.starts_with("updated") || name.starts_with("modified") => Some(Upkeep::Always),
+            _ if name.starts_with("created") => Some(Maintained::OnCreate),
+            _ if name.starts_with("updated") || name.starts_with("modified") => Some(Maintained::OnSave),
             _ => None,
         }
     }
@@ -65,7 +65,7 @@ impl CustomColumn {
     /// Whether a new row needs a value for it from the file.
     #[must_use]
     pub fn must_be_given(&self, name: &str) -> bool {
-        self.is_required() && self.upkeep(name).is_none() && !self.is_left_empty(name)
+        self.is_required() && self.maintained(name).is_none() && !self.is_left_empty(name)
     }
 
     /// Whether no row can be without a value that someone gives it.
@@ -124,20 +124,20 @@ mod tests {
     #[test]
     fn django_keeps_up_timestamps_without_a_default() {
         let instant = column(ColumnKind::Moment(Moment::Instant));
-        for (name, upkeep) in [
-            ("created", Some(Upkeep::Once)),
-            ("created_at", Some(Upkeep::Once)),
-            ("updated_at", Some(Upkeep::Always)),
-            ("modified", Some(Upkeep::Always)),
+        for (name, maintained) in [
+            ("created", Some(Maintained::OnCreate)),
+            ("created_at", Some(Maintained::OnCreate)),
+            ("updated_at", Some(Maintained::OnSave)),
+            ("modified", Some(Maintained::OnSave)),
             ("last_modified", None),
             ("expires", None),
         ] {
-            assert_eq!(instant.upkeep(name), upkeep, "{name}");
-            assert_eq!(instant.must_be_given(name), upkeep.is_none(), "{name}");
+            assert_eq!(instant.maintained(name), maintained, "{name}");
+            assert_eq!(instant.must_be_given(name), maintained.is_none(), "{name}");
         }
-        assert_eq!(CustomColumn { filled: true, ..instant }.upkeep("modified"), None);
+        assert_eq!(CustomColumn { filled: true, ..instant }.maintained("modified"), None);
         for kind in [ColumnKind::Text, ColumnKind::Integer(0, 9), ColumnKind::Moment(Moment::Date)] {
-            assert_eq!(column(kind).upkeep("modified"), None);
+            assert_eq!(column(kind).maintained("modified"), None);
         }
     }
 

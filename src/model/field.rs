@@ -70,7 +70,7 @@ pub enum Kind {
         /// The default of DOT's model; `None`: NULL.
         default: Option<bool>,
     },
-    /// The client secret, of which only the way of storage is shown.
+    /// The client secret. Only how it is stored is shown.
     Secret,
     /// A user of the project; none by default.
     Owner,

@@ -42,7 +42,7 @@ pub use breach::{Breach, NotTried, Rule, Tried, Twin};
 pub use cleanup::{Category, CleanupPolicy, DcrPolicy};
 pub use column::{Attribute, ColumnKind, ColumnOwner, ColumnValue, Misfit, Moment, column_owner};
 pub use confidential::announces_secret;
-pub use custom_column::{CustomColumn, CustomColumns, Unfilled, Upkeep};
+pub use custom_column::{CustomColumn, CustomColumns, Maintained, Unfilled};
 pub use engine::Engine;
 pub use field::{Field, Kind};
 pub use foreign_rows::{BlockingRows, ForeignRows, ForeignTally, suggestion};

@@ -34,29 +34,29 @@ pub(super) fn unfilled(declared: &Declared, actual: &Actual) -> Option<FindingCa
         .custom
         .iter()
         .filter(|(name, column)| column.must_be_given(name) && !given.contains_key(name.as_str()));
-    let (unsayable, sayable): (Vec<_>, Vec<_>) =
+    let (undeclarable, declarable): (Vec<_>, Vec<_>) =
         missing.partition(|(name, column)| column.is_confidential(name));
-    let columns: Vec<Unfilled> = sayable
+    let columns: Vec<Unfilled> = declarable
         .into_iter()
         .map(|(name, column)| Unfilled { name: name.clone(), kind: column.kind, usual: column.usual.clone() })
         .collect();
-    let unsayable: Vec<String> =
-        unsayable.into_iter().map(|(name, _)| name.clone()).chain(actual.unfilled_key.clone()).collect();
-    (!columns.is_empty() || !unsayable.is_empty())
-        .then_some(FindingCause::UnfilledColumns { columns, unsayable })
+    let undeclarable: Vec<String> =
+        undeclarable.into_iter().map(|(name, _)| name.clone()).chain(actual.unfilled_key.clone()).collect();
+    (!columns.is_empty() || !undeclarable.is_empty())
+        .then_some(FindingCause::UnfilledColumns { columns, undeclarable })
 }
 
-/// The declared columns that Django keeps up: what the file says of them counts for a new row only. Where the file says
-/// itself that they are left to others, nothing is to be said.
+/// The declared columns that Django maintains: the value in the file counts for a new row only. Columns that
+/// `ignore` names are left out.
 #[must_use]
-pub fn kept_up(desired: &Desired, actual: &Actual) -> Vec<(ClientId, String)> {
+pub fn maintained(desired: &Desired, actual: &Actual) -> Vec<(ClientId, String)> {
     let declared = desired.applications.iter().flat_map(|(client_id, declared)| {
         let columns = declared.application.columns.keys();
         columns.map(move |name| (client_id, declared, name))
     });
     declared
         .filter(|(_, declared, name)| {
-            actual.custom.get(*name).is_some_and(|column| column.upkeep(name).is_some())
+            actual.custom.get(*name).is_some_and(|column| column.maintained(name).is_some())
                 && !declared.ignores(&Attribute::Column((*name).clone()))
         })
         .map(|(client_id, _, name)| (client_id.clone(), name.clone()))
@@ -92,7 +92,7 @@ pub(super) fn changes(declared: &Declared, row: &StoredFields, actual: &Actual) 
         let field = Attribute::Column(name.clone());
         let Ok((column, text)) = wanted(name, value, actual) else { continue };
         // Django's saves would undo it again and again; and what may hold a secret is not read.
-        let is_written_once = column.upkeep(name).is_some() || column.is_confidential(name);
+        let is_written_once = column.maintained(name).is_some() || column.is_confidential(name);
         if is_written_once || declared.ignores(&field) {
             continue;
         }

@@ -110,7 +110,7 @@ fn held(row: &StoredFields, field: Field) -> Value {
         Some(Held::Flag(flag)) => Value::Flag(flag),
         Some(Held::Secret(_)) => Value::StoredSecret,
         Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None, by: None },
-        // A list of which there is nothing is an empty one.
+        // A list that is NULL is an empty list.
         None if field.kind() == Kind::Uris => Value::Uris(Vec::new()),
         Some(Held::Owner(None)) | None => Value::Absent,
     }
@@ -206,7 +206,7 @@ impl<'a> Check<'a> {
         FieldSetting { field: field.into(), value, declared: declaration.is_some() }
     }
 
-    /// What is declared, as plans show it; `None`: a secret, of which [`secret`] says how it is written.
+    /// What is declared, as plans show it; `None`: a secret; [`secret`] says how it is written.
     fn value(&self, declaration: Declaration<'_>) -> Option<Value> {
         Some(match declaration {
             Declaration::Text(text) => Value::Text(text.to_owned()),

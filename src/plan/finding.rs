@@ -64,12 +64,12 @@ pub enum FindingCause {
     #[error("this database does not know the grant type (it came with {since})")]
     UnknownGrantType { since: Release },
     /// Columns of a swapped model would stay empty, and may not.
-    #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .unsayable))]
+    #[error("cannot be created: NOT NULL columns without a value: {}", names(.columns, .undeclarable))]
     UnfilledColumns {
         /// Those that the file can give a value.
         columns: Vec<Unfilled>,
         /// Those that it cannot: what is for a secret, and the primary key if neither PostgreSQL nor we make one.
-        unsayable: Vec<String>,
+        undeclarable: Vec<String>,
     },
     /// The model has no such column.
     #[error("the table has no such column")]
@@ -106,7 +106,7 @@ pub enum FindingCause {
     },
     /// A constraint of the table would refuse the row.
     #[error("{0}")]
-    Breaks(Breach),
+    Breaks(Box<Breach>),
     /// A constraint of the table has refused the row, in PostgreSQL's words.
     #[error("{0}")]
     Refused(String),
@@ -126,8 +126,8 @@ pub enum FindingCause {
     },
 }
 
-fn names(columns: &[Unfilled], unsayable: &[String]) -> String {
+fn names(columns: &[Unfilled], undeclarable: &[String]) -> String {
     let names: Vec<&str> =
-        columns.iter().map(|column| &column.name).chain(unsayable).map(String::as_str).collect();
+        columns.iter().map(|column| &column.name).chain(undeclarable).map(String::as_str).collect();
     names.join(", ")
 }

@@ -21,7 +21,7 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use columns::kept_up;
+pub use columns::maintained;
 pub use finding::{Finding, FindingCause};
 pub use proposal::{CleanupForecast, Proposal};
 pub use secret_verdict::SecretVerdict;

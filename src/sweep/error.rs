@@ -57,7 +57,7 @@ impl SweepError {
         })
     }
 
-    /// The lines of a file that say what is to be done with rows that are in the way, to be copied.
+    /// Lines for the file that say what is done with the rows that prevent the deletion.
     #[must_use]
     pub fn block(&self) -> Option<String> {
         if let Self::BlockingRows(rows) = self { Some(BlockingRows::block(rows)) } else { None }

@@ -286,7 +286,7 @@ fn last_use_is_the_newest_of_the_instants_that_there_are() {
     assert_eq!(last(), "2024-01-03T00:00:00Z");
     tables("DROP updated");
     assert_eq!(last(), "2024-01-03T00:00:00Z");
-    // A column of that name that is no instant tells nothing.
+    // A column of that name with another type is not used.
     tables("ALTER modified DROP DEFAULT, ALTER modified TYPE text USING 'yes'");
     assert_eq!(last(), "2024-01-01T00:00:00Z");
     // Of the end of a token is known that it was made before, and not in the future.

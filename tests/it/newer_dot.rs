@@ -291,7 +291,7 @@ fn versions_that_are_not_known_are_a_mistake_and_those_that_are_can_be_asked_eve
         let output = sandbox.oauthctl(&["doctor", "--upgrade", "4.0", "--format", "json"]);
         assert!(said(&output, "upgrade")[0].starts_with("ok: "), "{output}");
     }
-    // Nobody has asked.
+    // Not asked for.
     let document: Value =
         serde_json::from_slice(&sandbox.oauthctl(&["doctor", "--format", "json"]).raw_stdout).unwrap();
     assert!(document["upgrade"].is_null());

@@ -264,7 +264,7 @@ fn timestamps_that_django_keeps_up_are_left_to_it() {
     let defaults = "[defaults.columns]\nmodified = 2021-01-01T00:00:00Z\n";
     let web = app("web", &declared).replace("name = \"web\"", "name = \"Shop\"");
     world.write(&[defaults.to_owned(), app("new", &declared), web].concat());
-    assert_snapshot!("kept_up_columns_that_are_declared", world.run(&["plan"]).exits(0));
+    assert_snapshot!("maintained_columns_that_are_declared", world.run(&["plan"]).exits(0));
     world.converges();
     let rows = "SELECT client_id, created_at = '2020-01-01 00:00+00', modified = '2021-01-01 00:00+00', updated_at IS NULL \
                 FROM oauth_clients ORDER BY 1";

@@ -131,7 +131,7 @@ fn what_is_no_user_has_its_line() {
     assert_snapshot!("no_forms_of_a_user", sandbox.oauthctl(&["validate"]).exits(64));
 }
 
-/// More than the columns that are named nobody has to be allowed to read.
+/// Only the columns that are named must be readable.
 #[test]
 fn the_columns_that_are_named_have_to_be_readable() {
     let (database, sandbox) = world();

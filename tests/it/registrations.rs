@@ -12,8 +12,8 @@ const DYNAMIC: &str = "[policy]\nprune = \"all\"\nmax_deletes = \"100%\"\n\
 
 const WEB: &str = "[applications.web]\nname = \"\"\n";
 
-/// Six applications: one that people made, one that DOT registered, three that one column tells of, and one that another
-/// column tells of.
+/// Six applications: one that people made, one that DOT registered, three that one column marks, and one that another
+/// column marks.
 fn world(template: Template) -> (Database, Sandbox) {
     let database = Database::create(template);
     for (id, client_id) in (1..).zip(["web", "by-dot", "reg-1", "reg-2", "reg-3", "odd"]) {

@@ -252,7 +252,7 @@ fn the_stored_secrets_tell_whether_a_schema_keeps_them_in_clear() {
         // Hashed.
         (&["hunter2", HASH], None, true),
         (&[HASH], Some(""), true),
-        // Nothing is stored that tells.
+        // Nothing that is stored shows it.
         (&[], None, true),
         (&["", awx, of_ours], None, true),
         (&["", awx], Some(""), false),
@@ -276,9 +276,9 @@ fn the_stored_secrets_tell_whether_a_schema_keeps_them_in_clear() {
     }
 }
 
-/// Who may not read Django's table needs to only where nothing that is stored tells; `doctor` and `plan` agree on that.
+/// Django's table must be readable only where the stored secrets do not show it; `doctor` and `plan` agree on that.
 #[test]
-fn djangos_table_is_needed_only_where_no_secret_tells() {
+fn djangos_table_is_needed_only_where_no_secret_shows_it() {
     let database = Database::create(Template::Dot150);
     rows::application(&database, 101, "web", &json!({ "client_secret": "hunter2" }));
     database.execute("CREATE TABLE django_migrations (app text, name text)");

@@ -167,7 +167,7 @@ fn new(finding: &Finding, complaints: &[Complaint]) -> Option<Complaint> {
     let is_news = matches!(cause, FindingCause::NoSuchColumn(_));
     let is_known = !is_news && complaints.iter().any(|complaint| complaint.field == field);
     let hint = match cause {
-        FindingCause::UnfilledColumns { columns, unsayable } if unsayable.is_empty() => {
+        FindingCause::UnfilledColumns { columns, undeclarable } if undeclarable.is_empty() => {
             Some(format!("give them a value, for example {}", columns::flags(columns)))
         }
         FindingCause::Breaks(breach) => Some(findings::way_out(breach)),

@@ -15,9 +15,9 @@ use crate::db::error::DbError;
 use crate::db::layout::{Column, Layout, Table};
 use crate::db::query;
 use crate::model::printable::quote;
-use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Moment, Upkeep, column_owner};
+use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Maintained, Moment, column_owner};
 
-/// Of so many rows is asked what most of them have.
+/// The number of rows in which the most frequent value is looked for.
 const LOOKED_AT: u32 = 10_000;
 
 /// What PostgreSQL makes of values: by column and given text.
@@ -86,9 +86,9 @@ pub fn kind_of(table: &Table, name: &str) -> Option<ColumnKind> {
 }
 
 /// When Django writes the column by itself.
-pub(super) fn upkeep(table: &Table, column: &Column) -> Option<Upkeep> {
+pub(super) fn maintained(table: &Table, column: &Column) -> Option<Maintained> {
     let is_own = column.name != table.key && column_owner(&column.name) == ColumnOwner::Project;
-    if is_own { custom(column).upkeep(&column.name) } else { None }
+    if is_own { custom(column).maintained(&column.name) } else { None }
 }
 
 /// Columns that a new row gets an empty text in.

@@ -1,4 +1,4 @@
-//! Whether a DOT whose rows do not say it (before 2.4) hashes client secrets: what it has stored tells.
+//! Whether a DOT before 2.4 hashes client secrets. Its rows have no flag for it, so the stored secrets are looked at.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
@@ -21,7 +21,7 @@ pub(super) async fn are_hashed(client: &impl GenericClient, table: &Table) -> Re
     }
 }
 
-/// Whether one of the stored secrets is a hash; `None`: none of them tells.
+/// Whether one of the stored secrets is a hash; `None`: they do not show it.
 pub(in crate::db) async fn stored(client: &impl GenericClient, table: &Table) -> Result<Option<bool>, Error> {
     let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
     let sql = format!(

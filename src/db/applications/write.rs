@@ -11,7 +11,7 @@ use crate::db::layout::{Column, Layout, Table};
 use crate::db::{Parameter, query};
 use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
-use crate::model::{Attribute, ClientId, Field, Key, Upkeep};
+use crate::model::{Attribute, ClientId, Field, Key, Maintained};
 
 /// Rows per INSERT.
 const INSERT_ROWS: usize = 1_000;
@@ -70,8 +70,9 @@ pub fn updated_columns<'a>(table: &'a Table, fields: impl IntoIterator<Item = &'
 
 /// The columns of Django's `auto_now`: DOT's, and those that look like it.
 fn saved(table: &Table) -> impl Iterator<Item = &str> {
-    let is_saved =
-        |column: &&Column| column.name == "updated" || columns::upkeep(table, column) == Some(Upkeep::Always);
+    let is_saved = |column: &&Column| {
+        column.name == "updated" || columns::maintained(table, column) == Some(Maintained::OnSave)
+    };
     table.columns.values().filter(is_saved).map(|column| column.name.as_str())
 }
 
@@ -82,8 +83,8 @@ pub(in crate::db) fn filled_here(table: &Table, column: &Column) -> Option<&'sta
         return None;
     }
     let key = column.name == table.key && !column.filled && column.sql_type == "uuid";
-    let kept_up = columns::upkeep(table, column).is_some();
-    dot_default(&column.name).or(key.then_some("gen_random_uuid()")).or(kept_up.then_some("now()"))
+    let maintained = columns::maintained(table, column).is_some();
+    dot_default(&column.name).or(key.then_some("gen_random_uuid()")).or(maintained.then_some("now()"))
 }
 
 /// Locks rows and reads what they are now, in key order.

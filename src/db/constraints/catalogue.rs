@@ -20,7 +20,7 @@ pub(super) struct Column {
     pub not_null: bool,
     /// The expression of its default, or of a generated column.
     pub expression: Option<String>,
-    /// Whether nobody knows what a new row gets: an identity, or a default of a volatile function.
+    /// Whether the value of a new row is not known beforehand: an identity, or a default with a volatile function.
     pub made: bool,
     pub generated: bool,
     /// What a generated column is computed from.

@@ -59,8 +59,8 @@ impl<C: GenericClient> Questions<'_, C> {
         columns.iter().zip(values).map(tried).collect()
     }
 
-    /// The rows of a selection of which everything in these columns is known. Of a secret that is made only when it is
-    /// written the others are named; what PostgreSQL makes itself is passed over.
+    /// The rows of a selection whose values in these columns are all known. Others are named, if a secret that is made only
+    /// when it is written is the reason; what PostgreSQL makes itself is passed over.
     fn known(
         &mut self,
         kind: &'static str,
@@ -272,7 +272,9 @@ impl<C: GenericClient> Questions<'_, C> {
         );
         match ask(self.client, self.rows, &select, &numbers, &[]).await? {
             Answer::Rows(found) => {
-                self.breaks(&name, &shown, found, &Rule::Reference { table, columns: to });
+                let columns: Vec<String> = to.iter().map(|column| quote(column)).collect();
+                let select = format!("SELECT {} FROM {table}", columns.join(", "));
+                self.breaks(&name, &shown, found, &Rule::Reference { table, columns: to, select });
             }
             Answer::Refused(why) | Answer::Fails(why) => self.not_tried(KIND, &name, why),
         }

@@ -32,7 +32,7 @@ pub enum PlannedCell {
     Null,
     /// Text that PostgreSQL casts.
     Text(String),
-    /// Nobody knows it yet: a secret.
+    /// Not known yet: a secret.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ pub enum PlannedCell {
 pub(super) struct Rows<'a> {
     planned: &'a [PlannedRow<'a>],
     columns: &'a [Column],
-    /// The columns of each row of which nobody knows what they will hold.
+    /// The columns of each row whose values are not known yet.
     unknown: Vec<BTreeSet<&'a str>>,
     /// `WITH …`, over the parameter `$1`.
     pub sql: String,
@@ -49,7 +49,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Makes the query, and finds out what nobody knows.
+    /// Makes the query, and finds the columns that are not known.
     pub fn new(table: &Table, columns: &'a [Column], planned: &'a [PlannedRow<'a>]) -> Self {
         let unknown = planned.iter().map(|row| unknown(table, columns, row)).collect();
         let sql = sql(table, columns, planned);
@@ -112,7 +112,7 @@ fn as_json(row: &PlannedRow<'_>) -> Value {
     json!({ "key": row.key.map(Key::as_str), "cells": cells })
 }
 
-/// What PostgreSQL or DOT's default puts into a column of a new row; `None`: nobody knows.
+/// What PostgreSQL or DOT's default puts into a column of a new row; `None`: not known.
 fn default(table: &Table, column: &Column) -> Option<String> {
     let here = table.columns.get(&column.name).and_then(|found| filled_here(table, found));
     match here {

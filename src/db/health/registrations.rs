@@ -2,11 +2,11 @@
 
 use tokio_postgres::{Error, GenericClient};
 
-use crate::db::layout::{Layout, Marked};
+use crate::db::layout::{Layout, Marked, Table};
 use crate::db::query::unsigned;
 use crate::db::source::unnoted;
 use crate::model::health::{Registration, announces_registration};
-use crate::model::printable::literal;
+use crate::model::printable::{literal, quote};
 
 /// Those by the columns of the file, and by flags whose name says so.
 pub async fn registrations(client: &impl GenericClient, layout: &Layout) -> Result<Vec<Registration>, Error> {
@@ -26,13 +26,25 @@ pub async fn registrations(client: &impl GenericClient, layout: &Layout) -> Resu
         marks.iter().map(|mark| format!("count(*) FILTER (WHERE {})", unnoted(layout, mark))).collect();
     let sql = format!("SELECT {} FROM {} t", counts.join(", "), table.sql());
     let row = client.query_typed_one(&sql, &[]).await?;
-    let found = marks.into_iter().enumerate().map(|(position, Marked { column, text })| Registration {
-        table: table.sql(),
-        value: literal(&text),
+    let found = marks.into_iter().enumerate().map(|(position, mark)| Registration {
         applications: unsigned(row.get(position)),
-        declared: is_declared(&column),
-        noted: table.has("registration_source"),
-        column,
+        declared: is_declared(&mark.column),
+        backfill: backfill(table, &mark),
+        column: mark.column,
     });
     Ok(found.filter(|registration| registration.applications > 0).collect())
+}
+
+/// The statement that records it where DOT looks. Not for metadata documents: DOT expects an expiry with these, and would
+/// fetch them.
+fn backfill(table: &Table, Marked { column, text }: &Marked) -> Option<String> {
+    let is_document = column.to_lowercase().contains("cimd");
+    (table.has("registration_source") && !is_document).then(|| {
+        format!(
+            "UPDATE {} SET registration_source = 'dcr' WHERE {} = {} AND registration_source IN ('manual', '');",
+            table.sql(),
+            quote(column),
+            literal(text)
+        )
+    })
 }

@@ -41,8 +41,8 @@ pub async fn duplicates(client: &impl GenericClient, layout: &Layout) -> Result<
     }))
 }
 
-/// Secrets in clear in rows with `hash_client_secret`: what `loaddata`, `update()` and `bulk_update()` leave. What begins
-/// like the hash of any hasher, or as a project encrypts it, is none; so it is rather one too few.
+/// Secrets in clear in rows with `hash_client_secret`: what `loaddata`, `update()` and `bulk_update()` leave. A secret that
+/// begins like a hash or like an encrypted text does not count, so the number may be too low.
 pub async fn plain_secrets(
     client: &impl GenericClient,
     layout: &Layout,

@@ -3,17 +3,14 @@
 /// A column that says of applications that they registered themselves, while DOT's own says otherwise or is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
-    /// The application table, as SQL writes it.
-    pub table: String,
     pub column: String,
-    /// The value in these applications, as SQL writes it.
-    pub value: String,
-    /// How many there are.
+    /// The number of applications that it marks.
     pub applications: u64,
     /// Whether `[policy] dynamic` names it.
     pub declared: bool,
-    /// Whether there is a `registration_source` that says otherwise.
-    pub noted: bool,
+    /// The statement that records it in `registration_source`; `None`: there is no such column, or DOT would take them
+    /// for something else.
+    pub backfill: Option<String>,
 }
 
 /// What `[policy] dynamic` and the names of columns say.

@@ -1,6 +1,6 @@
 //! Rows that should not be as they are.
 
-/// Refresh tokens that have the token of another, of which a newer DOT keeps one.
+/// Refresh tokens that share their token with others. A newer DOT keeps one of each group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicates {
     pub table: String,

@@ -1,4 +1,4 @@
-"""A package's own code at work on a database, in the package's own environment. run.py calls it; JSON in, JSON out.
+"""Runs a package's own code on a database, in the package's own environment. run.py calls it; JSON in, JSON out.
 
 seed             applications, tokens around each of the instants that a cleanup looks at, and rows linked to them
 read             loads every row of every model of DOT's and of those that refer to them
@@ -71,7 +71,7 @@ def make(model, **given):
 
 
 def link(instance):
-    """A row in every table of links that begins or ends here, and of each kind of the project's own that goes along."""
+    """A row in every table of links that begins or ends here, and in every table of the project's own whose rows are deleted with them."""
     for field in instance._meta.many_to_many:
         target = field.related_model._base_manager.first() or make(field.related_model)
         getattr(instance, field.name).add(target)

@@ -177,7 +177,7 @@ def apply(world):
 
 
 def save(world):
-    """Somebody opens each application in the admin and saves it; then nothing differs."""
+    """Each application is opened and saved in the admin; nothing differs afterwards."""
     world.ask(world.used, "save")
     world.oauthctl(world.used, "plan", "--detailed-exitcode")
 
@@ -212,7 +212,7 @@ def token(world):
 
 
 def cleartokens(world):
-    """As DOT 3.4.1's clear_expired() over these models; the command that the package has leaves so many rows more."""
+    """As DOT 3.4.1's clear_expired() over these models; the package's own command leaves more rows, as packages.toml says."""
     ours, theirs, own = (world.copy(world.name) for _ in range(3))
     world.file()
     source = next(Path(environments.dot()).parents[1].glob("lib/python*/site-packages/oauth2_provider/models.py"))

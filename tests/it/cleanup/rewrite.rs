@@ -269,7 +269,7 @@ async fn space_is_returned_and_statistics_are_there() {
     let disk = outcome.disk.unwrap();
     assert_eq!((disk.before, disk.after), (before, measured()));
     assert!(disk.before > 10_000_000 && disk.after < 1_000_000, "{disk:?}");
-    // Which pages are visible to all depends on whoever has just connected to the server, so it is not asked.
+    // Not `relallvisible`: sessions that have just connected to the server change it.
     let told = "SELECT bool_and(reltuples >= 0), bool_and(last_vacuum IS NOT NULL AND last_analyze IS NOT NULL) \
                 FROM pg_class JOIN pg_stat_user_tables ON relid = oid WHERE pg_class.relname IN \
                 ('oauth2_provider_refreshtoken', 'oauth2_provider_accesstoken', 'oauth2_provider_idtoken', \

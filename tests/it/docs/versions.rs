@@ -51,7 +51,7 @@ fn page() -> String {
     page.push_str(
         "\n## Rules\n\n\
          Applications are checked by the rules of DOT 3.4.1, with those of the main branch for its fields, whatever the version of\n\
-         the database is: what a newer DOT refuses, an older one stores and then does not serve, and it is in the way of the next\n\
+         the database is: a value that a newer DOT refuses is stored by an older one, but does not work, and causes an error at the next\n\
          upgrade. These rules came after DOT 1.5:\n\n\
          | since | rule |\n|---|---|\n",
     );

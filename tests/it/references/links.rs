@@ -25,7 +25,7 @@ pub(super) fn link(database: &Database, table: &str, to: &str) {
     ));
 }
 
-/// As pretix has it: every access token, ID token and code has organizers. 60 sessions, of which 40 are expired.
+/// As pretix has it: every access token, ID token and code has organizers. 60 sessions; 40 are expired.
 pub(super) fn pretix() -> Database {
     let database = sessions();
     for (table, to) in
@@ -210,7 +210,7 @@ fn an_unused_application_goes_with_its_link_rows() {
     }
 }
 
-/// What is nearly a link table is somebody's data.
+/// A table that is only nearly a link table holds data of its own.
 #[test]
 fn nearly_a_link_table_is_none() {
     let alterations = [

@@ -39,7 +39,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// PgBouncer in front of the server of a database, with so many connections to it. It works off its connections in
+    /// PgBouncer in front of the server of a database, with this number of connections to it. It uses its connections in
     /// turns, so that two transactions of one client seldom meet the same.
     pub fn bouncer(home: &Home, mode: &str, size: u32) -> Self {
         let directory = directory();
