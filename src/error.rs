@@ -351,8 +351,9 @@ impl From<SweepError> for Error {
             SweepError::BlockingRows(all) => {
                 let instead = "or leave the tokens out with --skip or --exclude-client";
                 let refused = refused.hint(format!("{hint}, {instead}; nothing was deleted"));
-                let refused = refused.hint(printable(&BlockingRows::block(&all)));
-                all.iter().map(|blocking| printable(&blocking.select)).fold(refused, Self::hint)
+                let selects = all.iter().map(|blocking| blocking.select.clone());
+                let more = BlockingRows::block(&all).into_iter().chain(selects);
+                more.map(|text| printable(&text)).fold(refused, Self::hint)
             }
             _ => refused.hint(format!("{hint}; nothing was deleted")),
         }

@@ -32,6 +32,17 @@ impl Session {
         }
     }
 
+    /// The same for an answer whose lines are broken already, or must not be.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell).
+    pub fn tell_whole(&mut self, text: &str) -> Result<(), Error> {
+        match self.global.format {
+            Format::Text => self.ui.tell_whole(text).map(|_| ()).map_err(|error| unwritable(&error)),
+            Format::Json | Format::Markdown | Format::Sarif | Format::Github => self.answer(text),
+        }
+    }
+
     /// Asks for "yes". A signal is no.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ fn show(
             json(report, server, encryption).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
     };
-    session.tell(&text)
+    session.tell_whole(&text)
 }
 
 /// The report where no server answers, or none lets us in.

@@ -86,7 +86,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     report(session, args, &written)?;
     if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {
         let count = plural(inventory.dynamic, "dynamically registered application");
-        session.ui.status(format_args!("Left out: {count}; --registration-source selects such."));
+        session.ui.status(format_args!("Left out: {count}; --registration-source all includes them."));
     }
     if written.is_written {
         session.ui.next_step("`oauthctl plan` shows whether the database matches the file now");

@@ -26,7 +26,7 @@ use std::time::Duration;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
-pub use self::upgrade::Forecast;
+pub use self::upgrade::Upgrade;
 pub use crate::model::health::Purpose;
 use crate::model::health::{
     Affected, Autovacuum, Beside, DjangoHint, Duplicates, Encryption, LaggingSequence, PlainSecrets,
@@ -247,7 +247,7 @@ impl Terms {
 pub struct Report {
     pub findings: Vec<Finding>,
     /// What a newer DOT will not serve; `None`: not asked for, or it could not be read.
-    pub forecast: Option<Vec<Forecast>>,
+    pub upgrades: Option<Vec<Upgrade>>,
 }
 
 impl Report {
@@ -255,7 +255,7 @@ impl Report {
     #[must_use]
     pub fn unreachable(reason: &str, hints: &[String], retry: &str) -> Self {
         let finding = Check::Connection.problem(sentence(reason)).meaning(sentences(hints)).shell(retry);
-        Self { findings: vec![finding], forecast: None }
+        Self { findings: vec![finding], upgrades: None }
     }
 
     /// How many findings of a verdict.
@@ -284,13 +284,16 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         Ok(shapes) => all.extend(schema::check(shapes, facts.django.as_ref().ok())),
         Err(missing) => {
             all.push(schema::missing(missing));
-            return Report { findings, forecast: None };
+            return Report { findings, upgrades: None };
         }
     }
-    let forecast = facts.affected.as_ref().and_then(|affected| {
-        look(all, Check::Upgrade, affected, |affected| upgrade::check(&upgrade::forecast(affected)));
-        affected.as_deref().ok().map(upgrade::forecast)
-    });
+    let upgrades = facts.affected.as_ref().map(|affected| affected.as_deref().map(upgrade::upgrades));
+    if let Some(upgrades) = &upgrades {
+        match upgrades {
+            Ok(upgrades) => all.extend(upgrade::check(upgrades)),
+            Err(reason) => all.push(unseen(Check::Upgrade, reason)),
+        }
+    }
     look(all, Check::Registration, &facts.registrations, registrations::check);
     look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
     look(all, Check::Sequences, &facts.sequences, |behind| sequences::check(behind));
@@ -316,7 +319,7 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         activity::replication(slots, facts.standbys.as_deref())
     });
     look(all, Check::Vacuum, &facts.storage, |tables| vacuum::check(tables, facts.autovacuum.as_ref().ok()));
-    Report { findings, forecast }
+    Report { findings, upgrades: upgrades.and_then(Result::ok) }
 }
 
 fn look<T>(all: &mut Vec<Finding>, check: Check, fact: &Look<T>, decide: impl FnOnce(&T) -> Vec<Finding>) {
@@ -330,7 +333,7 @@ fn look<T>(all: &mut Vec<Finding>, check: Check, fact: &Look<T>, decide: impl Fn
 fn sentence(reason: &str) -> String {
     let mut characters = reason.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if reason.ends_with('.') { "" } else { "." };
+    let end = if reason.ends_with(['.', ':']) { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }
 

@@ -1,14 +1,15 @@
 //! What others have tied to DOT's tables: foreign keys, triggers, policies, partitions.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::iter::once;
+use std::collections::BTreeMap;
 
 use super::indexes::noun;
 use super::{Check, Finding};
 use crate::model::health::{Referrer, Storage, Trigger};
 use crate::model::printable::quote;
 use crate::model::words::{listed, plural};
-use crate::model::{BlockingRows, OnDelete, Release, TableRole, Treatment, is_of_newer_dot, suggestion};
+use crate::model::{
+    BlockingRows, OnDelete, Release, TableRole, Treatment, is_of_newer_dot, references_block, suggestion,
+};
 
 /// Foreign keys of tables that are none of DOT's, and foreign keys that were never validated.
 pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &String>) -> Vec<Finding> {
@@ -26,22 +27,23 @@ pub(super) fn check(referrers: &[Referrer], blocking: Result<&[BlockingRows], &S
             .clone()
             .map(|rows| in_the_way(rows, &format!("rows of {} that would be deleted along", rows.to))),
     );
-    let open = others().filter(|referrer| {
-        referrer.treatment.blocks() && !referrer.declared && !is_of_newer_dot(&referrer.table)
-    });
-    let open = open.map(|referrer| suggestion(&referrer.name, referrer.not_null));
-    let lines: BTreeSet<String> =
-        open.chain(further.map(|rows| suggestion(&rows.name, rows.not_null))).collect();
-    if !lines.is_empty() {
-        let columns = plural(lines.len() as u64, "column");
-        let have = if lines.len() == 1 { "has" } else { "have" };
-        let block: Vec<String> = once("[cleanup.references]".to_owned()).chain(lines).collect();
-        findings.push(Check::References
-            .note(format!("{columns} {have} no entry in [cleanup.references], so rows there prevent deletions."))
-            .meaning(
-                "What on_delete says in Django's model is right; the database does not know it. Copy into the file:",
-            )
-            .toml(block.join("\n")));
+    let open = others().filter(|referrer| referrer.treatment.blocks() && !referrer.declared);
+    let open = open.filter_map(|referrer| suggestion(&referrer.table, &referrer.name, referrer.not_null));
+    let further = further.filter_map(|rows| suggestion(&rows.table, &rows.name, rows.not_null));
+    if let Some(block) = references_block(open.chain(further)) {
+        let lines = block.lines().count() - 1;
+        let columns = plural(lines as u64, "column");
+        let have = if lines == 1 { "has" } else { "have" };
+        findings.push(
+            Check::References
+                .note(format!(
+                    "{columns} {have} no entry in [cleanup.references], so rows there prevent deletions."
+                ))
+                .meaning(
+                    "Look up on_delete in Django's model; the database does not have it. Copy into the file:",
+                )
+                .toml(block),
+        );
     }
     if let Err(reason) = blocking
         && !findings.is_empty()
@@ -65,7 +67,7 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
     let Referrer { constraint, table, column, to, treatment, declared, .. } = referrer;
     let what = noun(*to);
     let found = format!("{table} ({column}) refers to {what}s, by {constraint}.");
-    if is_of_newer_dot(table) {
+    if is_of_newer_dot(table) && treatment.blocks() {
         return Check::References.problem(found).meaning(format!(
             "It is a table of DOT's: {}. Until then {what}s that it refers to are not deleted.",
             Release::UPDATE
@@ -80,7 +82,7 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
         }
         (Treatment::Null | Treatment::OnDelete(_), _) => Check::References
             .note(found)
-            .meaning(format!("Its column is {} when the {what} goes ({why}).", treatment.effect())),
+            .meaning(format!("Its column is {} when the {what} is deleted ({why}).", treatment.effect())),
         (Treatment::Refuse, Some(rows)) if rows.rows > 0 => {
             in_the_way(rows, &format!("{what}s that cleanup would delete"))
                 .shell(format!("oauthctl cleartokens --skip {}", skip(*to)))
@@ -94,7 +96,7 @@ fn foreign(referrer: &Referrer, rows: Option<&BlockingRows>) -> Finding {
             let verb = if *to == TableRole::Application { "`apply`" } else { "Cleanup" };
             let said = if *declared { " as the file says" } else { "" };
             Check::References.note(found).meaning(format!(
-                "A row there keeps its {what} from being deleted{said}.{now} {verb} looks for such rows first, and refuses by name."
+                "A row there keeps its {what} from being deleted{said}.{now} {verb} looks for such rows first, and names them when it refuses."
             ))
         }
     }

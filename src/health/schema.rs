@@ -32,10 +32,9 @@ const FEATURES: [(TableRole, &str, Release); 15] = [
 /// The newest generation that any table shows.
 pub(super) fn generation(shapes: &BTreeMap<TableRole, Shape>) -> Release {
     let by_columns = FEATURES.iter().filter(|(role, column, _)| has(shapes, *role, column));
-    let by_tables = [(TableRole::DeviceGrant, Release::V3_2), (TableRole::ParRequest, Release::Main)];
     by_columns
         .map(|(_, _, generation)| *generation)
-        .chain(by_tables.into_iter().filter(|(role, _)| shapes.contains_key(role)).map(|(_, g)| g))
+        .chain(shapes.keys().map(|role| role.since()))
         .max()
         .unwrap_or(Release::V1_5)
 }
@@ -89,5 +88,17 @@ pub(super) fn check(shapes: &BTreeMap<TableRole, Shape>, django: Option<&DjangoH
 
 /// There is nothing to work with.
 pub(super) fn missing(missing: &NoSchema) -> Finding {
-    Check::Schema.problem(super::sentence(&missing.reason)).meaning(super::sentences(&missing.hints))
+    let (mut meaning, mut blocks) = (Vec::new(), Vec::new());
+    for hint in &missing.hints {
+        // Lines for the file come after the sentence that says so.
+        match hint.split_once('\n') {
+            Some((sentence, block)) => {
+                meaning.push(sentence.to_owned());
+                blocks.push(block.to_owned());
+            }
+            None => meaning.push(hint.clone()),
+        }
+    }
+    let finding = Check::Schema.problem(super::sentence(&missing.reason)).meaning(super::sentences(&meaning));
+    blocks.into_iter().fold(finding, Finding::toml)
 }

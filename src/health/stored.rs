@@ -15,7 +15,7 @@ pub(super) fn duplicates(found: Option<&Duplicates>) -> Vec<Finding> {
         return Vec::new();
     };
     let tokens = plural(*rows, "refresh token");
-    let (have, are) = if *rows == 1 { ("has", "is") } else { ("have", "are") };
+    let have = if *rows == 1 { "has" } else { "have" };
     let what = if *swapped {
         "That migration leaves swapped models alone, so the one of your own fails until these rows are deleted."
     } else {
@@ -23,14 +23,16 @@ pub(super) fn duplicates(found: Option<&Duplicates>) -> Vec<Finding> {
          up first, so that it has less to do."
     };
     let lost = match live {
-        0 => "None of them is live.".to_owned(),
-        1 => "1 of them is not revoked: its client has to log in again.".to_owned(),
-        live => format!("{live} of them are not revoked: their clients have to log in again."),
+        0 => "None of those that it deletes is live.".to_owned(),
+        1 => "1 of those that it deletes is not revoked: its client has to log in again.".to_owned(),
+        live => {
+            format!("{live} of those that it deletes are not revoked: their clients have to log in again.")
+        }
     };
     vec![
         Check::Duplicates
             .note(format!(
-                "{tokens} of {table} {have} the token of another, and {are} too many for a newer DOT."
+                "{tokens} of {table} {have} the token of another row, which a newer DOT does not allow."
             ))
             .meaning(format!("{what} {lost}"))
             .sql(select)
@@ -45,7 +47,7 @@ pub(super) fn secrets(found: Option<&PlainSecrets>) -> Vec<Finding> {
     let (secrets, are) = (plural(*rows, "client secret"), if *rows == 1 { "is" } else { "are" });
     vec![
         Check::Secrets.problem(format!("{secrets} of {table} {are} stored in clear, although hash_client_secret is true there."))
-            .meaning("DOT hashes a secret only in save(): loaddata, update() and bulk_update() store it as it is. Such a client works, but a copy of the database is a copy of its secret. Saving the rows hashes the secrets, and clients keep theirs.")
+            .meaning("DOT hashes a secret only in save(): loaddata, update() and bulk_update() store it as it is. A change of hash_client_secret alone does not hash it either. Such a client works, but a copy of the database is a copy of its secret. Saving the rows hashes the secrets, and clients keep theirs.")
             .sql(select)
             .shell(HASH_THEM),
     ]

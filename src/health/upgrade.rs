@@ -1,4 +1,4 @@
-//! `--upgrade`: what of each application a version of DOT that is to come will not serve.
+//! `--upgrade`: what a future version of DOT will refuse, by application.
 
 use serde::Serialize;
 
@@ -7,12 +7,12 @@ use crate::model::health::{Affected, Change};
 use crate::model::visible::visible;
 use crate::model::words::{grouped, listed, plural};
 
-/// So many applications are listed; all of them are in the JSON document.
+/// The number of applications that the text lists. The JSON document has all.
 const LISTED: usize = 50;
 
-/// What DOT 4.0 has in store for one application.
+/// What DOT 4.0 changes for one application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Forecast {
+pub struct Upgrade {
     #[serde(flatten)]
     pub application: Affected,
     pub changes: Vec<Foreseen>,
@@ -28,7 +28,7 @@ pub struct Foreseen {
     pub refused: bool,
 }
 
-impl Forecast {
+impl Upgrade {
     fn refused(&self) -> bool {
         self.changes.iter().any(|foreseen| foreseen.refused)
     }
@@ -39,16 +39,16 @@ impl Forecast {
 }
 
 /// The applications that meet a change, those that are refused and in use first.
-pub(super) fn forecast(affected: &[Affected]) -> Vec<Forecast> {
+pub(super) fn upgrades(affected: &[Affected]) -> Vec<Upgrade> {
     let of = |application: &Affected| {
         let changes = Change::ALL.iter().copied().filter(|change| meets(application, *change));
         let changes =
             changes.map(|change| Foreseen { change, setting: change.setting(), refused: change.refuses() });
-        Forecast { application: application.clone(), changes: changes.collect() }
+        Upgrade { application: application.clone(), changes: changes.collect() }
     };
-    let mut all: Vec<Forecast> =
-        affected.iter().map(of).filter(|forecast| !forecast.changes.is_empty()).collect();
-    all.sort_by_key(|forecast| std::cmp::Reverse((forecast.refused(), forecast.tokens())));
+    let mut all: Vec<Upgrade> =
+        affected.iter().map(of).filter(|upgrade| !upgrade.changes.is_empty()).collect();
+    all.sort_by_key(|upgrade| std::cmp::Reverse((upgrade.refused(), upgrade.tokens())));
     all
 }
 
@@ -68,8 +68,8 @@ fn host(uri: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// One finding for each application, one for each change, and what no row can tell.
-pub(super) fn check(all: &[Forecast]) -> Vec<Finding> {
+/// One finding for each application, one for each change, and what the rows do not show.
+pub(super) fn check(all: &[Upgrade]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = all.iter().take(LISTED).map(application).collect();
     if all.len() > LISTED {
         let rest = (all.len() - LISTED) as u64;
@@ -86,23 +86,23 @@ pub(super) fn check(all: &[Forecast]) -> Vec<Finding> {
     let changes = Change::ALL.iter().copied();
     findings.extend(changes.filter_map(|change| {
         let number =
-            all.iter().filter(|forecast| forecast.changes.iter().any(|seen| seen.change == change)).count();
+            all.iter().filter(|upgrade| upgrade.changes.iter().any(|seen| seen.change == change)).count();
         (number > 0).then(|| about(change, number as u64))
     }));
     findings.push(
-        Check::Upgrade.note("What only the settings tell is not looked at.")
+        Check::Upgrade.note("The Django settings are not checked.")
             .meaning("DOT 4.0 also refuses access tokens in a query string and bodies that are not form-encoded, adds `iss` to its responses, keeps tokens as checksums only, and fails the deploy check without REFRESH_TOKEN_REUSE_PROTECTION or PKCE_REQUIRED.")
             .shell("python manage.py check --deploy"),
     );
     findings
 }
 
-fn worst(all: &[Forecast]) -> Verdict {
-    if all.iter().any(Forecast::refused) { Verdict::Problem } else { Verdict::Note }
+fn worst(all: &[Upgrade]) -> Verdict {
+    if all.iter().any(Upgrade::refused) { Verdict::Problem } else { Verdict::Note }
 }
 
-fn application(forecast: &Forecast) -> Finding {
-    let Forecast { application, changes } = forecast;
+fn application(upgrade: &Upgrade) -> Finding {
+    let Upgrade { application, changes } = upgrade;
     let Affected { client_id, name, plain_pkce_codes, access_tokens_live, refresh_tokens_live, .. } =
         application;
     let what: Vec<String> = changes
@@ -123,7 +123,7 @@ fn application(forecast: &Forecast) -> Finding {
         live(*access_tokens_live, "live access token"),
         live(*refresh_tokens_live, "live refresh token"),
     );
-    Check::Upgrade.found(worst(std::slice::from_ref(forecast)), found)
+    Check::Upgrade.found(worst(std::slice::from_ref(upgrade)), found)
 }
 
 fn live(count: u64, noun: &str) -> String {
@@ -140,11 +140,11 @@ fn about(change: Change, number: u64) -> Finding {
         ),
         Change::PasswordGrant => (
             "the password grant is refused at /token",
-            "Move the client to authorization-code, or to client-credentials if no person is there.",
+            "Move the client to authorization-code, or to client-credentials if no user is involved.",
         ),
         Change::PlainPkce => (
             "code_challenge_method=plain is refused at /authorize",
-            "Have the client send S256. Codes live for minutes: who has sent plain and has no code left is not seen here.",
+            "Have the client send S256. Codes live for minutes: clients without a code now are not found.",
         ),
         Change::WildcardRedirect => (
             "the deploy check fails while ALLOW_URI_WILDCARDS is on; requests work as before",
@@ -156,7 +156,7 @@ fn about(change: Change, number: u64) -> Finding {
         ),
     };
     Check::Upgrade.note(format!("DOT 4.0, {number}: {found}.")).meaning(format!(
-        "{instead} Until then, OAUTH2_PROVIDER = {{\"{}\": False}} keeps what DOT 3.4 does.",
+        "{instead} Until then, \"{}\": False in OAUTH2_PROVIDER keeps what DOT 3.4 does.",
         change.setting()
     ))
 }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn each_application_meets_what_its_row_shows() {
-        let all = forecast(&[
+        let all = upgrades(&[
             affected("fine", "authorization-code", "https://a.example/*?http:x", 0, 9),
             affected("loose", "authorization-code", "https://*.a.example/cb HTTP://b.example/", 0, 9),
             affected("old", "implicit", "https://a.example/", 0, 0),
@@ -188,9 +188,9 @@ mod tests {
         ]);
         let found: Vec<(&str, Vec<Change>)> = all
             .iter()
-            .map(|forecast| {
-                let changes = forecast.changes.iter().map(|foreseen| foreseen.change).collect();
-                (forecast.application.client_id.as_str(), changes)
+            .map(|upgrade| {
+                let changes = upgrade.changes.iter().map(|foreseen| foreseen.change).collect();
+                (upgrade.application.client_id.as_str(), changes)
             })
             .collect();
         assert_eq!(
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn long_lists_are_cut() {
         let rows: Vec<Affected> = (0..60).map(|n| affected(&n.to_string(), "password", "", 0, 0)).collect();
-        let findings = check(&forecast(&rows));
+        let findings = check(&upgrades(&rows));
         assert_eq!(findings.len(), LISTED + 3);
         assert_eq!(findings[LISTED].found, "10 more are affected.");
         assert_eq!(findings[LISTED].verdict, Verdict::Problem);

@@ -1,11 +1,14 @@
 //! Rows of the project's own that refer to rows that go: counted, and what is done with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 
 use serde::{Serialize, Serializer};
 
 use super::on_delete::OnDelete;
 use super::reference::Treatment;
+use super::release::Release;
+use super::tables::is_of_newer_dot;
 use super::visible::visible;
 
 /// Rows of a table that is not DOT's and that refer to rows to delete.
@@ -99,24 +102,44 @@ pub struct BlockingRows {
 }
 
 impl BlockingRows {
-    /// The lines of a file that say what is to be done with such rows.
+    /// What to do about all of these.
     #[must_use]
-    pub fn block(all: &[Self]) -> String {
-        let line = |rows: &Self| suggestion(&rows.name, rows.not_null);
-        let mut lines: Vec<String> = all.iter().map(line).collect();
-        lines.sort();
-        lines.dedup();
-        format!("[cleanup.references]\n{}", lines.join("\n"))
+    pub fn way_out(all: &[Self]) -> String {
+        const OWN: &str = "say in [cleanup.references] what Django's on_delete does with those rows, or delete or detach them first";
+        let is_newer = |rows: &&Self| is_of_newer_dot(&rows.table);
+        match all.iter().filter(is_newer).count() {
+            0 => OWN.to_owned(),
+            newer if newer == all.len() => Release::UPDATE.to_owned(),
+            _ => format!("{}; for the other rows, {OWN}", Release::UPDATE),
+        }
+    }
+
+    /// The lines of a file that say what is done with such rows; `None`: no file can.
+    #[must_use]
+    pub fn block(all: &[Self]) -> Option<String> {
+        references_block(all.iter().filter_map(|rows| suggestion(&rows.table, &rows.name, rows.not_null)))
     }
 }
 
-/// The line that suggests what a file can say of a column. Only Django's model knows.
+/// `[cleanup.references]` with these lines; `None`: there are none.
 #[must_use]
-pub fn suggestion(name: &str, not_null: bool) -> String {
+pub fn references_block(lines: impl Iterator<Item = String>) -> Option<String> {
+    let lines: BTreeSet<String> = lines.collect();
+    (!lines.is_empty())
+        .then(|| once("[cleanup.references]".to_owned()).chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// The line that suggests what a file can say of a column. Only Django's model knows. `None`: the table is of a newer
+/// DOT, which deletes its rows in a way that is not known here.
+#[must_use]
+pub fn suggestion(table: &str, name: &str, not_null: bool) -> Option<String> {
+    if is_of_newer_dot(table) {
+        return None;
+    }
     let name = visible(&name.replace('\\', "\\\\").replace('"', "\\\""));
-    if not_null {
+    Some(if not_null {
         format!("\"{name}\" = \"refuse\"   # or \"delete\", if on_delete is CASCADE")
     } else {
         format!("\"{name}\" = \"null\"   # if on_delete is SET_NULL; \"delete\" if it is CASCADE")
-    }
+    })
 }

@@ -201,9 +201,9 @@ pub enum ReferenceFault {
         /// Its columns that are foreign keys, else all of them.
         known: Vec<String>,
     },
-    #[error("{table} is a table of DOT's own, whose references are always dealt with as DOT does")]
+    #[error("{table} is a table of DOT's; its references are handled as DOT does")]
     Own { table: String },
-    #[error("it refers neither to a table of DOT's nor to one whose rows are deleted along")]
+    #[error("it does not refer to a table from which rows are deleted")]
     Elsewhere {
         /// Columns of the table that do.
         known: Vec<String>,

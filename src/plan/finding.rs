@@ -81,7 +81,7 @@ pub enum FindingCause {
     #[error("PostgreSQL computes this column, so nothing can be written to it")]
     GeneratedColumn,
     /// Plans and diffs would show a secret.
-    #[error("its name announces a secret, which a file and its plans would show")]
+    #[error("its name suggests a secret; the file and the plan would show it")]
     ConfidentialColumn,
     /// The value is of another kind than the column.
     #[error("the column is of type {sql_type} and {why}")]

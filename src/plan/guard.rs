@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
 use crate::model::{
-    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Release, Strategy,
-    is_of_newer_dot, suggestion,
+    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Release, Strategy, suggestion,
 };
 
 /// One broken rail.
@@ -159,7 +158,6 @@ impl Violation {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Referenced { table, .. } if is_of_newer_dot(table) => Some(Release::UPDATE),
             Self::Referenced { hint, .. } | Self::Cleanup { hint, .. } | Self::Role { hint, .. } => {
                 Some(hint)
             }
@@ -233,11 +231,13 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                         continue;
                     };
                     let client_id = row.client_id.clone();
-                    let hint = format!(
-                        "delete or repoint those rows first, or say in [cleanup.references] what Django's on_delete does with \
-                         them:\n    {}",
-                        suggestion(&name, not_null)
-                    );
+                    let hint = match suggestion(&table, &name, not_null) {
+                        Some(line) => format!(
+                            "delete or repoint those rows first, or say in [cleanup.references] what Django's on_delete does \
+                             with them:\n    {line}"
+                        ),
+                        None => Release::UPDATE.to_owned(),
+                    };
                     violations.push(Violation::Referenced { client_id, table, constraint, rows, hint });
                 }
             }

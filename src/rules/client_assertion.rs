@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Candidate;
 use super::python::is_space;
 use super::violation::{Reason, Violation};
-use crate::model::Field;
+use crate::model::{Field, PRIVATE_MEMBERS};
 
 /// The values of `token_endpoint_auth_method`.
 pub const AUTH_METHODS: [&str; 6] =
@@ -85,7 +85,7 @@ fn key_set(text: &str) -> Result<(), Reason> {
     }
     let has = |key: &Map<String, Value>, names: &[&str]| names.iter().any(|name| key.contains_key(*name));
     let is_symmetric = |key: &Map<String, Value>| key.get("kty").is_some_and(|kty| kty == "oct");
-    if known.iter().any(|key| !is_symmetric(key) && has(key, &["d", "p", "q", "dp", "dq", "qi", "priv"])) {
+    if known.iter().any(|key| !is_symmetric(key) && has(key, &PRIVATE_MEMBERS)) {
         return Err(Reason::PrivateKey);
     }
     let verifies = |key: &Map<String, Value>| {
@@ -177,6 +177,8 @@ mod tests {
             ),
             (format!(r#"{{"keys":[{ec}","use":"enc"}}]}}"#), "at least one key usable"),
             (format!(r#"{{"keys":[{ec}","d":"870M"}}]}}"#), "public keys only"),
+            (r#"{"keys":[{"kty":"AKP","pub":"abcd"}]}"#.to_owned(), ""),
+            (r#"{"keys":[{"kty":"AKP","pub":"abcd","priv":"abcd"}]}"#.to_owned(), "public keys only"),
             (r#"{"keys":[]}"#.to_owned(), "at least one key."),
             (r#"{"keys":[{"kty":"new"}]}"#.to_owned(), "at least one key."),
             (r#"{"keys":[{"kty":"RSA","n":"abcde","e":"AQAB"}]}"#.to_owned(), "no valid `n`"),

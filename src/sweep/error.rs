@@ -1,7 +1,9 @@
 //! Why a run cannot start or go on, in a sentence, and what to do about it.
 
+use std::borrow::Cow;
+
 use crate::db::tokens::{TokensError, UnmetCondition};
-use crate::model::{BlockingRows, Release, is_of_newer_dot};
+use crate::model::BlockingRows;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +41,10 @@ impl SweepError {
 
     /// What to do about a refusal; `None`: it is none.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
             Self::Tokens(_) => return None,
-            Self::BlockingRows(all) if all.iter().any(|rows| is_of_newer_dot(&rows.table)) => Release::UPDATE,
-            Self::BlockingRows(_) => {
-                "say in [cleanup.references] what Django's on_delete does with those rows, or delete or detach them first"
-            }
+            Self::BlockingRows(all) => return Some(Cow::Owned(BlockingRows::way_out(all))),
             Self::Engine(_) => "docs/engines.md says why, and what to do instead",
             Self::RowSecurity(_) => "run as the owner of the tables, or as a role with BYPASSRLS",
             Self::Rewrite(_) => "use strategy = \"batches\"",
@@ -54,13 +53,13 @@ impl SweepError {
                  PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role"
             }
             Self::FkChecks(_) => "use fk_checks = \"triggers\"",
-        })
+        }))
     }
 
     /// Lines for the file that say what is done with the rows that prevent the deletion.
     #[must_use]
     pub fn block(&self) -> Option<String> {
-        if let Self::BlockingRows(rows) = self { Some(BlockingRows::block(rows)) } else { None }
+        if let Self::BlockingRows(rows) = self { BlockingRows::block(rows) } else { None }
     }
 
     /// The server's own words, where there are any.

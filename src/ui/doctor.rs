@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::grid::wrap;
 use super::plan::{plural, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::health::{Finding, Forecast, Report, Verdict};
+use crate::health::{Finding, Report, Upgrade, Verdict};
 use crate::model::health::{Encryption, ReadOnly, Server};
 use crate::model::json;
 
@@ -88,7 +88,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct UpgradeView<'a> {
     version: &'static str,
-    applications: &'a [Forecast],
+    applications: &'a [Upgrade],
 }
 
 #[derive(Serialize)]
@@ -127,7 +127,7 @@ pub fn json(
             tls: encryption.map(|encryption| encryption.version.as_str()),
         }),
         findings: &report.findings,
-        upgrade: report.forecast.as_deref().map(|applications| UpgradeView { version: "4.0", applications }),
+        upgrade: report.upgrades.as_deref().map(|applications| UpgradeView { version: "4.0", applications }),
     };
     json::document(&document)
 }

@@ -210,11 +210,18 @@ impl Ui {
     /// # Errors
     /// As [`answer`](Self::answer).
     pub fn tell(&mut self, text: &str) -> io::Result<Reader> {
-        let text = match self.width() {
-            Some(width) => wrap::wrap(text, width),
-            None => text.to_owned(),
-        };
-        self.answer(&harmless(&text))
+        match self.width() {
+            Some(width) => self.tell_whole(&wrap::wrap(text, width)),
+            None => self.tell_whole(text),
+        }
+    }
+
+    /// The same for an answer whose lines are broken already, or must not be: lines to copy.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn tell_whole(&mut self, text: &str) -> io::Result<Reader> {
+        self.answer(&harmless(text))
     }
 
     /// A status line.
@@ -229,9 +236,12 @@ impl Ui {
         self.sentence(format_args!("{} {}", paint(YELLOW.bold(), "warning:"), shown(text)));
     }
 
-    /// What to type next.
+    /// What to type next. A statement, and every line after the first, is for copying: no line break is put into it.
     pub fn hint(&mut self, text: impl std::fmt::Display) {
-        self.sentence(format_args!("{} {}", paint(CYAN.bold(), "hint:"), shown(text)));
+        let text = format!("{} {}", paint(CYAN.bold(), "hint:"), shown(text));
+        let (first, rest) = text.split_at(text.find('\n').unwrap_or(text.len()));
+        let first = if first.ends_with(';') { first.to_owned() } else { fitted(first) };
+        self.stderr_line(first + rest);
     }
 
     /// What may come next, for people at a terminal: a log needs no advice.

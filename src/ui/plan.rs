@@ -190,7 +190,7 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
             Attribute::Column(_) => {
                 format!(
                     "  {}",
-                    paint(DIM, "# left empty: its name announces a secret, which the project writes")
+                    paint(DIM, "# left empty: its name suggests a secret, which the project writes")
                 )
             }
         };
@@ -305,7 +305,7 @@ fn shown_value(value: &Value) -> String {
                 SecretWrite::Rotated => ROTATED,
                 SecretWrite::Declared => "replaced: the declared value differs from the stored one",
                 SecretWrite::Hash => "replaced: the declared hash differs from the stored one",
-                SecretWrite::Restored => "unchanged, but stored anew",
+                SecretWrite::Restored => "unchanged",
             };
             format!("(secret) {how}; {}", storage(*hashed))
         }

@@ -200,9 +200,9 @@ fn tail(proposal: &Proposal) -> String {
         for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
             let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
         }
-    }
-    for (count, fate) in forecast.others.iter().map(number_and_fate) {
-        let _ = writeln!(out, "| {} | {count} |", inert(&fate));
+        for (count, fate) in forecast.others.iter().map(number_and_fate) {
+            let _ = writeln!(out, "| {} | {count} |", inert(&fate));
+        }
     }
     if let Some(spared) = spared(forecast) {
         let _ = write!(out, "\n{spared}\n");

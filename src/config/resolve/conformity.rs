@@ -119,7 +119,7 @@ pub fn rule_problem(violation: &Violation, provider: &Provider) -> Problem {
         )
         .label(NOT_SHOWN)
         .hint(
-            "write the public key, without `d`, `p`, `q`, `dp`, `dq` and `qi`; the client needs a new pair",
+            "write the public key, without `d`, `p`, `q`, `dp`, `dq`, `qi`, `oth` and `priv`; the client needs a new pair",
         ),
         Reason::NoVerifyingKey => {
             Problem::error("invalid-keys", "`client_jwks` has no key that may verify a signature").hint(

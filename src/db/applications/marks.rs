@@ -12,7 +12,7 @@ pub enum MarkError {
         /// Those that it has.
         known: Vec<String>,
     },
-    #[error("its name announces a secret, which a file and its plans would show")]
+    #[error("its name suggests a secret; the file and the plan would show it")]
     Confidential,
     #[error("the column is of type {sql_type}, and only flags, whole numbers and text are compared")]
     Incomparable { sql_type: String },

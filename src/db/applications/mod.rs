@@ -52,7 +52,7 @@ fn fingerprint(table: &Table) -> String {
         .map(literal)
         .collect();
     format!(
-        "encode(sha256(convert_to((to_jsonb(t) - ARRAY[{}]::text[])::text || t.xmin::text, 'UTF8')), 'hex')",
+        "encode(sha256(convert_to((to_jsonb(t.*) - ARRAY[{}]::text[])::text || t.xmin::text, 'UTF8')), 'hex')",
         hidden.join(", ")
     )
 }

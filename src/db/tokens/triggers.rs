@@ -33,7 +33,7 @@ impl UnmetCondition {
 
     /// A table that is none of DOT's refers to one of the tables.
     pub(super) fn foreign(Reference { from_table, constraint, .. }: &Reference) -> Self {
-        Self::here(format!("{from_table} is none of DOT's tables and refers to them ({constraint})"))
+        Self::here(format!("{from_table} is not one of DOT's tables and refers to them ({constraint})"))
     }
 
     /// Something about this database, or about the settings.

@@ -26,7 +26,7 @@ pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
         out += &with_them(&along, width);
     }
     if let Some(spared) = spared(forecast) {
-        let _ = writeln!(out, "    {spared}");
+        let _ = writeln!(out, "  {spared}");
     }
     out
 }
@@ -35,7 +35,7 @@ pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
 pub(in crate::ui) fn spared(forecast: &CleanupForecast) -> Option<String> {
     let spared = forecast.spared_by_age.filter(|spared| *spared > 0)?;
     let applications = plural(spared, "older application");
-    Some(format!("max_age spares {applications} without tokens (dormant = true deletes such, too)."))
+    Some(format!("max_age spares {applications} without tokens; without max_age, they are deleted too."))
 }
 
 /// The lines of rows of other tables below those of the categories.

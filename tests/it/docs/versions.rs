@@ -64,8 +64,8 @@ fn page() -> String {
          ([`doctor`](operations.md#doctor)).\n\n\
          ## A DOT that is newer\n\n\
          Tables that are named as Django names those of DOT's models, and that oauthctl does not know, are taken for tables of a\n\
-         newer DOT. `doctor` names them and the last migration that Django recorded. An application to which rows of such a table\n\
-         refer is not deleted: update oauthctl first.\n",
+         newer DOT. `doctor` names them and the last migration that Django recorded. Rows to which such a table refers are not\n\
+         deleted, unless `[cleanup.references]` has an entry for it: update oauthctl first.\n",
     );
     page
 }

@@ -210,7 +210,7 @@ fn the_fast_ways_take_what_they_can_verify() {
     sandbox.write("oauth.toml", file("\"audit.ref\" = \"null\""));
     let set = [&["cleartokens"][..], &SET].concat();
     let rewrite = sandbox.oauthctl(&["cleartokens", "--strategy", "rewrite", "--allow", "rewrite"]).exits(3);
-    assert!(rewrite.stderr.contains("public.audit is none of DOT's tables"), "{rewrite}");
+    assert!(rewrite.stderr.contains("public.audit is not one of DOT's tables"), "{rewrite}");
     database.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER mine BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION nothing()");
     let trigger = sandbox.oauthctl(&set).exits(3);
     assert!(trigger.stderr.contains("trigger mine on audit"), "{trigger}");
@@ -224,7 +224,7 @@ fn the_fast_ways_take_what_they_can_verify() {
     chain(&database, "");
     sandbox.write("oauth.toml", file(CHAIN));
     let refused = sandbox.oauthctl(&set).exits(3);
-    assert!(refused.stderr.contains("public.device is none of DOT's tables"), "{refused}");
+    assert!(refused.stderr.contains("public.device is not one of DOT's tables"), "{refused}");
 }
 
 /// The declaration is part of a saved plan: with another one it is stale.

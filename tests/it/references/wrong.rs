@@ -60,7 +60,7 @@ fn a_circle_is_named() {
     assert!(itself.stderr.contains("public.device → public.device"), "{itself}");
     sandbox.write("oauth.toml", file("\"sitting.device_id\" = \"delete\""));
     let stays = sandbox.oauthctl(&["cleartokens"]).exits(64);
-    assert!(stays.stderr.contains("refers neither to a table of DOT's"), "{stays}");
+    assert!(stays.stderr.contains("does not refer to a table from which rows are deleted"), "{stays}");
     // With "null" it is none.
     let broken = "\"device.token_id\" = \"delete\"\n\"sitting.device_id\" = \"delete\"\n\"device.latest_id\" = \"null\"\n\"device.parent_id\" = \"null\"";
     sandbox.write("oauth.toml", file(broken));
