@@ -51,7 +51,7 @@ pub struct PlanArgs {
 
 /// Plans and prints. A comment is also made of a failure, so that an older one does not look current.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
-    let result = plan(session, args).await;
+    let result = Box::pin(plan(session, args)).await;
     if let Err(error) = &result
         && session.global.format == Format::Markdown
         && error.exit() != Exit::Refused
