@@ -21,11 +21,13 @@ use super::rights;
 use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
+use super::subject::subject;
 use super::trying;
 use crate::config::{Config, Problems};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
+use crate::db::identity;
 use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
@@ -106,7 +108,9 @@ async fn read_and_plan(
         Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
         None => Vec::new(),
     };
-    let mut proposal = Proposal { plan, forecast, refusal, not_tried };
+    let name = identity::name(&**connected.database.get().await?).await?;
+    let subject = subject(session, scope.label.as_deref(), Some(name));
+    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);

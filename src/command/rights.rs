@@ -216,6 +216,7 @@ pub async fn ownership(
         }
         return Ok(Ok(None));
     };
+    session.require_owner(&config.policy)?;
     let wanted = if intent == Intent::Show { Use::Ownership } else { Use::Manage };
     let lacks = found.lacks(client, None, wanted).await.map_err(looking())?;
     if lacks.is_empty() {

@@ -85,7 +85,9 @@ pub struct FieldChange {
 }
 
 impl FieldChange {
-    fn may_break_clients(&self) -> bool {
+    /// Whether clients that rely on the value may not work afterwards. Of a list, only an element that goes matters.
+    #[must_use]
+    pub fn may_break_clients(&self) -> bool {
         let Self { field, before, after } = self;
         let Attribute::Field(field) = field else { return false };
         field.is_relied_on()

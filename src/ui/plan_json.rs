@@ -7,7 +7,7 @@ use super::cleanup::Run;
 use crate::apply;
 use crate::model::json;
 use crate::model::{ClientId, ForeignRows, ForeignTally, NotTried, Tally};
-use crate::plan::{Plan, Proposal, Step, Summary};
+use crate::plan::{Plan, Proposal, Step, Subject, Summary};
 use crate::sweep;
 
 /// The version of the format.
@@ -17,6 +17,8 @@ pub const FORMAT_VERSION: &str = "1.0";
 struct Document<'a> {
     format_version: &'static str,
     tool_version: &'static str,
+    database: Option<&'a str>,
+    label: Option<&'a str>,
     has_changes: bool,
     summary: Summary,
     applications_total: u64,
@@ -81,7 +83,8 @@ struct CleanupView<'a> {
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String, serde_json::Error> {
-    let Proposal { plan, forecast, refusal, not_tried } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried, subject } = proposal;
+    let Subject { file: _, label, database, commit: _ } = subject;
     let Plan {
         steps,
         unchanged,
@@ -98,6 +101,8 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
+        database: database.as_deref(),
+        label: label.as_deref(),
         has_changes: !plan.is_empty(),
         summary: plan.summary(),
         applications_total: *total,

@@ -44,6 +44,7 @@ mod newer_dot;
 mod own_columns;
 mod owners;
 mod packages;
+mod pipelines;
 mod poolers;
 mod pull_requests;
 mod read_only;
