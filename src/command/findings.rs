@@ -49,7 +49,9 @@ pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Pr
         }
     }
     let mut problems = Problems::default();
-    found.into_iter().for_each(|problem| problems.push(problem));
+    for problem in found {
+        problems.push(problem);
+    }
     problems
 }
 

@@ -75,10 +75,9 @@ impl OwnerSql {
             Names::None { why: _, joined } => (joined, None),
         };
         // Where it may not be looked up, the foreign key says that there is such a user.
-        owner.exists = "true".to_owned();
+        owner.exists = if joined { format!("u.{key} IS NOT NULL") } else { "true".to_owned() };
         if joined {
             owner.join = format!("LEFT JOIN {table} u ON u.{key} = t.user_id");
-            owner.exists = format!("u.{key} IS NOT NULL");
         }
         if let Some(column) = column {
             owner.column = Some(column);

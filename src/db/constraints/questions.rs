@@ -173,13 +173,14 @@ impl<C: GenericClient> Questions<'_, C> {
             match ask_each(self.client, self.rows, question, &numbers).await? {
                 Answer::Rows(found) => self.breaks(name, shown, found, rule),
                 Answer::Refused(why) => self.not_tried(CHECK, name, why),
-                Answer::Fails(why) => match numbers.as_slice() {
-                    [number] => failing.push((*number, why)),
-                    _ => {
+                Answer::Fails(why) => {
+                    if let [number] = numbers.as_slice() {
+                        failing.push((*number, why));
+                    } else {
                         left.push(numbers.split_off(numbers.len() / 2));
                         left.push(numbers);
                     }
-                },
+                }
             }
         }
         self.fails(name, shown, failing).await
