@@ -138,7 +138,7 @@ pub async fn require_reading(
 }
 
 /// The tables that a count of what cleanup would delete looks at.
-fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
+pub(super) fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
     let categories = retention::categories(policy, available);
     // An application that registered itself may have one of these under way.
     let pending = [TableRole::DeviceGrant, TableRole::ParRequest];

@@ -17,7 +17,7 @@ use toml::de::{DeString, DeValue};
 use super::mistake::{Error, kind};
 use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::SLOT;
-use super::suggest::{self, quoted};
+use super::suggest::{self, harmless, quoted};
 use super::values::{OR_DATE, OR_TABLE};
 
 /// Reads a whole document. What is wrong with it is in `problems` afterwards.
@@ -91,6 +91,10 @@ impl<'de> Node<'_, 'de> {
             None => format!("an item of {}", quoted(self.trail.key)),
         };
         let problem = error.problem(&subject, self.trail.key, self.value.get_ref());
+        let problem = match split_name(&self.trail.keys(), self.value.get_ref()) {
+            Some(name) => problem.hint(format!("write the whole name in quotes: \"{name}\"")),
+            None => problem,
+        };
         self.problems.borrow_mut().push(problem.at(self.value.span()));
     }
 }
@@ -202,6 +206,21 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct
         identifier ignored_any
     }
+}
+
+/// The name of a column in `[cleanup.references]` that TOML has taken for tables, because it is not in quotes.
+fn split_name(trail: &[&str], value: &DeValue<'_>) -> Option<String> {
+    let ["cleanup", "references", table] = trail else { return None };
+    if table.contains('.') {
+        return None;
+    }
+    let (mut name, mut inner) = (harmless(table), value);
+    while let DeValue::Table(entries) = inner {
+        let (key, value) = entries.iter().next()?;
+        name = format!("{name}.{}", harmless(key.get_ref()));
+        inner = value.get_ref();
+    }
+    (!std::ptr::eq(inner, value)).then_some(name)
 }
 
 /// Sends the place of a value, then the value itself unless it is wrong.

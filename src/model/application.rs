@@ -11,6 +11,7 @@ use super::column::{Attribute, ColumnValue};
 use super::field::Field;
 use super::key::Key;
 use super::key_set::without_private_key;
+use super::toml_string::toml_string;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::secret::Secret;
 
@@ -71,6 +72,19 @@ impl Named {
     #[must_use]
     pub fn is_username(&self) -> bool {
         self.column == Self::USERNAME
+    }
+}
+
+impl Named {
+    /// As a file names the user: `{ email = "ops@example.com" }`.
+    #[must_use]
+    pub fn in_file(&self) -> String {
+        let Self { column, value } = self;
+        if [Self::USERNAME, Self::EMAIL].contains(&column.as_str()) {
+            format!("{{ {column} = {} }}", toml_string(value))
+        } else {
+            format!("{{ column = {}, value = {} }}", toml_string(column), toml_string(value))
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use crate::plan::{
 const LISTED: usize = 10;
 
 const GENERATED: &str = "generated at apply, shown once";
-const UNNEEDED: &str = "generated, as DOT does; a public client does not use it";
+const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
 const ROTATED: &str = "replaced by a generated one, shown once";
 
 /// How much of a plan is shown.
@@ -312,7 +312,7 @@ fn shown_value(value: &Value) -> String {
             format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
         }
         Value::User { key, username: None, by: Some(named) } => {
-            format!("{} (id {})", visible(&named.to_string()), visible(key.as_str()))
+            format!("{} (id {})", visible(&named.in_file()), visible(key.as_str()))
         }
         Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
         Value::StoredSecret => "(secret)".to_owned(),

@@ -19,9 +19,9 @@ use toml_edit::{Document, InlineTable, Item, Value};
 
 use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_lines, pair};
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
-use self::render::{Newline, attribute_text, basic, key_text};
+use self::render::{Newline, attribute_text, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled};
+use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_string};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -217,8 +217,8 @@ impl Editor<'_, '_> {
         };
         let inner = item.as_table_like().and_then(|table| table.get(inner)).and_then(Item::span);
         let plain = match (item, value) {
-            (_, Written::User(named)) if inner.is_some() => return Some((inner?, basic(&named.value))),
-            (_, Written::Hash(hash)) => return Some((inner?, basic(hash.as_str()))),
+            (_, Written::User(named)) if inner.is_some() => return Some((inner?, toml_string(&named.value))),
+            (_, Written::Hash(hash)) => return Some((inner?, toml_string(hash.as_str()))),
             (Item::Value(Value::InlineTable(table)), _) if table.is_dotted() => return None,
             (Item::Value(plain), _) => plain,
             _ => return None,

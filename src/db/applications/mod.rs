@@ -8,6 +8,7 @@
 mod columns;
 mod inventory;
 mod marks;
+mod owners;
 mod reach;
 mod read;
 mod secrets;
@@ -17,6 +18,7 @@ mod write;
 pub use columns::kind_of;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use marks::{MarkError, mark};
+pub use owners::nameless;
 pub use reach::dependents;
 pub use read::read;
 pub(in crate::db) use secrets::stored as stored_hashes;
