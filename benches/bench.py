@@ -9,6 +9,7 @@ from pathlib import Path
 
 import applications
 import contenders
+import many_applications
 import measure
 import secret_hashes
 import traffic
@@ -36,6 +37,10 @@ def arguments():
     scale.add_argument("--applications", type=int, default=10_000)
     scale.add_argument("--repeat", type=int, default=3)
     scale.add_argument("--loop", type=int, default=10, help="how often createapplication runs")
+    many = benchmarks.add_parser("many")
+    many.add_argument("--applications", type=int, default=100_000)
+    many.add_argument("--updates", type=int, default=10_000)
+    many.add_argument("--repeat", type=int, default=3)
     secrets = benchmarks.add_parser("secrets")
     secrets.add_argument("--secrets", type=int, default=200)
     secrets.add_argument("--iterations", type=int, default=1_200_000)
@@ -137,6 +142,9 @@ def main():
     # An exception, so that the server is stopped and its files go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Cluster(given.shared_buffers) as cluster:
+        if given.benchmark == "many":
+            many_applications.report(cluster, make_schema(cluster, "many"), given, say)
+            return
         if given.benchmark == "applications":
             applications.report(cluster, make_schema(cluster, "applications"), given, say)
             return

@@ -221,7 +221,7 @@ pub fn tell_gaps(session: &mut Session, inventory: &Inventory) {
 /// is not at hand counts as not managed in the same way.
 pub fn forget_secrets(config: &mut Config, except: Option<&ClientId>) {
     for (client_id, declared) in &mut config.desired.applications {
-        let Declared { application, block: _, protect: _, ignore: _ } = declared;
+        let Declared { application, block: _, protect: _, ignore: _ } = &mut **declared;
         let is_plain = matches!(application.client_secret, Some(SecretDeclaration::Plain(_)));
         if is_plain && except != Some(client_id) {
             application.client_secret = None;

@@ -178,7 +178,7 @@ pub fn plan(
     }
     let deletions = planner.deletions(policy.prune);
     let Planner { mut plan, findings, .. } = planner;
-    plan.steps = [updates, creations, adoptions, deletions].concat();
+    plan.steps = [updates, creations, adoptions, deletions].into_iter().flatten().collect();
     if findings.is_empty() { Ok(plan) } else { Err(findings) }
 }
 
@@ -209,7 +209,7 @@ impl<'a> Planner<'a> {
             let cause = FindingCause::RenameCollision { to: client_id.clone() };
             self.findings.push(Finding { client_id: from.client_id.clone(), field: None, cause });
         }
-        row.or(former_row)
+        row.or(former_row).map(|row| &**row)
     }
 
     /// Whether no other file answers for the row; a finding if one does.

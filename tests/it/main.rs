@@ -37,6 +37,7 @@ mod layering;
 mod ledger;
 mod lint;
 mod lost_answers;
+mod many_changes;
 mod migrations;
 mod names;
 mod new_variants;
