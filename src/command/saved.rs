@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::connected::Connected;
 use super::connected::database_now;
+use super::counting::CountArgs;
 use super::outputs;
 use super::prepared::Prepared;
 use super::scope::ScopeArgs;
@@ -53,7 +54,8 @@ pub fn scope(saved: &Saved, allow: &[Allow]) -> Result<ScopeArgs, Error> {
     let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
-    Ok(ScopeArgs { targets: targets.clone(), allow: allow.to_vec(), no_cleanup: !cleanup, as_of })
+    let counting = CountArgs::default();
+    Ok(ScopeArgs { targets: targets.clone(), allow: allow.to_vec(), no_cleanup: !cleanup, as_of, counting })
 }
 
 /// Refuses unless the file is the one that the plan was made from.
