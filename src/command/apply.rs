@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Format;
 use super::cleanup;
+use super::counting::{self, Question};
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
 use super::history::History;
@@ -17,13 +18,17 @@ use super::reporting;
 use super::saved;
 use super::scope::{ConsentArgs, ScopeArgs};
 use super::session::Session;
+use super::values::parse_instant;
 use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::error::{Error, Exit};
+use crate::model::{Counted, Tally};
 use crate::plan::Proposal;
+use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
 use crate::ui::plan::{Detail, applied_line, plural, render};
 use crate::ui::plan_json;
+use crate::ui::progress::Total;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +97,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 struct Done {
     applied: Option<Outcome>,
     cleaned: Option<crate::sweep::Outcome>,
-    /// How many rows there were to clean when the cleanup began; `None`: not known.
+    /// How many rows there were to clean when the cleanup began, exactly; `None`: not known.
     expired: Option<u64>,
 }
 
@@ -125,15 +130,17 @@ async fn reconcile_and_clean(
         let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
         let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
         let dependents = done.applied.as_ref().map_or(0, |outcome| outcome.dependents);
-        done.expired = if dependents == 0 {
-            Some(prepared.proposal.expired())
+        let counted = if dependents == 0 {
+            prepared.proposal.expired().cloned()
         } else if session.global.format == Format::Text {
             // Expired rows among the dependents were counted too. With the old number, the bar would not reach 100 %.
-            count_again(session, prepared).await
+            count_again(session, scope, prepared).await
         } else {
             None
         };
-        let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, done.expired).await;
+        done.expired = counted.as_ref().and_then(Counted::exact).map(Tally::total);
+        let total = counted.as_ref().and_then(Total::of);
+        let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, total).await;
         done.cleaned = cleaned;
         result?;
     }
@@ -142,14 +149,20 @@ async fn reconcile_and_clean(
 
 /// Counts what cleanup will delete after the changes; `None`: a signal came, it takes too long, or it failed. Then the bar
 /// has no total.
-async fn count_again(session: &Session, prepared: &Prepared) -> Option<u64> {
+async fn count_again(session: &Session, scope: &ScopeArgs, prepared: &Prepared) -> Option<Counted> {
     let interrupted = session.interrupted.clone();
+    let file = prepared.config.cleanup.as_ref().map(|policy| policy.counting).unwrap_or_default();
+    let as_of =
+        prepared.proposal.forecast.as_ref().and_then(|forecast| parse_instant(&forecast.as_of).ok())?;
+    let question = Question { sweeps: &prepared.sweeps, counting: scope.counting.over(file), as_of };
+    let count = async {
+        let mut client = prepared.connected.database.get().await?;
+        counting::rows(&prepared.connected, &mut client, question).await
+    };
     tokio::select! {
         biased;
         _ = interrupted.wait() => None,
-        counted = cleanup::count_in_time(&prepared.connected, &prepared.sweeps) => {
-            counted.ok().flatten().map(|tally| tally.total())
-        }
+        counted = count => counted.ok().flatten(),
     }
 }
 
@@ -162,12 +175,11 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
 }
 
 fn question(proposal: &Proposal) -> String {
-    match (proposal.plan.steps.len() as u64, proposal.expired()) {
-        (changes, 0) => format!("Make {}?", plural(changes, "change")),
-        (0, expired) => format!("Delete {}?", plural(expired, "expired row")),
-        (changes, expired) => {
-            format!("Make {} and delete {}?", plural(changes, "change"), plural(expired, "expired row"))
-        }
+    let expired = proposal.expired().filter(|counted| counted.may_delete()).map(expired_rows);
+    match (proposal.plan.steps.len() as u64, expired) {
+        (changes, None) => format!("Make {}?", plural(changes, "change")),
+        (0, Some(expired)) => format!("Delete {expired}?"),
+        (changes, Some(expired)) => format!("Make {} and delete {expired}?", plural(changes, "change")),
     }
 }
 
@@ -196,8 +208,10 @@ fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(),
     }
     let mut text = done.applied.as_ref().map(applied_line).unwrap_or_default();
     if let Some(cleaned) = &done.cleaned {
-        let planned = prepared.proposal.expired();
-        text += &fewer_than_planned(planned, done.expired.unwrap_or(planned));
+        let planned = prepared.proposal.expired().and_then(Counted::exact).map(Tally::total);
+        if let Some((planned, counted)) = planned.zip(done.expired) {
+            text += &fewer_than_planned(planned, counted);
+        }
         text += &crate::ui::cleanup::render(cleaned, done.expired);
     }
     session.tell(&text)

@@ -10,18 +10,17 @@ use super::Format;
 use super::connected::Connected;
 use super::session::Session;
 use crate::db::connect::Canceller;
-use crate::db::error::{DbError, Meaning};
 use crate::db::lock::Blocked;
-use crate::db::patience::{Reading, Waits as _};
-use crate::db::tokens::{self, TokensError};
+use crate::db::patience::Reading;
+use crate::db::tokens;
 use crate::error::{Error, Exit};
-use crate::model::{Category, CleanupPolicy, Pace, Sweep, Tally};
+use crate::model::{Category, CleanupPolicy, Pace, Sweep};
 use crate::plan::retention::{self, NoLifetime};
 use crate::sweep::{self, Outcome, Stop};
 use crate::ui::plan::visible;
-use crate::ui::progress::{Manner, Progress};
+use crate::ui::progress::{Manner, Progress, Total};
 
-/// Runs the sweeps. `total`: how many rows were counted before.
+/// Runs the sweeps. `total`: how many rows were counted or estimated before.
 ///
 /// The outcome is there whether the run failed or not; `None`: it was refused before it began.
 pub async fn run(
@@ -29,7 +28,7 @@ pub async fn run(
     connected: &Connected,
     sweeps: &[Sweep],
     pace: &Pace,
-    total: Option<u64>,
+    total: Option<Total>,
 ) -> (Option<Outcome>, Result<(), Error>) {
     let started = Instant::now();
     // Aloud: the run itself waits for batches only.
@@ -64,22 +63,6 @@ pub async fn run(
         hint(session, outcome);
     }
     (outcome, result)
-}
-
-/// Counts, unless that takes too long. Locks are waited for by the run, not here.
-pub async fn count_in_time(connected: &Connected, sweeps: &[Sweep]) -> Result<Option<Tally>, Error> {
-    let mut client = connected.database.get().await?;
-    let at_once = connected.patience.within(Duration::ZERO);
-    let snapshot = match at_once.snapshot(&mut client, &connected.tables, Reading::Everything).await {
-        Err(error) if error.is_locked() => return Ok(None),
-        snapshot => snapshot?,
-    };
-    tokens::settings::of_a_count(&snapshot).await.map_err(DbError::during("counting the rows to delete"))?;
-    match tokens::count(&*snapshot, &connected.layout, sweeps).await {
-        Ok(tally) => Ok(Some(tally)),
-        Err(TokensError::Database(error)) if *error.meaning() == Meaning::QueryCanceled => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Waits until the tables can be read. `Some`: the run ends before its first batch.

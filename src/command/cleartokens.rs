@@ -11,7 +11,8 @@ use super::Format;
 use super::cleanup;
 use super::connected::Connected;
 use super::connected::database_now;
-use super::forecasting::spared_by_age;
+use super::costing;
+use super::counting::{self, CountArgs, Found, Question};
 use super::history::History;
 use super::loading;
 use super::names;
@@ -23,20 +24,19 @@ use super::session::Session;
 use super::values::{self, not_empty, parse_instant};
 use super::{reading, writable};
 use crate::config::{Config, duration};
-use crate::db::patience::Reading;
-use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
 use crate::model::{
-    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, Pace, ReferenceName, ReferenceRule,
-    Strategy, Sweep, Tally,
+    Allow, Category, CleanupPolicy, ClientId, Counted, DcrPolicy, FkChecks, Pace, ReferenceName,
+    ReferenceRule, Strategy, Tally,
 };
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
 use crate::sweep::{self, Outcome};
+use crate::ui::backlog;
 use crate::ui::cleanup::{count_json, outcome_json, render, stop_key};
 use crate::ui::plan::{render_forecast, visible};
-use crate::ui::progress::Manner;
+use crate::ui::progress::{Manner, Total};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,9 +117,11 @@ pub struct CleartokensArgs {
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
-    /// Count exactly what would be deleted, and delete nothing.
+    /// Count what would be deleted, exactly unless --count says otherwise, and delete nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    counting: CountArgs,
 }
 
 /// `--dcr-applications`; `None`: none.
@@ -188,6 +190,7 @@ impl CleartokensArgs {
             dcr: self.dcr_applications.map_or(file.dcr, |Ages(dcr)| dcr),
             declared: file.declared,
             exclude_clients: excluded,
+            counting: self.counting.over(file.counting),
             pace: self.pace_over(&file.pace),
         }
     }
@@ -246,15 +249,21 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     interrupted.or(names::check_excluded(&connected, &args.exclude_clients)).await?;
     interrupted.or(cleanup::warn(session, &connected, &policy)).await?;
     if args.dry_run {
-        return interrupted.or(dry_run(session, &connected, &sweeps, &policy, as_of)).await;
+        let file = config.cleanup.as_ref().map(|policy| policy.counting).unwrap_or_default();
+        let counting = args.counting.of_a_dry_run(file);
+        let question = Question { sweeps: &sweeps, counting, as_of };
+        return interrupted.or(dry_run(session, &connected, question, &policy)).await;
     }
     writable::require(&connected).await?;
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
-        Manner::Bar => interrupted.or(cleanup::count_in_time(&connected, &sweeps)).await?,
+        Manner::Bar => {
+            let question = Question { sweeps: &sweeps, counting: policy.counting, as_of };
+            interrupted.or(count(&connected, question)).await?
+        }
         Manner::Lines | Manner::Objects | Manner::Silent => None,
     };
     let history = History::begin(session, &connected, &config).await?;
-    let total = counted.map(|tally| tally.total());
+    let total = counted.as_ref().and_then(Total::of);
     let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
@@ -263,7 +272,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     });
     history.finish(session, &connected, &result, counts).await;
     let Some(outcome) = outcome else { return result.map(|()| Exit::Done) };
-    let reported = report(session, &rfc3339(as_of), &outcome, counted.as_ref());
+    let reported = report(session, &rfc3339(as_of), &outcome, counted.as_ref().and_then(Counted::exact));
     // The reason of a failure is worth more than a reader that has gone away.
     result.and(reported)
 }
@@ -285,29 +294,32 @@ async fn reach(
     Ok((connected, as_of))
 }
 
+/// Counts for the bar.
+async fn count(connected: &Connected, question: Question<'_>) -> Result<Option<Counted>, Error> {
+    let mut client = connected.database.get().await?;
+    counting::rows(connected, &mut client, question).await
+}
+
 async fn dry_run(
     session: &mut Session,
     connected: &Connected,
-    sweeps: &[Sweep],
+    question: Question<'_>,
     policy: &CleanupPolicy,
-    as_of: OffsetDateTime,
 ) -> Result<Exit, Error> {
     let mut client = connected.database.get().await?;
-    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let tally = tokens::count(&*snapshot, &connected.layout, sweeps).await?;
-    let spared_by_age = spared_by_age(&snapshot, &connected.layout, sweeps).await?;
-    let others = tokens::foreign_rows(&*snapshot, &connected.layout, sweeps).await?;
-    drop(snapshot);
-    let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
+    let Found { counted, others, spared_by_age } = counting::find(connected, &mut client, question).await?;
+    let cost = costing::cost(connected, &mut client, &counted, &policy.pace).await?;
+    let refusals = sweep::refusals(&mut client, &connected.layout, question.sweeps, &policy.pace).await?;
     // What comes next may take a connection too, and one is enough.
     drop(client);
-    let as_of = rfc3339(as_of);
+    let forecast = CleanupForecast { as_of: rfc3339(question.as_of), counted, others, spared_by_age };
     let text = match session.global.format {
-        Format::Json => count_json(&as_of, &tally, spared_by_age, &others)
-            .map_err(|error| Error::from_source(Exit::Failed, &error))?,
+        Format::Json => {
+            count_json(&forecast, cost.as_ref()).map_err(|error| Error::from_source(Exit::Failed, &error))?
+        }
         Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
-            let rows = tally.iter().collect();
-            render_forecast(&CleanupForecast { as_of, rows, others, spared_by_age }, "")
+            let cost = cost.as_ref().map(|cost| backlog::sentence(cost) + "\n");
+            render_forecast(&forecast, "") + &cost.unwrap_or_default()
         }
     };
     session.tell(&text)?;

@@ -1,18 +1,15 @@
 //! What cleanup would do after a plan, how many rows it would delete, and why it would be refused.
 
-use deadpool_postgres::Transaction;
-
 use super::connected::{Connected, database_now};
+use super::counting::{self, Found, Question};
 use super::intent::Intent;
 use super::scope::ScopeArgs;
 use super::session::Session;
 use crate::config::Config;
-use crate::db::layout::Layout;
 use crate::db::patience::Reading;
-use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
 use crate::model::words::rfc3339;
-use crate::model::{CleanupPolicy, Doomed, Sweep};
+use crate::model::{CleanupPolicy, Sweep};
 use crate::plan::guard::Violation;
 use crate::plan::{CleanupForecast, retention};
 use crate::sweep;
@@ -34,27 +31,12 @@ pub async fn forecast(
     };
     let policy = &CleanupPolicy { declared: config.spared(), ..policy.clone() };
     let sweeps = retention::sweeps(policy, as_of, &connected.layout.roles());
-    let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
-    let tally = tokens::count(&*snapshot, &connected.layout, &sweeps).await?;
-    let spared_by_age = spared_by_age(&snapshot, &connected.layout, &sweeps).await?;
-    let others = tokens::foreign_rows(&*snapshot, &connected.layout, &sweeps).await?;
-    let rows = tally.iter().collect();
-    let forecast = CleanupForecast { as_of: rfc3339(as_of), rows, others, spared_by_age };
+    let counting = scope.counting.over(policy.counting);
+    let question = Question { sweeps: &sweeps, counting, as_of };
+    let Found { counted, others, spared_by_age } =
+        Box::pin(counting::find(connected, &mut client, question)).await?;
+    let forecast = CleanupForecast { as_of: rfc3339(as_of), counted, others, spared_by_age };
     Ok((sweeps, Some(forecast)))
-}
-
-/// How many applications `max_age` spares; `None`: there is none in force.
-pub async fn spared_by_age(
-    snapshot: &Transaction<'_>,
-    layout: &Layout,
-    sweeps: &[Sweep],
-) -> Result<Option<u64>, TokensError> {
-    let limited =
-        sweeps.iter().any(|sweep| matches!(sweep.doomed, Doomed::DcrApplications { oldest: Some(_), .. }));
-    if !limited {
-        return Ok(None);
-    }
-    tokens::spared_by_age(&**snapshot, layout, sweeps).await.map(Some)
 }
 
 /// Why cleanup would be refused: checked before anything else is written. `plan` often runs as a role that may only read, so

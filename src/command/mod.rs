@@ -13,6 +13,8 @@ pub mod cleartokens;
 mod cli;
 pub mod completions;
 pub mod connected;
+mod costing;
+mod counting;
 pub mod createapplication;
 mod declaring;
 mod delivering;

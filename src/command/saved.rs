@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::connected::Connected;
 use super::connected::database_now;
+use super::counting::CountArgs;
 use super::outputs;
 use super::prepared::Prepared;
 use super::scope::ScopeArgs;
@@ -53,13 +54,14 @@ pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
     let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
-    let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _ } = given;
+    let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _, counting: _ } = given;
     Ok(ScopeArgs {
         targets: targets.clone(),
         allow: allow.clone(),
         label: label.clone(),
         no_cleanup: !cleanup,
         as_of,
+        counting: CountArgs::default(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::counting::CountArgs;
 use super::outputs::Output;
 use super::values::{not_empty, parse_allow, parse_instant};
 use crate::model::{Allow, ClientId};
@@ -50,6 +51,8 @@ pub struct ScopeArgs {
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub as_of: Option<OffsetDateTime>,
+    #[command(flatten)]
+    pub counting: CountArgs,
 }
 
 impl ScopeArgs {

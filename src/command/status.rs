@@ -1,15 +1,18 @@
-//! `status`: how the token tables are, in one read-only transaction: one pass for what cleanup would delete, one for
-//! the ages, and the catalogue.
+//! `status`: how the token tables are, in transactions that only read: one pass for what cleanup would delete, one for
+//! the ages, and the catalogue. Where the passes take too long, a forecast instead.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use deadpool_postgres::{Object, Transaction};
 use time::OffsetDateTime;
 
 use super::Format;
 use super::cleanup::warn;
 use super::connected::Connected;
 use super::connected::database_now;
+use super::costing;
+use super::counting::{self, CountArgs, Question};
 use super::loading;
 use super::look::look;
 use super::outputs::{self, Output};
@@ -21,10 +24,11 @@ use crate::db::error::DbError;
 use crate::db::health::{census, measurement, storage};
 use crate::db::ledger::{self, Ledger, Use};
 use crate::db::patience::Reading;
-use crate::db::tokens;
+use crate::db::tokens::{Budget, TokensError};
 use crate::error::{Error, Exit};
 use crate::health::status::{Status, TableStatus};
-use crate::model::health::{Lacks, Measurement, PastRun};
+use crate::model::health::{Lacks, Measurement, PastRun, TableRows};
+use crate::model::{CountMethod, Counted, TableRole};
 use crate::plan::retention;
 use crate::ui::status::{Canvas, render};
 use crate::ui::{metrics, status_json};
@@ -47,6 +51,8 @@ pub struct StatusArgs {
     /// Count what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
+    #[command(flatten)]
+    counting: CountArgs,
 }
 
 /// What the ledger says.
@@ -69,7 +75,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
     let connected = reaching::connect(session, &config, 1).await?;
     warn(session, &connected, &config.cleanup.clone().unwrap_or_default()).await?;
     let interrupted = session.interrupted.clone();
-    let status = interrupted.or(read(&connected, &config, args.as_of)).await?;
+    let status = interrupted.or(read(&connected, &config, args.as_of, args.counting)).await?;
     if let Some(path) = &args.metrics_file {
         outputs::write(path, &metrics::render(&status))?;
     }
@@ -86,10 +92,57 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
     Ok(Exit::Done)
 }
 
+/// What a cleanup would delete, and where that is exact, all rows by age.
+async fn count(
+    connected: &Connected,
+    client: &mut Object,
+    question: Question<'_>,
+) -> Result<(Counted, Vec<TableRows>), Error> {
+    if question.counting.method == Some(CountMethod::Off) {
+        return Ok((Counted::Off, Vec::new()));
+    }
+    let snapshot = connected.snapshot(client, Reading::Everything).await?;
+    let budget = Budget::new(question.counting.budget);
+    let cost = match question.counting.method {
+        None => census::cost(&*snapshot, &connected.layout, question.as_of).await?,
+        Some(CountMethod::Exact | CountMethod::Forecast | CountMethod::Off) => 0.0,
+    };
+    if let Some(limit) = counting::exact_limit(&snapshot, connected, question, cost).await? {
+        let tally = counting::tally(&snapshot, connected, question.sweeps, limit).await?;
+        if let Some(tally) = tally
+            && let Some(rows) = all_rows(&snapshot, connected, question, limit).await?
+        {
+            return Ok((Counted::Exact(tally), rows));
+        }
+    }
+    drop(snapshot);
+    let forecast = counting::forecast(connected, client, question, budget).await?;
+    let Some(tally) = forecast.as_exact() else { return Ok((Counted::Forecast(forecast), Vec::new())) };
+    let snapshot = connected.snapshot(client, Reading::Everything).await?;
+    let rows = all_rows(&snapshot, connected, question, Some(budget)).await?;
+    Ok(match rows {
+        Some(rows) => (Counted::Exact(tally), rows),
+        None => (Counted::Forecast(forecast), Vec::new()),
+    })
+}
+
+/// `None`: the time is over.
+async fn all_rows(
+    snapshot: &Transaction<'_>,
+    connected: &Connected,
+    question: Question<'_>,
+    limit: Option<Budget>,
+) -> Result<Option<Vec<TableRows>>, Error> {
+    counting::set_limit(snapshot, limit, 1).await?;
+    let census = census::census(&**snapshot, &connected.layout, question.as_of).await;
+    counting::in_time(census.map_err(TokensError::from))
+}
+
 async fn read(
     connected: &Connected,
     config: &Config,
     as_of: Option<OffsetDateTime>,
+    counting: CountArgs,
 ) -> Result<Status, Error> {
     let layout = &connected.layout;
     let policy = config.cleanup.clone().unwrap_or_default();
@@ -98,10 +151,10 @@ async fn read(
         Some(instant) => instant,
         None => database_now(&client).await?,
     };
-    let mut snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let sweeps = retention::sweeps(&policy, as_of, &connected.layout.roles());
-    let reclaimable = tokens::count(&*snapshot, layout, &sweeps).await?;
-    let rows = census::census(&*snapshot, layout, as_of).await?;
+    let question = Question { sweeps: &sweeps, counting: counting.over(policy.counting), as_of };
+    let (reclaimable, rows) = count(connected, &mut client, question).await?;
+    let mut snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let database = crate::db::session::database(&*snapshot).await;
     let database = database.map_err(DbError::during("asking for the name of the database"))?;
     let mut unseen = Vec::new();
@@ -139,8 +192,19 @@ async fn read(
             (None, Vec::new(), true)
         }
     };
+    let known = runs.as_deref().unwrap_or_default();
+    let cost = costing::of(&mut snapshot, connected, &reclaimable, (&policy.pace, known)).await?;
     let policy_of_file = config.cleanup.is_some();
-    let table = |rows| TableStatus::new(rows, &reclaimable, &storage, &measurements);
-    let tables = rows.into_iter().map(table).collect();
-    Ok(Status { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen })
+    let roles = layout.tables().map(|(role, _)| role).filter(|role| *role != TableRole::Application);
+    let tables = roles
+        .map(|role| {
+            let table = TableStatus::new(role, &storage, &measurements);
+            let forecast = reclaimable.forecast().and_then(|forecast| forecast.of(role));
+            match (rows.iter().find(|rows| rows.role == role), reclaimable.exact()) {
+                (Some(rows), Some(tally)) => table.with_rows(*rows, tally),
+                _ => TableStatus { forecast, ..table },
+            }
+        })
+        .collect();
+    Ok(Status { as_of, database, policy_of_file, tables, reclaimable, cost, runs, ledger, unseen })
 }

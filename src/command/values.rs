@@ -8,7 +8,7 @@ use clap::{Arg, Command};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::model::{Allow, Category, ClientId, FkChecks, Strategy};
+use crate::model::{Allow, Category, ClientId, CountMethod, FkChecks, Strategy};
 use crate::rules;
 use crate::ui::plan_markdown;
 
@@ -55,6 +55,12 @@ pub(super) fn fk_checks() -> Offering<FkChecks> {
 pub(super) fn strategy() -> Offering<Strategy> {
     let read = |text: &str| text.parse().map_err(|_| "write batches or rewrite".to_owned());
     Offering { offered: vec!["batches", "rewrite"], read }
+}
+
+/// `--count`.
+pub(super) fn count_method() -> Offering<CountMethod> {
+    let read = |text: &str| text.parse().map_err(|_| "write exact, forecast or off".to_owned());
+    Offering { offered: vec!["exact", "forecast", "off"], read }
 }
 
 /// `--allow` of `cleartokens`.

@@ -14,7 +14,7 @@ use super::values::{
     Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue,
 };
 use crate::lint::Set;
-use crate::model::{Category, FkChecks, Prune, ReferenceRule, Strategy, UriRules};
+use crate::model::{Category, CountMethod, FkChecks, Prune, ReferenceRule, Strategy, UriRules};
 
 /// The OAuth applications and the token cleanup of a Django OAuth Toolkit database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -342,6 +342,12 @@ pub(super) struct Cleanup {
     pub fk_checks: Slot<FkChecks>,
     /// How rows go; `rewrite` needs `--allow rewrite`.
     pub strategy: Slot<Strategy>,
+    /// How `plan`, `status` and the progress bar count. Unset: exactly where `count_budget` suffices, otherwise by a
+    /// forecast.
+    pub count: Slot<CountMethod>,
+    /// The most time that counting takes, unless `count` is `exact`.
+    #[schemars(example = &"5s")]
+    pub count_budget: Slot<Duration>,
     /// What to clean. Empty: all that DOT's `cleartokens` deletes.
     pub only: List<Category>,
     /// What not to clean.

@@ -55,6 +55,26 @@ pub(super) async fn value_if_any<T: FromSqlOwned>(
     Ok(client.query_typed_opt(sql, parameters).await?.map(|row| row.get(0)))
 }
 
+/// What the planner expects of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// In the planner's units.
+    pub cost: f64,
+    /// The rows that it returns.
+    pub rows: f64,
+}
+
+/// Asks the planner about a statement, which is not run.
+pub(super) async fn expected(
+    client: &impl GenericClient,
+    sql: &str,
+    parameters: &[Parameter<'_>],
+) -> Result<Expected, Error> {
+    let plan: serde_json::Value = value(client, &format!("EXPLAIN (FORMAT JSON) {sql}"), parameters).await?;
+    let number = |key: &str| plan[0]["Plan"][key].as_f64().unwrap_or_default();
+    Ok(Expected { cost: number("Total Cost"), rows: number("Plan Rows") })
+}
+
 /// The first row, in the simple protocol, in which all values are text.
 pub(super) async fn simple_row(
     client: &impl GenericClient,

@@ -5,6 +5,7 @@
 //! which it proposes, no terminal and no exit code.
 
 mod activity;
+pub mod backlog;
 mod connection;
 mod indexes;
 mod privileges;

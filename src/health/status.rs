@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::backlog::Cost;
 use crate::model::health::{AgeBand, Ages, Measurement, PastRun, Storage, TableRows};
-use crate::model::{Category, TableRole, Tally};
+use crate::model::{Category, Counted, TableForecast, TableRole, Tally};
 
 /// Growth over less than this says nothing about a day.
 const WORTH_A_RATE: Duration = Duration::from_secs(3_600);
@@ -13,10 +14,11 @@ const WORTH_A_RATE: Duration = Duration::from_secs(3_600);
 /// One token table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableStatus {
-    /// Its rows, exactly.
-    pub rows: TableRows,
-    /// How many of them a cleanup would delete now.
-    pub reclaimable: u64,
+    pub role: TableRole,
+    /// Its rows, and how many of them a cleanup would delete now; `None`: they were not counted.
+    pub counted: Option<(TableRows, u64)>,
+    /// About the same, where they were not counted; `None`: they were, or nothing was estimated.
+    pub forecast: Option<TableForecast>,
     /// Sizes and statistics; `None`: they could not be read.
     pub storage: Option<Storage>,
     /// Since the last run that the ledger knows.
@@ -47,7 +49,9 @@ pub struct Status {
     /// The token tables, in DOT's order.
     pub tables: Vec<TableStatus>,
     /// What a cleanup would delete now, by category.
-    pub reclaimable: Tally,
+    pub reclaimable: Counted,
+    /// What that would cost; `None`: it is little, or too little is known.
+    pub cost: Option<Cost>,
     /// The last runs, newest first; `None`: there is no ledger, or it cannot be read.
     pub runs: Option<Vec<PastRun>>,
     /// Whether there is a ledger, readable or not.
@@ -57,25 +61,36 @@ pub struct Status {
 }
 
 impl TableStatus {
-    /// The status of a table from the rows counted in it, what a cleanup would delete, the sizes of all tables that could
-    /// be read, and what the ledger noted last.
+    /// The status of a table without its rows, from the sizes of all tables that could be read, and what the ledger noted
+    /// last.
     #[must_use]
-    pub fn new(rows: TableRows, tally: &Tally, storage: &[Storage], measurements: &[Measurement]) -> Self {
-        let role = rows.role;
+    pub fn new(role: TableRole, storage: &[Storage], measurements: &[Measurement]) -> Self {
         let storage = storage.iter().find(|storage| storage.role == role).cloned();
         let before = measurements.iter().find(|measurement| measurement.role == role);
         let growth = before.zip(storage.as_ref()).map(|(before, storage)| growth(before, storage));
-        let idle = if role == TableRole::RefreshToken { tally.get(Category::Expired) } else { 0 };
+        Self { role, counted: None, forecast: None, storage, growth }
+    }
+
+    /// With the rows counted in it and what a cleanup would delete.
+    #[must_use]
+    pub fn with_rows(self, rows: TableRows, tally: &Tally) -> Self {
+        let idle = if self.role == TableRole::RefreshToken { tally.get(Category::Expired) } else { 0 };
         let rows = TableRows { live: rows.live.saturating_sub(idle), idle, ..rows };
-        Self { reclaimable: reclaimable_of(tally, role), rows, storage, growth }
+        Self { counted: Some((rows, reclaimable_of(tally, self.role))), ..self }
+    }
+
+    /// Its rows, if they were counted.
+    #[must_use]
+    pub fn rows(&self) -> Option<&TableRows> {
+        self.counted.as_ref().map(|(rows, _)| rows)
     }
 }
 
 impl Status {
-    /// All rows of all tables.
+    /// All rows of all tables; `None`: they were not counted.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.tables.iter().map(|table| table.rows.total()).sum()
+    pub fn total(&self) -> Option<u64> {
+        self.tables.iter().map(|table| table.rows().map(TableRows::total)).sum()
     }
 
     /// The ages of all tables together.
@@ -83,7 +98,10 @@ impl Status {
     pub fn ages(&self) -> Ages {
         let mut all = Ages::default();
         for band in AgeBand::ALL.iter().copied() {
-            all.add(band, self.tables.iter().map(|table| table.rows.ages.get(band)).sum());
+            all.add(
+                band,
+                self.tables.iter().filter_map(TableStatus::rows).map(|rows| rows.ages.get(band)).sum(),
+            );
         }
         all
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::application::ClientId;
+use super::counting::Counting;
 use super::pace::Pace;
 use super::release::Release;
 use super::tables::TableRole;
@@ -166,6 +167,8 @@ pub struct CleanupPolicy {
     pub exclude_clients: BTreeSet<ClientId>,
     /// Applications that the file declares. They are not deleted, even when all their tokens are.
     pub declared: BTreeSet<ClientId>,
+    /// How the rows to delete are counted beforehand.
+    pub counting: Counting,
     /// How they go.
     pub pace: Pace,
 }

@@ -222,6 +222,16 @@ impl Tally {
     }
 }
 
+impl FromIterator<(Category, u64)> for Tally {
+    fn from_iter<I: IntoIterator<Item = (Category, u64)>>(rows: I) -> Self {
+        let mut tally = Self::ZERO;
+        for (category, rows) in rows {
+            tally.add(category, rows);
+        }
+        tally
+    }
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {

@@ -3,27 +3,19 @@
 
 use super::Plan;
 use super::guard::{Refusal, Violation};
-use crate::model::{Category, ForeignRows, NotTried};
+use crate::model::{Counted, ForeignRows, NotTried};
 
-/// What cleanup would delete, counted at an instant.
+/// What cleanup would delete at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanupForecast {
     /// The instant, RFC 3339 in UTC.
     pub as_of: String,
-    /// Rows by category.
-    pub rows: Vec<(Category, u64)>,
+    /// Rows by category, counted or estimated.
+    pub counted: Counted,
     /// Rows of the project's own tables that go, or are changed, along.
     pub others: Vec<ForeignRows>,
     /// Unused applications that stay because they are older than `max_age`; `None`: no `max_age` is in force.
     pub spared_by_age: Option<u64>,
-}
-
-impl CleanupForecast {
-    /// The rows of all categories.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.rows.iter().map(|(_, rows)| rows).sum()
-    }
 }
 
 /// What a plan is about: readers tell plans apart by it. Never the server, a user or a password.
@@ -53,16 +45,22 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// How many rows cleanup would delete.
+    /// The rows that cleanup would delete; `None`: there is no cleanup.
     #[must_use]
-    pub fn expired(&self) -> u64 {
-        self.forecast.as_ref().map_or(0, CleanupForecast::total)
+    pub fn expired(&self) -> Option<&Counted> {
+        self.forecast.as_ref().map(|forecast| &forecast.counted)
+    }
+
+    /// Whether cleanup may find rows to delete.
+    #[must_use]
+    pub fn may_clean(&self) -> bool {
+        self.expired().is_some_and(Counted::may_delete)
     }
 
     /// Whether nothing would be changed and nothing deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.plan.is_empty() && self.expired() == 0
+        self.plan.is_empty() && !self.may_clean()
     }
 
     /// Adds reasons why it may not be executed.

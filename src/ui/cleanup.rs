@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::backlog::{self, CostView};
+use super::forecast_json::{self, ForecastView};
 use super::plan::{grouped, number_and_fate, plural, visible, with_them};
 use super::progress::{because, key, short};
+use crate::health::backlog::Cost;
 use crate::model::json;
 use crate::model::words::bytes;
-use crate::model::{ForeignRows, ForeignTally, Tally};
+use crate::model::{CountMethod, ForeignRows, ForeignTally, Tally};
+use crate::plan::CleanupForecast;
 use crate::sweep::{Disk, Outcome, Stop, Transient};
 
 /// The version of the JSON object.
@@ -203,6 +207,9 @@ struct Object<'a> {
     dry_run: bool,
     deleted: Option<&'a Tally>,
     to_delete: Option<&'a Tally>,
+    count: Option<CountMethod>,
+    forecast: Option<ForecastView>,
+    cost: Option<CostView>,
     others: Option<&'a [ForeignRows]>,
     spared_by_max_age: Option<u64>,
     run: Option<Run>,
@@ -316,6 +323,9 @@ pub fn outcome_json(
         dry_run: false,
         deleted: Some(&outcome.deleted),
         to_delete,
+        count: to_delete.map(|_| CountMethod::Exact),
+        forecast: None,
+        cost: None,
         others: None,
         spared_by_max_age: None,
         run: Some(Run::from(outcome)),
@@ -341,21 +351,20 @@ pub fn stopped_json(outcome: &Outcome) -> Result<String, serde_json::Error> {
 ///
 /// # Errors
 /// Serde's, which do not occur.
-pub fn count_json(
-    as_of: &str,
-    to_delete: &Tally,
-    spared_by_max_age: Option<u64>,
-    others: &[ForeignRows],
-) -> Result<String, serde_json::Error> {
+pub fn count_json(forecast: &CleanupForecast, cost: Option<&Cost>) -> Result<String, serde_json::Error> {
+    let CleanupForecast { as_of, counted, others, spared_by_age } = forecast;
     object(&Object {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
         as_of: Some(as_of),
         dry_run: true,
         deleted: None,
-        to_delete: Some(to_delete),
+        to_delete: counted.exact(),
+        count: Some(counted.method()),
+        forecast: forecast_json::forecast(counted),
+        cost: cost.map(backlog::view),
         others: Some(others),
-        spared_by_max_age,
+        spared_by_max_age: *spared_by_age,
         run: None,
     })
 }

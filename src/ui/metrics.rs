@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::health::status::{Status, TableStatus};
 use crate::model::health::{AgeBand, PastRun};
+use crate::model::{Estimate, TableForecast, TableRole};
 
 /// Samples of one name.
 struct Family {
@@ -56,7 +57,8 @@ fn escaped_help(text: &str) -> String {
 #[must_use]
 pub fn render(status: &Status) -> String {
     let mut out = String::new();
-    for family in rows(status).into_iter().chain(storage(status)).chain(runs(status)) {
+    for family in rows(status).into_iter().chain(forecast(status)).chain(storage(status)).chain(runs(status))
+    {
         family.write(&mut out);
     }
     let mut measured = Family::new(
@@ -73,7 +75,7 @@ fn database(status: &Status) -> (&'static str, String) {
 }
 
 fn labels(status: &Status, table: &TableStatus) -> Vec<(&'static str, String)> {
-    vec![database(status), ("table", table.rows.role.key().to_owned())]
+    vec![database(status), ("table", table.role.key().to_owned())]
 }
 
 fn rows(status: &Status) -> [Family; 5] {
@@ -91,23 +93,55 @@ fn rows(status: &Status) -> [Family; 5] {
         "Refresh tokens that are not revoked and have no access token.",
     );
     for table in &status.tables {
-        all.sample(labels(status, table), table.rows.total());
-        live.sample(labels(status, table), table.rows.live);
+        let Some(rows) = table.rows() else { continue };
+        all.sample(labels(status, table), rows.total());
+        live.sample(labels(status, table), rows.live);
         for band in AgeBand::ALL.iter().copied() {
             let mut labels = labels(status, table);
             labels.push(("older_than", band.begins().to_string()));
-            aged.sample(labels, table.rows.ages.at_least(band));
+            aged.sample(labels, rows.ages.at_least(band));
         }
-        if table.rows.role == crate::model::TableRole::RefreshToken {
-            orphaned.sample(vec![database(status)], table.rows.orphaned);
+        if table.role == TableRole::RefreshToken {
+            orphaned.sample(vec![database(status)], rows.orphaned);
         }
     }
     let mut reclaimable =
         Family::new("oauthctl_reclaimable_rows", "Rows that a cleanup by the policy would delete now.");
-    for (category, rows) in status.reclaimable.iter() {
+    for (category, rows) in status.reclaimable.exact().iter().flat_map(|tally| tally.iter()) {
         reclaimable.sample(vec![database(status), ("category", category.key().to_owned())], rows);
     }
     [all, live, aged, orphaned, reclaimable]
+}
+
+/// What takes the place of counted rows where they were estimated: names of their own, so that no alert takes an estimate
+/// for a count.
+fn forecast(status: &Status) -> [Family; 2] {
+    let mut rows = Family::new(
+        "oauthctl_rows_forecast",
+        "Estimated rows of the token table: the bounds low and high, and the estimate between them.",
+    );
+    let mut reclaimable = Family::new(
+        "oauthctl_reclaimable_rows_forecast",
+        "Estimated rows that a cleanup by the policy would delete now, in the same way.",
+    );
+    for table in &status.tables {
+        let Some(TableForecast { role: _, rows: all, reclaimable: _ }) = &table.forecast else { continue };
+        for (bound, number) in bounds(all) {
+            rows.sample([labels(status, table), vec![("bound", bound)]].concat(), number);
+        }
+    }
+    for (category, estimate) in status.reclaimable.forecast().iter().flat_map(|forecast| &forecast.rows) {
+        for (bound, number) in bounds(estimate) {
+            let category = ("category", category.key().to_owned());
+            reclaimable.sample(vec![database(status), category, ("bound", bound)], number);
+        }
+    }
+    [rows, reclaimable]
+}
+
+fn bounds(rows: &Estimate) -> [(String, u64); 3] {
+    let Estimate { estimate, low, high, exact: _ } = rows;
+    [("low", low), ("estimate", estimate), ("high", high)].map(|(bound, rows)| (bound.to_owned(), *rows))
 }
 
 fn storage(status: &Status) -> [Family; 4] {

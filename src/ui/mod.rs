@@ -4,12 +4,15 @@
 //! chatter and silent with `--quiet`, `warning` and `hint` are not, `error` comes once, at the end. Colour is decided
 //! here and nowhere else; renderers write styled text and the stream strips it. Makes no decisions about data.
 
+pub mod about;
 pub mod annotations;
 pub mod application;
+pub mod backlog;
 pub mod cleanup;
 pub mod counter;
 pub mod diagnostics;
 pub mod doctor;
+mod forecast_json;
 mod grid;
 pub mod import;
 pub mod inventory;

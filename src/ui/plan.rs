@@ -14,7 +14,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 use unicode_width::UnicodeWidthStr as _;
 
 pub use forecast::render_forecast;
-pub(super) use forecast::{spared, to_the_second, with_them};
+pub(super) use forecast::{by_category, headline, spared, to_the_second, with_them};
 pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use, number_and_fate};
 

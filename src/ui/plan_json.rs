@@ -4,9 +4,10 @@
 use serde::Serialize;
 
 use super::cleanup::Run;
+use super::forecast_json::{self, ForecastView};
 use crate::apply;
 use crate::model::json;
-use crate::model::{ClientId, ForeignRows, ForeignTally, NotTried, Tally};
+use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, NotTried, Tally};
 use crate::plan::{Plan, Proposal, Step, Subject, Summary};
 use crate::sweep;
 
@@ -72,8 +73,10 @@ struct ViolationView {
 #[derive(Serialize)]
 struct CleanupView<'a> {
     as_of: &'a str,
-    total: u64,
-    rows: serde_json::Map<String, serde_json::Value>,
+    count: CountMethod,
+    total: Option<u64>,
+    rows: Option<&'a Tally>,
+    forecast: Option<ForecastView>,
     others: &'a [ForeignRows],
     spared_by_max_age: Option<u64>,
 }
@@ -124,12 +127,10 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
         not_tried,
         cleanup: forecast.as_ref().map(|forecast| CleanupView {
             as_of: &forecast.as_of,
-            total: forecast.total(),
-            rows: forecast
-                .rows
-                .iter()
-                .map(|(category, count)| (category.to_string(), (*count).into()))
-                .collect(),
+            count: forecast.counted.method(),
+            total: forecast.counted.exact().map(Tally::total),
+            rows: forecast.counted.exact(),
+            forecast: forecast_json::forecast(&forecast.counted),
             others: &forecast.others,
             spared_by_max_age: forecast.spared_by_age,
         }),

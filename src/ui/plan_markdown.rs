@@ -15,7 +15,9 @@ use std::fmt::Write as _;
 use self::entry::entry;
 use self::fill::{Entry, Length, fill, size};
 use self::inert::{code, inert};
-use super::plan::{Detail, denominator, grouped, left_alone, number_and_fate, plural, spared, to_the_second};
+use super::plan::{
+    Detail, by_category, denominator, grouped, headline, left_alone, number_and_fate, plural, spared,
+};
 use crate::error::Exit;
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Proposal, Step, Subject, Summary};
@@ -168,14 +170,12 @@ fn tail(proposal: &Proposal) -> String {
         let _ = write!(out, "\n{}\n", inert(&line));
     }
     let Some(forecast) = &proposal.forecast else { return out };
-    let (as_of, total) = (to_the_second(&forecast.as_of), forecast.total());
-    if total == 0 {
-        let _ = write!(out, "\nCleanup: nothing to delete as of {as_of}.\n");
-    } else {
-        let _ = write!(out, "\nCleanup would delete {} as of {as_of}:\n\n", plural(total, "row"));
-        out += "| category | rows |\n|---|--:|\n";
-        for (category, count) in forecast.rows.iter().filter(|(_, count)| *count > 0) {
-            let _ = writeln!(out, "| {} | {} |", category.title(), grouped(*count));
+    let _ = write!(out, "\n{}\n", headline(forecast));
+    let rows = by_category(&forecast.counted);
+    if !rows.is_empty() {
+        out += "\n| category | rows |\n|---|--:|\n";
+        for (number, what) in rows {
+            let _ = writeln!(out, "| {what} | {number} |");
         }
         for (count, fate) in forecast.others.iter().map(number_and_fate) {
             let _ = writeln!(out, "| {} | {count} |", inert(&fate));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use glyphs::Glyphs;
-pub use view::{View, because, key, short};
+pub use view::{Total, View, because, key, short};
 
 use super::cleanup::stopped_json;
 use super::{Chatter, Ui};
@@ -69,9 +69,9 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// `total`: how many rows will go, if that is known.
+    /// `total`: how many rows will go, if that is known or estimated.
     #[must_use]
-    pub fn new(ui: &'a mut Ui, manner: Manner, total: Option<u64>) -> Self {
+    pub fn new(ui: &'a mut Ui, manner: Manner, total: Option<Total>) -> Self {
         let started = Instant::now();
         Self { ui, manner, view: View::new(total), line: Line::default(), started, last: Duration::ZERO }
     }

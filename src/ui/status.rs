@@ -7,14 +7,16 @@ use anstyle::Style;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::about;
+use super::backlog;
 use super::grid::{Column, Grid, wrap};
-use super::plan::visible;
+use super::plan::{by_category, visible};
 use super::progress::short;
 use super::{BOLD, DIM, paint};
 use crate::health::status::{Growth, Status, TableStatus};
-use crate::model::health::{AgeBand, PastRun};
+use crate::model::health::{AgeBand, PastRun, TableRows};
 use crate::model::words::{bytes, grouped, plural, span};
-use crate::model::{Category, TableRole};
+use crate::model::{Counted, Estimate, TableForecast, TableRole};
 
 /// The longest bar.
 const LONGEST_BAR: usize = 40;
@@ -28,6 +30,13 @@ pub struct Canvas {
     pub width: usize,
     /// Whether the terminal shows block characters.
     pub unicode: bool,
+}
+
+impl Canvas {
+    /// A text with dashes that the terminal shows.
+    fn dashes(self, text: &str) -> String {
+        if self.unicode { text.to_owned() } else { text.replace('–', "-") }
+    }
 }
 
 /// What a table of the role is called in lists.
@@ -51,8 +60,8 @@ pub fn render(status: &Status, canvas: Canvas) -> String {
     let title = format!("Token tables of {} as of {}", visible(&status.database), instant(status.as_of));
     prose(&mut out, BOLD, &title, canvas.width);
     out.push('\n');
-    out.push_str(&rows(status, canvas.width));
-    reclaimable(&mut out, status, canvas.width);
+    out.push_str(&rows(status, canvas));
+    reclaimable(&mut out, status, canvas);
     ages(&mut out, status, canvas);
     storage(&mut out, status, canvas.width);
     growth(&mut out, status, canvas.width);
@@ -71,7 +80,39 @@ fn prose(out: &mut String, style: Style, text: &str, width: usize) {
     }
 }
 
-fn rows(status: &Status, width: usize) -> String {
+fn rows(status: &Status, canvas: Canvas) -> String {
+    match &status.reclaimable {
+        Counted::Exact(_) => counted_rows(status, canvas.width),
+        Counted::Forecast(_) => estimated_rows(status, canvas),
+        Counted::Off => String::new(),
+    }
+}
+
+/// Rows that were not counted have no ages, and are not told apart.
+fn estimated_rows(status: &Status, canvas: Canvas) -> String {
+    let mut grid = Grid::new(vec![
+        Column::words("ROWS"),
+        Column::number("ALL"),
+        Column::words("").spare(1),
+        Column::number("RECLAIMABLE"),
+        Column::words("").spare(1),
+    ]);
+    for table in &status.tables {
+        let Some(TableForecast { role, rows, reclaimable }) = &table.forecast else { continue };
+        let both = |rows: &Estimate| {
+            let bounds = about::bounds(rows).unwrap_or_default();
+            [about::about(rows), canvas.dashes(&bounds)]
+        };
+        let cells = [title(*role).to_owned()].into_iter().chain(both(rows)).chain(both(reclaimable));
+        grid.row(cells.collect());
+    }
+    let mut out = grid.render(canvas.width);
+    let without = "Estimated, so there are no ages; --count exact counts them.";
+    prose(&mut out, DIM, without, canvas.width);
+    out
+}
+
+fn counted_rows(status: &Status, width: usize) -> String {
     let mut grid = Grid::new(vec![
         Column::words("ROWS"),
         Column::number("ALL"),
@@ -79,7 +120,7 @@ fn rows(status: &Status, width: usize) -> String {
         Column::number("EXPIRED").spare(2),
         Column::number("RECLAIMABLE"),
     ]);
-    for TableStatus { rows, reclaimable, .. } in &status.tables {
+    for (rows, reclaimable) in status.tables.iter().filter_map(|table| table.counted.as_ref()) {
         let numbers = [rows.total(), rows.live, rows.spent(), *reclaimable];
         grid.row([title(rows.role).to_owned()].into_iter().chain(numbers.map(grouped)).collect());
     }
@@ -89,23 +130,36 @@ fn rows(status: &Status, width: usize) -> String {
     out
 }
 
-fn reclaimable(out: &mut String, status: &Status, width: usize) {
-    out.push('\n');
-    let total = status.reclaimable.total();
+fn reclaimable(out: &mut String, status: &Status, canvas: Canvas) {
+    let width = canvas.width;
     let by = if status.policy_of_file { "[cleanup]" } else { "DOT's defaults (no [cleanup])" };
-    if total == 0 {
-        prose(out, BOLD, &format!("Reclaimable now: nothing, by {by}."), width);
-        return;
+    let now = match &status.reclaimable {
+        Counted::Off => {
+            prose(out, DIM, "The rows were not counted (count is off).", width);
+            return;
+        }
+        Counted::Exact(tally) if tally.total() == 0 => {
+            out.push('\n');
+            prose(out, BOLD, &format!("Reclaimable now: nothing, by {by}."), width);
+            return;
+        }
+        Counted::Exact(tally) => {
+            let (total, rows) = (tally.total(), status.total().unwrap_or_default());
+            let share = if rows == 0 { 0 } else { u128::from(total) * 100 / u128::from(rows) };
+            format!("Reclaimable now: {} ({share}% of {}), by {by}", plural(total, "row"), grouped(rows))
+        }
+        Counted::Forecast(forecast) => format!("Reclaimable now: {}, by {by}", about::sentence(forecast)),
+    };
+    out.push('\n');
+    prose(out, BOLD, &canvas.dashes(&now), width);
+    let rows = by_category(&status.reclaimable);
+    let digits = rows.iter().map(|(number, _)| number.len()).max().unwrap_or_default();
+    for (number, what) in rows {
+        let _ = writeln!(out, "    {number:>digits$}  {}", canvas.dashes(&what));
     }
-    let rows = status.total();
-    let share = if rows == 0 { 0 } else { u128::from(total) * 100 / u128::from(rows) };
-    let now = format!("Reclaimable now: {} ({share}% of {}), by {by}", plural(total, "row"), grouped(rows));
-    prose(out, BOLD, &now, width);
-    let digits =
-        grouped(Category::ALL.iter().copied().map(|c| status.reclaimable.get(c)).max().unwrap_or_default())
-            .len();
-    for (category, rows) in status.reclaimable.iter().filter(|(_, rows)| *rows > 0) {
-        let _ = writeln!(out, "    {:>digits$}  {}", grouped(rows), category.title());
+    if let Some(cost) = &status.cost {
+        let cost = backlog::sentence(cost);
+        prose(out, Style::new(), &if canvas.unicode { cost } else { cost.replace('µ', "u") }, width);
     }
     prose(out, DIM, "oauthctl cleartokens deletes them; with --dry-run it only counts.", width);
 }
@@ -121,11 +175,11 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
     let count = AgeBand::ALL.iter().map(|band| grouped(all.get(*band)).len()).max().unwrap_or_default();
     let left = canvas.width.saturating_sub("90 to 365 days".len() + count + 4);
     let longest = left.clamp(SHORTEST_BAR, LONGEST_BAR);
-    let tables: Vec<&TableStatus> =
-        status.tables.iter().filter(|table| table.rows.ages.total() > 0).collect();
+    let tables: Vec<&TableRows> =
+        status.tables.iter().filter_map(TableStatus::rows).filter(|rows| rows.ages.total() > 0).collect();
     let mut columns = vec![Column::words("AGE"), Column::number("ROWS"), Column::words("")];
     if tables.len() > 1 {
-        let titles = tables.iter().map(|table| title(table.rows.role).to_uppercase());
+        let titles = tables.iter().map(|rows| title(rows.role).to_uppercase());
         columns.extend(titles.map(|title| Column::number(title).spare(1)));
     }
     let mut grid = Grid::new(columns);
@@ -136,12 +190,13 @@ fn ages(out: &mut String, status: &Status, canvas: Canvas) {
             format!("{:longest$}", bar(all.get(band), most, longest, canvas.unicode)),
         ];
         if tables.len() > 1 {
-            cells.extend(tables.iter().map(|table| grouped(table.rows.ages.get(band))));
+            cells.extend(tables.iter().map(|rows| grouped(rows.ages.get(band))));
         }
         grid.row(cells);
     }
     out.push_str(&grid.render(canvas.width));
-    let undated = status.tables.iter().map(|table| table.rows.orphaned + table.rows.idle).sum();
+    let rows = status.tables.iter().filter_map(TableStatus::rows);
+    let undated = rows.map(|rows| rows.orphaned + rows.idle).sum();
     if undated > 0 {
         let tokens = plural(undated, "refresh token");
         let text =
@@ -187,7 +242,7 @@ fn storage(out: &mut String, status: &Status, width: usize) {
             None => "never".to_owned(),
         };
         grid.row(vec![
-            title(table.rows.role).to_owned(),
+            title(table.role).to_owned(),
             bytes(storage.table_bytes()),
             bytes(storage.index_bytes()),
             grouped(storage.dead_rows()),
@@ -215,7 +270,7 @@ fn growth(out: &mut String, status: &Status, width: usize) {
     let unknown = || "?".to_owned();
     for (table, growth) in grown {
         grid.row(vec![
-            title(table.rows.role).to_owned(),
+            title(table.role).to_owned(),
             growth.inserted.map_or_else(unknown, grouped),
             growth.per_day(status.as_of).map_or_else(|| "-".to_owned(), grouped),
             signed(growth.table_bytes),

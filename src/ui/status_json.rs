@@ -5,11 +5,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
+use super::backlog::{self, CostView};
+use super::forecast_json::{self, ForecastView};
 use crate::health::status::{Growth, Status, TableStatus};
-use crate::model::Tally;
-use crate::model::health::{AgeBand, PastRun, Storage};
+use crate::model::health::{AgeBand, PastRun, Storage, TableRows};
 use crate::model::json;
 use crate::model::words::rfc3339;
+use crate::model::{CountMethod, Estimate, TableForecast, Tally};
 
 /// The version of the document.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -21,7 +23,8 @@ struct Document<'a> {
     as_of: String,
     database: &'a str,
     policy: &'static str,
-    rows: u64,
+    count: CountMethod,
+    rows: Option<u64>,
     reclaimable: Reclaimable<'a>,
     tables: Vec<TableView<'a>>,
     ledger: bool,
@@ -31,23 +34,32 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Reclaimable<'a> {
-    total: u64,
-    rows: &'a Tally,
+    total: Option<u64>,
+    rows: Option<&'a Tally>,
+    forecast: Option<ForecastView>,
+    cost: Option<CostView>,
 }
 
 #[derive(Serialize)]
 struct TableView<'a> {
     role: &'static str,
     table: Option<&'a str>,
-    rows: u64,
-    live: u64,
-    expired: u64,
-    orphaned: u64,
-    idle: u64,
-    reclaimable: u64,
-    ages: Vec<AgeView>,
+    rows: Option<u64>,
+    live: Option<u64>,
+    expired: Option<u64>,
+    orphaned: Option<u64>,
+    idle: Option<u64>,
+    reclaimable: Option<u64>,
+    ages: Option<Vec<AgeView>>,
+    forecast: Option<TableForecastView>,
     storage: Option<StorageView>,
     growth: Option<GrowthView<'a>>,
+}
+
+#[derive(Serialize)]
+struct TableForecastView {
+    rows: Estimate,
+    reclaimable: Estimate,
 }
 
 #[derive(Serialize)]
@@ -92,7 +104,7 @@ struct RunView<'a> {
 /// # Errors
 /// Serde's, which do not occur.
 pub fn render(status: &Status) -> Result<String, serde_json::Error> {
-    let Status { as_of, database, policy_of_file, tables, reclaimable, runs, ledger, unseen } = status;
+    let Status { as_of, database, policy_of_file, tables, reclaimable, cost, runs, ledger, unseen } = status;
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -100,7 +112,13 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
         database,
         policy: if *policy_of_file { "file" } else { "defaults" },
         rows: status.total(),
-        reclaimable: Reclaimable { total: reclaimable.total(), rows: reclaimable },
+        count: reclaimable.method(),
+        reclaimable: Reclaimable {
+            total: reclaimable.exact().map(Tally::total),
+            rows: reclaimable.exact(),
+            forecast: forecast_json::forecast(reclaimable),
+            cost: cost.as_ref().map(backlog::view),
+        },
         tables: tables.iter().map(|table| table_view(table, *as_of)).collect(),
         ledger: *ledger,
         runs: runs.as_ref().map(|runs| runs.iter().map(run_view).collect()),
@@ -110,24 +128,30 @@ pub fn render(status: &Status) -> Result<String, serde_json::Error> {
 }
 
 fn table_view(table: &TableStatus, as_of: OffsetDateTime) -> TableView<'_> {
-    let TableStatus { rows, reclaimable, storage, growth } = table;
+    let TableStatus { role, counted, forecast, storage, growth } = table;
+    let rows = counted.as_ref().map(|(rows, _)| rows);
     TableView {
-        role: rows.role.key(),
+        role: role.key(),
         table: storage.as_ref().map(|storage| storage.name.as_str()),
-        rows: rows.total(),
-        live: rows.live,
-        expired: rows.ages.total(),
-        orphaned: rows.orphaned,
-        idle: rows.idle,
-        reclaimable: *reclaimable,
-        ages: AgeBand::ALL
-            .iter()
-            .copied()
-            .map(|band| AgeView { from_seconds: band.begins(), rows: rows.ages.get(band) })
-            .collect(),
+        rows: rows.map(TableRows::total),
+        live: rows.map(|rows| rows.live),
+        expired: rows.map(|rows| rows.ages.total()),
+        orphaned: rows.map(|rows| rows.orphaned),
+        idle: rows.map(|rows| rows.idle),
+        reclaimable: counted.as_ref().map(|(_, reclaimable)| *reclaimable),
+        ages: rows.map(ages),
+        forecast: forecast.as_ref().map(|TableForecast { role: _, rows, reclaimable }| TableForecastView {
+            rows: *rows,
+            reclaimable: *reclaimable,
+        }),
         storage: storage.as_ref().map(storage_view),
         growth: growth.as_ref().map(|growth| growth_view(growth, as_of)),
     }
+}
+
+fn ages(rows: &TableRows) -> Vec<AgeView> {
+    let view = |band: AgeBand| AgeView { from_seconds: band.begins(), rows: rows.ages.get(band) };
+    AgeBand::ALL.iter().copied().map(view).collect()
 }
 
 fn storage_view(storage: &Storage) -> StorageView {

@@ -8,6 +8,7 @@ mod batches;
 mod cases;
 mod engines;
 mod faults;
+mod forecasts;
 #[cfg(target_os = "linux")]
 mod hosts;
 mod killed;

@@ -22,6 +22,7 @@ mod connect;
 mod conninfo;
 mod constraints;
 mod content;
+mod counting;
 mod createapplication;
 mod db_errors;
 mod docs;

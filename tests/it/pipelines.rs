@@ -51,7 +51,12 @@ impl Job {
     }
 
     /// Runs a program in the checkout, with the variables of the job and these.
-    fn run(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    fn run(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Ran {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.sandbox.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", &self.path).env("HOME", self.sandbox.path()).env("LC_ALL", "C.UTF-8");
@@ -104,7 +109,10 @@ fn a_pull_request_on_github() {
     let (status, _, stderr) = job.github("plan", &PULL_REQUEST);
     assert_eq!(status, 0, "{stderr}");
     let first = job.comment();
-    assert!(first.contains("### oauth.toml (production): 1 to update") && first.contains("Web shop"), "{first}");
+    assert!(
+        first.contains("### oauth.toml (production): 1 to update") && first.contains("Web shop"),
+        "{first}"
+    );
     assert_eq!(job.sandbox.read("output"), "changes=true\n");
     assert_eq!(job.sandbox.read("summary.md"), first);
 
@@ -227,7 +235,8 @@ fn commands_in_files_work() {
     commands.extend(unit.iter().map(|line| line.split(' ').skip(1).map(str::to_owned).collect()));
     assert_eq!(commands.len(), 6);
     for command in commands {
-        let mut words: Vec<&str> = command.iter().map(String::as_str).filter(|word| *word != "oauthctl").collect();
+        let mut words: Vec<&str> =
+            command.iter().map(String::as_str).filter(|word| *word != "oauthctl").collect();
         for word in &mut words {
             if word.starts_with("/etc/oauthctl/") || word.starts_with("{{") {
                 *word = &path;

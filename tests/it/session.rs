@@ -15,7 +15,7 @@ use anstyle::RgbColor;
 use oauthctl::embedded::DIRECTORY_VARIABLE;
 use oauthctl::model::{Category, Doomed, Sweep, Tally};
 use oauthctl::sweep::{Batch, Event};
-use oauthctl::ui::progress::{Glyphs, View};
+use oauthctl::ui::progress::{Glyphs, Total, View};
 use regex::Regex;
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -107,7 +107,7 @@ fn the_progress_bar_looks_as_in_the_picture() {
     let sweep = Sweep { doomed: sessions(), excluded: BTreeSet::new() };
     let elapsed = Duration::from_millis(81);
     let batch = Batch { sweep: &sweep, deleted, others: 0, examined: 3_420, size: 3_420, elapsed };
-    let mut view = View::new(Some(236_100));
+    let mut view = View::new(Some(Total { rows: 236_100, exact: true }));
     view.update(&Event::Started { sweep: &sweep, rows: Some(180_000) }, Duration::ZERO);
     for number in 1..=40 {
         view.update(&Event::Batch(batch), number * (elapsed + Duration::from_millis(6)));

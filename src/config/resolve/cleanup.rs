@@ -12,7 +12,9 @@ use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::values;
-use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace, ReferenceName, ReferenceRule, References};
+use crate::model::{
+    Category, CleanupPolicy, CountMethod, Counting, DcrPolicy, Pace, ReferenceName, ReferenceRule, References,
+};
 
 const TABLE: &str = "cleanup";
 
@@ -49,6 +51,8 @@ const fn is_empty(section: &Section) -> bool {
         max_replica_lag,
         fk_checks,
         strategy,
+        count,
+        count_budget,
         only,
         skip,
         device_grants,
@@ -70,6 +74,8 @@ const fn is_empty(section: &Section) -> bool {
         && max_replica_lag.is_absent()
         && fk_checks.is_absent()
         && strategy.is_absent()
+        && count.is_absent()
+        && count_budget.is_absent()
         && only.is_absent()
         && skip.is_absent()
         && device_grants.is_absent()
@@ -116,6 +122,8 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_replica_lag,
         fk_checks,
         strategy,
+        count,
+        count_budget,
         only,
         skip,
         device_grants,
@@ -134,6 +142,7 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
     let target_batch_time = duration("target_batch_time", target_batch_time);
     let max_duration = duration("max_duration", max_duration);
     let max_replica_lag = duration("max_replica_lag", max_replica_lag);
+    let counting = counting(count, count_budget, context);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
     let workers = context.number("workers", workers, 1, Pace::MOST_WORKERS.into());
@@ -168,8 +177,22 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         dcr,
         declared: default.declared,
         exclude_clients: client_ids("exclude_clients", exclude_clients, context),
+        counting,
         pace,
     }
+}
+
+/// How rows are counted. No time at all is not enough for a forecast.
+fn counting(count: Slot<CountMethod>, budget: Slot<values::Duration>, context: &Context<'_>) -> Counting {
+    let default = Counting::default();
+    let budget = context.duration("count_budget", budget).and_then(|budget| {
+        if is_on(&budget.value) {
+            return Some(budget.value);
+        }
+        let problem = Problem::error("out-of-range", "`count_budget` must be longer than 0");
+        context.reject(problem.at(budget.span).hint("write count = \"off\" to count nothing"))
+    });
+    Counting { method: count.value(), budget: budget.unwrap_or(default.budget) }
 }
 
 /// An application that registered a moment ago is in the middle of being authorised: there is no default, and no zero.

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
+use crate::db::Parameter;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::query;
@@ -23,16 +24,8 @@ pub async fn census(
     layout: &Layout,
     as_of: OffsetDateTime,
 ) -> Result<Vec<TableRows>, DbError> {
-    let selects: Vec<String> = layout.tables().filter_map(|(role, table)| select(role, table)).collect();
-    // `width_bucket` numbers from 0, below the first threshold, to 7, at or above the last: oldest first.
-    let thresholds: Vec<OffsetDateTime> = AgeBand::ALL
-        .iter()
-        .copied()
-        .rev()
-        .map(|band| as_of - time::Duration::seconds(i64::from(band.begins())))
-        .collect();
-    let sql = selects.join(" UNION ALL ");
-    let rows = client.query_typed(&sql, &[(&thresholds, Type::TIMESTAMPTZ_ARRAY)]).await;
+    let thresholds = thresholds(as_of);
+    let rows = client.query_typed(&statement(layout), &[(&thresholds, Type::TIMESTAMPTZ_ARRAY)]).await;
     let rows = rows.map_err(DbError::during("counting the rows of the token tables"))?;
     let roles = layout.tables().map(|(role, _)| role).filter(|role| *role != TableRole::Application);
     let mut counted: BTreeMap<TableRole, TableRows> = roles
@@ -52,6 +45,28 @@ pub async fn census(
         }
     }
     Ok(counted.into_values().collect())
+}
+
+/// What the census would cost, in the planner's units, without counting.
+pub async fn cost(
+    client: &impl GenericClient,
+    layout: &Layout,
+    as_of: OffsetDateTime,
+) -> Result<f64, DbError> {
+    let parameters: [Parameter<'_>; 1] = [(&thresholds(as_of), Type::TIMESTAMPTZ_ARRAY)];
+    let expected = query::expected(client, &statement(layout), &parameters).await;
+    Ok(expected.map_err(DbError::during("asking what counting the rows would cost"))?.cost)
+}
+
+fn statement(layout: &Layout) -> String {
+    let selects: Vec<String> = layout.tables().filter_map(|(role, table)| select(role, table)).collect();
+    selects.join(" UNION ALL ")
+}
+
+/// `width_bucket` numbers from 0, below the first threshold, to 7, at or above the last: oldest first.
+fn thresholds(as_of: OffsetDateTime) -> Vec<OffsetDateTime> {
+    let bands = AgeBand::ALL.iter().copied().rev();
+    bands.map(|band| as_of - time::Duration::seconds(i64::from(band.begins()))).collect()
 }
 
 fn select(role: TableRole, table: &Table) -> Option<String> {

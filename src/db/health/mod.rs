@@ -10,9 +10,11 @@ pub mod measurement;
 pub mod registrations;
 pub mod sequences;
 pub mod server;
+pub mod statistics;
 pub mod storage;
 pub mod stored;
 pub mod upgrade;
+pub mod vacuuming;
 
 use tokio_postgres::types::Oid;
 

@@ -8,17 +8,16 @@ use std::collections::BTreeSet;
 use tokio_postgres::GenericClient;
 
 use super::excluded::Excluded;
-use super::predicate::{Cutoffs, Tables};
+use super::passes::Run;
 use super::statement::{Binds, Sql, Values};
-use super::{TokensError, attempt, supports};
+use super::{TokensError, attempt};
 use crate::db::along::{Along, rows_of};
 use crate::db::layout::{Layout, Reference, Table};
 use crate::db::query::unsigned;
-use crate::model::printable::quote;
 use crate::model::{BlockingRows, Category, ForeignRows, ForeignTally, Sweep, TableRole, Tally};
 
 /// Memory for the joins of a count. The default of 4 MB would spill to disk.
-const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
+pub(super) const WORK_MEM: &str = "SELECT set_config('work_mem', '256MB', true)";
 
 /// Counts what the sweeps would delete. Run it in a transaction: it raises `work_mem` until its end.
 pub async fn count(
@@ -29,22 +28,7 @@ pub async fn count(
     let mut tally = Tally::ZERO;
     let excluded = Excluded::resolve(client, layout, sweeps).await?;
     let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(tally) };
-    let mut categories = Vec::new();
-    let sql = Sql::new(|binds| {
-        let passes = run.passes(binds);
-        let selects = passes.iter().enumerate().map(|(position, pass)| {
-            let counts: Vec<String> = pass
-                .counts
-                .iter()
-                .map(|(category, predicate)| {
-                    categories.push(*category);
-                    format!("count(*) FILTER (WHERE {predicate})")
-                })
-                .collect();
-            format!("(SELECT {} FROM {}) p{position}", counts.join(", "), pass.from)
-        });
-        format!("SELECT * FROM {}", selects.collect::<Vec<_>>().join(" CROSS JOIN "))
-    });
+    let (sql, categories) = statement(&run);
     if categories.is_empty() {
         return Ok(tally);
     }
@@ -55,6 +39,37 @@ pub async fn count(
         tally.add(category, unsigned(row.get(position)));
     }
     Ok(tally)
+}
+
+/// What an exact count would cost, in the planner's units, without counting. Run it in a transaction, like [`count`].
+pub async fn cost(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<f64, TokensError> {
+    let excluded = Excluded::resolve(client, layout, sweeps).await?;
+    let Some(run) = Run::new(layout, sweeps, &excluded) else { return Ok(0.0) };
+    let (sql, categories) = statement(&run);
+    if categories.is_empty() {
+        return Ok(0.0);
+    }
+    let failed = || attempt("asking what a count would cost");
+    client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
+    Ok(sql.explained(client, Values::new(&excluded)).await.map_err(failed())?.cost)
+}
+
+/// One statement for all passes, and the category of each of its columns.
+fn statement(run: &Run<'_>) -> (Sql, Vec<Category>) {
+    let mut categories = Vec::new();
+    let sql = Sql::new(|binds| {
+        let passes = run.passes(binds);
+        let selects = passes.iter().enumerate().map(|(position, pass)| {
+            categories.extend(pass.counts.iter().map(|count| count.category));
+            format!("({}) p{position}", pass.select(&[]))
+        });
+        format!("SELECT * FROM {}", selects.collect::<Vec<_>>().join(" CROSS JOIN "))
+    });
+    (sql, categories)
 }
 
 /// Counts the unused applications that `max_age` spares. Run it in a transaction, like [`count`].
@@ -140,6 +155,19 @@ pub async fn foreign_rows(
     Ok(found.iter().cloned().collect())
 }
 
+/// The same without counting: which rows may go, or be changed.
+#[must_use]
+pub fn uncounted_foreign_rows(layout: &Layout, sweeps: &[Sweep]) -> Vec<ForeignRows> {
+    let mut found = ForeignTally::default();
+    for (_, table) in losing(layout, sweeps) {
+        let along = Along::new(layout, table);
+        for (_, reference) in along.references().filter(|(_, reference)| !reference.blocks()) {
+            found.add(&rows_of(layout, reference, None));
+        }
+    }
+    found.iter().cloned().collect()
+}
+
 /// The tables that lose rows.
 fn losing<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<(TableRole, &'a Table)> {
     let roles: BTreeSet<TableRole> = sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
@@ -156,149 +184,4 @@ async fn count_rows(
         || attempt(format!("looking for rows of {} that refer to rows to delete", reference.from_table));
     client.query_typed(WORK_MEM, &[]).await.map_err(failed())?;
     Ok(unsigned(sql.one(client, Values::new(excluded)).await.map_err(failed())?.get(0)))
-}
-
-/// One pass over one table.
-struct Pass {
-    from: String,
-    counts: Vec<(Category, String)>,
-}
-
-/// What all sweeps of a run delete together.
-pub(super) struct Run<'a> {
-    tables: Tables<'a>,
-    cutoffs: Cutoffs,
-}
-
-impl<'a> Run<'a> {
-    /// `None`: see [`Tables::new`].
-    pub(super) fn new(layout: &'a Layout, sweeps: &[Sweep], excluded: &Excluded) -> Option<Self> {
-        let mut cutoffs = Cutoffs::default();
-        for sweep in sweeps.iter().filter(|sweep| supports(layout, sweep)) {
-            cutoffs.add(sweep);
-        }
-        Some(Self { tables: Tables::new(layout, !excluded.is_empty())?, cutoffs })
-    }
-
-    /// Which refresh tokens `r` count as revoked and as orphaned, and whether their access token `a` has to be joined.
-    pub(super) fn refresh_counts(&self, binds: &mut Binds) -> (bool, String, String) {
-        let never = || "false".to_owned();
-        let revoked = self.cutoffs.revoked(&self.tables, binds).unwrap_or_else(never);
-        let orphaned = self.cutoffs.orphaned(&self.tables, binds).unwrap_or_else(never);
-        (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
-    }
-
-    /// The rows `f` of a node: those that refer to rows that go.
-    fn along(&self, role: TableRole, along: &Along<'_>, node: usize, binds: &mut Binds) -> String {
-        let Some(table) = self.tables.layout.table(role) else { return String::new() };
-        // Written once, because the columns are asked for from behind a shared reference.
-        let (alias, from, doomed) = self.doomed(role, table, binds);
-        let with_applications = self.with_applications(role, table, binds);
-        along.rows(node, &|column| {
-            let column = quote(column);
-            let others = with_applications
-                .as_ref()
-                .map(|rows| format!(" UNION ALL SELECT x.{column} {rows}"))
-                .unwrap_or_default();
-            format!("SELECT {alias}.{column} FROM {from} WHERE {doomed}{others}")
-        })
-    }
-
-    fn passes(&self, binds: &mut Binds) -> Vec<Pass> {
-        let (tables, cutoffs) = (&self.tables, &self.cutoffs);
-        let mut refresh = Pass { from: format!("{} r", tables.refresh.sql()), counts: Vec::new() };
-        let mut sessions = Pass { from: tables.sessions(), counts: Vec::new() };
-        if let Some(revoked) = cutoffs.revoked(tables, binds) {
-            let pass = if cutoffs.revoked_with_expired.is_some() { &mut sessions } else { &mut refresh };
-            pass.counts.push((Category::Revoked, revoked));
-        }
-        if let Some(orphaned) = cutoffs.orphaned(tables, binds) {
-            refresh.counts.push((Category::Orphaned, orphaned));
-        }
-        if let Some(idle) = cutoffs.idle(tables, binds) {
-            sessions.counts.push((Category::Expired, idle));
-        }
-        if cutoffs.access.is_some() {
-            sessions.counts.push((Category::Access, cutoffs.access(tables, binds)));
-        }
-        let mut passes = vec![refresh, sessions];
-        let others = [
-            (Category::Id, cutoffs.id),
-            (Category::Grants, cutoffs.grants),
-            (Category::Par, cutoffs.par),
-            (Category::Device, cutoffs.device),
-        ];
-        for (category, cutoff) in others {
-            if cutoff.is_some()
-                && let Some(table) = tables.layout.table(category.role())
-            {
-                let (_, from, doomed) = self.doomed(category.role(), table, binds);
-                passes.push(Pass { from, counts: vec![(category, doomed)] });
-            }
-        }
-        let from = format!("{} t", tables.layout.application().sql());
-        passes.push(Pass { from, counts: cutoffs.applications(tables, binds) });
-        passes.retain(|pass| !pass.counts.is_empty());
-        passes
-    }
-
-    /// The rows `x` of a table that go because their application goes.
-    fn with_applications(&self, role: TableRole, table: &Table, binds: &mut Binds) -> Option<String> {
-        let Self { tables, cutoffs } = self;
-        let goes = cutoffs.cimd.is_some() || cutoffs.dcr.is_some();
-        (goes && role != TableRole::Application && table.has("application_id")).then(|| {
-            let application = tables.layout.application();
-            format!(
-                "FROM {} x JOIN {} t ON t.{} = x.application_id WHERE {}",
-                table.sql(),
-                application.sql(),
-                application.key_sql(),
-                cutoffs.application(tables, binds)
-            )
-        })
-    }
-
-    /// The rows of a table that go: its alias, what to select from, and the condition.
-    pub(super) fn doomed(
-        &self,
-        role: TableRole,
-        table: &Table,
-        binds: &mut Binds,
-    ) -> (&'static str, String, String) {
-        let (tables, cutoffs) = (&self.tables, &self.cutoffs);
-        let plain = || format!("{} t", table.sql());
-        match role {
-            TableRole::RefreshToken => {
-                let access = tables.access;
-                let from = format!(
-                    "{} r LEFT JOIN {} a ON a.{} = r.access_token_id",
-                    table.sql(),
-                    access.sql(),
-                    access.key_sql()
-                );
-                ("r", from, cutoffs.refresh(tables, binds))
-            }
-            TableRole::AccessToken => ("a", tables.sessions(), cutoffs.access(tables, binds)),
-            TableRole::IdToken => {
-                let (access, key) = (tables.access, table.key_sql());
-                let from = format!(
-                    "{} i LEFT JOIN {} a ON a.id_token_id = i.{key} LEFT JOIN {} r ON r.access_token_id = a.{}",
-                    table.sql(),
-                    access.sql(),
-                    tables.refresh.sql(),
-                    access.key_sql()
-                );
-                let mut doomed = cutoffs.id(tables, binds);
-                if cutoffs.id.is_some() {
-                    let (key, access_goes) = (access.key_sql(), cutoffs.access(tables, binds));
-                    doomed = format!("({doomed} AND (a.{key} IS NULL OR {access_goes}))");
-                }
-                ("i", from, doomed)
-            }
-            TableRole::Grant => ("t", plain(), cutoffs.grant(tables, binds)),
-            TableRole::ParRequest => ("t", plain(), cutoffs.par(tables, binds)),
-            TableRole::DeviceGrant => ("t", plain(), cutoffs.device(tables, binds)),
-            TableRole::Application => ("t", plain(), cutoffs.application(tables, binds)),
-        }
-    }
 }

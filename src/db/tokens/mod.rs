@@ -1,4 +1,4 @@
-//! Token rows: exact counts, and the deletion of one batch.
+//! Token rows: exact counts, forecasts, and the deletion of one batch.
 //!
 //! A [`Sweep`] says which rows are doomed; this module says it in SQL, with the keys and table names that the
 //! [`Layout`] found. Two ways to delete the same rows: [`Cleaner::delete_window`] is one statement per table and relies
@@ -13,10 +13,15 @@ mod applications;
 mod cleaner;
 mod count;
 mod disk;
+mod effort;
 mod excluded;
+mod forecast;
+mod outlook;
+mod passes;
 mod predicate;
 mod rewritable;
 mod rewrite;
+mod sample;
 pub mod settings;
 mod statement;
 mod steps;
@@ -29,8 +34,10 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 pub use cleaner::Cleaner;
-pub use count::{blocking_rows, count, foreign_rows, spared_by_age};
+pub use count::{blocking_rows, cost, count, foreign_rows, spared_by_age, uncounted_foreign_rows};
+pub use effort::{Budget, Effort};
 pub use excluded::{Excluded, unknown_clients};
+pub use forecast::{Place, forecast};
 pub use rewrite::{Phase, Rewrite, Rewritten};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};

@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use tokio_postgres::types::Oid;
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::count::Run;
 use super::excluded::Excluded;
+use super::passes::Run;
 use super::rewritable::{columns, has_row_security, indexes, not_ours, others};
 use super::settings;
 use super::statement::{Binds, Sql, Values};

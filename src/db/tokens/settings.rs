@@ -1,5 +1,7 @@
 //! What the server is told at the beginning of the cleanup's transactions.
 
+use std::time::Duration;
+
 use tokio_postgres::{Error, Transaction};
 
 use super::triggers::SILENCE;
@@ -23,6 +25,10 @@ const PLANNING: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SE
 const SEARCHING: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
     SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL statement_timeout = '60s'; \
     SET LOCAL lock_timeout = '500ms'";
+
+/// Like [`PLANNING`], but with the cutoffs known to the planner.
+const LOOKING_UP: &str = "SET LOCAL jit = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+    SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0";
 
 /// Well under PostgreSQL's `deadlock_timeout`: if this run is part of a cycle, it is the one that gives way.
 const BULK_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
@@ -85,12 +91,26 @@ pub async fn of_an_admission(transaction: &Transaction<'_>) -> Result<(), Error>
     transaction.batch_execute(&format!("{UNIFORM}; SET LOCAL lock_timeout = '10s'")).await
 }
 
-/// The bar's total is worth 10 s of counting; larger tables go without.
+/// Begins a count that may take this long.
 ///
 /// # Errors
 /// The server's.
-pub async fn of_a_count(transaction: &Transaction<'_>) -> Result<(), Error> {
-    transaction.batch_execute("SET LOCAL statement_timeout = '10s'").await
+pub async fn of_a_count(transaction: &Transaction<'_>, limit: Duration) -> Result<(), Error> {
+    transaction.batch_execute(&statement_timeout(limit)).await
+}
+
+/// Begins a round of a forecast, which may take this long. It has few rows, so that look-ups by index are always right.
+///
+/// # Errors
+/// The server's.
+pub async fn of_a_round(transaction: &Transaction<'_>, limit: Duration) -> Result<(), Error> {
+    let limit = statement_timeout(limit);
+    transaction.batch_execute(&format!("{LOOKING_UP}; {limit}")).await
+}
+
+/// Zero would mean no limit.
+fn statement_timeout(limit: Duration) -> String {
+    format!("SET LOCAL statement_timeout = {}", limit.as_millis().clamp(1, 0x7fff_ffff))
 }
 
 /// Switches the triggers of foreign keys off until the transaction ends.

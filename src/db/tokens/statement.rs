@@ -9,6 +9,7 @@ use tokio_postgres::{Error, GenericClient, Row};
 
 use super::excluded::Excluded;
 use crate::db::Parameter;
+use crate::db::query::{self, Expected};
 use crate::model::printable;
 use crate::model::words::rfc3339;
 
@@ -120,6 +121,15 @@ impl Sql {
         values: Values<'_>,
     ) -> Result<Vec<Row>, Error> {
         client.query_typed(&self.text, &parameters(&self.binds, &values)).await
+    }
+
+    /// What the planner expects of it. It is not run.
+    pub(super) async fn explained(
+        &self,
+        client: &impl GenericClient,
+        values: Values<'_>,
+    ) -> Result<Expected, Error> {
+        query::expected(client, &self.text, &parameters(&self.binds, &values)).await
     }
 
     /// Runs it; it returns how many rows it touched.

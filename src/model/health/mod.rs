@@ -14,6 +14,7 @@ mod server;
 mod storage;
 mod stored;
 mod upgrade;
+mod vacuuming;
 
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
@@ -25,3 +26,4 @@ pub use server::{DjangoHint, Encryption, LedgerRights, Privileges, Server};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 pub use stored::{Duplicates, PlainSecrets};
 pub use upgrade::{Affected, Change};
+pub use vacuuming::{Vacuumed, Vacuuming};

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::super::about;
 use super::reach::number_and_fate;
+use crate::model::Counted;
 use crate::model::words::{grouped, plural};
 use crate::plan::CleanupForecast;
 
@@ -10,17 +12,15 @@ use crate::plan::CleanupForecast;
 #[must_use]
 pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
     let mut out = String::new();
-    let CleanupForecast { as_of, rows, others, spared_by_age: _ } = forecast;
-    let (as_of, total) = (to_the_second(as_of), forecast.total());
-    if total == 0 {
-        let _ = writeln!(out, "Cleanup: nothing to delete as of {as_of}.");
-    } else {
-        let _ = writeln!(out, "Cleanup would delete {} as of {as_of}:", plural(total, "row"));
+    let CleanupForecast { as_of: _, counted: _, others, spared_by_age: _ } = forecast;
+    let _ = writeln!(out, "{}", headline(forecast));
+    let rows = by_category(&forecast.counted);
+    if !rows.is_empty() {
         let along: Vec<_> = others.iter().map(number_and_fate).collect();
-        let numbers = rows.iter().map(|(_, count)| grouped(*count).len());
+        let numbers = rows.iter().map(|(number, _)| number.chars().count());
         let width = numbers.chain(along.iter().map(|(count, _)| count.len())).max().unwrap_or_default();
-        for (category, count) in rows.iter().filter(|(_, count)| *count > 0) {
-            let _ = writeln!(out, "    {:>width$}  {}", grouped(*count), category.title());
+        for (number, what) in &rows {
+            let _ = writeln!(out, "    {number:>width$}  {what}");
         }
         out += remark;
         out += &with_them(&along, width);
@@ -29,6 +29,42 @@ pub fn render_forecast(forecast: &CleanupForecast, remark: &str) -> String {
         let _ = writeln!(out, "  {spared}");
     }
     out
+}
+
+/// What cleanup would delete in all, and how that was counted; with a colon if numbers follow.
+pub(in crate::ui) fn headline(forecast: &CleanupForecast) -> String {
+    let as_of = to_the_second(&forecast.as_of);
+    match &forecast.counted {
+        Counted::Exact(tally) if tally.total() == 0 => {
+            format!("Cleanup: nothing to delete as of {as_of}.")
+        }
+        Counted::Exact(tally) => {
+            format!("Cleanup would delete {} as of {as_of}:", plural(tally.total(), "row"))
+        }
+        Counted::Forecast(forecast) => {
+            format!("Cleanup would delete {} as of {as_of}:", about::sentence(forecast))
+        }
+        Counted::Off => format!("Cleanup: the rows to delete as of {as_of} were not counted (count is off)."),
+    }
+}
+
+/// The numbers of the categories that have rows, or may have some, in words: the number, and of what.
+pub(in crate::ui) fn by_category(counted: &Counted) -> Vec<(String, String)> {
+    match counted {
+        Counted::Exact(tally) => {
+            let some = tally.iter().filter(|(_, rows)| *rows > 0);
+            some.map(|(category, rows)| (grouped(rows), category.title().to_owned())).collect()
+        }
+        Counted::Forecast(forecast) => {
+            let some = forecast.rows.iter().filter(|(_, rows)| rows.high > 0);
+            some.map(|(category, rows)| {
+                let bounds = about::bounds(rows).map(|bounds| format!(" ({bounds})")).unwrap_or_default();
+                (about::about(rows), format!("{}{bounds}", category.title()))
+            })
+            .collect()
+        }
+        Counted::Off => Vec::new(),
+    }
 }
 
 /// What `max_age` does, if anything.

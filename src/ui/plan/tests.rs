@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
-use crate::model::{Category, ClientId, ForeignRows, Key, Limit, OnDelete, Treatment};
+use crate::model::{Category, ClientId, Counted, ForeignRows, Key, Limit, OnDelete, Treatment};
 use crate::plan::CleanupForecast;
 use crate::plan::RowRef;
 use crate::plan::guard::Violation;
@@ -151,7 +151,9 @@ pub(in crate::ui) fn everything() -> Plan {
 fn every_kind_of_step() {
     let forecast = CleanupForecast {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
-        rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+        counted: Counted::Exact(
+            [(Category::Revoked, 12_310), (Category::Access, 4_414_662)].into_iter().collect(),
+        ),
         others: foreign().to_vec(),
         spared_by_age: Some(1_234),
     };
@@ -208,9 +210,9 @@ fn instants_are_shown_to_the_second() {
 /// Expired rows of an application that goes are in both numbers.
 #[test]
 fn rows_that_are_counted_twice_are_said_to_be() {
-    let rows = vec![(Category::Access, 7)];
+    let counted = Counted::Exact([(Category::Access, 7)].into_iter().collect());
     let forecast =
-        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), rows, ..CleanupForecast::default() };
+        CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), counted, ..CleanupForecast::default() };
     let shown = |plan: Plan| {
         plain(&render(&Proposal { forecast: Some(forecast.clone()), ..plan.into() }, Detail::Changes))
     };

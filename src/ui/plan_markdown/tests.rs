@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Category, ClientId, Dependents, Field, Key, NotTried};
+use crate::model::{Category, ClientId, Counted, Dependents, Field, Key, NotTried};
 use crate::plan::guard::Violation;
 use crate::plan::{CleanupForecast, DeleteReason, FieldChange, RowRef, Value};
 use crate::ui::plan::tests::everything;
@@ -90,7 +90,9 @@ fn length(text: &str) -> usize {
 fn every_kind_of_step() {
     let forecast = CleanupForecast {
         as_of: "2026-01-02T03:04:05Z".to_owned(),
-        rows: vec![(Category::Revoked, 12_310), (Category::Orphaned, 0), (Category::Access, 4_414_662)],
+        counted: Counted::Exact(
+            [(Category::Revoked, 12_310), (Category::Access, 4_414_662)].into_iter().collect(),
+        ),
         others: Vec::new(),
         spared_by_age: Some(3),
     };

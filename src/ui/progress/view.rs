@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::glyphs::Glyphs;
 use crate::model::json;
-use crate::model::{Sweep, TableRole, Tally};
+use crate::model::{Counted, Sweep, TableRole, Tally};
 use crate::sweep::{Event, Wait};
 use crate::ui::plan::{grouped, plural, visible};
 use crate::ui::waiting;
@@ -25,11 +25,33 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Narrower bars say nothing; wider ones do not say more.
 const BAR_WIDTHS: std::ops::RangeInclusive<usize> = 8..=30;
 
+/// How many rows a cleanup will delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    pub rows: u64,
+    /// Whether they were counted, not estimated.
+    pub exact: bool,
+}
+
+impl Total {
+    /// `None`: nobody knows.
+    #[must_use]
+    pub fn of(counted: &Counted) -> Option<Self> {
+        counted.about().map(|rows| Self { rows, exact: counted.exact().is_some() })
+    }
+
+    /// Never less than what is done already.
+    fn shown(self, deleted: u64) -> String {
+        let rows = grouped(self.rows.max(deleted));
+        if self.exact { rows } else { format!("about {rows}") }
+    }
+}
+
 /// A running cleanup.
 #[derive(Clone, Debug)]
 pub struct View {
     /// How many rows will go, all told.
-    total: Option<u64>,
+    total: Option<Total>,
     deleted: u64,
     /// Rows of the project's own tables that went or were changed along.
     others: u64,
@@ -54,7 +76,7 @@ pub struct View {
 impl View {
     /// Nothing has happened yet.
     #[must_use]
-    pub const fn new(total: Option<u64>) -> Self {
+    pub const fn new(total: Option<Total>) -> Self {
         Self {
             total,
             deleted: 0,
@@ -136,7 +158,7 @@ impl View {
     /// How much is done, of a thousand; of the table at hand where the total is not known.
     fn permille(&self) -> Option<u64> {
         let (done, of) = match (self.total, self.rows) {
-            (Some(total), _) => (self.deleted, total),
+            (Some(total), _) => (self.deleted, total.rows),
             (None, Some(rows)) => (self.examined, rows),
             (None, None) => return None,
         };
@@ -144,7 +166,7 @@ impl View {
     }
 
     fn eta(&self) -> Option<Duration> {
-        let left = self.total?.saturating_sub(self.deleted);
+        let left = self.total?.rows.saturating_sub(self.deleted);
         let meaningful = self.batches >= MEANINGFUL_BATCHES && self.permille()? >= 10 && self.rate >= 1.0;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         meaningful.then(|| Duration::try_from_secs_f64(left as f64 / self.rate).ok()).flatten()
@@ -152,7 +174,7 @@ impl View {
 
     fn done(&self) -> String {
         let done = match self.total {
-            Some(total) => format!("{}/{} rows", grouped(self.deleted), grouped(total.max(self.deleted))),
+            Some(total) => format!("{}/{} rows", grouped(self.deleted), total.shown(self.deleted)),
             None => plural(self.deleted, "row"),
         };
         done + &self.along()
@@ -220,7 +242,8 @@ impl View {
     pub fn line(&self) -> String {
         let done = match self.total {
             Some(total) => {
-                format!("{} of {} deleted", grouped(self.deleted), plural(total.max(self.deleted), "row"))
+                let noun = if total.rows.max(self.deleted) == 1 { "row" } else { "rows" };
+                format!("{} of {} {noun} deleted", grouped(self.deleted), total.shown(self.deleted))
             }
             None => format!("{} deleted", plural(self.deleted, "row")),
         } + &self.along();
@@ -285,7 +308,7 @@ impl View {
                 "event": "progress",
                 "categories": categories(batch.sweep),
                 "rows_deleted": self.deleted,
-                "rows_total": self.total,
+                "rows_total": self.total.filter(|total| total.exact).map(|total| total.rows),
                 "rows_of_others": self.others,
                 "rows_per_second": self.rounded_rate(),
                 "eta_seconds": self.eta().map(|eta| eta.as_secs()),

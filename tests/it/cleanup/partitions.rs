@@ -28,7 +28,7 @@ fn policy(batch_size: u32) -> CleanupPolicy {
 
 /// Makes the table a partitioned one of the same name, with the foreign keys from and to it as Django declares them, but
 /// for the unique columns: PostgreSQL wants the partition key in every unique constraint.
-fn partition(database: &Database, table: &str, by: &str, partitions: &[&str]) {
+pub fn partition(database: &Database, table: &str, by: &str, partitions: &[&str]) {
     let children: String = partitions
         .iter()
         .enumerate()

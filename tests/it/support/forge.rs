@@ -62,7 +62,8 @@ impl Forge {
             line.trim_end().to_owned()
         };
         let request = line();
-        let headers: Vec<String> = std::iter::from_fn(|| Some(line()).filter(|line| !line.is_empty())).collect();
+        let headers: Vec<String> =
+            std::iter::from_fn(|| Some(line()).filter(|line| !line.is_empty())).collect();
         let header = |name: &str| {
             let of = |header: &String| {
                 let (key, value) = header.split_once(':')?;
@@ -83,7 +84,8 @@ impl Forge {
         };
         let answer = answer.to_string();
         let length = answer.len();
-        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}").unwrap();
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}")
+            .unwrap();
     }
 
     fn route(&self, request: &str, body: &[u8]) -> (&'static str, Value) {

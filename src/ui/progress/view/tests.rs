@@ -21,7 +21,7 @@ fn sweep() -> Sweep {
 /// After so many batches of ten thousand rows a second.
 fn view(total: Option<u64>, batches: u32) -> View {
     let sweep = sweep();
-    let mut view = View::new(total);
+    let mut view = View::new(total.map(|rows| Total { rows, exact: true }));
     view.update(&Event::Started { sweep: &sweep, rows: Some(1_000_000) }, Duration::ZERO);
     let mut deleted = Tally::ZERO;
     deleted.add(Category::Access, 10_000);
@@ -131,7 +131,7 @@ fn scripts_get_an_object_per_event() {
     deleted.add(Category::Access, 2);
     let batch = Batch { sweep: &sweep, deleted, others: 3, examined: 5, size: 10, elapsed: SECOND / 8 };
     let event = Event::Batch(batch);
-    let mut view = View::new(Some(8));
+    let mut view = View::new(Some(Total { rows: 8, exact: true }));
     view.update(&event, SECOND);
     assert_eq!(
         view.object(&event).unwrap(),
@@ -162,7 +162,7 @@ fn durations_are_short() {
 
 #[test]
 fn a_rewrite_says_at_which_step_it_is_and_for_how_long() {
-    let mut view = View::new(Some(1_000_000));
+    let mut view = View::new(Some(Total { rows: 1_000_000, exact: true }));
     let step = |seconds| Event::Step {
         phase: Phase::PutBack,
         table: Some(TableRole::RefreshToken),
