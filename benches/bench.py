@@ -10,6 +10,7 @@ from pathlib import Path
 import applications
 import contenders
 import counting
+import many_applications
 import measure
 import secret_hashes
 import traffic
@@ -41,6 +42,10 @@ def arguments():
     count.add_argument("--sessions", type=int, nargs="+", default=[1_000_000])
     count.add_argument("--repeat", type=int, default=3)
     count.add_argument("--budgets", nargs="+", default=["300ms", "1s", "5s"], help="what a forecast may take")
+    many = benchmarks.add_parser("many")
+    many.add_argument("--applications", type=int, default=100_000)
+    many.add_argument("--updates", type=int, default=10_000)
+    many.add_argument("--repeat", type=int, default=3)
     secrets = benchmarks.add_parser("secrets")
     secrets.add_argument("--secrets", type=int, default=200)
     secrets.add_argument("--iterations", type=int, default=1_200_000)
@@ -142,6 +147,9 @@ def main():
     # An exception, so that the server is stopped and its files go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Cluster(given.shared_buffers) as cluster:
+        if given.benchmark == "many":
+            many_applications.report(cluster, make_schema(cluster, "many"), given, say)
+            return
         if given.benchmark == "applications":
             applications.report(cluster, make_schema(cluster, "applications"), given, say)
             return

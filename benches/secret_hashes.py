@@ -78,6 +78,8 @@ def report(cluster, template, given, say):
             files[count] = directory / f"{count}.toml"
             files[count].write_text(toml(count, given.iterations), encoding="utf-8")
         command = lambda count, verb: [given.oauthctl, "-f", str(files[count]), *verb]  # noqa: E731
+        older = {count: [given.older, *command(count, ["plan", "--detailed-exitcode"])[1:]] for count in files}
+        before = {count: [] for count in files}
         say(f"apply with {given.secrets} declared secrets")
         applied = measured(command(given.secrets, ["apply", "--yes"]), env)
         walls = {count: [] for count in files}
@@ -88,6 +90,8 @@ def report(cluster, template, given, say):
                 wall, cpu = measured(command(count, ["plan", "--detailed-exitcode"]), env)
                 walls[count].append(wall)
                 cpus[count].append(cpu)
+                if given.older:
+                    before[count].append(measured(older[count], env))
         wall = lambda count: statistics.median(walls[count])  # noqa: E731
         cpu = lambda count: statistics.median(cpus[count])  # noqa: E731
         one = wall(1) - wall(0)
@@ -101,3 +105,12 @@ def report(cluster, template, given, say):
         print(f"| `apply`, {given.secrets} secrets to hash | {applied[0]:.2f} | {applied[1]:.2f} |")
         work = (cpu(given.secrets) - cpu(0)) / ((cpu(1) - cpu(0)) * given.secrets)
         print(f"\n`plan` took {wall(given.secrets) / expected:.2f} of that time, and {work:.2f} of that CPU time.")
+        if given.older:
+            print(f"\n| `plan`, beside an older build | older, s | s | older, CPU, s | CPU, s | times as fast per core |")
+            print("|---|---|---|---|---|---|")
+            empty = statistics.median(cost[1] for cost in before[0])
+            for count in (1, given.secrets):
+                then = [statistics.median(column) for column in zip(*before[count])]
+                ratio = (then[1] - empty) / (cpu(count) - cpu(0))
+                name = "1 secret" if count == 1 else f"{count} secrets"
+                print(f"| {name} | {then[0]:.2f} | {wall(count):.2f} | {then[1]:.2f} | {cpu(count):.2f} | {ratio:.2f} |")

@@ -6,6 +6,7 @@
 //! written and checked but before it commits, so that no cascade holds locks for long; the application row stays
 //! locked meanwhile, so no new token can appear. Makes no choices, prints nothing, knows no file.
 
+mod cells;
 pub mod commit;
 mod drain;
 mod error;
@@ -13,6 +14,7 @@ mod keys;
 mod managed;
 mod request;
 mod trial;
+mod update;
 mod waiting;
 
 pub use crate::db::advisory::Holder;
@@ -24,6 +26,7 @@ pub use trial::{Verdict, against_constraints, attribute, writes_rows};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cells::cell;
 use error::affected;
 use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
@@ -32,7 +35,7 @@ use crate::db::applications::{self, Cell, NewApplication};
 use crate::db::error::DbError;
 use crate::db::{advisory, ledger, session};
 use crate::model::{Attribute, ClientId, ForeignTally, Key};
-use crate::plan::{FieldChange, RowRef, Step, Summary, Value};
+use crate::plan::{RowRef, Step, Summary};
 use request::Work;
 use waiting::{go_on, patiently};
 
@@ -97,7 +100,7 @@ async fn execute(
     let limited = session::limit_waiting(&transaction, request.lock_timeout).await;
     limited.map_err(DbError::during("limiting how long locks are waited for"))?;
     compare(work, on).await?;
-    update(work, on).await?;
+    update::update(work, on).await?;
     create(work, on).await?;
     if let Some(owner) = request.owner {
         let gone: Vec<&Key> = request.plan.deletions().map(|row| &row.key).collect();
@@ -172,38 +175,25 @@ async fn compare(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> R
     if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
 }
 
-async fn update(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
-    let Work { transaction, request } = work;
-    let mut is_first = true;
-    for step in &request.plan.steps {
-        let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { continue };
-        go_on(request)?;
-        let cells = changes
-            .iter()
-            .map(|FieldChange { field, before: _, after }| {
-                Ok((field.clone(), cell(request, client_id, after)?))
-            })
-            .collect::<Result<Vec<_>, ApplyError>>()?;
-        let attempted = format!("updating application \"{client_id}\"");
-        let update =
-            async || applications::update(transaction, request.layout, &row.key, client_id, &cells).await;
-        // The rows are locked by now, and the first statement gets the table's lock for all of them.
-        let touched = if is_first {
-            patiently(work, &attempted, on, update).await
-        } else {
-            update().await.map_err(ApplyError::from)
-        };
-        let touched = touched.map_err(|error| error.of(client_id))?;
-        is_first = false;
-        affected(&attempted, 1, touched)?;
+async fn create(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
+    let steps = work.request.plan.steps.iter();
+    let steps: Vec<&Step> = steps.filter(|step| matches!(step, Step::Create { .. })).collect();
+    for set in steps.chunks(applications::SET) {
+        create_set(work, set, on).await?;
+    }
+    for step in steps {
         on(Event::Executed(step));
     }
     Ok(())
 }
 
-async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {
-    let mut rows = Vec::new();
-    for step in &request.plan.steps {
+async fn create_set(
+    Work { transaction, request }: Work<'_>,
+    steps: &[&Step],
+    on: Observer<'_>,
+) -> Result<(), ApplyError> {
+    let mut rows = Vec::with_capacity(steps.len());
+    for step in steps {
         let Step::Create { client_id, fields } = step else { continue };
         let cells = fields
             .iter()
@@ -212,17 +202,11 @@ async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Re
         rows.push(NewApplication { client_id, cells });
     }
     let insert = async || applications::insert(transaction, request.layout, &rows).await;
-    let inserted = match &rows[..] {
-        [] => Ok(0),
-        [first, ..] => {
-            let attempted = match rows.len() {
-                1 => format!("creating application \"{}\"", first.client_id),
-                _ => "creating applications".to_owned(),
-            };
-            patiently(Work { transaction, request }, &attempted, on, insert).await
-        }
+    let attempted = match &rows[..] {
+        [only] => format!("creating application \"{}\"", only.client_id),
+        _ => "creating applications".to_owned(),
     };
-    let inserted = match inserted {
+    let inserted = match patiently(Work { transaction, request }, &attempted, on, insert).await {
         Err(ApplyError::Database(failed)) if failed.violated().is_some() && rows.len() > 1 => {
             Err(culprit(transaction, request, &rows).await?.unwrap_or(ApplyError::Database(failed)))
         }
@@ -230,11 +214,7 @@ async fn create(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> Re
         done => done,
     };
     let inserted = inserted.map_err(|error| keys::insertion(request.layout.application(), error))?;
-    affected("creating applications", rows.len() as u64, inserted)?;
-    for step in request.plan.steps.iter().filter(|step| matches!(step, Step::Create { .. })) {
-        on(Event::Executed(step));
-    }
-    Ok(())
+    affected("creating applications", rows.len() as u64, inserted)
 }
 
 /// One statement has written many rows: which of them is refused, row by row. All is rolled back afterwards.
@@ -253,17 +233,4 @@ async fn culprit(
         }
     }
     Ok(None)
-}
-
-fn cell<'a>(request: &Request<'a>, client_id: &ClientId, value: &Value) -> Result<Cell<'a>, ApplyError> {
-    Ok(match value {
-        Value::Absent => Cell::Null,
-        Value::Text(text) | Value::Literal(text) => Cell::Text(text.clone()),
-        Value::Flag(flag) => Cell::Text(flag.to_string()),
-        Value::Uris(uris) => Cell::Text(uris.join(" ")),
-        Value::User { key, username: _, by: _ } => Cell::Text(key.as_str().to_owned()),
-        Value::StoredSecret | Value::Secret { .. } => Cell::Secret(
-            request.secrets.get(client_id).ok_or_else(|| ApplyError::Unsealed(client_id.clone()))?,
-        ),
-    })
 }

@@ -58,7 +58,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     check_secrets_out(&args.consent)?;
     let saved = args.saved.as_deref().map(saved::read).transpose()?;
     let scope = match &saved {
-        Some(saved) => saved::scope(saved, &args.scope.allow)?,
+        Some(saved) => saved::scope(saved, &args.scope)?,
         None => args.scope.clone(),
     };
     let prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;

@@ -146,10 +146,21 @@ pub async fn warn(session: &mut Session, connected: &Connected, policy: &Cleanup
         let lacking = tokens::lacking(&connected.layout, *category);
         if !lacking.is_empty() {
             let (title, columns) = (category.title(), lacking.join(", "));
-            session.ui.warning(format_args!(
-                "this database does not mark {title}: its application table lacks {columns}, which came with DOT 3.4.0."
-            ));
-            if *category == Category::Dcr {
+            // DOT has always had the others: the table is a model of the project's own.
+            let (marks, others): (Vec<&str>, Vec<&str>) = lacking
+                .iter()
+                .partition(|column| ["registration_source", "cimd_expires_at"].contains(column));
+            if others.is_empty() {
+                session.ui.warning(format_args!(
+                    "this database does not mark {title}: its application table lacks {columns}, which came with DOT 3.4.0."
+                ));
+            } else {
+                session.ui.warning(format_args!(
+                    "no {title} are deleted: the application table lacks {columns}, without which it is not known which are old \
+                     and unused."
+                ));
+            }
+            if *category == Category::Dcr && !marks.is_empty() {
                 session.ui.hint("if another column marks them, name it: dynamic = { column = \"NAME\", value = true } in [policy]");
             }
         }

@@ -7,7 +7,7 @@ use super::loading;
 use super::reporting;
 use super::rewriting::rewrite;
 use super::session::Session;
-use crate::config::edit::{Changes, edit};
+use crate::config::edit::{Edited, edit};
 use crate::config::{self, Config};
 use crate::error::{Error, Exit};
 use crate::import::{Import, Reason, Remark, Wish, import};
@@ -24,10 +24,10 @@ pub async fn append(session: &mut Session, connected: &Connected, client_id: &Cl
     inventory::forget_secrets(&mut config, None);
     let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
     let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
-    let import = import(&inventory.rows, &inventory.custom, &config, &inventory.drift, Wish::default());
+    let import = import(inventory.rows, &inventory.custom, &config, &inventory.drift, Wish::default());
     let written = take_in(session, &config, is_there, import, false)?;
     remarks(session, &written);
-    if written.changes.add.is_empty() {
+    if written.added.is_empty() {
         return Err(Error::new(Exit::Failed, "the file cannot declare it"));
     }
     session.ui.status(format_args!("Declared it in {}.", written.path.display()));
@@ -60,11 +60,14 @@ pub fn take_in(
     dry_run: bool,
 ) -> Result<Written, Error> {
     let path = config.source.path().to_owned();
-    let before = config.source.text().to_owned();
+    let before = config.source.text();
     let Import { changes, mut remarks, unchanged } = import;
-    let start = if is_there { before.clone() } else { HEADING.to_owned() };
-    let edited = edit(&start, &changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
-    for (client_id, field) in &edited.left {
+    let added: Vec<ClientId> = changes.add.iter().map(|block| block.client_id.clone()).collect();
+    let set = changes.set.iter().map(|set| (set.client_id.clone(), set.field.clone())).collect();
+    let start = if is_there { before } else { HEADING };
+    let Edited { text, left } =
+        edit(start, changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    for (client_id, field) in &left {
         let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
         remarks.push(Remark {
             client_id: client_id.clone(),
@@ -72,38 +75,28 @@ pub fn take_in(
             hint: None,
         });
     }
-    let mut written = Written {
-        path,
-        before: config.source.legible(),
-        after: config.source.legible(),
-        is_written: false,
-        changes,
-        left: edited.left,
-        remarks,
-        unchanged,
-    };
-    if edited.text != start {
-        let after = check(session, &edited.text, config, &written.changes)?;
-        written.after = after.source.legible();
-        if !dry_run {
-            rewrite(&written.path, is_there.then_some(before.as_str()), &edited.text)?;
-            written.is_written = true;
-        }
+    let after = if text == start { None } else { Some(check(session, text, config, &added)?) };
+    let is_written = after.is_some() && !dry_run;
+    if let Some(after) = after.as_ref().filter(|_| !dry_run) {
+        rewrite(&path, is_there.then_some(before), after.source.text())?;
     }
-    Ok(written)
+    let texts = dry_run.then(|| {
+        let after = after.as_ref().unwrap_or(config);
+        (config.source.legible(), after.source.legible())
+    });
+    Ok(Written { path, texts, is_written, added, set, left, remarks, unchanged })
 }
 
 /// A second look: what is about to be written declares what it should, and validates.
-fn check(session: &mut Session, text: &str, before: &Config, changes: &Changes) -> Result<Config, Error> {
+fn check(session: &mut Session, text: String, before: &Config, added: &[ClientId]) -> Result<Config, Error> {
     let path = before.source.path();
-    let bytes = text.as_bytes().to_vec();
     let failed =
         || Error::new(Exit::Failed, format!("{} was not written: it would not be valid", path.display()));
-    match config::load(bytes, path, environment::surroundings(), config::Presence::Optional) {
+    match config::load(text.into_bytes(), path, environment::surroundings(), config::Presence::Optional) {
         Ok(after) => {
             let declared = |config: &Config| config.desired.applications.len();
-            let is_complete = declared(&after) == declared(before) + changes.add.len()
-                && changes.add.iter().all(|block| after.desired.applications.contains_key(&block.client_id));
+            let is_complete = declared(&after) == declared(before) + added.len()
+                && added.iter().all(|client_id| after.desired.applications.contains_key(client_id));
             if is_complete { Ok(after) } else { Err(failed()) }
         }
         Err(rejected) => {

@@ -21,7 +21,7 @@ pub fn mentioned(desired: &Desired) -> Mentioned {
 /// business of a command for one application: `prune` would take every other application.
 #[must_use]
 pub fn with_only(mut file: Config, client_id: &ClientId, application: Application) -> Config {
-    let declared = Declared { block: client_id.to_string(), application, ..Declared::default() };
+    let declared = Box::new(Declared { block: client_id.to_string(), application, ..Declared::default() });
     file.desired = Desired { applications: [(client_id.clone(), declared)].into(), ..Desired::default() };
     file.policy = Policy::default();
     file.cleanup = None;

@@ -21,6 +21,26 @@ pub fn variable_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The variables in which CI systems keep the commit. The first is for jobs in which the others name another one, such as
+/// GitHub's merge commit of a pull request.
+const COMMIT: [&str; 6] = [
+    "OAUTHCTL_COMMIT",
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "BITBUCKET_COMMIT",
+    "BUILD_SOURCEVERSION",
+    "GIT_COMMIT",
+];
+
+/// The commit that a CI job has checked out. What is not the digest of a commit is not shown.
+#[must_use]
+pub fn commit() -> Option<String> {
+    let is_commit = |value: &String| {
+        (7..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    COMMIT.into_iter().filter_map(variable).find(is_commit)
+}
+
 /// Whether the locale is UTF-8.
 #[must_use]
 pub fn is_unicode() -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Pure: finds places and words. Shows nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::edit::{column_lines, columns_table};
 use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
@@ -10,6 +10,7 @@ use crate::db::ledger;
 use crate::lint;
 use crate::model::printable::printable;
 use crate::model::visible::visible;
+use crate::model::words::plural;
 use crate::model::{
     Actual, Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin,
     UserRef, column_owner,
@@ -20,20 +21,35 @@ use crate::rules::{Reason, Violation};
 
 /// The findings in the order of the planner. `owner`: what the ledger calls the file.
 pub(super) fn problems(config: &Config, findings: &[Finding], owner: &str) -> Problems {
-    let mut problems = Problems::default();
-    // What [defaults] says wrong is said once, however many applications have it from there.
-    let mut of_defaults: BTreeSet<String> = BTreeSet::new();
+    let mut found: Vec<Problem> = Vec::new();
+    // What [defaults] says wrong is said once: its position, and how many applications have it.
+    let mut of_defaults: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for finding in findings {
         let mut problem = problem(config, finding, owner);
-        if let Some(attribute) =
-            finding.field.as_ref().filter(|field| config.inherits(&finding.client_id, field))
-        {
-            problem.message = format!("defaults.{attribute}: {}", finding.cause);
-            if !of_defaults.insert(problem.message.clone()) {
+        problem.span = config.place(place(finding));
+        let Finding { client_id, field, cause } = finding;
+        if let Some(attribute) = field.as_ref().filter(|field| config.inherits(client_id, field)) {
+            let said = format!("{attribute}: {cause}");
+            let (_, count) = of_defaults.entry(said).or_insert((found.len(), 0));
+            *count += 1;
+            if *count > 1 {
                 continue;
             }
+            problem.message = format!("application \"{client_id}\", {attribute} of [defaults]: {cause}");
+            let header = config.place(PlaceOf::Application(client_id));
+            problem.related =
+                header.map(|span| config::Mark { span, label: "the application that has it".to_owned() });
         }
-        problem.span = config.place(place(finding));
+        found.push(problem);
+    }
+    for (position, count) in of_defaults.into_values().filter(|(_, count)| *count > 1) {
+        if let Some(problem) = found.get_mut(position) {
+            let others = plural(count - 1, "other application");
+            problem.message = format!("{} (and for {others})", problem.message);
+        }
+    }
+    let mut problems = Problems::default();
+    for problem in found {
         problems.push(problem);
     }
     problems
@@ -93,8 +109,10 @@ pub(super) fn foreign(config: &Config, plan: &Plan) -> Problems {
 pub(super) fn advice(config: &Config, actual: &Actual) -> Problems {
     let mut problems = Problems::default();
     for (client_id, declared) in &config.desired.applications {
-        let Some(row) = actual.applications.get(client_id) else { continue };
-        let advice = lint::advise_on_row(&declared.application, &row.fields);
+        let former = config.desired.renamed.iter().find(|(_, to)| *to == client_id).map(|(from, _)| from);
+        let row = actual.applications.get(client_id).or_else(|| actual.applications.get(former?));
+        let Some(row) = row else { continue };
+        let advice = lint::advise_on_row(declared, &row.fields);
         if let Some(problem) = advice.and_then(|advice| config.lint.of_row(client_id, advice)) {
             problems.push(problem.at(config.place(PlaceOf::ClientId(client_id))));
         }
@@ -240,9 +258,8 @@ pub(super) fn way_out(breach: &Breach) -> String {
     let keys: Vec<String> =
         shown.filter_map(|(column, _)| key(column)).map(|key| format!("`{key}`")).collect();
     match (&breach.rule, keys.is_empty()) {
-        (Rule::Unique(Twin::Later(other)), _) => {
-            format!("first `oauthctl apply --target {}`, then the rest", shell_word(other.as_str()))
-        }
+        (Rule::Unique(Twin::Later(other)), _) => format!("first `{}`, then the rest", apply_only(other)),
+        (Rule::Unique(Twin::InCircle { has: _, circle }), _) => out_of_circle(circle, &keys),
         (Rule::Reference { select, .. }, _) => {
             format!("insert that row first, or write one that exists: `{select}` in psql")
         }
@@ -253,6 +270,24 @@ pub(super) fn way_out(breach: &Breach) -> String {
             format!("write a value that it allows for {}", keys.join(" or "))
         }
     }
+}
+
+fn apply_only(client_id: &ClientId) -> String {
+    format!("oauthctl apply --target {}", shell_word(client_id.as_str()))
+}
+
+/// Applications that give each other their values: the first one gets another value meanwhile.
+fn out_of_circle(circle: &[ClientId], keys: &[String]) -> String {
+    let Some((first, others)) = circle.split_first() else { return String::new() };
+    let keys = if keys.is_empty() { "the column".to_owned() } else { keys.join(" or ") };
+    let each: Vec<String> = others.iter().rev().map(|other| format!("`{}`", apply_only(other))).collect();
+    format!(
+        "they cannot all be written at once: (1) in [applications.{name}], write a temporary value for {keys} and run \
+         `{only}`; (2) write the wanted value again and run {}, then `oauthctl apply`",
+        each.join(", then "),
+        name = visible(first.as_str()),
+        only = apply_only(first),
+    )
 }
 
 /// What the file calls a column; `None`: no file can give it a value.

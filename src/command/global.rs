@@ -14,7 +14,7 @@ use crate::ui::Color;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// The file that declares the applications and the cleanup policy.
+    /// The file that declares the applications and the cleanup policy; `-`: stdin.
     #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
     pub file: PathBuf,
     /// Where the database is: a postgres:// URL or libpq's "key=value" text. Without it, `DATABASE_URL`, `[database] url` in

@@ -6,7 +6,7 @@ use deadpool_postgres::{Object, Transaction};
 use serde_json::Value;
 
 use super::connected::Connected;
-use super::environment::variable;
+use super::environment::commit;
 use super::rights;
 use super::session::Session;
 use super::verb_name::VerbName;
@@ -19,9 +19,6 @@ use crate::db::patience::Waits as _;
 use crate::error::Error;
 use crate::model::visible::visible;
 use crate::plan::saved::digest;
-
-/// Where CI systems say which commit they work on: GitHub, GitLab, and a name of our own for the others.
-const COMMIT_VARIABLES: [&str; 3] = ["OAUTHCTL_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
 
 const NOTING: &str = "noting the run in the ledger";
 const ENDING: &str = "noting the end of the run in the ledger";
@@ -45,6 +42,7 @@ impl History {
         let Some(found) = Ledger::find(&**client).await.map_err(during())? else {
             return Ok(Self { run: None });
         };
+        session.require_owner(&config.policy)?;
         // Only `apply` says which file manages an application.
         let wanted = if session.verb == VerbName::Apply { Use::Manage } else { Use::Note };
         let lacks = found.lacks(&**client, None, wanted).await.map_err(during())?;
@@ -56,7 +54,7 @@ impl History {
         let text = config.source.text();
         let digest = (!text.is_empty()).then(|| digest(text));
         let owner = session.owner(&config.policy);
-        let commit = COMMIT_VARIABLES.into_iter().find_map(variable);
+        let commit = commit();
         let run = Run {
             verb: session.verb.name(),
             who: &who(),

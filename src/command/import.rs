@@ -71,7 +71,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     let connected = reaching::connect(session, &config, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
-    let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
+    let mut inventory = inventory::read(session, &connected, &config, &selection, look).await?;
     inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
     names::check_filters(&args.filter, &inventory)?;
     if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
@@ -81,7 +81,8 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
         return unmanaged(session, &config, inventory);
     }
     let wish = Wish { full: args.wish.full, hashes: args.wish.with_hashes, update: args.wish.update };
-    let import = import(&inventory.rows, &inventory.custom, &config, &inventory.drift, wish);
+    let rows = std::mem::take(&mut inventory.rows);
+    let import = import(rows, &inventory.custom, &config, &inventory.drift, wish);
     let written = take_in(session, &config, is_there, import, args.dry_run)?;
     report(session, args, &written)?;
     if args.all && inventory.dynamic > 0 && session.global.format == Format::Text {

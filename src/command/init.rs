@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::from_stdin;
 use super::session::Session;
 use crate::config::json_schema;
 use crate::error::{Error, Exit};
@@ -32,6 +33,7 @@ pub struct InitArgs {}
 /// # Errors
 /// When there is a file of that name, or it cannot be written.
 pub fn run(session: &mut Session, _args: &InitArgs) -> Result<Exit, Error> {
+    from_stdin::must_be_writable(&session.global.file, session.verb)?;
     let path = &session.global.file.clone();
     let written = write_new(path, STARTER);
     let shown = path.display();

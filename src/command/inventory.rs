@@ -18,8 +18,8 @@ use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{
-    ClientId, CustomColumns, Declared, Dependents, Key, Listed, RecentToken, SecretDeclaration, Selection,
-    Usage,
+    ClientId, CustomColumns, Declared, Dependents, Key, Listed, Nameless, RecentToken, SecretDeclaration,
+    Selection, Usage,
 };
 use crate::plan::drift::{Drift, drift};
 use crate::plan::seal;
@@ -141,6 +141,8 @@ pub struct Inventory {
     pub custom: CustomColumns,
     /// How many rows were registered dynamically and are not mentioned by the file.
     pub dynamic: u64,
+    /// Why the owners have no names.
+    pub nameless: Option<Nameless>,
 }
 
 impl Inventory {
@@ -177,6 +179,8 @@ async fn snapshot(
     let as_of = applications::instant(&*snapshot).await?;
     let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
     let rows = applications::list(&*snapshot, layout, selection).await?;
+    let has_owner = rows.iter().any(|row| row.owner.is_some());
+    let nameless = if has_owner { applications::nameless(&*snapshot, layout).await? } else { None };
     let keys: Vec<&Key> = rows.iter().map(|row| &row.stored.key).collect();
     let (mut usage, mut dependents, mut recent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     if look != Look::Rows {
@@ -198,14 +202,26 @@ async fn snapshot(
     let secrets = verdicts.map_err(|_| session.interrupted.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
     let (custom, dynamic) = (actual.custom, actual.dynamic);
-    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic })
+    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic, nameless })
+}
+
+/// Says what of the applications could not be shown.
+pub fn tell_gaps(session: &mut Session, inventory: &Inventory) {
+    match &inventory.nameless {
+        Some(nameless @ Nameless::NoRight { table: _, grant }) => {
+            session.ui.warning(format_args!("{nameless}."));
+            session.ui.hint(grant);
+        }
+        Some(nameless @ Nameless::NoColumn { table: _ }) => session.ui.warning(format_args!("{nameless}.")),
+        None => {}
+    }
 }
 
 /// Forgets the plain secrets of the file, so that looking at many applications does not verify them all. A secret that
 /// is not at hand counts as not managed in the same way.
 pub fn forget_secrets(config: &mut Config, except: Option<&ClientId>) {
     for (client_id, declared) in &mut config.desired.applications {
-        let Declared { application, block: _, protect: _, ignore: _ } = declared;
+        let Declared { application, block: _, protect: _, ignore: _ } = &mut **declared;
         let is_plain = matches!(application.client_secret, Some(SecretDeclaration::Plain(_)));
         if is_plain && except != Some(client_id) {
             application.client_secret = None;

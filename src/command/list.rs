@@ -50,6 +50,7 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
         let count = plural(inventory.dynamic, "dynamically registered application");
         session.ui.status(format_args!("Left out: {count} (--registration-source all)."));
     }
+    inventory::tell_gaps(session, &inventory);
     if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
         session.ui.status(nothing);
     }

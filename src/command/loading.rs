@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::environment::surroundings;
+use super::from_stdin;
 use super::reporting;
 use super::session::Session;
 use crate::config::{self, Config, Presence};
@@ -18,7 +19,7 @@ pub const DEFAULT_FILE: &str = "oauth.toml";
 /// Shows every problem, and returns that there were some.
 pub fn load(session: &mut Session) -> Result<Config, Error> {
     let path = session.global.file.clone();
-    let bytes = config::read(&path).map_err(|error| {
+    let bytes = from_stdin::read(&path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let problem = Error::usage(format!("cannot read {}: {error}", path.display()));
         if missing {
@@ -36,7 +37,7 @@ pub fn load(session: &mut Session) -> Result<Config, Error> {
 /// As [`load`], but for a missing file of the default name.
 pub fn without_secrets(session: &mut Session) -> Result<Config, Error> {
     let path = session.global.file.clone();
-    match config::read(&path) {
+    match from_stdin::read(&path) {
         Ok(bytes) => parse(session, bytes, &path, Presence::Optional),
         Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_FILE) => {
             parse(session, Vec::new(), &path, Presence::Optional)
@@ -51,8 +52,9 @@ pub fn without_secrets(session: &mut Session) -> Result<Config, Error> {
 /// # Errors
 /// As [`load`], but for a missing file.
 pub fn if_there(session: &mut Session) -> Result<(Config, bool), Error> {
+    from_stdin::must_be_writable(&session.global.file, session.verb)?;
     let path = session.global.file.clone();
-    match config::read(&path) {
+    match from_stdin::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Ok((parse(session, Vec::new(), &path, Presence::Optional)?, false))
         }
@@ -62,6 +64,7 @@ pub fn if_there(session: &mut Session) -> Result<(Config, bool), Error> {
 }
 
 fn parse(session: &mut Session, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
+    let path = &from_stdin::name(path);
     match config::load(bytes, path, surroundings(), presence) {
         Ok(config) => {
             // With optional secrets the warnings are about what this verb does not need.

@@ -12,6 +12,8 @@ use super::reporting;
 use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
+use super::subject::subject;
+use super::values;
 use super::writable;
 use crate::error::{Error, Exit};
 use crate::plan::Proposal;
@@ -40,12 +42,27 @@ pub struct PlanArgs {
     /// Save the plan in this file, for `oauthctl apply FILE`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// With `--format markdown`: the longest comment that the forge takes, in UTF-16 code units. Bitbucket: 32768.
+    #[arg(long, value_name = "N", default_value_t = plan_markdown::LIMIT, value_parser = values::max_length)]
+    max_length: usize,
     #[command(flatten)]
     scope: ScopeArgs,
 }
 
-/// Plans and prints.
+/// Plans and prints. A comment is also made of a failure, so that an older one does not look current.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
+    let result = Box::pin(plan(session, args)).await;
+    if let Err(error) = &result
+        && session.global.format == Format::Markdown
+        && error.exit() != Exit::Refused
+    {
+        let subject = subject(session, args.scope.label.as_deref(), None);
+        session.answer(&plan_markdown::render_failure(&subject, error.exit()))?;
+    }
+    result
+}
+
+async fn plan(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
     let outputs =
         [Output::given("--out", args.out.as_ref()), Output::given("--json-out", args.json_out.as_ref())];
     let outputs: Vec<Output<'_>> = outputs.into_iter().flatten().collect();
@@ -67,7 +84,7 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
             render(&proposal, if args.full { Detail::Full } else { Detail::Changes })
         }
         Format::Json => json(&proposal)?,
-        Format::Markdown => plan_markdown::render(&proposal, &session.global.file.display().to_string()),
+        Format::Markdown => plan_markdown::render(&proposal, args.max_length),
     };
     session.tell(&text)?;
     if let Some(refusal) = &proposal.refusal {

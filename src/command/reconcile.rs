@@ -21,16 +21,18 @@ use super::rights;
 use super::saved;
 use super::scope::ScopeArgs;
 use super::session::Session;
+use super::subject::subject;
 use super::trying;
 use crate::config::{Config, Problems};
 use crate::db::applications;
 use crate::db::dependents;
 use crate::db::error::DbError;
+use crate::db::identity;
 use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
 use crate::model::words::rfc3339;
-use crate::model::{Actual, ClientId, ForeignRows, Key, NotTried};
+use crate::model::{Actual, ClientId, ForeignRows, Key};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
 use crate::plan::{Facts, Finding, Plan, Proposal, maintained, seal};
@@ -78,7 +80,10 @@ async fn read_and_plan(
     rights::check_hidden(session, &connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
-    let Planned { plan, foreign, maintained, unread, not_tried, advice } = planned;
+    let Planned { plan, foreign, maintained, unread, advice } = planned;
+    let mut client = connected.database.get().await?;
+    let not_tried = trying::require(session, &connected, &config, &mut client, &plan).await?;
+    drop(client);
     if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
@@ -106,7 +111,9 @@ async fn read_and_plan(
         Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
         None => Vec::new(),
     };
-    let mut proposal = Proposal { plan, forecast, refusal, not_tried };
+    let name = identity::name(&**connected.database.get().await?).await?;
+    let subject = subject(session, scope.label.as_deref(), Some(name));
+    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);
@@ -137,8 +144,6 @@ struct Planned {
     maintained: Vec<(ClientId, String)>,
     /// What the role lacks for the ledger that is there.
     unread: Option<Lacks>,
-    /// What of the constraints only a write can try.
-    not_tried: Vec<NotTried>,
     /// What to say of the rows.
     advice: Problems,
 }
@@ -168,11 +173,10 @@ async fn plan_against(
             );
         }
     };
-    let not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
     let advice = findings::advice(config, &actual);
     let at_risk: Vec<&Key> = plan.at_risk().map(|row| &row.key).collect();
     if at_risk.is_empty() {
-        return Ok(Planned { plan, foreign: BTreeMap::new(), maintained, unread, not_tried, advice });
+        return Ok(Planned { plan, foreign: BTreeMap::new(), maintained, unread, advice });
     }
     rights::require_tokens(&**client, layout, intent).await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
@@ -184,7 +188,7 @@ async fn plan_against(
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
     let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
-    Ok(Planned { plan, foreign, maintained, unread, not_tried, advice })
+    Ok(Planned { plan, foreign, maintained, unread, advice })
 }
 
 /// Verifies the secrets and plans.

@@ -34,17 +34,32 @@ pub async fn declare(
     if faults.is_empty() {
         return Ok(());
     }
-    Err(refuse(session, config, &faults))
+    let is_flag = |name: &ReferenceName| flags.iter().any(|(flag, _)| flag == name);
+    let (by_flag, in_file): (Vec<_>, Vec<_>) = faults.into_iter().partition(|(name, _)| is_flag(name));
+    if in_file.is_empty() {
+        return Err(refuse_flags(session, &by_flag));
+    }
+    Err(refuse(session, config, &in_file))
+}
+
+/// The same of flags, about which the file knows nothing.
+fn refuse_flags(session: &Session, faults: &[(ReferenceName, ReferenceFault)]) -> Error {
+    let said: Vec<String> = faults.iter().map(|(name, fault)| said(name, fault)).collect();
+    let error = Error::usage(format!("--reference {}{}", said.join("; "), session.verb.unchanged()));
+    let hints = faults.iter().filter_map(|(name, fault)| hint(name, fault));
+    hints.map(|hint| visible(&hint)).fold(error, Error::hint)
+}
+
+fn said(name: &ReferenceName, fault: &ReferenceFault) -> String {
+    format!("{}: {}", visible(name.as_str()), visible(&fault.to_string()))
 }
 
 /// Shows what does not fit this database, at the lines that say it.
 pub fn refuse(session: &mut Session, config: &Config, faults: &[(ReferenceName, ReferenceFault)]) -> Error {
     let mut problems = Problems::default();
     for (name, fault) in faults {
-        let place = config.place(PlaceOf::Reference(name));
-        let by = if place.is_some() { "" } else { "--reference " };
-        let message = format!("{by}{}: {}", visible(name.as_str()), visible(&fault.to_string()));
-        let problem = Problem::error("database", message).at(place);
+        let problem = Problem::error("database", said(name, fault));
+        let problem = problem.at(config.place(PlaceOf::Reference(name)));
         problems.push(match hint(name, fault) {
             Some(hint) => problem.hint(visible(&hint)),
             None => problem,

@@ -138,7 +138,7 @@ pub async fn require_reading(
 }
 
 /// The tables that a count of what cleanup would delete looks at.
-fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
+pub(super) fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
     let categories = retention::categories(policy, available);
     // An application that registered itself may have one of these under way.
     let pending = [TableRole::DeviceGrant, TableRole::ParRequest];
@@ -216,6 +216,7 @@ pub async fn ownership(
         }
         return Ok(Ok(None));
     };
+    session.require_owner(&config.policy)?;
     let wanted = if intent == Intent::Show { Use::Ownership } else { Use::Manage };
     let lacks = found.lacks(client, None, wanted).await.map_err(looking())?;
     if lacks.is_empty() {

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::db::identity;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
-use crate::model::{Allow, Identity, Sameness};
+use crate::model::{Identity, Sameness};
 use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
 
 /// Writes the plan.
@@ -49,13 +49,20 @@ pub fn read(path: &Path) -> Result<Saved, Error> {
     Ok(Saved::read(&text)?)
 }
 
-/// The flags that the saved plan was made with, and what is let through now.
-pub fn scope(saved: &Saved, allow: &[Allow]) -> Result<ScopeArgs, Error> {
+/// The flags that the saved plan was made with, and those that are given now.
+pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
     let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
-    let counting = CountArgs::default();
-    Ok(ScopeArgs { targets: targets.clone(), allow: allow.to_vec(), no_cleanup: !cleanup, as_of, counting })
+    let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _, counting: _ } = given;
+    Ok(ScopeArgs {
+        targets: targets.clone(),
+        allow: allow.clone(),
+        label: label.clone(),
+        no_cleanup: !cleanup,
+        as_of,
+        counting: CountArgs::default(),
+    })
 }
 
 /// Refuses unless the file is the one that the plan was made from.

@@ -41,6 +41,10 @@ pub struct ScopeArgs {
     /// `fk-checks=set` or `rewrite`. The refusal names the value to write.
     #[arg(long = "allow", value_name = "WHAT", value_parser = parse_allow)]
     pub allow: Vec<Allow>,
+    /// The environment that the database belongs to, such as `staging`: shown with the plan, and part of the marker by which
+    /// a comment is found again.
+    #[arg(long, value_name = "NAME", value_parser = not_empty)]
+    pub label: Option<String>,
     /// Do not look for expired tokens, and delete none.
     #[arg(long)]
     pub no_cleanup: bool,

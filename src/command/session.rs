@@ -2,6 +2,7 @@
 //! `loading` the file, `reaching` finds the database, `answering` talks to people.
 
 use super::environment;
+use super::from_stdin::is_file;
 use super::global::GlobalArgs;
 use super::interrupted::Interrupted;
 use super::verb_name::VerbName;
@@ -57,6 +58,19 @@ impl Session {
             self.interrupted.listen().map_err(|error| Error::from_source(Exit::Failed, &error))?;
             self.interrupted.clone().settled(verb(self, args)).await
         })
+    }
+
+    /// Refuses to use the ledger for a file that has no name: with that of a pipe, no later run would find its applications.
+    ///
+    /// # Errors
+    /// With what to write.
+    pub fn require_owner(&self, policy: &Policy) -> Result<(), Error> {
+        if policy.owner.is_some() || is_file(&self.global.file) {
+            return Ok(());
+        }
+        let message =
+            "the ledger records which file manages an application, and this file is read from a pipe";
+        Err(Error::usage(message).hint("give it a name in the file: [policy] owner = \"…\""))
     }
 
     /// Whose applications these are in the ledger: what the file calls itself, else its path as it was given.

@@ -53,6 +53,12 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
             declared.is_some_and(|declared| declared.application.client_secret.is_some())
                 && row.stored.fields.client_secret.foreign().is_none()
         }),
+        hidden: inventory
+            .custom
+            .iter()
+            .filter(|(name, column)| column.is_confidential(name))
+            .map(|(name, _)| name.as_str())
+            .collect(),
         as_of: inventory.as_of,
     };
     let text = match session.global.format {
@@ -62,5 +68,6 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         }
     };
     session.tell(&text)?;
+    inventory::tell_gaps(session, &inventory);
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Format;
 use super::environment::surroundings;
+use super::from_stdin;
 use super::reporting;
 use super::session::Session;
 use crate::config::{self, Config, Presence, Problems, Rejected, Source};
@@ -46,8 +47,10 @@ pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
 
 fn load(session: &Session) -> Result<Config, Box<Rejected>> {
     let path = &session.global.file;
-    let error = match config::read(path) {
-        Ok(bytes) => return config::load(bytes, path, surroundings(), Presence::Optional),
+    let error = match from_stdin::read(path) {
+        Ok(bytes) => {
+            return config::load(bytes, &from_stdin::name(path), surroundings(), Presence::Optional);
+        }
         Err(error) => error,
     };
     let problem = config::unreadable(path, &error);

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::model::{Allow, Category, ClientId, CountMethod, FkChecks, Strategy};
 use crate::rules;
+use crate::ui::plan_markdown;
 
 /// Offers some values, and reads them and others.
 #[derive(Clone)]
@@ -28,6 +29,15 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Offering<T> {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(self.offered.iter().map(|value| PossibleValue::new(*value))))
     }
+}
+
+/// `--max-length`.
+pub(super) fn max_length(text: &str) -> Result<usize, String> {
+    let least = plan_markdown::SHORTEST_LIMIT;
+    text.parse()
+        .ok()
+        .filter(|length| *length >= least)
+        .ok_or_else(|| format!("write a number from {least} on"))
 }
 
 /// A category of cleanup.

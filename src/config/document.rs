@@ -28,7 +28,7 @@ pub(super) struct Document {
     /// What applications have that say nothing else.
     pub defaults: Slot<Defaults>,
     /// The applications, by client id.
-    pub applications: Slot<BTreeMap<String, Slot<Application>>>,
+    pub applications: Blocks,
     /// Applications that must not exist.
     pub removed: List<Removed>,
     /// Applications that keep their row and get another client id.
@@ -40,6 +40,16 @@ pub(super) struct Document {
     /// Which advice is given on what DOT accepts.
     pub lint: Slot<Lint>,
 }
+
+/// A part of a file in which there are only applications.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Part {
+    pub applications: Blocks,
+}
+
+/// Applications by the names of their tables.
+pub(super) type Blocks = Slot<BTreeMap<String, Slot<Application>>>;
 
 /// Where the database is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -35,7 +35,7 @@ fn from_toml(text: &str) -> Option<ColumnValue> {
     let line = format!("value = {text}");
     let document = syntax::parse(&line, &mut problems)?.document;
     let problems = RefCell::new(problems);
-    let Line { value } = reader::read(&document, &problems);
+    let Line { value } = reader::read(&document, reader::Notes { problems: &problems, offset: 0 });
     let is_sound = problems.borrow().error_count() == 0;
     value.value().and_then(|Free(value)| value).filter(|_| is_sound)
 }

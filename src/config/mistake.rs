@@ -80,6 +80,9 @@ fn hint(value: &DeValue<'_>, expected: &str, key: &str) -> Option<String> {
         (DeValue::Array(_), "a table") if suggest::is_known_key(key) => {
             Some(format!("write `[{key}]`, with one bracket"))
         }
+        (_, "a list" | "a table") if key == "dynamic" => {
+            Some("write { column = \"is_dcr_client\", value = true }, or a list of such tables".to_owned())
+        }
         (DeValue::String(_), "a list") => Some("put it into brackets, one string for each item".to_owned()),
         (_, "true or false") if key == "oidc_rsa_private_key" => Some(
             "it says whether the server has a key; the key itself belongs nowhere near this file".to_owned(),

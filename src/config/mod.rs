@@ -10,7 +10,9 @@ mod document;
 pub mod duration;
 pub mod edit;
 mod given;
+mod loaded;
 mod mistake;
+mod pieces;
 mod places;
 mod problem;
 mod reader;
@@ -25,7 +27,6 @@ mod syntax;
 mod tests;
 mod values;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -158,6 +159,12 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
     }
 }
 
+/// Files longer than this are read in pieces. Of such a file only the first error of its syntax is shown.
+const WHOLE_LIMIT: usize = syntax::RECOVERY_LIMIT;
+
+/// About how long a piece is, in bytes.
+const PIECE: usize = 1 << 16;
+
 /// Reads what the bytes of a file want, and finds everything that is wrong with it. `path` is for messages, and its
 /// directory is where relative secret files are.
 pub fn load(
@@ -166,23 +173,36 @@ pub fn load(
     surroundings: Surroundings<'_>,
     presence: Presence,
 ) -> Result<Config, Box<Rejected>> {
-    let problems = RefCell::new(Problems::default());
+    load_in(Sizes { whole: WHOLE_LIMIT, piece: PIECE }, bytes, path, surroundings, presence)
+}
+
+/// How a file is read, in bytes.
+struct Sizes {
+    /// Longer files are cut.
+    whole: usize,
+    piece: usize,
+}
+
+fn load_in(
+    sizes: Sizes,
+    bytes: Vec<u8>,
+    path: &Path,
+    surroundings: Surroundings<'_>,
+    presence: Presence,
+) -> Result<Config, Box<Rejected>> {
     let source = syntax::decode(path, bytes)?;
-    let parsed = syntax::parse(source.text(), &mut problems.borrow_mut());
-    let Some(syntax::Parsed { document, hidden }) = parsed else {
-        let hidden = conceal::in_text(source.text());
-        return Err(Box::new(Rejected {
-            source: source.concealing(hidden),
-            problems: problems.into_inner(),
-            flawed: None,
-        }));
+    let text = source.text();
+    let cut = (text.len() > sizes.whole).then(|| pieces::cut(text, sizes.piece)).flatten();
+    let cut = cut.and_then(|pieces| loaded::in_pieces(text, pieces, path, surroundings, presence));
+    let loaded = match cut.map_or_else(|| loaded::whole(text, path, surroundings, presence), Ok) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            let hidden = conceal::in_text(text);
+            return Err(Box::new(Rejected { source: source.concealing(hidden), problems, flawed: None }));
+        }
     };
-    let document: document::Document = reader::read(&document, &problems);
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let files = RefCell::new(Vec::new());
-    let context = resolve::Context { problems: &problems, files: &files, surroundings, presence, directory };
-    let resolved = resolve::resolve(document, &context);
-    let (source, problems) = (source.concealing(hidden), problems.into_inner());
+    let loaded::Loaded { resolved, hidden, problems, files } = loaded;
+    let source = source.concealing(hidden);
     let resolve::Resolved {
         desired,
         default_columns,
@@ -195,7 +215,6 @@ pub fn load(
         places,
     } = resolved;
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
-    let files = files.into_inner();
     let config = Config {
         source,
         problems,

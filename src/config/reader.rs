@@ -17,23 +17,41 @@ use toml::de::{DeString, DeValue};
 use super::mistake::{Error, kind};
 use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::SLOT;
-use super::suggest::{self, quoted};
+use super::suggest::{self, harmless, quoted};
 use super::values::{OR_DATE, OR_TABLE};
 
 /// Reads a whole document. What is wrong with it is in `problems` afterwards.
 pub(super) fn read<'de, T: Deserialize<'de> + Default>(
     document: &Spanned<DeValue<'de>>,
-    problems: &RefCell<Problems>,
+    notes: Notes<'_>,
 ) -> T {
-    let root = Node { value: document, trail: Trail { above: None, key: "" }, key: None, problems };
+    let root = Node { value: document, trail: Trail { above: None, key: "" }, key: None, notes };
     match T::deserialize(root) {
         Ok(read) => read,
         Err(error) => {
-            problems
-                .borrow_mut()
-                .push(Problem::error("invalid-value", error.to_string()).at(document.span()));
+            let problem = Problem::error("invalid-value", error.to_string());
+            notes.push(problem.at(notes.place(document.span())));
             T::default()
         }
+    }
+}
+
+/// Where the problems of a text are noted.
+#[derive(Clone, Copy)]
+pub(super) struct Notes<'a> {
+    pub problems: &'a RefCell<Problems>,
+    /// Where the text begins in the file, in bytes.
+    pub offset: usize,
+}
+
+impl Notes<'_> {
+    fn push(self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// The place in the file of a place in the text.
+    pub fn place(self, span: Span) -> Span {
+        span.start + self.offset..span.end + self.offset
     }
 }
 
@@ -60,7 +78,7 @@ struct Node<'a, 'de> {
     trail: Trail<'a>,
     /// Where the key is; `None` for an item of a list and for the document.
     key: Option<Span>,
-    problems: &'a RefCell<Problems>,
+    notes: Notes<'a>,
 }
 
 impl<'de> Node<'_, 'de> {
@@ -75,13 +93,13 @@ impl<'de> Node<'_, 'de> {
             next: None,
             trail: &self.trail,
             fields,
-            problems: self.problems,
+            notes: self.notes,
         })
     }
 
     fn list(&self) -> Result<ListAccess<'_, 'de>, Error> {
         let DeValue::Array(items) = self.value.get_ref() else { return Err(self.wrong_type("a list")) };
-        Ok(ListAccess { items: items.iter(), trail: self.trail, problems: self.problems })
+        Ok(ListAccess { items: items.iter(), trail: self.trail, notes: self.notes })
     }
 
     /// Turns an error into a problem at this value.
@@ -91,7 +109,11 @@ impl<'de> Node<'_, 'de> {
             None => format!("an item of {}", quoted(self.trail.key)),
         };
         let problem = error.problem(&subject, self.trail.key, self.value.get_ref());
-        self.problems.borrow_mut().push(problem.at(self.value.span()));
+        let problem = match split_name(&self.trail.keys(), self.value.get_ref()) {
+            Some(name) => problem.hint(format!("write the whole name in quotes: \"{name}\"")),
+            None => problem,
+        };
+        self.notes.push(problem.at(self.notes.place(self.value.span())));
     }
 }
 
@@ -204,6 +226,21 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     }
 }
 
+/// The name of a column in `[cleanup.references]` that TOML has taken for tables, because it is not in quotes.
+fn split_name(trail: &[&str], value: &DeValue<'_>) -> Option<String> {
+    let ["cleanup", "references", table] = trail else { return None };
+    if table.contains('.') {
+        return None;
+    }
+    let (mut name, mut inner) = (harmless(table), value);
+    while let DeValue::Table(entries) = inner {
+        let (key, value) = entries.iter().next()?;
+        name = format!("{name}.{}", harmless(key.get_ref()));
+        inner = value.get_ref();
+    }
+    (!std::ptr::eq(inner, value)).then_some(name)
+}
+
 /// Sends the place of a value, then the value itself unless it is wrong.
 struct SlotAccess<'a, 'de> {
     node: Option<Node<'a, 'de>>,
@@ -217,8 +254,8 @@ impl<'de> SeqAccess<'de> for SlotAccess<'_, 'de> {
         if !self.has_sent_place {
             self.has_sent_place = true;
             let Some(node) = &self.node else { return Ok(None) };
-            let span = node.value.span();
-            let key = node.key.clone().unwrap_or_else(|| span.clone());
+            let span = node.notes.place(node.value.span());
+            let key = node.key.clone().map_or_else(|| span.clone(), |key| node.notes.place(key));
             let place = [key.start, key.end, span.start, span.end];
             return seed.deserialize(SeqDeserializer::new(place.into_iter())).map(Some);
         }
@@ -237,7 +274,7 @@ impl<'de> SeqAccess<'de> for SlotAccess<'_, 'de> {
 struct ListAccess<'a, 'de> {
     items: std::slice::Iter<'a, Spanned<DeValue<'de>>>,
     trail: Trail<'a>,
-    problems: &'a RefCell<Problems>,
+    notes: Notes<'a>,
 }
 
 impl<'de> SeqAccess<'de> for ListAccess<'_, 'de> {
@@ -245,7 +282,7 @@ impl<'de> SeqAccess<'de> for ListAccess<'_, 'de> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         let Some(value) = self.items.next() else { return Ok(None) };
-        seed.deserialize(Node { value, trail: self.trail, key: None, problems: self.problems }).map(Some)
+        seed.deserialize(Node { value, trail: self.trail, key: None, notes: self.notes }).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -261,7 +298,7 @@ struct TableAccess<'a, 'de> {
     trail: &'a Trail<'a>,
     /// The keys that the table may have; `None`: any.
     fields: Option<&'static [&'static str]>,
-    problems: &'a RefCell<Problems>,
+    notes: Notes<'a>,
 }
 
 impl TableAccess<'_, '_> {
@@ -270,7 +307,7 @@ impl TableAccess<'_, '_> {
         let name = key.get_ref();
         if name.contains('\0') {
             let message = format!("{} {}", quoted(name), Error::NulByte);
-            self.problems.borrow_mut().push(Problem::error("nul-byte", message).at(key.span()));
+            self.notes.push(Problem::error("nul-byte", message).at(self.notes.place(key.span())));
             return false;
         }
         let Some(fields) = self.fields else { return true };
@@ -278,9 +315,10 @@ impl TableAccess<'_, '_> {
             return true;
         }
         let describe = || suggest::unknown_key(&self.trail.keys(), name, fields, value.get_ref().is_table());
-        let start = key.span().start;
-        let describe = || describe().at(key.span());
-        self.problems.borrow_mut().push_with(Severity::Error, start, describe);
+        let place = self.notes.place(key.span());
+        let start = place.start;
+        let describe = || describe().at(place);
+        self.notes.problems.borrow_mut().push_with(Severity::Error, start, describe);
         false
     }
 }
@@ -303,7 +341,7 @@ impl<'de> MapAccess<'de> for TableAccess<'_, 'de> {
             return Err(Error::Other("a value was asked for before its key".to_owned()));
         };
         let trail = Trail { above: Some(self.trail), key: key.get_ref() };
-        seed.deserialize(Node { value, trail, key: Some(key.span()), problems: self.problems })
+        seed.deserialize(Node { value, trail, key: Some(key.span()), notes: self.notes })
     }
 }
 

@@ -113,7 +113,9 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         let is_part = word.len() >= 5 && (candidate.ends_with(&word) || word.starts_with(&candidate));
         (distance <= allowed || is_part).then_some(distance)
     };
-    let scored = candidates.into_iter().filter_map(|candidate| Some((score(candidate)?, candidate)));
+    // Any word begins with an empty one.
+    let candidates = candidates.into_iter().filter(|candidate| !candidate.is_empty());
+    let scored = candidates.filter_map(|candidate| Some((score(candidate)?, candidate)));
     scored.min().map(|(_, candidate)| candidate)
 }
 

@@ -14,7 +14,7 @@ use super::problem::{Problem, Problems, Span};
 use super::source::Source;
 
 /// Texts longer than this are parsed only up to their first error: complaints take more memory than text.
-const RECOVERY_LIMIT: usize = 1 << 20;
+pub(super) const RECOVERY_LIMIT: usize = 1 << 20;
 
 /// Reads the bytes as UTF-8.
 pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Source, Box<Rejected>> {
@@ -75,6 +75,13 @@ pub(super) fn parse<'t>(text: &'t str, problems: &mut Problems) -> Option<Parsed
     };
     hidden.extend(conceal::in_document(table.get_ref()));
     let span = table.span();
+    Some(Parsed { document: Spanned::new(span, DeValue::Table(table.into_inner())), hidden })
+}
+
+/// Parses a text that has no errors; `None`: it has.
+pub(super) fn parse_sound(text: &str) -> Option<Parsed<'_>> {
+    let table = DeTable::parse(text).ok()?;
+    let (span, hidden) = (table.span(), conceal::in_document(table.get_ref()));
     Some(Parsed { document: Spanned::new(span, DeValue::Table(table.into_inner())), hidden })
 }
 

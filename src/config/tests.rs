@@ -24,7 +24,66 @@ fn load_with(text: &str, variables: &[(&str, &str)], presence: Presence) -> Resu
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
     };
     let around = Surroundings { variable: &variable, file: &read_file };
-    load(text.as_bytes().to_vec(), Path::new("oauth.toml"), around, presence)
+    let (bytes, path) = (text.as_bytes().to_vec(), Path::new("oauth.toml"));
+    let in_pieces = load_in(Sizes { whole: 0, piece: 1 }, bytes.clone(), path, around, presence);
+    let whole = load(bytes, path, around, presence);
+    assert_eq!(outcome(&in_pieces), outcome(&whole), "{text}");
+    whole
+}
+
+/// All that is known of a file after it was read.
+fn outcome(loaded: &Result<Config, Box<Rejected>>) -> String {
+    match loaded {
+        Ok(config) => {
+            let Config { source, problems, files, places, .. } = config;
+            format!("{}\n{}\n{problems:#?}\n{files:?}\n{places:#?}", meaning(config), source.legible())
+        }
+        Err(rejected) => {
+            let Rejected { source, problems, flawed } = &**rejected;
+            format!("{}\n{problems:#?}\n{:?}", source.legible(), flawed.as_ref().map(meaning))
+        }
+    }
+}
+
+/// Files like this one are read in pieces, and not only in tests.
+#[test]
+fn a_large_file_is_read_in_pieces() {
+    let block = |n: u32| {
+        format!(
+            "[applications.app-{n}]\nname = \"App {n}\"\nredirect_uris = [\n    \"https://{n}.example/cb\",\n]\n\n"
+        )
+    };
+    let text = format!(
+        "[policy]\nprune = \"never\"\n\n{}[applications.app-7.columns]\nplan = \"x\"\n[[removed]]\nclient_id = \"gone\"\n",
+        (0..10_000).rev().filter(|n| *n != 7).chain([7]).map(block).collect::<String>(),
+    );
+    let around = Surroundings { variable: &|_| None, file: &read_file };
+    let pieces = pieces::cut(&text, PIECE).unwrap();
+    assert!(text.len() > WHOLE_LIMIT / 2 && pieces.applications.len() > 5, "{}", text.len());
+    let loaded = loaded::in_pieces(&text, pieces, Path::new("x"), around, Presence::Required).unwrap();
+    assert_eq!(loaded.problems.error_count(), 0);
+    assert_eq!(loaded.resolved.desired.applications.len(), 10_000);
+    let place = loaded.resolved.places.find(PlaceOf::Value(&ClientId::new("app-9999"), Field::Name.into()));
+    assert_eq!(&text[place.unwrap()], "\"App 9999\"");
+}
+
+#[test]
+fn pieces_that_are_not_sound_alone_are_read_as_a_whole() {
+    for text in [
+        "[applications.a]\n[applications.b]\n[applications.a.columns]\nx = 1\n",
+        "[applications.a]\n[applications.b]\n[applications.a]\n",
+        "applications.a.name = 'x'\n[applications.b]\n",
+        "[applications.a]\nname = \"\"\"\n[applications.b]\n\"\"\"\n",
+        "[applications.a]\n[applications.b\n",
+    ] {
+        let around = Surroundings { variable: &|_| None, file: &read_file };
+        let pieces = pieces::cut(text, 1).unwrap();
+        assert!(
+            loaded::in_pieces(text, pieces, Path::new("x"), around, Presence::Required).is_none(),
+            "{text}"
+        );
+        let _ = problems(text);
+    }
 }
 
 fn good(text: &str) -> Config {

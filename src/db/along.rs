@@ -253,5 +253,6 @@ pub fn rows_of(layout: &Layout, reference: &Reference, rows: Option<u64>) -> For
         rows,
         name: reference.file_name(&layout.application().schema),
         not_null: reference.not_null,
+        declared: reference.declared,
     }
 }

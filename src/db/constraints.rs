@@ -6,6 +6,7 @@
 
 mod ask;
 mod catalogue;
+mod circle;
 mod questions;
 mod rows;
 

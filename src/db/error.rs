@@ -9,7 +9,7 @@ mod words;
 
 use std::time::Duration;
 
-use tokio_postgres::error::{DbError as ServerError, Severity};
+use tokio_postgres::error::{DbError as ServerError, Severity, SqlState};
 
 use super::connect::ConnectError;
 use super::lock::Blocked;
@@ -228,6 +228,18 @@ impl DbError {
         self.0.hint.as_deref()
     }
 
+    /// Whether a value is at fault: [`is_about_a_value`].
+    #[must_use]
+    pub fn is_about_a_value(&self) -> bool {
+        self.sqlstate().is_some_and(|code| is_about_a_value(&SqlState::from_code(code)))
+    }
+
+    /// Whether a function of the database said no by itself (`RAISE EXCEPTION`).
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.sqlstate() == Some("P0001")
+    }
+
     /// Whether the same work may succeed if all of it is done again.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
@@ -285,6 +297,12 @@ impl std::fmt::Display for DbError {
 }
 
 impl std::error::Error for DbError {}
+
+/// Data exceptions, and the constraints of domains.
+#[must_use]
+pub(super) fn is_about_a_value(code: &SqlState) -> bool {
+    code.code().starts_with("22") || code.code().starts_with("23")
+}
 
 /// The error that the pool has passed on as the driver's.
 fn carried(error: &tokio_postgres::Error) -> Option<&ConnectError> {

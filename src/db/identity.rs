@@ -17,6 +17,15 @@ const PLACE: &str = "SELECT coalesce(pg_catalog.host(pg_catalog.inet_server_addr
                      pg_catalog.current_setting('port'), d.datname::text, d.oid \
                      FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
+/// The database's name, also behind a pooler that calls it otherwise.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn name(client: &Client) -> Result<String, DbError> {
+    let row = client.query_typed_one("SELECT pg_catalog.current_database()::text", &[]).await;
+    Ok(row.map_err(DbError::during("reading the name of the database"))?.get(0))
+}
+
 /// Reads what this role may see of it; outside of a transaction, which a refusal would end.
 ///
 /// # Errors

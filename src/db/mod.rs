@@ -28,6 +28,7 @@ pub mod patience;
 mod query;
 pub mod replication;
 pub mod rights;
+mod savepoint;
 pub mod session;
 mod source;
 pub mod timeouts;

@@ -1,7 +1,9 @@
 //! Runs one statement and reads what it returns.
 
 use std::error::Error as AnyError;
+use std::pin::pin;
 
+use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 use tokio_postgres::types::{FromSql, FromSqlOwned, Type, accepts};
 use tokio_postgres::{Error, GenericClient, Row, SimpleQueryMessage, SimpleQueryRow};
@@ -13,9 +15,26 @@ pub(super) async fn rows<T>(
     client: &impl GenericClient,
     sql: &str,
     parameters: &[Parameter<'_>],
-    read: impl FnMut(&Row) -> T,
+    mut read: impl FnMut(&Row) -> T,
 ) -> Result<Vec<T>, Error> {
-    Ok(client.query_typed(sql, parameters).await?.iter().map(read).collect())
+    let mut values = Vec::new();
+    each(client, sql, parameters, |row| values.push(read(row))).await?;
+    Ok(values)
+}
+
+/// Looks at each row as it comes, so that no more than a few are in memory.
+pub(super) async fn each(
+    client: &impl GenericClient,
+    sql: &str,
+    parameters: &[Parameter<'_>],
+    mut look: impl FnMut(&Row),
+) -> Result<(), Error> {
+    let parameters = parameters.iter().map(|(value, kind)| (*value, kind.clone()));
+    let mut rows = pin!(client.query_typed_raw(sql, parameters).await?);
+    while let Some(row) = rows.as_mut().next().await {
+        look(&row?);
+    }
+    Ok(())
 }
 
 /// The first column of the only row.

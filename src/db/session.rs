@@ -67,6 +67,21 @@ pub async fn undo_attempt(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.batch_execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt").await
 }
 
+/// Begins sets of writes that are all undone when one of them fails.
+pub async fn begin_sets(transaction: &Transaction<'_>) -> Result<(), Error> {
+    transaction.batch_execute("SAVEPOINT sets").await
+}
+
+/// Keeps what the sets have done.
+pub async fn keep_sets(transaction: &Transaction<'_>) -> Result<(), Error> {
+    transaction.batch_execute("RELEASE SAVEPOINT sets").await
+}
+
+/// Undoes all sets, and what was attempted last.
+pub async fn undo_sets(transaction: &Transaction<'_>) -> Result<(), Error> {
+    transaction.batch_execute("ROLLBACK TO SAVEPOINT sets; RELEASE SAVEPOINT sets").await
+}
+
 /// Limits each wait for a lock until the transaction ends.
 pub async fn limit_waiting(transaction: &Transaction<'_>, lock_timeout: Duration) -> Result<(), Error> {
     transaction.batch_execute(&patience::lock_timeout(lock_timeout)).await

@@ -1,14 +1,19 @@
 //! Many hashes at once: each takes a tenth of a second and more, and they do not depend on one another.
+//!
+//! The longest begin first, so that the threads end at about the same time. On each thread some of PBKDF2's run in turns
+//! ([`pbkdf2::advance`]); a thread takes a second one only when every thread has a first.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use super::encoded::EncodedHash;
 use super::not_encoded::NotEncoded;
+use super::pbkdf2;
 use super::stored::{StoredSecret, Verdict};
+use super::task::{Running, Task};
 use super::{Hasher, Salt};
 use crate::secret::Secret;
 
@@ -34,7 +39,8 @@ pub fn verify_all(
     threads: NonZeroUsize,
     progress: OnHash<'_>,
 ) -> Result<Vec<Verdict>, Stopped> {
-    on_threads(items, threads, |(stored, secret)| stored.verify(secret), progress)
+    let tasks = items.iter().map(|(stored, secret)| stored.verification(secret)).collect();
+    on_threads(tasks, threads, progress)
 }
 
 /// Encodes each secret with its salt on `threads` threads; the hashes are in the order of the items. See
@@ -48,48 +54,112 @@ pub fn encode_all(
     threads: NonZeroUsize,
     progress: OnHash<'_>,
 ) -> Result<Result<Vec<EncodedHash>, NotEncoded>, Stopped> {
-    let hashes = on_threads(items, threads, |(secret, salt)| hasher.encode(secret, salt), progress)?;
+    let tasks = items.iter().map(|(secret, salt)| hasher.encoding(secret, salt)).collect();
+    let hashes = on_threads(tasks, threads, progress)?;
     Ok(hashes.into_iter().collect())
 }
 
-/// The threads take the next item when they are done with one, so that one slow hash holds up no others.
-fn on_threads<I: Sync, O: Send>(
-    items: &[I],
+/// Tasks with their places in the list, the longest last.
+type Waiting<'a, O> = Mutex<Vec<(usize, Task<'a, O>)>>;
+
+fn on_threads<O: Send>(
+    tasks: Vec<Task<'_, O>>,
     threads: NonZeroUsize,
-    work: impl Fn(&I) -> O + Sync,
     progress: OnHash<'_>,
 ) -> Result<Vec<O>, Stopped> {
-    let next = AtomicUsize::new(0);
+    let total = tasks.len();
+    let mut waiting: Vec<_> = tasks.into_iter().enumerate().collect();
+    waiting.sort_by_key(|(index, task)| (task.cost(), Reverse(*index)));
+    let waiting = Mutex::new(waiting);
     let (sender, receiver) = mpsc::channel();
-    let mut results = Vec::with_capacity(items.len());
+    let mut results = Vec::with_capacity(total);
     thread::scope(|scope| {
-        for _ in 0..threads.get().min(items.len()) {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            scope.spawn(move || {
-                while let Some((index, item)) = take(items, next) {
-                    if sender.send((index, work(item))).is_err() {
-                        return;
-                    }
-                }
-            });
+        for _ in 0..threads.get().min(total) {
+            let (sender, waiting) = (sender.clone(), &waiting);
+            // Without a receiver there is nothing left to do.
+            scope.spawn(move || work(waiting, threads, |index, made| drop(sender.send((index, made)))));
         }
         // The loop ends when the last thread drops its sender.
         drop(sender);
         for result in receiver {
             results.push(result);
-            if progress(results.len(), items.len()).is_break() {
-                next.store(items.len(), Ordering::Relaxed);
+            if progress(results.len(), total).is_break() {
+                take(&waiting, usize::MAX, NonZeroUsize::MIN);
             }
         }
     });
-    if results.len() < items.len() {
+    if results.len() < total {
         return Err(Stopped);
     }
     results.sort_unstable_by_key(|(index, _)| *index);
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-fn take<'a, I>(items: &'a [I], next: &AtomicUsize) -> Option<(usize, &'a I)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    items.get(index).map(|item| (index, item))
+/// What one thread does: whatever waits, and PBKDF2's rounds in turns.
+fn work<'a, O>(waiting: &Waiting<'a, O>, threads: NonZeroUsize, done: impl Fn(usize, O)) {
+    let mut running: Vec<(usize, Running<'a, O>)> = Vec::with_capacity(pbkdf2::INTERLEAVED);
+    loop {
+        let more = take(waiting, pbkdf2::INTERLEAVED - running.len(), threads);
+        if more.is_empty() && running.is_empty() {
+            return;
+        }
+        for (index, task) in more {
+            match task {
+                Task::Rounds { secret, salt, iterations, finish } => {
+                    running.push((index, Running::begin(secret, salt, iterations, finish)));
+                }
+                Task::Whole { cost: _, work } => done(index, work()),
+            }
+        }
+        pbkdf2::advance(&mut running.iter_mut().map(|(_, running)| &mut running.stream).collect::<Vec<_>>());
+        for (index, ended) in running.extract_if(.., |(_, running)| running.stream.is_done()) {
+            done(index, ended.finish());
+        }
+    }
+}
+
+/// The longest tasks: as many as this thread may have of them, and no more than its share.
+fn take<'a, O>(waiting: &Waiting<'a, O>, most: usize, threads: NonZeroUsize) -> Vec<(usize, Task<'a, O>)> {
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = waiting.len().div_ceil(threads.get()).min(most);
+    let rest = waiting.len() - count;
+    waiting.drain(rest..).rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+
+    #[test]
+    fn the_longest_begin_first() {
+        let begun = Mutex::new(Vec::new());
+        let task = |cost| {
+            let begun = &begun;
+            Task::whole(cost, move || begun.lock().unwrap().push(cost))
+        };
+        let tasks = [3, 1, 7, 7, 0, 9].into_iter().map(task).collect();
+        on_threads(tasks, NonZeroUsize::MIN, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        assert_eq!(*begun.lock().unwrap(), [9, 7, 7, 3, 1, 0]);
+    }
+
+    #[test]
+    fn no_thread_takes_what_another_one_could_begin() {
+        let waiting = |count| Mutex::new((0..count).map(|index| (index, Task::known(|| ()))).collect());
+        for (count, expected) in
+            [(1, &[1][..]), (2, &[1, 1]), (3, &[2, 1]), (4, &[2, 1, 1]), (8, &[3, 3, 1, 1]), (0, &[])]
+        {
+            let waiting = waiting(count);
+            let mut taken = Vec::new();
+            loop {
+                let now = take(&waiting, pbkdf2::INTERLEAVED, TWO);
+                if now.is_empty() {
+                    break;
+                }
+                taken.push(now.len());
+            }
+            assert_eq!(taken, expected, "{count}");
+        }
+    }
 }

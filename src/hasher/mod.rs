@@ -13,6 +13,7 @@ mod pbkdf2;
 mod reading;
 mod storage;
 mod stored;
+mod task;
 mod unverifiable;
 mod verify;
 
@@ -29,6 +30,7 @@ pub use unverifiable::Unverifiable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use self::task::Task;
 use crate::secret::{Entropy, EntropyError, Secret, random_text};
 
 /// The iteration count of PBKDF2 in Django 6.1, the newest when this was released (`PBKDF2PasswordHasher.iterations` in
@@ -99,23 +101,29 @@ impl Hasher {
     /// # Errors
     /// [`NotEncoded`], if scrypt refuses Django's parameters.
     pub fn encode(self, secret: &Secret, salt: &Salt) -> Result<EncodedHash, NotEncoded> {
+        self.encoding(secret, salt).run()
+    }
+
+    /// What [`encode`](Self::encode) has to compute.
+    fn encoding<'a>(self, secret: &'a Secret, salt: &'a Salt) -> Task<'a, Result<EncodedHash, NotEncoded>> {
         let salt = salt.as_str();
         let name = self.algorithm().name();
-        let text = match self {
+        let made = move |text| Ok(EncodedHash::made(self.algorithm(), text));
+        match self {
             Self::Pbkdf2Sha256 { iterations } => {
-                let digest = BASE64.encode(verify::pbkdf2_sha256(secret, salt, iterations));
-                format!("{name}${iterations}${salt}${digest}")
+                let finish =
+                    move |digest| made(format!("{name}${iterations}${salt}${}", BASE64.encode(digest)));
+                Task::Rounds { secret, salt, iterations, finish: Box::new(finish) }
             }
-            Self::Pbkdf2Sha1 { iterations } => {
+            Self::Pbkdf2Sha1 { iterations } => Task::whole(u64::from(iterations), move || {
                 let digest = BASE64.encode(verify::pbkdf2_sha1(secret, salt, iterations));
-                format!("{name}${iterations}${salt}${digest}")
-            }
-            Self::Scrypt => {
+                made(format!("{name}${iterations}${salt}${digest}"))
+            }),
+            Self::Scrypt => Task::whole(0, move || {
                 let digest = BASE64.encode(verify::scrypt_of_django(secret, salt)?);
-                format!("{name}$16384${salt}$8$5${digest}")
-            }
-        };
-        Ok(EncodedHash::made(self.algorithm(), text))
+                made(format!("{name}$16384${salt}$8$5${digest}"))
+            }),
+        }
     }
 }
 

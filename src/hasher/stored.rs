@@ -6,6 +6,7 @@ use super::algorithm::Algorithm;
 use super::cipher::Cipher;
 use super::encoded::EncodedHash;
 use super::reading::{Hash, Reading, read};
+use super::task::Task;
 use super::unverifiable::Unverifiable;
 use super::verify;
 use crate::secret::{Secret, same_text};
@@ -65,33 +66,41 @@ impl StoredSecret {
     /// Slow by design (0.1 to 0.5 s for the usual hashes), but bounded: hashes with absurd costs are not computed.
     #[must_use]
     pub fn verify(&self, secret: &Secret) -> Verdict {
+        self.verification(secret).run()
+    }
+
+    /// What [`verify`](Self::verify) has to compute.
+    pub(super) fn verification<'a>(&'a self, secret: &'a Secret) -> Task<'a, Verdict> {
         let text = self.expose();
         let hash = match read(text) {
-            Reading::Plain => return Verdict::from(same_text(text, secret.expose())),
-            Reading::Never(_) => return Verdict::Differs,
+            Reading::Plain => return Task::known(move || Verdict::from(same_text(text, secret.expose()))),
+            Reading::Never(_) => return Task::known(|| Verdict::Differs),
             Reading::Absurd(algorithm) => {
                 let reason = Unverifiable::TooExpensive { parameters: "numbers beyond 32 bits".to_owned() };
-                return Verdict::CannotVerify { algorithm: algorithm.name().to_owned(), reason };
+                return Task::known(move || Verdict::cannot(algorithm.name(), reason));
             }
             Reading::Encrypted(cipher) => {
-                let reason = Unverifiable::Encrypted;
-                return Verdict::CannotVerify { algorithm: cipher.name().to_owned(), reason };
+                return Task::known(move || Verdict::cannot(cipher.name(), Unverifiable::Encrypted));
             }
-            Reading::Unknown(_) if same_text(text, secret.expose()) => return Verdict::Matches,
-            Reading::Unknown(name) => {
-                let reason = Unverifiable::UnknownAlgorithm;
-                return Verdict::CannotVerify { algorithm: name.to_owned(), reason };
-            }
+            Reading::Unknown(name) => return Task::known(move || self.unknown(name, secret)),
             Reading::Hash(hash) => hash,
         };
-        match verify::matches(&hash, secret) {
+        let (algorithm, is_unsalted) = (hash.algorithm(), matches!(hash, Hash::Unsalted { .. }));
+        verify::matches(hash, secret).then(move |matches| match matches {
             Ok(true) => Verdict::Matches,
             // Nearly every server lacks the unsalted hashers, and takes the text itself for the secret.
-            Ok(false) if matches!(hash, Hash::Unsalted { .. }) => {
-                Verdict::from(same_text(text, secret.expose()))
-            }
+            Ok(false) if is_unsalted => Verdict::from(same_text(text, secret.expose())),
             Ok(false) => Verdict::Differs,
-            Err(reason) => Verdict::CannotVerify { algorithm: hash.algorithm().name().to_owned(), reason },
+            Err(reason) => Verdict::cannot(algorithm.name(), reason),
+        })
+    }
+
+    /// The hash of a hasher that Django does not ship.
+    fn unknown(&self, name: &str, secret: &Secret) -> Verdict {
+        if self.is_text(secret.expose()) {
+            Verdict::Matches
+        } else {
+            Verdict::cannot(name, Unverifiable::UnknownAlgorithm)
         }
     }
 }
@@ -124,6 +133,12 @@ pub enum Verdict {
         algorithm: String,
         reason: Unverifiable,
     },
+}
+
+impl Verdict {
+    fn cannot(algorithm: &str, reason: Unverifiable) -> Self {
+        Self::CannotVerify { algorithm: algorithm.to_owned(), reason }
+    }
 }
 
 impl From<bool> for Verdict {

@@ -22,7 +22,16 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (mut enough, mut granted): (Vec<&str>, BTreeSet<String>) = Default::default();
     for purpose in &terms.purposes {
-        let lacks = privileges.lacks.get(purpose).cloned().unwrap_or_default();
+        let mut lacks = privileges.lacks.get(purpose).cloned().unwrap_or_default();
+        if *purpose == Purpose::Plan {
+            // `status` looks at all that a plan looks at.
+            if lacks.is_empty() && !privileges.status.is_empty() {
+                enough.push("plan");
+                findings.push(only_status(&privileges.status));
+                continue;
+            }
+            lacks = privileges.status.clone();
+        }
         if lacks.is_empty() {
             enough.extend(verbs(*purpose));
             continue;
@@ -62,6 +71,15 @@ fn lacking(lacks: &Lacks, purpose: Purpose) -> Finding {
         "The verb fails at the first statement that needs it."
     };
     let finding = Check::Privileges.problem(found).meaning(meaning);
+    lacks.grants().into_iter().fold(finding, Finding::sql)
+}
+
+/// Tables that no plan by this file looks at.
+fn only_status(lacks: &Lacks) -> Finding {
+    let what: Vec<String> = lacks.all.iter().map(crate::model::health::Lack::what).collect();
+    let finding = Check::Privileges
+        .note(format!("{} lacks {}.", lacks.role, what.join("; ")))
+        .meaning("`status` counts every table of DOT, so it needs that; `plan` by this file does not.");
     lacks.grants().into_iter().fold(finding, Finding::sql)
 }
 

@@ -97,6 +97,7 @@ fn privileges(all: &[Lack]) -> Privileges {
         role: "app".to_owned(),
         superuser: false,
         lacks: writing.map(|purpose| (purpose, lacks(all))).into(),
+        status: lacks(&[]),
         rewrite: lacks(&[]),
         users: lacks(&[]),
         replication_role: Some(false),

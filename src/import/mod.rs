@@ -82,10 +82,10 @@ fn fields(fields: &[Attribute]) -> String {
     fields.iter().map(Attribute::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Decides what to write. `drift`: of the file as it is; without an entry, a row is not in the file.
+/// Decides what to write, and forgets each row when that is done. `drift`: of the file as it is; without an entry, a row is not in the file.
 #[must_use]
 pub fn import(
-    rows: &[Listed],
+    rows: Vec<Listed>,
     custom: &CustomColumns,
     config: &Config,
     drift: &BTreeMap<ClientId, Drift>,
@@ -93,7 +93,7 @@ pub fn import(
 ) -> Import {
     let mut importer = Importer { config, custom, wish, import: Import::default() };
     for row in rows {
-        importer.row(row, drift.get(&row.stored.client_id));
+        importer.row(&row, drift.get(&row.stored.client_id));
     }
     importer.import
 }

@@ -176,9 +176,9 @@ fn an_owner_is_named_where_the_name_is_certain() {
 #[test]
 fn a_client_id_that_no_file_can_have_is_refused() {
     for client_id in [String::new(), "x".repeat(256)] {
-        let rows = [row(|row| row.stored.client_id = ClientId::new(client_id))];
+        let rows = vec![row(|row| row.stored.client_id = ClientId::new(client_id))];
         let import =
-            import(&rows, &CustomColumns::new(), &Config::default(), &BTreeMap::new(), Wish::default());
+            import(rows, &CustomColumns::new(), &Config::default(), &BTreeMap::new(), Wish::default());
         assert!(import.changes.add.is_empty());
         assert!(matches!(import.remarks[..], [Remark { reason: Reason::Undeclarable(_), .. }]));
     }

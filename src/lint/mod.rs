@@ -15,7 +15,7 @@ pub use rule::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Application, Field, Provider, StoredFields};
+use crate::model::{Application, Declared, Field, Provider, StoredFields};
 use crate::secret::Secret;
 
 /// Which rules speak.
@@ -64,8 +64,8 @@ pub fn advise_on_secret(secret: &Secret) -> Vec<Advice> {
 
 /// What the rules have to say of a row that the file declares.
 #[must_use]
-pub fn advise_on_row(application: &Application, row: &StoredFields) -> Option<Advice> {
-    secrets::of_row(application, row)
+pub fn advise_on_row(declared: &Declared, row: &StoredFields) -> Option<Advice> {
+    secrets::of_row(declared, row)
 }
 
 /// What the rules of all sets have to say, field by field.

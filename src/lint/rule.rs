@@ -93,7 +93,7 @@ pub enum Rule {
     #[strum(props(source = "DOT's `_check_secret`, from 2.0 to 3.4.1"))]
     UnavailableHasher,
     #[strum(
-        message = "a stored secret in clear although `hash_client_secret` is true there: what `loaddata`, `update()` and `bulk_update()` leave (`plan` and `apply` only)"
+        message = "a stored secret in clear where `hash_client_secret` is true, or becomes true: what `loaddata`, `update()` and `bulk_update()` leave (`plan` and `apply` only)"
     )]
     #[strum(props(source = "RFC 6819 section 5.1.4.1.3"))]
     UnhashedSecret,

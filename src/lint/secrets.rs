@@ -3,7 +3,7 @@
 
 use super::{Advice, Rule};
 use crate::hasher::{Availability, Hasher, StoredSecret};
-use crate::model::{Application, Field, Provider, SecretDeclaration, StoredFields};
+use crate::model::{Application, Declared, Field, Provider, SecretDeclaration, StoredFields};
 use crate::secret::Secret;
 
 /// 128 bits in letters and digits.
@@ -59,22 +59,34 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
     advice
 }
 
-/// Advice on a secret that the file leaves as it is. One that it declares is hashed by `apply`.
-pub(super) fn of_row(application: &Application, row: &StoredFields) -> Option<Advice> {
-    let stored = &row.client_secret;
-    let is_left = match application.client_secret {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => false,
-        Some(SecretDeclaration::Generate) | None => application.hash_client_secret != Some(false),
+/// Advice on a secret that `apply` leaves in clear in a row that says afterwards that it is hashed.
+pub(super) fn of_row(declared: &Declared, row: &StoredFields) -> Option<Advice> {
+    let managed = |field: Field| !declared.ignores(&field.into());
+    let writes = match declared.application.client_secret {
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => {
+            managed(Field::ClientSecret)
+        }
+        Some(SecretDeclaration::Generate) | None => false,
     };
+    let flag = declared.application.hash_client_secret.filter(|_| managed(Field::HashClientSecret));
+    let stored = &row.client_secret;
     let is_plain = !stored.expose().is_empty() && !stored.is_hashed() && stored.foreign().is_none();
-    (is_left && is_plain && row.hash_client_secret == Some(true)).then(|| {
-        Advice::of(
-            Rule::UnhashedSecret,
-            Field::ClientSecret,
-            "the stored secret is in clear, although hash_client_secret is true in the row",
-            "declare the secret, and `apply` hashes it; `oauthctl doctor` prints how Django hashes all of them",
-        )
-    })
+    if writes || !is_plain || flag.or(row.hash_client_secret) != Some(true) {
+        return None;
+    }
+    let message = if row.hash_client_secret == Some(true) {
+        "the stored secret is in clear, although hash_client_secret is true in the row"
+    } else {
+        "hash_client_secret becomes true, and the stored secret stays in clear"
+    };
+    Some(Advice::of(
+        Rule::UnhashedSecret,
+        Field::ClientSecret,
+        message,
+        "to keep the secret, declare it with { env = \"NAME\" }, or with the { hash = \"…\" } that `oauthctl hash-secret` makes \
+         of it: `apply` stores the hash; `oauthctl rotate-secret CLIENT_ID` makes a new one; `oauthctl doctor` prints how \
+         Django hashes all of them",
+    ))
 }
 
 /// Advice on a secret in plain text.

@@ -117,7 +117,7 @@ pub struct Actual {
     /// The primary key, if neither PostgreSQL nor we fill it for a new row.
     pub unfilled_key: Option<String>,
     /// The rows that the file mentions: declared, removed or renamed.
-    pub applications: BTreeMap<ClientId, Stored>,
+    pub applications: BTreeMap<ClientId, Box<Stored>>,
     /// The manual rows that it does not mention, by client id.
     pub unmanaged: Vec<Unmanaged>,
     /// How many rows were registered dynamically and are not mentioned by the file.

@@ -4,26 +4,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::column::{Attribute, ColumnValue};
 use super::field::Field;
 use super::key::Key;
 use super::key_set::without_private_key;
+use super::toml_string::toml_string;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::secret::Secret;
 
 /// The public identifier of an application (RFC 6749 section 2.2), unique in DOT's table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ClientId(String);
+///
+/// Many maps of a large plan have it as their key, so a copy is a reference to one text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(Arc<str>);
+
+impl Serialize for ClientId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl ClientId {
     /// Any text that DOT would store; DOT validates nothing but its length.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// The identifier as text.
@@ -71,6 +80,19 @@ impl Named {
     #[must_use]
     pub fn is_username(&self) -> bool {
         self.column == Self::USERNAME
+    }
+}
+
+impl Named {
+    /// As a file names the user: `{ email = "ops@example.com" }`.
+    #[must_use]
+    pub fn in_file(&self) -> String {
+        let Self { column, value } = self;
+        if [Self::USERNAME, Self::EMAIL].contains(&column.as_str()) {
+            format!("{{ {column} = {} }}", toml_string(value))
+        } else {
+            format!("{{ column = {}, value = {} }}", toml_string(column), toml_string(value))
+        }
     }
 }
 
@@ -287,7 +309,7 @@ impl Declared {
 #[derive(Debug, Default)]
 pub struct Desired {
     /// The declared applications.
-    pub applications: BTreeMap<ClientId, Declared>,
+    pub applications: BTreeMap<ClientId, Box<Declared>>,
     /// `[[removed]]`: applications that must not exist.
     pub removed: BTreeSet<ClientId>,
     /// `[[renamed]]`: old client id → new client id. The new one is declared in `applications`.

@@ -50,6 +50,12 @@ pub enum Twin {
     Planned(ClientId),
     /// One that the same plan deletes or changes, but later.
     Later(ClientId),
+    /// One of several that the same plan gives each other's values. None can be first.
+    InCircle {
+        has: ClientId,
+        /// All of them: each wants what the next one has, and the last one what the first one has.
+        circle: Vec<ClientId>,
+    },
 }
 
 /// What a row would hold.
@@ -100,7 +106,7 @@ impl fmt::Display for Breach {
                 match twin {
                     Twin::Stored(other) => write!(f, "application \"{other}\" has the same"),
                     Twin::Planned(other) => write!(f, "application \"{other}\" gets the same"),
-                    Twin::Later(other) => {
+                    Twin::Later(other) | Twin::InCircle { has: other, circle: _ } => {
                         write!(f, "application \"{other}\" has the same until a later step of this plan")
                     }
                 }?;

@@ -9,6 +9,7 @@ use super::on_delete::OnDelete;
 use super::reference::Treatment;
 use super::release::Release;
 use super::tables::is_of_newer_dot;
+use super::toml_string::toml_string;
 use super::visible::visible;
 
 /// Rows of a table that is not DOT's and that refer to rows to delete.
@@ -32,6 +33,9 @@ pub struct ForeignRows {
     /// Whether the column takes no NULL.
     #[serde(skip)]
     pub not_null: bool,
+    /// Whether a file or a flag says what is done with them.
+    #[serde(skip)]
+    pub declared: bool,
 }
 
 impl ForeignRows {
@@ -99,26 +103,46 @@ pub struct BlockingRows {
     pub name: String,
     /// Whether the column takes no NULL.
     pub not_null: bool,
+    /// Whether a file or a flag says "refuse".
+    pub declared: bool,
 }
 
 impl BlockingRows {
     /// What to do about all of these.
     #[must_use]
     pub fn way_out(all: &[Self]) -> String {
-        const OWN: &str = "say in [cleanup.references] what Django's on_delete does with those rows, or delete or detach them first";
-        let is_newer = |rows: &&Self| is_of_newer_dot(&rows.table);
-        match all.iter().filter(is_newer).count() {
-            0 => OWN.to_owned(),
-            newer if newer == all.len() => Release::UPDATE.to_owned(),
-            _ => format!("{}; for the other rows, {OWN}", Release::UPDATE),
+        const OPEN: &str = "say in [cleanup.references] what Django's on_delete does with those rows, or delete or detach them first";
+        let mut ways: Vec<String> = Vec::new();
+        for Self { table, name, declared, .. } in all {
+            let way = only_way_out(table, name, *declared).unwrap_or_else(|| OPEN.to_owned());
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
         }
+        ways.join("; for the other rows, ")
     }
 
-    /// The lines of a file that say what is done with such rows; `None`: no file can.
+    /// The lines of a file that say what is done with such rows; `None`: no file can, or it says so already.
     #[must_use]
     pub fn block(all: &[Self]) -> Option<String> {
-        references_block(all.iter().filter_map(|rows| suggestion(&rows.table, &rows.name, rows.not_null)))
+        let open = all.iter().filter(|rows| !rows.declared);
+        references_block(open.filter_map(|rows| way_through(&rows.table, &rows.name, rows.not_null)))
     }
+}
+
+/// What to do about rows that prevent a deletion, where a line in the file is not what is missing; `None`: it is.
+#[must_use]
+pub fn only_way_out(table: &str, name: &str, declared: bool) -> Option<String> {
+    if is_of_newer_dot(table) {
+        return Some(Release::UPDATE.to_owned());
+    }
+    declared.then(|| {
+        format!(
+            "{} is declared as \"refuse\": delete or repoint those rows first, or declare \"null\" or \"delete\" if that is what \
+             Django's on_delete does",
+            visible(name)
+        )
+    })
 }
 
 /// `[cleanup.references]` with these lines; `None`: there are none.
@@ -133,13 +157,25 @@ pub fn references_block(lines: impl Iterator<Item = String>) -> Option<String> {
 /// DOT, which deletes its rows in a way that is not known here.
 #[must_use]
 pub fn suggestion(table: &str, name: &str, not_null: bool) -> Option<String> {
+    if not_null && !is_of_newer_dot(table) {
+        return Some(format!(
+            "{} = \"refuse\"   # or \"delete\", if on_delete is CASCADE",
+            toml_string(name)
+        ));
+    }
+    way_through(table, name, not_null)
+}
+
+/// The same, of those with which the rows prevent nothing any more.
+#[must_use]
+pub fn way_through(table: &str, name: &str, not_null: bool) -> Option<String> {
     if is_of_newer_dot(table) {
         return None;
     }
-    let name = visible(&name.replace('\\', "\\\\").replace('"', "\\\""));
+    let key = toml_string(name);
     Some(if not_null {
-        format!("\"{name}\" = \"refuse\"   # or \"delete\", if on_delete is CASCADE")
+        format!("{key} = \"delete\"   # only if on_delete is CASCADE")
     } else {
-        format!("\"{name}\" = \"null\"   # if on_delete is SET_NULL; \"delete\" if it is CASCADE")
+        format!("{key} = \"null\"   # if on_delete is SET_NULL; \"delete\" if it is CASCADE")
     })
 }

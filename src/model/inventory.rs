@@ -36,6 +36,19 @@ pub struct Owner {
     pub is_unique: bool,
 }
 
+/// Why owners are shown by their primary keys only.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Nameless {
+    #[error("owners are shown by primary key: this role may not read their names in {table}")]
+    NoRight {
+        table: String,
+        /// What to type.
+        grant: String,
+    },
+    #[error("owners are shown by primary key: {table} has neither a column username nor email")]
+    NoColumn { table: String },
+}
+
 /// A row of the application table.
 #[derive(Debug)]
 pub struct Listed {

@@ -1,6 +1,6 @@
 //! What the world is made of: the nouns of the file, of the database and of OAuth.
 //!
-//! Plain values without behaviour beyond parsing and naming. Knows no TOML, no SQL and no terminal.
+//! Plain values without behaviour beyond parsing and naming. Knows no file, no SQL and no terminal.
 
 // A variant that is added has to be decided about: what is deleted depends on these enums.
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -33,6 +33,7 @@ mod release;
 pub mod sample;
 mod sweep;
 mod tables;
+mod toml_string;
 pub mod visible;
 pub mod words;
 
@@ -50,9 +51,11 @@ pub use custom_column::{CustomColumn, CustomColumns, Maintained, Unfilled};
 pub use engine::Engine;
 pub use estimate::{Counted, Estimate, Forecast, TableForecast};
 pub use field::{Field, Kind};
-pub use foreign_rows::{BlockingRows, ForeignRows, ForeignTally, references_block, suggestion};
+pub use foreign_rows::{
+    BlockingRows, ForeignRows, ForeignTally, only_way_out, references_block, suggestion, way_through,
+};
 pub use identity::{Identity, Sameness};
-pub use inventory::{Listed, Owner, RecentToken, Selection, Tokens, Usage};
+pub use inventory::{Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
 pub use key_set::{PRIVATE as PRIVATE_MEMBERS, holds_private_key, without_private_key};
 pub use on_delete::OnDelete;
@@ -63,3 +66,4 @@ pub use reference::{ReferenceFault, ReferenceName, ReferenceRule, References, Re
 pub use release::Release;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};
 pub use tables::{TableNames, TableRole, is_of_newer_dot};
+pub use toml_string::toml_string;

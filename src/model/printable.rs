@@ -14,12 +14,16 @@ pub fn printable(sql: &str) -> String {
     while let Some(start) = rest.find(['"', '\'']) {
         out.push_str(&rest[..start]);
         let quoted = &rest[start..start + length(&rest[start..])];
-        if needs_escapes(quoted) {
-            escape(&mut out, quoted);
-        } else {
-            out.push_str(quoted);
-        }
         rest = &rest[start + quoted.len()..];
+        if !needs_escapes(quoted) {
+            out.push_str(quoted);
+        } else if quoted.starts_with('\'') && is_extended(&out) {
+            // As [`literal`] writes it: there is no other escape in it than a backslash twice.
+            out.pop();
+            escape(&mut out, &quoted.replace("\\\\", "\\"));
+        } else {
+            escape(&mut out, quoted);
+        }
     }
     out + rest
 }
@@ -30,10 +34,11 @@ pub fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// A text as SQL writes it.
+/// A text as SQL writes it, which means the same whatever `standard_conforming_strings` is.
 #[must_use]
 pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    if text.contains('\\') { format!("E{}", quoted.replace('\\', "\\\\")) } else { quoted }
 }
 
 /// How long the quoted part at the beginning is, in bytes. A quote that stands twice is one of the text.
@@ -48,6 +53,12 @@ fn length(text: &str) -> usize {
         end += 1;
     }
     text.len()
+}
+
+/// Whether what comes before a quote makes it one of `E'…'`.
+fn is_extended(before: &str) -> bool {
+    let mut last = before.chars().rev();
+    last.next() == Some('E') && last.next().is_none_or(|c| !c.is_alphanumeric() && c != '_')
 }
 
 fn needs_escapes(quoted: &str) -> bool {
@@ -73,6 +84,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_ends_where_it_ends() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"\'; DROP"), r"E'\\''; DROP'");
+    }
+
+    #[test]
     fn only_what_has_to_be_is_escaped() {
         for (sql, shown) in [
             ("SELECT 1", "SELECT 1"),
@@ -81,6 +98,8 @@ mod tests {
             ("ON \"a\"\"b\".\"c\\\n\";", r#"ON "a""b".U&"c\\\+00000A";"#),
             ("x '\"r##[w]\"'::regclass", r#"x U&'"r\+000023\+000023[w]"'::regclass"#),
             ("\"not closed", "\"not closed"),
+            (r"a = E'b\\c'", r"a = E'b\\c'"),
+            ("a = E'b\\\\c\n'", r"a = U&'b\\c\+00000A'"),
             ("\"\u{202e}é\"", "U&\"\\+00202Eé\""),
         ] {
             assert_eq!(printable(sql), shown);

@@ -32,7 +32,8 @@ impl ReferenceName {
     /// `None`: there are not two or three names in it.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let is_name = text.contains('.') && text.split('.').all(|part| !part.trim().is_empty());
+        let parts: Vec<&str> = text.split('.').collect();
+        let is_name = (2..=3).contains(&parts.len()) && parts.iter().all(|part| !part.trim().is_empty());
         is_name.then(|| Self(text.to_owned()))
     }
 
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn names_have_two_or_three_parts_and_an_unqualified_one_is_at_home() {
-        for text in ["", "column", ".", "a.", ".a", "a..b", " .b", "a. "] {
+        for text in ["", "column", ".", "a.", ".a", "a..b", " .b", "a. ", "a.b.c.d"] {
             assert_eq!(ReferenceName::new(text), None, "{text:?}");
         }
         let means = |name: &str, schema: &str| {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
 use crate::model::{
-    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Release, Strategy, suggestion,
+    Allow, CleanupPolicy, ClientId, FkChecks, ForeignRows, Key, Limit, Policy, Strategy, only_way_out,
+    way_through,
 };
 
 /// One broken rail.
@@ -225,18 +226,21 @@ pub fn check(plan: &Plan, rails: &Rails<'_>) -> Result<(), Refusal> {
                 let foreign = rails.foreign.get(&row.key).into_iter().flatten();
                 for rows in foreign.filter(|rows| rows.blocks()) {
                     // Those that this role may not count are a matter of its privileges.
-                    let ForeignRows { table, constraint, rows: Some(rows), name, not_null, .. } =
+                    let ForeignRows { table, constraint, rows: Some(rows), name, not_null, declared, .. } =
                         rows.clone()
                     else {
                         continue;
                     };
                     let client_id = row.client_id.clone();
-                    let hint = match suggestion(&table, &name, not_null) {
-                        Some(line) => format!(
+                    let hint = match (
+                        only_way_out(&table, &name, declared),
+                        way_through(&table, &name, not_null),
+                    ) {
+                        (None, Some(line)) => format!(
                             "delete or repoint those rows first, or say in [cleanup.references] what Django's on_delete does \
                              with them:\n    {line}"
                         ),
-                        None => Release::UPDATE.to_owned(),
+                        (only, _) => only.unwrap_or_default(),
                     };
                     violations.push(Violation::Referenced { client_id, table, constraint, rows, hint });
                 }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use columns::maintained;
 pub use finding::{Finding, FindingCause};
-pub use proposal::{CleanupForecast, Proposal};
+pub use proposal::{CleanupForecast, Proposal, Subject};
 pub use secret_verdict::SecretVerdict;
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
@@ -65,9 +65,9 @@ pub struct Plan {
 pub struct Summary {
     /// Rows to insert.
     pub create: usize,
-    /// Rows whose fields change, renamed ones included.
+    /// Rows whose fields change and whose client id stays.
     pub update: usize,
-    /// Rows whose client id changes and nothing else.
+    /// Rows whose client id changes, whether other fields do or not.
     pub rename: usize,
     /// Rows to record in the ledger.
     pub adopt: usize,
@@ -88,7 +88,7 @@ impl Plan {
         let mut summary = Summary::default();
         for step in &self.steps {
             match step {
-                Step::Update { changes, .. } if changes.is_empty() => summary.rename += 1,
+                Step::Update { row, client_id, .. } if row.client_id != *client_id => summary.rename += 1,
                 Step::Update { .. } => summary.update += 1,
                 Step::Create { .. } => summary.create += 1,
                 Step::Adopt { .. } => summary.adopt += 1,
@@ -178,7 +178,7 @@ pub fn plan(
     }
     let deletions = planner.deletions(policy.prune);
     let Planner { mut plan, findings, .. } = planner;
-    plan.steps = [updates, creations, adoptions, deletions].concat();
+    plan.steps = [updates, creations, adoptions, deletions].into_iter().flatten().collect();
     if findings.is_empty() { Ok(plan) } else { Err(findings) }
 }
 
@@ -209,7 +209,7 @@ impl<'a> Planner<'a> {
             let cause = FindingCause::RenameCollision { to: client_id.clone() };
             self.findings.push(Finding { client_id: from.client_id.clone(), field: None, cause });
         }
-        row.or(former_row)
+        row.or(former_row).map(|row| &**row)
     }
 
     /// Whether no other file answers for the row; a finding if one does.

@@ -18,6 +18,19 @@ pub struct CleanupForecast {
     pub spared_by_age: Option<u64>,
 }
 
+/// What a plan is about: readers tell plans apart by it. Never the server, a user or a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The file, as `-f` names it; `stdin` where it is read from a pipe.
+    pub file: String,
+    /// `--label`: the environment, such as `staging`.
+    pub label: Option<String>,
+    /// The database's name; `None`: the database was not reached.
+    pub database: Option<String>,
+    /// The commit that a CI job has checked out, as its variables say.
+    pub commit: Option<String>,
+}
+
 /// A plan with everything that is decided about it.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
@@ -28,6 +41,7 @@ pub struct Proposal {
     pub refusal: Option<Refusal>,
     /// What of the application table only `apply` will find out.
     pub not_tried: Vec<NotTried>,
+    pub subject: Subject,
 }
 
 impl Proposal {

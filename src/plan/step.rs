@@ -12,7 +12,8 @@ use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key, Named, Sto
 pub enum SecretWrite {
     /// Made at apply and delivered once.
     Generated,
-    /// Made at apply, because DOT stores one all the same, and not delivered: a public client needs none.
+    /// Made at apply, because DOT stores one all the same, and not delivered: the client is public, or
+    /// authenticates with a key of its own.
     Unneeded,
     /// Made at once in place of the stored one, and delivered once.
     Rotated,
@@ -85,7 +86,9 @@ pub struct FieldChange {
 }
 
 impl FieldChange {
-    fn may_break_clients(&self) -> bool {
+    /// Whether clients that rely on the value may not work afterwards. Of a list, only an element that goes matters.
+    #[must_use]
+    pub fn may_break_clients(&self) -> bool {
         let Self { field, before, after } = self;
         let Attribute::Field(field) = field else { return false };
         field.is_relied_on()

@@ -26,7 +26,8 @@ fn id(text: &str) -> ClientId {
 
 /// A database with every column and one row per client id.
 fn database(client_ids: &[&str]) -> Actual {
-    let rows = client_ids.iter().enumerate().map(|(n, client_id)| (id(client_id), row(n, client_id)));
+    let rows =
+        client_ids.iter().enumerate().map(|(n, client_id)| (id(client_id), Box::new(row(n, client_id))));
     Actual {
         columns: Field::ALL.iter().copied().map(|field| (field, None)).collect(),
         client_id_length: Some(255),
@@ -85,7 +86,7 @@ fn desired(applications: Vec<(&str, Declared)>) -> Desired {
     Desired {
         applications: applications
             .into_iter()
-            .map(|(client_id, declared)| (id(client_id), declared))
+            .map(|(client_id, declared)| (id(client_id), Box::new(declared)))
             .collect(),
         ..Desired::default()
     }

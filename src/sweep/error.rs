@@ -75,7 +75,17 @@ fn unmet_texts(all: &[UnmetCondition]) -> String {
 
 fn blocking_texts(all: &[BlockingRows]) -> String {
     let text = |blocking: &BlockingRows| {
-        let BlockingRows { table, column, constraint, to, rows, select: _, name: _, not_null: _ } = blocking;
+        let BlockingRows {
+            table,
+            column,
+            constraint,
+            to,
+            rows,
+            select: _,
+            name: _,
+            not_null: _,
+            declared: _,
+        } = blocking;
         let (noun, verb) = if *rows == 1 { ("row", "refers") } else { ("rows", "refer") };
         format!(
             "{rows} {noun} of {table} {verb} to rows of {to} that would be deleted (column {column}, constraint {constraint})"

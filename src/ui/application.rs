@@ -29,6 +29,8 @@ pub struct Portrait<'a> {
     pub drift: &'a Drift,
     /// Whether the stored secret was compared with the declared one; `None`: none is declared.
     pub secret_compared: Option<bool>,
+    /// Columns of the project's own that are not read, because their names announce a secret.
+    pub hidden: Vec<&'a str>,
     /// The instant of it all.
     pub as_of: OffsetDateTime,
 }
@@ -40,7 +42,11 @@ pub fn render(portrait: &Portrait<'_>) -> String {
     let mut out = String::new();
     let id = paint(DIM, format_args!("(id {})", visible(row.stored.key.as_str())));
     let _ = writeln!(out, "{}  {id}", paint(BOLD, visible(row.stored.client_id.as_str())));
-    let fields = fields(row, portrait.as_of);
+    let mut fields = fields(row, portrait.as_of);
+    fields.extend(portrait.hidden.iter().map(|name| {
+        let label = visible(&Attribute::Column((*name).to_owned()).to_string());
+        (label, vec![paint(DIM, "(not shown: its name suggests a secret)")])
+    }));
     let width = fields.iter().map(|(label, _)| label.width()).max().unwrap_or_default();
     for (label, values) in &fields {
         for (position, value) in values.iter().enumerate() {
@@ -103,7 +109,8 @@ fn owner(owner: &Owner) -> String {
     let key = visible(key.as_str());
     match (exists, name) {
         (false, _) => format!("id {key}, who does not exist"),
-        (true, Some(name)) => format!("{} (id {key})", visible(&name.value)),
+        (true, Some(name)) if name.is_username() => format!("{} (id {key})", visible(&name.value)),
+        (true, Some(name)) => format!("{} (id {key})", visible(&name.in_file())),
         (true, None) => format!("id {key}"),
     }
 }

@@ -8,7 +8,6 @@ use similar::TextDiff;
 
 use super::plan::{plural, visible};
 use super::{BOLD, CYAN, GREEN, RED, paint};
-use crate::config::edit::Changes;
 use crate::import::{Reason, Remark};
 use crate::model::json;
 use crate::model::{Attribute, ClientId};
@@ -26,13 +25,14 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub struct Written {
     pub path: PathBuf,
-    /// Its text before, without secrets.
-    pub before: String,
-    /// Its text now, or what it would be, in the same way.
-    pub after: String,
+    /// Its text before, and what it would be, without secrets; `None`: nobody wants to see the difference.
+    pub texts: Option<(String, String)>,
     /// Whether it was written.
     pub is_written: bool,
-    pub changes: Changes,
+    /// Applications that are declared now.
+    pub added: Vec<ClientId>,
+    /// Keys of those that were declared before.
+    pub set: Vec<(ClientId, Attribute)>,
     /// What of that could not be.
     pub left: Vec<(ClientId, Attribute)>,
     /// What was left out, and why.
@@ -43,19 +43,17 @@ pub struct Written {
 
 impl Written {
     fn imported(&self) -> Vec<&ClientId> {
-        self.changes.add.iter().map(|block| &block.client_id).collect()
+        self.added.iter().collect()
     }
 
     /// Every changed key, by application.
     fn updated(&self) -> Vec<(&ClientId, Vec<Attribute>)> {
         let mut updated: Vec<(&ClientId, Vec<Attribute>)> = Vec::new();
-        for set in &self.changes.set {
-            if self.left.contains(&(set.client_id.clone(), set.field.clone())) {
-                continue;
-            }
+        for set in self.set.iter().filter(|set| !self.left.contains(set)) {
+            let (of, field) = set;
             match updated.last_mut() {
-                Some((client_id, fields)) if **client_id == set.client_id => fields.push(set.field.clone()),
-                _ => updated.push((&set.client_id, vec![set.field.clone()])),
+                Some((client_id, fields)) if *client_id == of => fields.push(field.clone()),
+                _ => updated.push((of, vec![field.clone()])),
             }
         }
         updated
@@ -66,7 +64,8 @@ impl Written {
 #[must_use]
 pub fn diff(written: &Written) -> String {
     let name = visible(&written.path.display().to_string());
-    let diff = TextDiff::from_lines(&written.before, &written.after);
+    let Some((before, after)) = &written.texts else { return String::new() };
+    let diff = TextDiff::from_lines(before, after);
     let text =
         diff.unified_diff().context_radius(CONTEXT).header(&name, &format!("{name} (imported)")).to_string();
     text.lines().fold(String::new(), |mut out, line| {

@@ -42,6 +42,9 @@ pub struct Frame {
     pub as_of: OffsetDateTime,
 }
 
+/// What a line has in a column.
+type Cell = Box<dyn Fn(&str, &Entry<'_>) -> (String, Option<Style>)>;
+
 struct Column {
     title: &'static str,
     right: bool,
@@ -49,13 +52,15 @@ struct Column {
     least: Option<usize>,
     /// The columns with the highest numbers go first where the terminal is too narrow; 0 stays.
     expendable: u8,
-    cells: Vec<(String, Option<Style>)>,
+    /// Made anew whenever it is needed, because a list may be long.
+    cell: Cell,
+    /// The width of the widest one.
+    widest: usize,
 }
 
 impl Column {
     fn natural(&self) -> usize {
-        let widest = self.cells.iter().map(|(text, _)| text.width()).max().unwrap_or_default();
-        widest.max(self.title.len())
+        self.widest.max(self.title.len())
     }
 
     fn smallest(&self) -> usize {
@@ -81,62 +86,61 @@ pub fn table(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> String {
     }
     let widths = widths(&columns, frame.width);
     let mut out = String::new();
-    let titles = columns.iter().map(|column| (column.title, Some(BOLD)));
+    let titles = columns.iter().map(|column| (column.title.into(), Some(BOLD)));
     line(&mut out, &columns, &widths, frame, titles);
-    for position in 0..entries.len() {
-        let cells = columns.iter().map(|column| {
-            column.cells.get(position).map_or(("", None), |(text, style)| (text.as_str(), *style))
-        });
+    for (client_id, entry) in entries {
+        let cells = columns.iter().map(|column| (column.cell)(client_id, entry));
         line(&mut out, &columns, &widths, frame, cells);
     }
     out
 }
 
 fn columns(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> Vec<Column> {
-    let column = |title, least, expendable, cell: &dyn Fn(&str, &Entry<'_>) -> String| Column {
-        title,
-        right: false,
-        least,
-        expendable,
-        cells: entries.iter().map(|(client_id, entry)| (visible(&cell(client_id, entry)), None)).collect(),
+    let measured = |title, right, least, expendable, cell: Cell| {
+        let width = |(client_id, entry): (&&str, &Entry<'_>)| cell(client_id, entry).0.width();
+        let widest = entries.iter().map(width).max().unwrap_or_default();
+        Column { title, right, least, expendable, cell, widest }
     };
-    let field = |entry: &Entry<'_>, value: fn(&Listed) -> &str| {
-        entry.row.map(|row| value(row).to_owned()).unwrap_or_default()
+    let column = |title, least, expendable, cell: fn(&str, &Entry<'_>, Frame) -> String| {
+        let cell = Box::new(move |id: &str, entry: &Entry<'_>| (visible(&cell(id, entry, frame)), None));
+        measured(title, false, least, expendable, cell)
     };
-    let number = |title, cell: &dyn Fn(Usage) -> u64| Column {
-        right: true,
-        ..column(title, None, 0, &|_, entry| {
-            entry.usage.map(|usage| grouped(cell(usage))).unwrap_or_default()
-        })
+    let number = |title, count: fn(Usage) -> u64| {
+        let cell = Box::new(move |_: &str, entry: &Entry<'_>| {
+            (entry.usage.map(|usage| grouped(count(usage))).unwrap_or_default(), None)
+        });
+        measured(title, true, None, 0, cell)
     };
     let mut columns = vec![
-        column("CLIENT ID", Some(24), 0, &|client_id, _| client_id.to_owned()),
-        column("NAME", Some(12), 3, &|_, entry| entry.name.to_owned()),
-        column("TYPE", None, 5, &|_, entry| field(entry, |row| &row.stored.fields.client_type)),
-        column("GRANT", None, 4, &|_, entry| {
-            let grant = field(entry, |row| &row.stored.fields.authorization_grant_type);
+        column("CLIENT ID", Some(24), 0, |client_id, _, _| client_id.to_owned()),
+        column("NAME", Some(12), 3, |_, entry, _| entry.name.to_owned()),
+        column("TYPE", None, 5, |_, entry, _| {
+            entry.row.map(|row| row.stored.fields.client_type.clone()).unwrap_or_default()
+        }),
+        column("GRANT", None, 4, |_, entry, _| {
+            let grant = entry.row.map_or("", |row| &row.stored.fields.authorization_grant_type);
             grant.rsplit(':').next().unwrap_or_default().to_owned()
         }),
     ];
     if entries.values().any(|entry| entry.row.is_some_and(|row| row.owner.is_some())) {
-        columns.push(column("OWNER", Some(12), 6, &|_, entry| owner(entry)));
+        columns.push(column("OWNER", Some(12), 6, |_, entry, _| owner(entry)));
     }
     if entries.values().any(|entry| entry.row.is_some_and(|row| !row.stored.origin.is_manual())) {
-        columns.push(column("SOURCE", None, 2, &|_, entry| entry.row.map(source).unwrap_or_default()));
+        let source = |_: &str, entry: &Entry<'_>, _| entry.row.map(source).unwrap_or_default();
+        columns.push(column("SOURCE", None, 2, source));
     }
     if entries.values().any(|entry| entry.usage.is_some())
         || entries.values().all(|entry| entry.row.is_none())
     {
-        columns.push(number("ACCESS", &|usage| usage.access.live));
-        columns.push(number("REFRESH", &|usage| usage.refresh.live));
-        columns.push(column("LAST USE", None, 1, &|_, entry| last_use(entry, frame.as_of)));
+        columns.push(number("ACCESS", |usage| usage.access.live));
+        columns.push(number("REFRESH", |usage| usage.refresh.live));
+        columns.push(column("LAST USE", None, 1, |_, entry, frame| last_use(entry, frame.as_of)));
     }
     if entries.values().any(|entry| entry.drift.is_some()) {
-        let cells = entries.values().map(|entry| {
+        let cell = |_: &str, entry: &Entry<'_>| {
             entry.drift.map_or((String::new(), None), |drift| (drift.name().to_owned(), Some(style(drift))))
-        });
-        let cells = cells.collect();
-        columns.push(Column { title: "FILE", right: false, least: None, expendable: 0, cells });
+        };
+        columns.push(measured("FILE", false, None, 0, Box::new(cell)));
     }
     columns
 }
@@ -229,17 +233,17 @@ fn widths(columns: &[Column], width: Option<usize>) -> Vec<usize> {
     widths
 }
 
-fn line<'c>(
+fn line(
     out: &mut String,
     columns: &[Column],
     widths: &[usize],
     frame: Frame,
-    cells: impl Iterator<Item = (&'c str, Option<Style>)>,
+    cells: impl Iterator<Item = (String, Option<Style>)>,
 ) {
     let mut text = String::new();
     let mut owed = 0;
     for ((column, width), (cell, style)) in columns.iter().zip(widths).zip(cells) {
-        let cut = cut(cell, *width, frame.unicode);
+        let cut = cut(&cell, *width, frame.unicode);
         let padding = width.saturating_sub(cut.width());
         let (before, after) = if column.right { (padding, 0) } else { (0, padding) };
         if cut.is_empty() {

@@ -46,6 +46,7 @@ struct Show<'a> {
     changes: &'a [FieldChange],
     findings: Vec<String>,
     secret_compared: Option<bool>,
+    hidden_columns: &'a [&'a str],
 }
 
 #[derive(Serialize)]
@@ -187,7 +188,7 @@ pub fn list(
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
-    let Portrait { row, usage, dependents, recent, file, drift, secret_compared, as_of } = portrait;
+    let Portrait { row, usage, dependents, recent, file, drift, secret_compared, hidden, as_of } = portrait;
     let (renamed_to, changes, findings) = match drift {
         Drift::Changed { renamed_to, changes, .. } => (renamed_to.as_ref(), changes.as_slice(), Vec::new()),
         Drift::Impossible(findings) => {
@@ -213,6 +214,7 @@ pub fn show(portrait: &Portrait<'_>) -> Result<String, serde_json::Error> {
         changes,
         findings,
         secret_compared: *secret_compared,
+        hidden_columns: hidden,
     };
     json::document(&document)
 }

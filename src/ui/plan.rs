@@ -24,14 +24,14 @@ pub use crate::model::words::{grouped, plural};
 use crate::model::{Attribute, Field};
 use crate::plan::guard::Refusal;
 use crate::plan::{
-    DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Summary, Value,
+    DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Subject, Summary, Value,
 };
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
 
 const GENERATED: &str = "generated at apply, shown once";
-const UNNEEDED: &str = "generated, as DOT does; a public client does not use it";
+const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
 const ROTATED: &str = "replaced by a generated one, shown once";
 
 /// How much of a plan is shown.
@@ -47,7 +47,7 @@ pub enum Detail {
 /// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
 pub fn render(proposal: &Proposal, detail: Detail) -> String {
-    let Proposal { plan, forecast, refusal: _, not_tried: _ } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried: _, subject } = proposal;
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
@@ -63,7 +63,11 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
         out += &render_forecast(forecast, if takes_rows { remark } else { "" });
         out.push('\n');
     }
-    let _ = writeln!(out, "{}", summary_line(plan));
+    let _ = writeln!(out, "{}", summary_line(plan, subject));
+    if let Some(Refusal { violations }) = refusal {
+        let reasons = plural(violations.len() as u64, "reason");
+        let _ = writeln!(out, "{} apply will not do this, for {reasons}.", paint(RED.bold(), "Refused:"));
+    }
     out
 }
 
@@ -84,9 +88,9 @@ pub fn render_refusal(refusal: &Refusal) -> String {
     out
 }
 
-/// `Plan: 2 to create, 1 to update (42 applications in the database, 6 in the file).`
+/// `Plan: 2 to create, 1 to update (42 applications in the database shop, 6 in the file).`
 #[must_use]
-pub fn summary_line(plan: &Plan) -> String {
+pub fn summary_line(plan: &Plan, subject: &Subject) -> String {
     let Summary { create, update, rename, adopt, delete } = plan.summary();
     let parts: Vec<String> = [
         (create, "to create"),
@@ -99,7 +103,7 @@ pub fn summary_line(plan: &Plan) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
     .collect();
-    let denominator = denominator(plan);
+    let denominator = denominator(plan, subject, visible);
     if parts.is_empty() {
         let subject = match plan.targets.len() {
             0 => "The database matches the file".to_owned(),
@@ -112,10 +116,13 @@ pub fn summary_line(plan: &Plan) -> String {
     }
 }
 
-/// `42 applications in the database, 6 in the file`.
-pub(super) fn denominator(plan: &Plan) -> String {
+/// `42 applications in the database shop (staging), 6 in the file`. `name`: how the database's name is written.
+pub(super) fn denominator(plan: &Plan, subject: &Subject, name: fn(&str) -> String) -> String {
+    let Subject { file: _, label, database, commit: _ } = subject;
+    let database = database.as_ref().map(|database| format!(" {}", name(database))).unwrap_or_default();
+    let label = label.as_ref().map(|label| format!(" ({})", name(label))).unwrap_or_default();
     let declared = grouped(plan.declared as u64);
-    format!("{} in the database, {declared} in the file", plural(plan.total, "application"))
+    format!("{} in the database{database}{label}, {declared} in the file", plural(plan.total, "application"))
 }
 
 fn render_step(out: &mut String, step: &Step, detail: Detail) {
@@ -238,17 +245,19 @@ const fn storage(hashed: bool) -> &'static str {
 
 pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
     let labels = labels(changes.iter().map(|change| &change.field));
-    for (FieldChange { field: _, before, after }, label) in changes.iter().zip(labels) {
+    for (change, label) in changes.iter().zip(labels) {
+        let mark = if change.may_break_clients() { breaking() } else { UNMARKED.to_owned() };
+        let FieldChange { field: _, before, after } = change;
         match (before, after) {
-            (Value::Uris(before), Value::Uris(after)) => render_uris(out, label, before, after),
+            (Value::Uris(before), Value::Uris(after)) => render_uris(out, label, &mark, (before, after)),
             (Value::StoredSecret, after) => {
-                let _ = writeln!(out, "    {label}  {}", shown_value(after));
+                let _ = writeln!(out, "{mark}{label}  {}", shown_value(after));
             }
             (before, after) => {
                 let arrow = paint(DIM, "→");
                 let _ = writeln!(
                     out,
-                    "    {label}  {} {arrow} {}",
+                    "{mark}{label}  {} {arrow} {}",
                     paint(RED, shown_value(before)),
                     paint(GREEN, shown_value(after))
                 );
@@ -257,8 +266,16 @@ pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
     }
 }
 
+/// What stands before a line that no client needs to notice.
+const UNMARKED: &str = "    ";
+
+/// What stands before a line that may break clients.
+fn breaking() -> String {
+    format!("  {} ", paint(YELLOW, "!"))
+}
+
 /// The elements that come and go; those that stay are counted.
-fn render_uris(out: &mut String, mut label: String, before: &[String], after: &[String]) {
+fn render_uris(out: &mut String, mut label: String, mark: &str, (before, after): (&[String], &[String])) {
     let blank = blank(&label);
     let before: Vec<&str> = before.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
     let after: Vec<&str> = after.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect();
@@ -268,12 +285,12 @@ fn render_uris(out: &mut String, mut label: String, before: &[String], after: &[
             kept += operation.old_range().len();
             continue;
         }
-        for (sign, uris) in [
-            (paint(RED, "-"), &before[operation.old_range()]),
-            (paint(GREEN, "+"), &after[operation.new_range()]),
+        for (mark, sign, uris) in [
+            (mark, paint(RED, "-"), &before[operation.old_range()]),
+            (UNMARKED, paint(GREEN, "+"), &after[operation.new_range()]),
         ] {
             for uri in uris {
-                let _ = writeln!(out, "    {label}  {sign} {}", visible(uri));
+                let _ = writeln!(out, "{mark}{label}  {sign} {}", visible(uri));
                 label.clone_from(&blank);
             }
         }
@@ -295,7 +312,7 @@ fn shown_value(value: &Value) -> String {
             format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
         }
         Value::User { key, username: None, by: Some(named) } => {
-            format!("{} (id {})", visible(&named.to_string()), visible(key.as_str()))
+            format!("{} (id {})", visible(&named.in_file()), visible(key.as_str()))
         }
         Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
         Value::StoredSecret => "(secret)".to_owned(),
@@ -324,7 +341,7 @@ fn render_left_alone(out: &mut String, proposal: &Proposal, detail: Detail) {
 
 /// What the plan does not touch and what it has not tried, a line for each kind.
 pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
-    let Proposal { plan, forecast: _, refusal: _, not_tried } = proposal;
+    let Proposal { plan, forecast: _, refusal: _, not_tried, subject: _ } = proposal;
     let mut lines = Vec::new();
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));

@@ -8,7 +8,7 @@ use super::forecast_json::{self, ForecastView};
 use crate::apply;
 use crate::model::json;
 use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, NotTried, Tally};
-use crate::plan::{Plan, Proposal, Step, Summary};
+use crate::plan::{Plan, Proposal, Step, Subject, Summary};
 use crate::sweep;
 
 /// The version of the format.
@@ -18,6 +18,8 @@ pub const FORMAT_VERSION: &str = "1.0";
 struct Document<'a> {
     format_version: &'static str,
     tool_version: &'static str,
+    database: Option<&'a str>,
+    label: Option<&'a str>,
     has_changes: bool,
     summary: Summary,
     applications_total: u64,
@@ -84,7 +86,8 @@ struct CleanupView<'a> {
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String, serde_json::Error> {
-    let Proposal { plan, forecast, refusal, not_tried } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried, subject } = proposal;
+    let Subject { file: _, label, database, commit: _ } = subject;
     let Plan {
         steps,
         unchanged,
@@ -101,6 +104,8 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
+        database: database.as_deref(),
+        label: label.as_deref(),
         has_changes: !plan.is_empty(),
         summary: plan.summary(),
         applications_total: *total,

@@ -1,62 +1,93 @@
 //! A plan as one comment on a pull request: a marker to find it again, what would be deleted in the title, and as much
 //! of the rest as a comment holds.
 //!
-//! A forge refuses comments that are too long. So the same plan is written ever shorter until it fits: every change,
-//! folded; a table; a table of the deletions; the counts. Pure. Text of the file and of the database cannot become
-//! markup, a mention or a link: in fenced blocks it never begins a line, and elsewhere it is written in character
-//! references.
+//! A forge refuses comments that are too long. So the room is given out step by step ([`fill`]): a line for each
+//! deletion, then what is sensitive, then a line for every other change, then details. What has no room is counted.
+//! Pure. Text of the file and of the database cannot become markup, a mention or a link: in fenced blocks it never
+//! begins a line, and elsewhere it is written in character references.
 
+mod entry;
+mod fill;
 mod inert;
 
 use std::fmt::Write as _;
 
+use self::entry::entry;
+use self::fill::{Entry, Length, fill, size};
 use self::inert::{code, inert};
 use super::plan::{
-    Detail, by_category, denominator, dies_with, grouped, headline, in_use, left_alone, number_and_fate,
-    plural, render_changes, render_settings, spared,
+    Detail, by_category, denominator, grouped, headline, left_alone, number_and_fate, plural, spared,
 };
-use super::{DIM, GREEN, RED, paint};
-use crate::model::{Attribute, Dependents, Field};
+use crate::error::Exit;
 use crate::plan::guard::Refusal;
-use crate::plan::{DeleteReason, Plan, Proposal, Step, Summary};
+use crate::plan::{Plan, Proposal, Step, Subject, Summary};
 
-/// What GitHub takes, in UTF-16 units; others take more.
-const LIMIT: usize = 65_536;
+/// What GitHub takes, in UTF-16 code units; Bitbucket takes half of it.
+pub const LIMIT: usize = 65_536;
 
-/// More violations than this are counted.
-const LISTED: usize = 20;
+/// The shortest limit that holds the title and the counts.
+pub const SHORTEST_LIMIT: usize = 4_096;
 
-/// The comment. `subject` tells the comments of several files apart.
+/// More violations than this are counted; fewer where room is short.
+const LISTED: [usize; 4] = [20, 5, 1, 0];
+
+/// More characters of a file's name or a label than this are left out.
+const NAMED: usize = 120;
+
+/// Room for the line that counts what is not shown.
+const REST: usize = 300;
+
+/// The comment, with at most `limit` UTF-16 code units, which is at least [`SHORTEST_LIMIT`].
 #[must_use]
-pub fn render(proposal: &Proposal, subject: &str) -> String {
-    let Proposal { plan, forecast: _, refusal, not_tried: _ } = proposal;
+pub fn render(proposal: &Proposal, limit: usize) -> String {
+    let Proposal { plan, forecast: _, refusal, not_tried: _, subject } = proposal;
     let head = head(plan, subject);
+    let foot = origin(subject);
+    let mut room = limit.saturating_sub(size(&head) + size(&foot) + REST);
+    let refused = refusal.as_ref().map(|refusal| violations(refusal, room / 4)).unwrap_or_default();
+    room = room.saturating_sub(size(&refused));
     let tail = tail(proposal);
-    let refused = refusal.as_ref().map(violations).unwrap_or_default();
-    let whole = |body: String| format!("{head}{refused}{body}{tail}");
-    let deletions = |step: &Step| matches!(step, Step::Delete { .. });
-    let ever_shorter: [&dyn Fn() -> String; 5] = [
-        &|| whole(plan.steps.iter().map(folded).collect()),
-        &|| whole(table(plan, |_| true)),
-        &|| whole(table(plan, deletions)),
-        &|| whole(String::new()),
-        &|| head.clone(),
-    ];
-    let last = ever_shorter.len() - 1;
-    for (position, attempt) in ever_shorter.into_iter().enumerate() {
-        let mut text = attempt();
-        if position > 0 && !plan.is_empty() {
-            text += "\nThe rest is too long for a comment: `oauthctl plan` shows everything.\n";
-        }
-        if position == last || text.encode_utf16().count() <= LIMIT {
-            return text;
-        }
-    }
-    head
+    let fits = size(&tail) <= room / 2;
+    let tail = if fits { tail } else { String::new() };
+    room = room.saturating_sub(size(&tail));
+    let entries: Vec<Entry> = plan.steps.iter().map(entry).collect();
+    let lengths = fill(&entries, room);
+    let body: String = entries.iter().zip(&lengths).map(|(entry, length)| entry.text(*length)).collect();
+    let rest = rest(plan, &entries, &lengths, fits);
+    format!("{head}{refused}{body}{rest}{tail}{foot}")
 }
 
-/// The marker and the title.
-fn head(plan: &Plan, subject: &str) -> String {
+/// The comment in place of a plan that failed, so that no older one looks current. Why it failed is for the log of the
+/// job: the message may name the server.
+#[must_use]
+pub fn render_failure(subject: &Subject, exit: Exit) -> String {
+    let why = match exit {
+        Exit::Unreachable => "the database cannot be reached, or refuses the login",
+        Exit::Usage => "the file has errors, or does not fit this database",
+        Exit::Locked => "a lock was not free in time",
+        Exit::HungUp | Exit::Interrupted | Exit::Terminated => "it was interrupted",
+        Exit::Done | Exit::Failed | Exit::Changes | Exit::Refused | Exit::Stale => "it failed",
+    };
+    let code = exit as u8;
+    format!(
+        "{}: **the plan failed**\n\n> [!CAUTION]\n> It is not known what `apply` would do: {why} (exit status {code}). The \
+         log of the job says more.\n{}",
+        title(subject),
+        origin(subject)
+    )
+}
+
+/// The marker and the beginning of the title.
+fn title(subject: &Subject) -> String {
+    let Subject { file, label, database: _, commit: _ } = subject;
+    let short = |text: &str| text.chars().take(NAMED).collect::<String>();
+    let label = label.as_deref().map(|label| format!(" ({})", short(label))).unwrap_or_default();
+    let name = inert(&format!("{}{label}", short(file)));
+    format!("<!-- oauthctl plan: {name} -->\n### {name}")
+}
+
+/// The marker, the title and what the numbers are of.
+fn head(plan: &Plan, subject: &Subject) -> String {
     let Summary { create, update, rename, adopt, delete } = plan.summary();
     let part = |count: usize, what: &str| format!("{} to {what}", grouped(count as u64));
     let mut parts = Vec::new();
@@ -70,14 +101,25 @@ fn head(plan: &Plan, subject: &str) -> String {
             parts.push(part(count, what));
         }
     }
-    let title = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
-    let (denominator, subject) = (denominator(plan), inert(subject));
-    format!("<!-- oauthctl plan: {subject} -->\n### {subject}: {title}\n\n{denominator}.\n")
+    let counts = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
+    format!("{}: {counts}\n\n{}.\n", title(subject), denominator(plan, subject, code))
 }
 
-fn violations(refusal: &Refusal) -> String {
+/// From which commit it was made.
+fn origin(subject: &Subject) -> String {
+    subject.commit.as_ref().map(|commit| format!("\nCommit {}.\n", code(commit))).unwrap_or_default()
+}
+
+/// Why `apply` will refuse, in at most `room` units if that is possible.
+fn violations(refusal: &Refusal, room: usize) -> String {
+    let texts = LISTED.iter().map(|listed| some_violations(refusal, *listed));
+    let fewest = some_violations(refusal, 0);
+    texts.into_iter().find(|text| size(text) <= room).unwrap_or(fewest)
+}
+
+fn some_violations(refusal: &Refusal, listed: usize) -> String {
     let mut out = "\n> [!CAUTION]\n> `apply` will refuse this:\n".to_owned();
-    for violation in refusal.violations.iter().take(LISTED) {
+    for violation in refusal.violations.iter().take(listed) {
         let _ = write!(out, "> - {}", inert(&violation.to_string()));
         let _ = match (violation.allow(), violation.hint()) {
             (Some(flag), _) => writeln!(out, "; to let it through: {}", code(&flag)),
@@ -85,104 +127,41 @@ fn violations(refusal: &Refusal) -> String {
             (None, None) => writeln!(out),
         };
     }
-    if let Some(more @ 1..) = refusal.violations.len().checked_sub(LISTED) {
-        let _ = writeln!(out, "> - and {} more", grouped(more as u64));
+    if let Some(more @ 1..) = refusal.violations.len().checked_sub(listed) {
+        let and = if listed > 0 { "and " } else { "" };
+        let _ = writeln!(out, "> - {and}{} more", grouped(more as u64));
     }
     out
 }
 
-/// One step: with everything that changes behind a line that says what it is, if more changes than that line says.
-fn folded(step: &Step) -> String {
-    let mut line = title(step);
-    if let Some(reach) = reach(step) {
-        let _ = write!(line, " ({})", inert(&reach));
+/// What of the plan is not in the comment, by kind.
+fn rest(plan: &Plan, entries: &[Entry], lengths: &[Length], has_tail: bool) -> String {
+    let is_short = |(entry, length): (&Entry, &Length)| entry.text(*length) != entry.whole;
+    if has_tail && !entries.iter().zip(lengths).any(is_short) {
+        return String::new();
     }
-    let lines = match step {
-        Step::Create { fields, .. } => {
-            let mut styled = String::new();
-            render_settings(&mut styled, fields, Detail::Changes);
-            styled.lines().map(|line| format!("+{}", plain(&line.replacen(&added(), "", 1)))).collect()
-        }
-        Step::Update { changes, unchanged, .. } => {
-            let mut styled = String::new();
-            render_changes(&mut styled, changes);
-            let mut lines: Vec<String> = styled.lines().map(signed).collect();
-            if *unchanged > 0 && !lines.is_empty() {
-                lines.push(format!(" # {}", plural(*unchanged as u64, "unchanged field")));
-            }
-            lines
-        }
-        Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
-    };
-    if lines.is_empty() {
-        return format!("\n- {line}\n");
+    let missing = plan.steps.iter().zip(lengths).filter(|(_, length)| **length == Length::Nothing);
+    let mut counts = [(0u64, "deletion"), (0, "update"), (0, "creation"), (0, "record in the ledger")];
+    for (step, _) in missing {
+        counts[match step {
+            Step::Delete { .. } => 0,
+            Step::Update { .. } => 1,
+            Step::Create { .. } => 2,
+            Step::Adopt { .. } => 3,
+        }]
+        .0 += 1;
     }
-    format!("\n<details><summary>{line}</summary>\n\n```diff\n{}\n```\n\n</details>\n", lines.join("\n"))
-}
-
-/// `delete <code>legacy</code>`.
-fn title(step: &Step) -> String {
-    let name = code(step.client_id().as_str());
-    match step {
-        Step::Create { .. } => format!("create {name}"),
-        Step::Update { row, client_id, changes, .. } => {
-            let verb = if changes.is_empty() { "rename" } else { "update" };
-            if row.client_id == *client_id {
-                format!("{verb} {name}")
-            } else {
-                format!("{verb} {name}, until now {}", code(row.client_id.as_str()))
-            }
-        }
-        Step::Adopt { .. } => format!("record {name} in the ledger"),
-        Step::Delete { name: shown, reason, .. } => {
-            let shown = if shown.is_empty() { String::new() } else { format!(" \"{}\"", inert(shown)) };
-            let why = match reason {
-                DeleteReason::Removed => "",
-                DeleteReason::Pruned => ", which the file does not mention",
-            };
-            format!("<b>delete</b> {name}{shown}{why}")
-        }
-    }
-}
-
-/// Who would notice.
-fn reach(step: &Step) -> Option<String> {
-    let words = |styled: String| plain(&styled).trim_start_matches(['!', '#', ' ']).to_owned();
-    match step {
-        Step::Create { .. } | Step::Adopt { .. } => None,
-        Step::Update { dependents, .. } => {
-            dependents.as_ref().map(|dependents: &Dependents| words(in_use(dependents)))
-        }
-        Step::Delete { dependents, others, .. } => {
-            let lines: Vec<String> = dies_with(dependents, others).into_iter().map(words).collect();
-            Some(lines.join("; "))
-        }
-    }
-}
-
-/// The names of DOT's fields are good as they are; those of columns are anybody's.
-fn key(attribute: &Attribute) -> String {
-    match attribute {
-        Attribute::Field(field) => field.key().to_owned(),
-        Attribute::Column(_) => inert(&attribute.to_string()),
-    }
-}
-
-/// A row for each of these steps.
-fn table(plan: &Plan, which: impl Fn(&Step) -> bool) -> String {
-    let mut out = String::new();
-    for step in plan.steps.iter().filter(|step| which(step)) {
-        if out.is_empty() {
-            out += "\n| what | fields | who would notice |\n|---|---|---|\n";
-        }
-        let fields: Vec<String> = match step {
-            Step::Update { changes, .. } => changes.iter().map(|change| key(&change.field)).collect(),
-            Step::Create { .. } | Step::Adopt { .. } | Step::Delete { .. } => Vec::new(),
-        };
-        let (fields, reach) = (fields.join(", "), reach(step).unwrap_or_default());
-        let _ = writeln!(out, "| {} | {fields} | {} |", title(step), inert(&reach));
-    }
-    out
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| match noun {
+            "record in the ledger" => format!("{} to record in the ledger", grouped(count)),
+            noun => plural(count, noun),
+        })
+        .collect();
+    let missing =
+        if counts.is_empty() { String::new() } else { format!(" Not shown: {}.", counts.join(", ")) };
+    format!("\nThe rest is too long for a comment: `oauthctl plan` shows everything.{missing}\n")
 }
 
 fn tail(proposal: &Proposal) -> String {
@@ -206,33 +185,6 @@ fn tail(proposal: &Proposal) -> String {
         let _ = write!(out, "\n{spared}\n");
     }
     out
-}
-
-/// A line of a change with its sign in front, as a `diff` block wants it. The colours of the sign cannot be forged: text
-/// of the file and the database has no control characters by now.
-fn signed(styled: &str) -> String {
-    let (gone, added) = (removed(), added());
-    if styled.contains(&gone) {
-        format!("-{}", plain(&styled.replacen(&gone, "", 1)))
-    } else if styled.contains(&added) {
-        format!("+{}", plain(&styled.replacen(&added, "", 1)))
-    } else if styled.contains(&paint(DIM, "→")) || styled.contains(Field::ClientSecret.key()) {
-        format!("!{}", plain(styled))
-    } else {
-        format!(" {}", plain(styled))
-    }
-}
-
-fn removed() -> String {
-    paint(RED, "-") + " "
-}
-
-fn added() -> String {
-    paint(GREEN, "+") + " "
-}
-
-fn plain(styled: &str) -> String {
-    anstream::adapter::strip_str(styled).to_string()
 }
 
 #[cfg(test)]

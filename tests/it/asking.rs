@@ -187,10 +187,11 @@ fn lines_fit_a_terminal() {
             for line in
                 plain.lines().map(|line| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or(line))
             {
-                // A word that is wider than the terminal stays whole, and so do commands.
+                // A word that is wider than the terminal stays whole, and so do commands and statements to copy.
                 let widest = line.split(' ').map(|word| word.chars().count()).max().unwrap_or_default();
                 let fits = line.chars().count() <= columns.into();
-                assert!(fits || widest > 40 || line.contains('`'), "{arguments:?} at {columns}: {line}");
+                let is_to_copy = line.contains('`') || line.ends_with(';');
+                assert!(fits || widest > 40 || is_to_copy, "{arguments:?} at {columns}: {line}");
             }
             assert!(arguments != ["list"] || !plain.contains(&long), "{plain}");
         }

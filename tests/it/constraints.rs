@@ -1,6 +1,8 @@
 //! The application table's own constraints: what `plan` finds of them at the lines of the file, what it names as not
 //! tried, and what `apply` says of those that only a write can try.
 
+mod functions;
+
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -135,6 +137,25 @@ fn a_key_is_free_when_its_row_has_moved_and_not_before() {
             .to_owned()],
     );
     assert_snapshot!("keys_that_move_too_late", output);
+    // The steps that are named lead there.
+    let wanted = |taken: &str| {
+        let text = format!(
+            "[applications.taken.columns]\nslug = \"{taken}\"\n[applications.zeta.columns]\nslug = \"one\"\n"
+        );
+        sandbox.write("oauth.toml", file(&[text]));
+    };
+    let apply = |target: &[&str]| sandbox.oauthctl(&[&APPLY[..], target].concat()).exits(0);
+    wanted("temporary");
+    apply(&["--target", "taken"]);
+    wanted("two");
+    apply(&["--target", "zeta"]);
+    apply(&[]);
+    let slugs = "SELECT string_agg(client_id || '=' || slug, ' ' ORDER BY client_id) FROM oauth2_provider_application";
+    assert_eq!(database.value(slugs), "taken=two zeta=one");
+    database.execute("UPDATE oauth2_provider_application SET slug = client_id");
+    database.execute(
+        "UPDATE oauth2_provider_application SET slug = CASE client_id WHEN 'taken' THEN 'one' ELSE 'two' END",
+    );
     application(&database, 103, "gone", &json!({ "slug": "three", "late": "three" }));
     let removed = "[[removed]]\nclient_id = \"gone\"\n".to_owned();
     let output = refused(&database, &sandbox, &[block("new", "columns.slug = \"three\""), removed]);

@@ -55,7 +55,11 @@ fn said(output: &Output, check: &str) -> Vec<String> {
 fn how_clients_authenticate_is_created_changed_and_imported() {
     let (database, sandbox) = world(Template::Main, KEYS);
     assert_snapshot!("keys_planned", sandbox.oauthctl(&["plan"]).exits(0));
-    sandbox.oauthctl(&["apply", "--yes", "--secrets-out", "s.json"]).exits(0);
+    // They sign with keys of their own: nobody is given the secret that DOT's column holds all the same.
+    let applied = sandbox.oauthctl(&["apply", "--yes"]).exits(0);
+    assert!(!applied.to_string().contains("client_secret of"), "{applied}");
+    let kept = format!("SELECT count(*) FROM {APPLICATIONS} WHERE client_secret LIKE 'pbkdf2%'");
+    assert_eq!(database.value(kept), "2");
     let columns = "token_endpoint_auth_method, left(client_jwks, 20), client_jwks_uri, require_pushed_authorization_requests";
     let rows = format!("SELECT client_id, {columns} FROM {APPLICATIONS} ORDER BY 1");
     assert_snapshot!("keys_in_the_rows", database.table(&rows));
@@ -194,6 +198,21 @@ fn secrets_in_clear_in_rows_that_say_hashed_are_counted_and_can_be_hashed() {
         assert!(output.stderr.starts_with(says), "{output}");
         assert_eq!(output.stderr.contains("unhashed-secret"), !says.is_empty(), "{output}");
     }
+
+    // What the row says after the plan counts, whatever it says now.
+    database
+        .execute(format!("UPDATE {APPLICATIONS} SET hash_client_secret = false WHERE client_id = 'loaded'"));
+    sandbox.write("oauth.toml", "[applications.loaded]\nhash_client_secret = true\n");
+    assert_snapshot!("plain_secret_called_hashed", sandbox.oauthctl(&["plan"]).exits(0));
+    sandbox.write(
+        "oauth.toml",
+        "[applications.loaded]\nhash_client_secret = true\nignore = [\"hash_client_secret\"]\n",
+    );
+    assert_eq!(sandbox.oauthctl(&["plan"]).exits(0).stderr, "");
+    database
+        .execute(format!("UPDATE {APPLICATIONS} SET hash_client_secret = true WHERE client_id = 'loaded'"));
+    sandbox.write("oauth.toml", "[applications.loaded]\nhash_client_secret = false\n");
+    assert!(!sandbox.oauthctl(&["plan"]).exits(0).stderr.contains("unhashed-secret"));
 
     let typed = remedies[1]["text"].as_str().unwrap();
     let code = typed.strip_prefix("python manage.py shell -c \"").unwrap().strip_suffix('"').unwrap();

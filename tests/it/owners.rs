@@ -87,7 +87,7 @@ fn an_owner_is_found_by_any_column_and_imported_by_email() {
     let users = document["applications"].as_array().unwrap().iter().map(|one| one["user"].to_string());
     assert_snapshot!("listed_as_json", users.collect::<Vec<_>>().join("\n"));
     let shown = without_times(&sandbox.oauthctl(&["show", "a"]).exits(0));
-    assert!(shown.contains("ops@example.com (id 1)"), "{shown}");
+    assert!(shown.contains("{ email = \"ops@example.com\" } (id 1)"), "{shown}");
     // DOT's command takes a primary key.
     let created =
         ["createapplication", "confidential", "client-credentials", "--client-id", "e", "--user", "2"];

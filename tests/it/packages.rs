@@ -28,6 +28,8 @@ struct Package {
     #[serde(default)]
     tables: BTreeMap<String, String>,
     #[serde(default)]
+    columns: BTreeMap<String, String>,
+    #[serde(default)]
     refused: BTreeMap<String, Refusal>,
     #[serde(default)]
     notes: Vec<String>,
@@ -46,6 +48,22 @@ fn packages() -> Vec<(String, Package)> {
 }
 
 impl Package {
+    /// What the file has to say because of the package: its tables, other settings, and the columns without which no
+    /// application can be created.
+    fn settings(&self) -> String {
+        let keys: Vec<String> = self.tables.keys().map(|model| format!("`{model}`")).collect();
+        let tables = (!keys.is_empty()).then(|| format!("`[database.tables]`: {}", keys.join(", ")));
+        let file: toml::Table = format!("{}\n[provider]\n{}", self.file, self.provider).parse().unwrap();
+        let others = file.iter().flat_map(|(table, keys)| {
+            keys.as_table().unwrap().keys().map(move |key| format!("`{key}` in `[{table}]`"))
+        });
+        let columns: Vec<String> = self.columns.keys().map(|name| format!("`{name}`")).collect();
+        let columns =
+            (!columns.is_empty()).then(|| format!("`columns` of a new application: {}", columns.join(", ")));
+        let all: Vec<String> = tables.into_iter().chain(others).chain(columns).collect();
+        if all.is_empty() { "–".to_owned() } else { all.join("<br>") }
+    }
+
     fn table(&self, model: &str) -> String {
         let default = format!("oauth2_provider_{}", model.replace('_', ""));
         self.tables.get(model).cloned().unwrap_or(default)
@@ -143,9 +161,11 @@ fn every_verb_that_reads_works_on_the_schema_of_every_package() {
 #[test]
 fn the_page_about_packages_is_what_is_expected_of_them() {
     let mut table =
-        "| package | tried with | what is special | what does not work, and why |\n|---|---|---|---|\n"
+        "| package | tried with | what is special | what the file has to say | what does not work, and why |\n|---|---|---|---|---|\n"
             .to_owned();
-    for (_, Package { title, about, install, refused, notes, .. }) in packages() {
+    for (_, package) in packages() {
+        let settings = package.settings();
+        let Package { title, about, install, refused, notes, .. } = package;
         let with: Vec<&str> = install
             .iter()
             .filter(|one| one.starts_with("django-oauth-toolkit==") || one.starts_with("Django=="))
@@ -160,7 +180,7 @@ fn the_page_about_packages_is_what_is_expected_of_them() {
         let refused = not.iter().map(|(why, verbs)| format!("{}: {why}.", verbs.join(", ")));
         let all: Vec<String> = refused.chain(notes).collect();
         let all = if all.is_empty() { "–".to_owned() } else { all.join("<br>") };
-        let _ = writeln!(table, "| {title} | {with} | {about} | {all} |");
+        let _ = writeln!(table, "| {title} | {with} | {about} | {settings} | {all} |");
     }
     let page = fs::read_to_string("docs/packages.md").unwrap();
     let (head, rest) = page.split_once("| package |").expect("the table");

@@ -1,5 +1,7 @@
 //! Privileges: what a verb lacks is named before anything is written, what is named is enough, and `doctor` agrees.
 
+mod reading;
+
 use serde_json::json;
 
 use super::support::rows::{application, everything, session, user};

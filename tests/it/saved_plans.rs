@@ -97,6 +97,37 @@ fn whatever_has_changed_meanwhile_stops_it() {
     assert!(!sandbox.path().join("secrets.json").exists());
 }
 
+/// Whatever a plan may depend on is part of the file, and the file's digest is part of the plan.
+#[test]
+fn each_key_of_the_file_counts() {
+    let (database, sandbox) = world();
+    database
+        .execute(format!("ALTER TABLE {APPLICATIONS} ADD tenant integer, ADD is_dcr boolean DEFAULT false"));
+    for (key, other) in [
+        (
+            "[policy]\ndynamic = { column = \"is_dcr\", value = true }\n",
+            "[policy]\ndynamic = { column = \"is_dcr\", value = false }\n",
+        ),
+        ("[defaults.columns]\ntenant = 1\n", "[defaults.columns]\ntenant = 2\n"),
+        (
+            "[cleanup.dcr_applications]\nmin_age = \"7d\"\nmax_age = \"30d\"\n",
+            "[cleanup.dcr_applications]\nmin_age = \"7d\"\nmax_age = \"31d\"\n",
+        ),
+        (
+            "[cleanup.dcr_applications]\nmin_age = \"7d\"\nmax_age = \"30d\"\n",
+            "[cleanup.dcr_applications]\nmin_age = \"7d\"\nmax_age = \"30d\"\ndormant = true\n",
+        ),
+    ] {
+        sandbox.write("oauth.toml", format!("{FILE}{key}"));
+        sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
+        sandbox.write("oauth.toml", format!("{FILE}{other}"));
+        let before = everything(&database, "public");
+        let refused = sandbox.oauthctl(&APPLY).exits(4);
+        assert!(refused.stderr.contains("oauth.toml is not the one"), "{key}: {refused}");
+        assert_eq!(everything(&database, "public"), before);
+    }
+}
+
 #[test]
 fn another_database_is_another_plan() {
     let (database, sandbox) = world();

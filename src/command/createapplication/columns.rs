@@ -9,6 +9,7 @@ use crate::db::applications::kind_of;
 use crate::db::layout::Layout;
 use crate::error::Error;
 use crate::model::{Attribute, ColumnOwner, ColumnValue, Unfilled, column_owner};
+use crate::plan::guard::shell_word;
 use crate::ui::plan::visible;
 
 /// A flag's value in two.
@@ -66,12 +67,6 @@ pub(super) fn flags(columns: &[Unfilled]) -> String {
         format!("--column {}", shell_word(&format!("{}={value}", column.name)))
     };
     columns.iter().map(flag).collect::<Vec<_>>().join(" ")
-}
-
-/// In quotes where a POSIX shell needs them.
-fn shell_word(text: &str) -> String {
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-=.,:/@+".contains(c));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

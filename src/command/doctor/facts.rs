@@ -6,6 +6,7 @@ use deadpool_postgres::Transaction;
 
 use crate::command::desired::mentioned;
 use crate::command::look::{look, try_look};
+use crate::command::rights;
 use crate::config::Config;
 use crate::db::applications::{self, MarkError};
 use crate::db::error::DbError;
@@ -204,9 +205,11 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let mentioned = mentioned(&config.desired);
     let users = !mentioned.users.is_empty();
     let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
-    // `status` counts every table, so the role of `plan`, which is for both, is asked for more than `plan` needs.
     let status = Task { applications: true, tokens, users, ..Task::default() };
     let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
+    let policy = config.cleanup.clone().unwrap_or_default();
+    let counted = if cleans { rights::read_by(&policy, &layout.roles()) } else { DEPENDENTS.to_vec() };
+    let plan = Task { tokens: counted, ..status.clone() };
     let table = layout.application();
     let fields = || {
         let own = mentioned.columns.keys().map(String::as_str);
@@ -229,12 +232,13 @@ fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::
     let clean = Task { sweeps, rewrites, ..Task::default() };
     server::Wanted {
         tasks: BTreeMap::from([
-            (Purpose::Plan, status),
+            (Purpose::Plan, plan),
             (Purpose::Apply, apply),
             (Purpose::Createapplication, create),
             (Purpose::RotateSecret, rotate),
             (Purpose::Cleartokens, clean),
         ]),
+        status,
         rewrite: Task { sweeps, rewrites: true, ..Task::default() },
         ledger: config.policy.prune == Prune::Owned,
     }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use toml_edit::Document;
 
 use super::outline::{indent, line_end, line_start};
-use super::render::{Newline, basic, on_one_line, value};
+use super::render::{Newline, on_one_line, value};
 use super::{Splice, Written, spliced};
+use crate::model::toml_string;
 
 /// What makes a value a document.
 const KEY: &str = "x=";
@@ -83,13 +84,13 @@ fn own_line(text: &str, item: &Item) -> Option<Range<usize>> {
 
 fn additions(text: &str, last: &Item, added: &[&String], newline: Newline) -> Vec<Splice> {
     let Some(line) = own_line(text, last) else {
-        let items: String = added.iter().map(|uri| format!(", {}", basic(uri))).collect();
+        let items: String = added.iter().map(|uri| format!(", {}", toml_string(uri))).collect();
         return vec![(last.span.end..last.span.end, items)];
     };
     let comma = comma_after(text, last.span.end).is_none();
     let indent = indent(text.get(line.clone()).unwrap_or_default());
     let lines: String =
-        added.iter().map(|uri| format!("{indent}{},{}", basic(uri), newline.text())).collect();
+        added.iter().map(|uri| format!("{indent}{},{}", toml_string(uri), newline.text())).collect();
     let comma = comma.then(|| (last.span.end..last.span.end, ",".to_owned()));
     comma.into_iter().chain([(line.end..line.end, lines)]).collect()
 }

@@ -19,9 +19,9 @@ use toml_edit::{Document, InlineTable, Item, Value};
 
 use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_lines, pair};
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
-use self::render::{Newline, attribute_text, basic, key_text};
+use self::render::{Newline, attribute_text, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled};
+use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_string};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -120,25 +120,20 @@ pub enum EditError {
     /// `applications` is something else than a table.
     #[error("`applications` is not a table")]
     NotATable,
-    /// What it would become is no TOML: a mistake of this program.
-    #[error("the edited file would not be TOML; nothing was written")]
-    Inconsistent(#[source] toml_edit::TomlError),
 }
 
-/// Makes the changes.
+/// Makes the changes. The caller reads the result as it reads any file, before it is written.
 ///
 /// # Errors
 /// [`EditError`]; the text is not half changed.
-pub fn edit(text: &str, changes: &Changes) -> Result<Edited, EditError> {
+pub fn edit(text: &str, changes: Changes) -> Result<Edited, EditError> {
     let document = Document::parse(text).map_err(EditError::Syntax)?;
     let outline = Outline::of(&document).ok_or(EditError::NotATable)?;
     let mut editor =
         Editor { text, outline, newline: Newline::of(text), splices: Vec::new(), left: Vec::new() };
     editor.set(&changes.set);
-    editor.add(&changes.add);
-    let edited = editor.finish();
-    Document::parse(edited.text.as_str()).map_err(EditError::Inconsistent)?;
-    Ok(edited)
+    editor.add(changes.add);
+    Ok(editor.finish())
 }
 
 /// A part of a text, and what takes its place.
@@ -217,8 +212,8 @@ impl Editor<'_, '_> {
         };
         let inner = item.as_table_like().and_then(|table| table.get(inner)).and_then(Item::span);
         let plain = match (item, value) {
-            (_, Written::User(named)) if inner.is_some() => return Some((inner?, basic(&named.value))),
-            (_, Written::Hash(hash)) => return Some((inner?, basic(hash.as_str()))),
+            (_, Written::User(named)) if inner.is_some() => return Some((inner?, toml_string(&named.value))),
+            (_, Written::Hash(hash)) => return Some((inner?, toml_string(hash.as_str()))),
             (Item::Value(Value::InlineTable(table)), _) if table.is_dotted() => return None,
             (Item::Value(plain), _) => plain,
             _ => return None,
@@ -304,15 +299,16 @@ impl Editor<'_, '_> {
         }
     }
 
-    fn add(&mut self, blocks: &[Block]) {
+    /// There may be very many: each is forgotten as soon as its text is made.
+    fn add(&mut self, blocks: Vec<Block>) {
         if blocks.is_empty() {
             return;
         }
         let mut taken: BTreeSet<String> = self.outline.apps.iter().map(|app| app.block.to_owned()).collect();
-        let named: Vec<(String, &Block)> =
-            blocks.iter().map(|block| (free_name(block.client_id.as_str(), &mut taken), block)).collect();
+        let named =
+            blocks.into_iter().map(move |block| (free_name(block.client_id.as_str(), &mut taken), block));
         if let Parent::Inline(table) = self.outline.parent {
-            let entries: Vec<String> = named.iter().map(|(name, block)| inline_entry(name, block)).collect();
+            let entries: Vec<String> = named.map(|(name, block)| inline_entry(&name, &block)).collect();
             self.splices.extend(into_inline(self.text, table, &entries));
             return;
         }
@@ -320,14 +316,14 @@ impl Editor<'_, '_> {
         match self.outline.last().map(|app| (app.shape, app.extent.end, app.block_prefix(self.text))) {
             Some((Shape::Header, end, prefix)) => {
                 let at = outline::end_of_block(self.text, end);
-                self.insert_headers(at, &named, &prefix);
+                self.insert_headers(at, named, &prefix);
             }
             Some((shape, end, prefix)) => {
-                let render = |(name, block): &(String, &Block)| match shape {
-                    Shape::Dotted => dotted_lines(&prefix, name, block, newline),
-                    _ => inline_lines(&prefix, name, block),
+                let render = |(name, block): (String, Block)| match shape {
+                    Shape::Dotted => dotted_lines(&prefix, &name, &block, newline),
+                    _ => inline_lines(&prefix, &name, &block),
                 };
-                let lines: Vec<String> = named.iter().flat_map(render).collect();
+                let lines: Vec<String> = named.flat_map(render).collect();
                 self.insert_lines(outline::end_of_block(self.text, end), &lines);
             }
             None => {
@@ -335,24 +331,18 @@ impl Editor<'_, '_> {
                     Parent::Table { end } => outline::end_of_block(self.text, end),
                     _ => self.text.len(),
                 };
-                self.insert_headers(at, &named, "");
+                self.insert_headers(at, named, "");
             }
         }
     }
 
     /// Tables with headers, set off by blank lines.
-    fn insert_headers(&mut self, at: usize, named: &[(String, &Block)], indentation: &str) {
+    fn insert_headers(&mut self, at: usize, named: impl Iterator<Item = (String, Block)>, indentation: &str) {
         let newline = self.newline.text();
         let (before, after) =
             (self.text.get(..at).unwrap_or_default(), self.text.get(at..).unwrap_or_default());
         let before = before.trim_start_matches('\u{feff}');
         let keys = self.outline.last().map_or(String::new(), |app| app.key_indentation(self.text));
-        let tables: Vec<String> = named
-            .iter()
-            .map(|(name, block)| {
-                header_lines(name, block, indentation, &keys, self.newline).join(newline) + newline
-            })
-            .collect();
         let mut text = String::new();
         if !before.is_empty() && !before.ends_with('\n') {
             text.push_str(newline);
@@ -361,7 +351,15 @@ impl Editor<'_, '_> {
         if !is_set_off {
             text.push_str(newline);
         }
-        text.push_str(&tables.join(newline));
+        for (position, (name, block)) in named.enumerate() {
+            if position > 0 {
+                text.push_str(newline);
+            }
+            for line in header_lines(&name, &block, indentation, &keys, self.newline) {
+                text.push_str(&line);
+                text.push_str(newline);
+            }
+        }
         let next = after.split_inclusive('\n').next().unwrap_or_default();
         if !next.trim().is_empty() {
             text.push_str(newline);

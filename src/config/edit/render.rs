@@ -5,7 +5,7 @@
 
 use super::{COLUMNS, Written};
 use crate::model::visible::is_hidden;
-use crate::model::{Attribute, ColumnValue, Named};
+use crate::model::{Attribute, ColumnValue, toml_string};
 
 /// Lists that make a line longer than this are written one item a line.
 const WIDTH: usize = 100;
@@ -40,7 +40,7 @@ pub(super) fn value(written: &Written, indent: &str, newline: Newline) -> String
         Written::Uris(uris) if uris.len() > 1 || (uris.len() == 1 && short.len() > WIDTH) => {
             let (newline, step) = (newline.text(), step(indent));
             let items: String =
-                uris.iter().map(|uri| format!("{indent}{step}{},{newline}", basic(uri))).collect();
+                uris.iter().map(|uri| format!("{indent}{step}{},{newline}", toml_string(uri))).collect();
             format!("[{newline}{items}{indent}]")
         }
         _ => short,
@@ -55,24 +55,17 @@ fn step(indent: &str) -> &'static str {
 /// A value without a line break.
 pub(super) fn on_one_line(written: &Written) -> String {
     match written {
-        Written::Text(text) => basic(text),
+        Written::Text(text) => toml_string(text),
         Written::Flag(flag) => flag.to_string(),
         Written::Uris(uris) => {
-            format!("[{}]", uris.iter().map(|uri| basic(uri)).collect::<Vec<_>>().join(", "))
+            format!("[{}]", uris.iter().map(|uri| toml_string(uri)).collect::<Vec<_>>().join(", "))
         }
-        Written::User(Named { column, value })
-            if [Named::USERNAME, Named::EMAIL].contains(&column.as_str()) =>
-        {
-            inline_table(&[format!("{column} = {}", basic(value))])
-        }
-        Written::User(Named { column, value }) => {
-            inline_table(&[format!("column = {}", basic(column)), format!("value = {}", basic(value))])
-        }
+        Written::User(named) => named.in_file(),
         Written::UserKey(key) if key.parse::<i64>().is_ok_and(|number| number.to_string() == *key) => {
             key.clone()
         }
-        Written::UserKey(key) => basic(key),
-        Written::Hash(hash) => inline_table(&[format!("hash = {}", basic(hash.as_str()))]),
+        Written::UserKey(key) => toml_string(key),
+        Written::Hash(hash) => inline_table(&[format!("hash = {}", toml_string(hash.as_str()))]),
         Written::Column(value) => column(value),
     }
 }
@@ -80,7 +73,7 @@ pub(super) fn on_one_line(written: &Written) -> String {
 /// A value of a column of the project's own.
 pub(super) fn column(value: &ColumnValue) -> String {
     match value {
-        ColumnValue::Text(text) => basic(text),
+        ColumnValue::Text(text) => toml_string(text),
         ColumnValue::Integer(number) => number.to_string(),
         ColumnValue::Float(number) => float(*number),
         ColumnValue::Flag(flag) => flag.to_string(),
@@ -102,11 +95,11 @@ fn nested(value: &serde_json::Value) -> String {
     use serde_json::Value;
     match value {
         // TOML has no null: who makes these values leaves it out.
-        Value::Null => basic(""),
+        Value::Null => toml_string(""),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => basic(text),
+        Value::String(text) => toml_string(text),
         Value::Array(items) => format!("[{}]", items.iter().map(nested).collect::<Vec<_>>().join(", ")),
         Value::Object(entries) => {
             let pair = |(key, value): (&String, &Value)| format!("{} = {}", key_text(key), nested(value));
@@ -130,27 +123,7 @@ pub(super) fn attribute_text(attribute: &Attribute) -> String {
 /// A key: bare where TOML allows it.
 pub(super) fn key_text(key: &str) -> String {
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if is_bare { key.to_owned() } else { basic(key) }
-}
-
-/// A basic string.
-pub(super) fn basic(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_hidden(c) && u32::from(c) > 0xffff => out.push_str(&format!("\\U{:08X}", u32::from(c))),
-            c if is_hidden(c) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    if is_bare { key.to_owned() } else { toml_string(key) }
 }
 
 /// Text for a comment: on one line, and nothing hidden in it.

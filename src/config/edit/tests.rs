@@ -22,12 +22,12 @@ fn block(client_id: &str) -> Block {
 
 fn added(text: &str, client_ids: &[&str]) -> String {
     let changes = Changes { add: client_ids.iter().map(|id| block(id)).collect(), ..Changes::default() };
-    edit(text, &changes).unwrap().text
+    edit(text, changes).unwrap().text
 }
 
 fn set(text: &str, client_id: &str, field: impl Into<Attribute>, value: Written) -> Edited {
     let assignment = Assignment { client_id: ClientId::new(client_id), field: field.into(), value };
-    edit(text, &Changes { set: vec![assignment], ..Changes::default() }).unwrap()
+    edit(text, Changes { set: vec![assignment], ..Changes::default() }).unwrap()
 }
 
 /// The application of a client id, as a reader of the file finds it.
@@ -201,8 +201,8 @@ fn what_has_no_place_is_left_and_named() {
 
 #[test]
 fn applications_that_are_no_table_are_an_error() {
-    assert!(matches!(edit("applications = 3", &Changes::default()), Err(EditError::NotATable)));
-    assert!(matches!(edit("applications = ", &Changes::default()), Err(EditError::Syntax(_))));
+    assert!(matches!(edit("applications = 3", Changes::default()), Err(EditError::NotATable)));
+    assert!(matches!(edit("applications = ", Changes::default()), Err(EditError::Syntax(_))));
 }
 
 /// A document out of pieces that are valid in any order, in one of the styles, with either line ending.
@@ -271,7 +271,7 @@ proptest! {
                 ],
             })
             .collect();
-        let new = edit(&text, &Changes { add, ..Changes::default() }).unwrap().text;
+        let new = edit(&text, Changes { add, ..Changes::default() }).unwrap().text;
         prop_assert!(is_insertion(&text, &new), "{new}");
         for id in &ids {
             let found = find(&new, id);

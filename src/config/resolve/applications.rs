@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{self, Defaults};
 use super::{Context, secrets, users};
-use crate::config::document::Application as Section;
+use crate::config::document::{Application as Section, Blocks};
 use crate::config::places::{ApplicationPlaces, Places};
 use crate::config::problem::{Problem, Span};
 use crate::config::slot::{List, Placed, Slot};
@@ -13,39 +13,43 @@ use crate::config::values::Ignored;
 use crate::model::{Application, Attribute, ClientId, Declared, Field};
 use crate::rules::split_list;
 
-pub(super) fn resolve(
-    section: Slot<BTreeMap<String, Slot<Section>>>,
-    defaults: &Defaults,
-    context: &Context<'_>,
-    places: &mut Places,
-) -> BTreeMap<ClientId, Declared> {
-    let mut declared = BTreeMap::new();
-    let mut blocks: Vec<_> = section
-        .value()
-        .into_iter()
-        .flatten()
-        .filter_map(|(block, slot)| Some((block, slot.present()?)))
-        .collect();
-    // In the order of the file, so that the second of two declarations is the one that is wrong.
-    blocks.sort_by_key(|(_, section)| section.key.start);
-    for (block, section) in blocks {
-        let mut noted = ApplicationPlaces::new(section.key.clone());
-        let Some((client_id, application)) = one(block, section, defaults, &mut noted, context) else {
-            continue;
-        };
-        if let Some(first) = places.applications.get(&client_id) {
-            let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
-            let place = noted.client_id.unwrap_or(noted.header);
-            let first = first.client_id.as_ref().unwrap_or(&first.header).clone();
-            let problem =
-                Problem::error("duplicate-client-id", message).at(place).related(first, "first here");
-            context.push(problem.hint("delete one of the two, or give it a client id of its own"));
-            continue;
+/// The applications that were declared so far.
+pub(super) struct Declaring<'a> {
+    pub defaults: &'a Defaults,
+    pub context: &'a Context<'a>,
+    pub places: &'a mut Places,
+    pub declared: BTreeMap<ClientId, Box<Declared>>,
+}
+
+impl Declaring<'_> {
+    /// Adds blocks that follow in the file those that were added before.
+    pub fn add(&mut self, blocks: Blocks) {
+        let blocks = blocks.value().into_iter().flatten();
+        let mut blocks: Vec<_> = blocks.filter_map(|(block, slot)| Some((block, slot.present()?))).collect();
+        // In the order of the file, so that the second of two declarations is the one that is wrong.
+        blocks.sort_by_key(|(_, section)| section.key.start);
+        for (block, section) in blocks {
+            self.add_one(block, section);
         }
-        places.applications.insert(client_id.clone(), noted);
-        declared.insert(client_id, application);
     }
-    declared
+
+    fn add_one(&mut self, block: String, section: Placed<Section>) {
+        let mut noted = ApplicationPlaces::new(&section.key);
+        let Some((client_id, application)) = one(block, section, self.defaults, &mut noted, self.context)
+        else {
+            return;
+        };
+        if let Some(first) = self.places.applications.get(&client_id) {
+            let message = format!("the client id {} is declared twice", quoted(client_id.as_str()));
+            let problem = Problem::error("duplicate-client-id", message)
+                .at(noted.client_id())
+                .related(first.client_id(), "first here");
+            self.context.push(problem.hint("delete one of the two, or give it a client id of its own"));
+            return;
+        }
+        self.places.applications.insert(client_id.clone(), noted.compact());
+        self.declared.insert(client_id, Box::new(application));
+    }
 }
 
 fn one(
@@ -137,7 +141,7 @@ fn named(
 ) -> Option<String> {
     let is_named_by_block = client_id.is_absent();
     if let Some(written) = context.text("client_id", client_id) {
-        places.client_id = Some(written.span);
+        places.note_client_id(&written.span);
         return Some(written.value);
     }
     if !is_named_by_block {

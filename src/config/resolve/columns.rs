@@ -22,7 +22,7 @@ impl Defaults {
     /// `[defaults]`, with its problems noted once, whatever applications there are.
     pub fn resolve(section: Slot<document::Defaults>, context: &Context<'_>) -> Self {
         let document::Defaults { columns } = section.value().unwrap_or_default();
-        let mut places = ApplicationPlaces::new(0..0);
+        let mut places = ApplicationPlaces::new(&(0..0));
         let columns = resolve(columns, &mut places, context);
         Self { columns, places }
     }
@@ -30,7 +30,7 @@ impl Defaults {
     /// Gives an application what it does not say itself.
     pub fn extend(&self, columns: &mut BTreeMap<String, ColumnValue>, places: &mut ApplicationPlaces) {
         for (name, value) in &self.columns {
-            if !places.has(&Attribute::Column(name.clone())) {
+            if !places.has_column(name) {
                 columns.insert(name.clone(), value.clone());
             }
         }

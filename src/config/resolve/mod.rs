@@ -24,8 +24,9 @@ pub(super) use secrets::UNSENDABLE;
 
 use std::collections::BTreeMap;
 
+use self::applications::Declaring;
 use super::Database;
-use super::document::Document;
+use super::document::{Blocks, Document};
 use super::places::Places;
 use crate::model::{CleanupPolicy, ColumnValue, Desired, Policy, Provider, References};
 
@@ -42,15 +43,22 @@ pub(super) struct Resolved {
     pub places: Places,
 }
 
-/// Resolves a document.
-pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
+/// Applications that are not in the document: hands them over in the order of the file. `None`: they cannot be read.
+pub(super) type More<'a> = &'a mut dyn FnMut(&mut dyn FnMut(Blocks)) -> Option<()>;
+
+/// Resolves a document. `None`: [`More`] has given up.
+pub(super) fn resolve(document: Document, more: More<'_>, context: &Context<'_>) -> Option<Resolved> {
     let Document { database, provider, defaults, applications, removed, renamed, policy, cleanup, lint } =
         document;
     let mut places = Places::default();
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
     let defaults = columns::Defaults::resolve(defaults, context);
-    let declared = applications::resolve(applications, &defaults, context, &mut places);
+    let mut declaring =
+        Declaring { defaults: &defaults, context, places: &mut places, declared: BTreeMap::new() };
+    declaring.add(applications);
+    more(&mut |blocks| declaring.add(blocks))?;
+    let declared = declaring.declared;
     for (client_id, declared) in &declared {
         conformity::check(client_id, declared, &provider, &places, context);
     }
@@ -59,5 +67,5 @@ pub(super) fn resolve(document: Document, context: &Context<'_>) -> Resolved {
     let policy = policy::resolve(policy, context, &mut places);
     let (cleanup, references) = cleanup::resolve(cleanup, context, &mut places);
     let default_columns = defaults.columns;
-    Resolved { desired, default_columns, policy, cleanup, references, provider, lint, database, places }
+    Some(Resolved { desired, default_columns, policy, cleanup, references, provider, lint, database, places })
 }

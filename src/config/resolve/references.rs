@@ -11,7 +11,7 @@ use crate::config::suggest::quoted;
 use crate::model::{ClientId, Declared, Desired};
 
 pub(super) fn resolve(
-    applications: BTreeMap<ClientId, Declared>,
+    applications: BTreeMap<ClientId, Box<Declared>>,
     removed: List<Removed>,
     renamed: List<Renamed>,
     context: &Context<'_>,
@@ -40,7 +40,7 @@ fn removals(list: List<Removed>, context: &Context<'_>, places: &mut Places) -> 
             context.push(
                 Problem::error("declared-and-removed", format!("{name} is both declared and removed"))
                     .at(id.span)
-                    .related(declared.header.clone(), "declared here"),
+                    .related(declared.header(), "declared here"),
             );
         } else if let Some(first) = places.removed.get(&id.value) {
             let problem = Problem::warning("duplicate-item", format!("{name} is removed twice")).at(id.span);
@@ -117,7 +117,7 @@ fn objection(
         let message = format!("{old} is renamed, but still declared under its old client id");
         let problem = Problem::error("rename-conflict", message).at(from.span.clone());
         return Some(
-            problem.related(declared.header.clone(), "declared here").hint(format!("declare it as {new}")),
+            problem.related(declared.header(), "declared here").hint(format!("declare it as {new}")),
         );
     }
     if let Some(removed) = places.removed.get(&from.value) {

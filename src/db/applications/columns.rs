@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::Mentioned;
-use crate::db::error::DbError;
+use crate::db::error::{DbError, is_about_a_value};
 use crate::db::layout::{Column, Layout, Table};
-use crate::db::query;
+use crate::db::{Parameter, query, savepoint};
 use crate::model::printable::quote;
 use crate::model::{ColumnKind, ColumnOwner, CustomColumn, CustomColumns, Maintained, Moment, column_owner};
 
@@ -208,39 +207,27 @@ async fn ask(
     Ok(answers)
 }
 
-/// PostgreSQL's words where it refuses one of the values, under a savepoint, so that the transaction goes on.
+/// PostgreSQL's words where it refuses one of the values.
 async fn cast(
     client: &impl GenericClient,
     column: &Column,
     texts: &[&str],
 ) -> Result<Result<Vec<(String, String)>, String>, DbError> {
-    let during = || DbError::during(format!("looking at the values of column {}", quote(&column.name)));
-    client.batch_execute("SAVEPOINT oauthctl_values").await.map_err(during())?;
+    let attempted = format!("looking at the values of column {}", quote(&column.name));
     let sql = format!(
         "SELECT x.given, {rendered} FROM (SELECT given, given::{full_type} AS value FROM unnest($1::text[]) AS g(given)) x",
         rendered = rendered(kind(column), "x.value"),
         full_type = column.full_type,
     );
-    match client.query_typed(&sql, &[(&texts, Type::TEXT_ARRAY)]).await {
-        Ok(rows) => {
-            client.batch_execute("RELEASE SAVEPOINT oauthctl_values").await.map_err(during())?;
-            Ok(Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()))
-        }
-        Err(error) => {
-            let Some(why) = error.as_db_error().filter(|error| is_about_the_value(error.code())) else {
-                return Err(during()(error));
-            };
-            let why = why.message().to_owned();
-            let back = "ROLLBACK TO SAVEPOINT oauthctl_values; RELEASE SAVEPOINT oauthctl_values";
-            client.batch_execute(back).await.map_err(during())?;
-            Ok(Err(why))
-        }
+    let parameters: [Parameter<'_>; 1] = [(&texts, Type::TEXT_ARRAY)];
+    match savepoint::ask(client, &attempted, "", (&sql, &parameters)).await? {
+        Ok(rows) => Ok(Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())),
+        // The words may quote the value: it is the file's, which has no secrets in such columns.
+        Err(error) => match error.as_db_error().filter(|error| is_about_a_value(error.code())) {
+            Some(refusal) => Ok(Err(refusal.message().to_owned())),
+            None => Err(DbError::new(attempted, error)),
+        },
     }
-}
-
-/// Data exceptions, and the constraints of domains.
-fn is_about_the_value(code: &SqlState) -> bool {
-    code.code().starts_with("22") || code.code().starts_with("23")
 }
 
 /// The text of a default that is a plain value: a number, `true`, `false` or a string, perhaps cast. Anything else

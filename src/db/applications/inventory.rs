@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::owners::OwnerSql;
 use super::read::{stored, stored_columns};
 use crate::db::Parameter;
 use crate::db::error::DbError;
@@ -32,7 +33,7 @@ pub async fn list(
             "NULL::timestamptz".to_owned()
         }
     };
-    let owner = OwnerSql::of(layout, name_column(client, layout).await?);
+    let owner = OwnerSql::of(client, layout).await?;
     let sql = format!(
         "SELECT {stored}, {created}, {updated}, {exists}, {name}, {unique} \
          FROM {table} t {join} \
@@ -79,54 +80,6 @@ pub async fn list(
 pub async fn instant(client: &impl GenericClient) -> Result<OffsetDateTime, DbError> {
     let instant = query::value(client, "SELECT now()", &[]).await;
     instant.map_err(DbError::during("reading the database's clock"))
-}
-
-/// How a statement finds the owners: the user table is the project's own.
-struct OwnerSql {
-    join: String,
-    exists: String,
-    name: String,
-    /// Where the name is.
-    column: Option<&'static str>,
-    unique: String,
-}
-
-/// The column of the user table that has the users' names, as far as this role may read it.
-async fn name_column(client: &impl GenericClient, layout: &Layout) -> Result<Option<&'static str>, DbError> {
-    let Some(users) = &layout.users else { return Ok(None) };
-    if users.has(Named::USERNAME) {
-        return Ok(Some(Named::USERNAME));
-    }
-    if !users.has(Named::EMAIL) {
-        return Ok(None);
-    }
-    let sql = "SELECT has_column_privilege($1::oid, $2, 'SELECT')";
-    let may = query::value(client, sql, &[(&users.oid, Type::OID), (&Named::EMAIL, Type::TEXT)]).await;
-    let may: bool = may.map_err(DbError::during("looking at the privileges"))?;
-    Ok(may.then_some(Named::EMAIL))
-}
-
-impl OwnerSql {
-    fn of(layout: &Layout, column: Option<&'static str>) -> Self {
-        let mut owner = Self {
-            join: String::new(),
-            exists: "false".to_owned(),
-            name: "NULL::text".to_owned(),
-            column,
-            unique: "false".to_owned(),
-        };
-        let Some(users) = &layout.users else { return owner };
-        let (table, key) = (users.sql(), users.key_sql());
-        owner.join = format!("LEFT JOIN {table} u ON u.{key} = t.user_id");
-        owner.exists = format!("u.{key} IS NOT NULL");
-        if let Some(column) = column {
-            owner.name = format!("u.{column}::text");
-            owner.unique = format!(
-                "NOT EXISTS (SELECT FROM {table} v WHERE v.{column}::text = u.{column}::text AND v.{key} <> u.{key})"
-            );
-        }
-        owner
-    }
 }
 
 /// A glob as LIKE has it.

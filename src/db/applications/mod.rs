@@ -1,13 +1,14 @@
 //! The application table: read, insert, update.
 //!
-//! Reading takes the same few queries for any number of applications; writing is one statement per thousand rows
-//! or per changed row, and every write returns how many rows it touched. Statements are built from the layout,
+//! Reading takes the same few queries for any number of applications; writing is one statement per thousand rows that are
+//! alike, and every write returns how many rows it touched. Statements are built from the layout,
 //! values are always parameters, and everything travels as text that PostgreSQL casts to the column's own type, so
 //! that swapped models with other key types work too. Knows no plan and no file.
 
 mod columns;
 mod inventory;
 mod marks;
+mod owners;
 mod reach;
 mod read;
 mod secrets;
@@ -17,13 +18,14 @@ mod write;
 pub use columns::kind_of;
 pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use marks::{MarkError, mark};
+pub use owners::nameless;
 pub use reach::dependents;
 pub use read::read;
 pub(in crate::db) use secrets::stored as stored_hashes;
 pub(super) use write::filled_here;
 pub use write::{
-    Cell, NewApplication, Seen, delete, insert, inserted_columns, lock, seen, stored_secrets, update,
-    updated_columns,
+    Cell, ChangedApplication, NewApplication, SET, Seen, delete, insert, inserted_columns, lock, seen,
+    stored_secrets, update, updated_columns,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

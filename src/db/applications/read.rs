@@ -81,13 +81,18 @@ async fn read_mentioned(
     client: &impl GenericClient,
     layout: &Layout,
     ids: &[&str],
-) -> Result<BTreeMap<ClientId, Stored>, DbError> {
+) -> Result<BTreeMap<ClientId, Box<Stored>>, DbError> {
     let table = layout.application();
     let (columns, table_sql) = (stored_columns(layout), table.sql());
     let sql = format!("SELECT {columns} FROM {table_sql} t WHERE t.client_id = ANY($1)");
-    let read = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| stored(row, table)).await;
-    let read = read.map_err(DbError::during("reading the applications"))?;
-    Ok(read.into_iter().map(|stored| (stored.client_id.clone(), stored)).collect())
+    let mut found = BTreeMap::new();
+    let keep = |row: &Row| {
+        let stored = stored(row, table);
+        found.insert(stored.client_id.clone(), Box::new(stored));
+    };
+    let read = query::each(client, &sql, &[(&ids, Type::TEXT_ARRAY)], keep).await;
+    read.map_err(DbError::during("reading the applications"))?;
+    Ok(found)
 }
 
 /// A row that begins with the key, the client id, the source, the digest, the managed fields, the other columns, and whether it

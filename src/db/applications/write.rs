@@ -13,8 +13,8 @@ use crate::hasher::StoredSecret;
 use crate::model::printable::quote;
 use crate::model::{Attribute, ClientId, Field, Key, Maintained};
 
-/// Rows per INSERT.
-const INSERT_ROWS: usize = 1_000;
+/// Rows per statement.
+pub const SET: usize = 1_000;
 
 /// A value of a column.
 pub enum Cell<'a> {
@@ -40,6 +40,14 @@ pub struct NewApplication<'a> {
     pub client_id: &'a ClientId,
     /// Its managed fields.
     pub cells: Vec<(Attribute, Cell<'a>)>,
+}
+
+/// A row to change: its managed fields that are going to differ.
+pub struct ChangedApplication<'a> {
+    pub key: &'a Key,
+    /// What it is going to be called.
+    pub client_id: &'a ClientId,
+    pub cells: Vec<(&'a Attribute, Cell<'a>)>,
 }
 
 /// A row as it was seen.
@@ -157,7 +165,7 @@ pub async fn insert(
         alike.entry(attributes).or_default().push(application);
     }
     let mut inserted = 0;
-    for chunk in alike.values().flat_map(|applications| applications.chunks(INSERT_ROWS)) {
+    for chunk in alike.values().flat_map(|applications| applications.chunks(SET)) {
         inserted += insert_chunk(client, layout.application(), chunk).await?;
     }
     Ok(inserted)
@@ -191,59 +199,69 @@ async fn insert_chunk(
             values.push(value.to_owned());
         }
     }
-    let names: Vec<String> = (0..arrays.len()).map(|n| format!("c{n}")).collect();
-    let unnest: Vec<String> = (1..=arrays.len()).map(|n| format!("${n}::text[]")).collect();
     let sql = format!(
-        "INSERT INTO {table} ({columns}) SELECT {values} FROM unnest({unnest}) AS x({names})",
+        "INSERT INTO {table} ({columns}) SELECT {values} FROM {rows}",
         table = table.sql(),
         columns = columns.join(", "),
         values = values.join(", "),
-        unnest = unnest.join(", "),
-        names = names.join(", "),
+        rows = unnest(arrays.len()),
     );
-    let parameters: Vec<Parameter<'_>> =
-        arrays.iter().map(|array| (array as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect();
     let what = match applications {
         [only] => format!("creating application \"{}\"", only.client_id),
         many => format!("creating {} applications", many.len()),
     };
-    client.execute_typed(&sql, &parameters).await.map_err(DbError::during(what))
+    client.execute_typed(&sql, &arrays_of_text(&arrays)).await.map_err(DbError::during(what))
 }
 
-/// Changes fields of one row, its client id perhaps, and what Django's `auto_now` would; returns how many rows it touched: one.
+/// Changes fields of rows, their client ids perhaps, and what Django's `auto_now` would, in one statement; returns how many
+/// rows it touched. All rows have the attributes of the first.
 pub async fn update(
     client: &impl GenericClient,
     layout: &Layout,
-    key: &Key,
-    client_id: &ClientId,
-    cells: &[(Attribute, Cell<'_>)],
+    applications: &[&ChangedApplication<'_>],
 ) -> Result<u64, DbError> {
+    let Some(first) = applications.first() else { return Ok(0) };
     let table = layout.application();
-    let mut assignments = vec!["client_id = $2".to_owned()];
+    let mut assignments = vec!["client_id = x.c1".to_owned()];
     assignments.extend(saved(table).map(|name| format!("{} = now()", quote(name))));
-    let key_text = key.as_str();
-    let id_text = client_id.as_str();
-    let texts: Vec<Option<&str>> = cells.iter().map(|(_, cell)| cell.as_text()).collect();
-    let mut parameters: Vec<Parameter<'_>> = vec![(&key_text, Type::TEXT), (&id_text, Type::TEXT)];
-    for ((attribute, _), text) in cells.iter().zip(&texts) {
+    let mut arrays: Vec<Vec<Option<&str>>> = vec![
+        applications.iter().map(|application| Some(application.key.as_str())).collect(),
+        applications.iter().map(|application| Some(application.client_id.as_str())).collect(),
+    ];
+    for (position, (attribute, _)) in first.cells.iter().enumerate() {
         let Some(column) = table.columns.get(attribute.column()) else { continue };
-        parameters.push((text, Type::TEXT));
-        assignments.push(format!(
-            "{} = ${}::text::{}",
-            quote(&column.name),
-            parameters.len(),
-            column.full_type
-        ));
+        assignments.push(format!("{} = x.c{}::{}", quote(&column.name), arrays.len(), column.full_type));
+        arrays.push(
+            applications
+                .iter()
+                .map(|application| application.cells.get(position).and_then(|(_, cell)| cell.as_text()))
+                .collect(),
+        );
     }
     let sql = format!(
-        "UPDATE {table} SET {assignments} WHERE {key} = $1::text::{key_type}",
+        "UPDATE {table} t SET {assignments} FROM {rows} WHERE t.{key} = x.c0::{key_type}",
         table = table.sql(),
         assignments = assignments.join(", "),
+        rows = unnest(arrays.len()),
         key = table.key_sql(),
         key_type = table.key_type(),
     );
-    let updated = client.execute_typed(&sql, &parameters).await;
-    updated.map_err(DbError::during(format!("updating application \"{client_id}\"")))
+    let what = match applications {
+        [only] => format!("updating application \"{}\"", only.client_id),
+        many => format!("updating {} applications", many.len()),
+    };
+    client.execute_typed(&sql, &arrays_of_text(&arrays)).await.map_err(DbError::during(what))
+}
+
+/// Rows `x` with the columns `c0`, `c1` and so on, each from an array.
+fn unnest(columns: usize) -> String {
+    let names: Vec<String> = (0..columns).map(|n| format!("c{n}")).collect();
+    let arrays: Vec<String> = (1..=columns).map(|n| format!("${n}::text[]")).collect();
+    format!("unnest({}) AS x({})", arrays.join(", "), names.join(", "))
+}
+
+fn arrays_of_text<'a>(arrays: &'a [Vec<Option<&'a str>>]) -> Vec<Parameter<'a>> {
+    arrays.iter().map(|array| (array as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect()
 }
 
 /// Deletes application rows; returns how many. The rows that refer to them must be deleted before, or COMMIT fails.

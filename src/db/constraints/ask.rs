@@ -1,13 +1,30 @@
 //! One question about the rows, under a savepoint: what the server refuses to answer ends nothing else.
+//!
+//! The expressions are the project's, and so may be functions that they call. What calls a volatile function is not asked
+//! at all; a function that is marked as stable or immutable runs in a transaction that can write nothing, for a limited
+//! time, and its settings are undone.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
 use super::rows::Rows;
-use crate::db::Parameter;
-use crate::db::error::{DbError, Meaning};
+use crate::db::error::DbError;
+use crate::db::{Parameter, savepoint};
 
 const ATTEMPTED: &str = "trying the constraints of the application table";
+
+/// A limit for sessions that have none.
+const LIMIT: &str = "SELECT pg_catalog.set_config('statement_timeout', '30s', true) \
+                     WHERE pg_catalog.current_setting('statement_timeout') = '0'";
+
+/// A query over the rows: `$1` are the rows, `$2` the numbers of those that are meant; `more` comes after these.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub select: &'a str,
+    pub more: &'a [Parameter<'a>],
+    /// Whether it looks at a secret, which a function could put into an error.
+    pub secret: bool,
+}
 
 /// What came of a question.
 pub(super) enum Answer {
@@ -15,36 +32,45 @@ pub(super) enum Answer {
     Rows(Vec<Row>),
     /// A value of one of the rows makes the expression fail, in PostgreSQL's words.
     Fails(String),
-    /// It cannot be asked.
+    /// It cannot be asked, or takes too long.
     Refused(String),
 }
 
-/// Asks. `$1` are the rows, `$2` the numbers of those that are meant; `more` comes after these.
+/// Asks with all planned rows at hand.
 pub(super) async fn ask(
     client: &impl GenericClient,
     rows: &Rows<'_>,
-    select: &str,
+    question: Question<'_>,
     numbers: &[i64],
-    more: &[Parameter<'_>],
 ) -> Result<Answer, DbError> {
-    let during = || DbError::during(ATTEMPTED);
-    client.batch_execute("SAVEPOINT oauthctl_trial").await.map_err(during())?;
+    ask_of(client, rows, &rows.json, (question, numbers)).await
+}
+
+/// Asks what has nothing to do with other planned rows, and sends only these.
+pub(super) async fn ask_each(
+    client: &impl GenericClient,
+    rows: &Rows<'_>,
+    question: Question<'_>,
+    numbers: &[i64],
+) -> Result<Answer, DbError> {
+    ask_of(client, rows, &rows.json_of(numbers), (question, numbers)).await
+}
+
+async fn ask_of(
+    client: &impl GenericClient,
+    rows: &Rows<'_>,
+    json: &str,
+    (Question { select, more, secret }, numbers): (Question<'_>, &[i64]),
+) -> Result<Answer, DbError> {
     let sql = format!("{}{select}", rows.sql);
-    let mut parameters: Vec<Parameter<'_>> = vec![(&rows.json, Type::TEXT), (&numbers, Type::INT8_ARRAY)];
+    let mut parameters: Vec<Parameter<'_>> = vec![(&json, Type::TEXT), (&numbers, Type::INT8_ARRAY)];
     parameters.extend_from_slice(more);
-    let error = match client.query_typed(&sql, &parameters).await {
-        Ok(found) => {
-            client.batch_execute("RELEASE SAVEPOINT oauthctl_trial").await.map_err(during())?;
-            return Ok(Answer::Rows(found));
-        }
-        Err(error) => during()(error),
+    let error = match savepoint::ask(client, ATTEMPTED, LIMIT, (&sql, &parameters)).await? {
+        Ok(found) => return Ok(Answer::Rows(found)),
+        Err(error) => DbError::new(ATTEMPTED, error),
     };
-    let class = error.sqlstate().and_then(|code| code.get(..2)).unwrap_or_default().to_owned();
-    if class.is_empty() || error.is_connection_lost() || *error.meaning() == Meaning::QueryCanceled {
-        return Err(error);
-    }
-    let back = "ROLLBACK TO SAVEPOINT oauthctl_trial; RELEASE SAVEPOINT oauthctl_trial";
-    client.batch_execute(back).await.map_err(during())?;
+    let error = if secret && error.is_of_a_function() { error.without_words() } else { error };
     let why = error.message().to_owned();
-    Ok(if ["22", "23"].contains(&class.as_str()) { Answer::Fails(why) } else { Answer::Refused(why) })
+    let is_of_a_value = error.is_about_a_value() || error.is_raised();
+    Ok(if is_of_a_value { Answer::Fails(why) } else { Answer::Refused(why) })
 }

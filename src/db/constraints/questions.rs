@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
-use super::ask::{Answer, ask};
+use super::ask::{Answer, Question, ask, ask_each};
 use super::catalogue::{Check, Column, Foreign, Unique};
+use super::circle::circle;
 use super::rows::{NUMBER, PlannedRow, ROWS, Rows};
 use crate::db::error::DbError;
 use crate::db::layout::Table;
@@ -22,6 +23,9 @@ pub struct Trial {
 }
 
 const CHECK: &str = "check constraint";
+
+/// As many rows for which an expression fails are looked for, one by one; more are not shown anyway.
+const MOST_FAILING: usize = 50;
 
 /// Asks, and collects what comes of it.
 pub(super) struct Questions<'a, C> {
@@ -47,6 +51,10 @@ impl<C: GenericClient> Questions<'_, C> {
         let Ok(position) = usize::try_from(number - 1) else { return };
         let breach = Breach { constraint: constraint.to_owned(), columns, rule, trigger: None };
         self.trial.breaches.push((position, breach));
+    }
+
+    fn has_secret(&self, columns: &[String]) -> bool {
+        columns.iter().any(|column| self.rows.hides(column))
     }
 
     /// The columns with the values that the answer has at `position`.
@@ -98,13 +106,20 @@ impl<C: GenericClient> Questions<'_, C> {
             cases.join(", ")
         );
         let numbers = self.rows.numbers(|_| true);
-        if let Answer::Rows(found) = ask(self.client, self.rows, &select, &numbers, &[]).await? {
-            for row in found {
-                let number: i64 = row.get(0);
-                for name in row.get::<_, Vec<String>>(1) {
-                    if self.rows.knows(number, &name) {
-                        self.breach(number, "", vec![(name, Tried::Null)], Rule::NotNull);
-                    }
+        // The expression of a default may fail, and may look at anything.
+        let question = Question { select: &select, more: &[], secret: true };
+        let found = match ask(self.client, self.rows, question, &numbers).await? {
+            Answer::Rows(found) => found,
+            Answer::Refused(why) | Answer::Fails(why) => {
+                self.not_tried("not-null constraints of", &self.table.name, why);
+                return Ok(());
+            }
+        };
+        for row in found {
+            let number: i64 = row.get(0);
+            for name in row.get::<_, Vec<String>>(1) {
+                if self.rows.knows(number, &name) {
+                    self.breach(number, "", vec![(name, Tried::Null)], Rule::NotNull);
                 }
             }
         }
@@ -136,25 +151,67 @@ impl<C: GenericClient> Questions<'_, C> {
             return Ok(());
         }
         let rule = if domain { Rule::Domain(definition) } else { Rule::Check(definition) };
-        match ask(self.client, self.rows, &select, &numbers, &[]).await? {
-            Answer::Rows(found) => self.breaks(&name, &shown, found, &rule),
-            Answer::Refused(why) => self.not_tried(CHECK, &name, why),
-            Answer::Fails(_) => {
-                for number in numbers {
-                    match ask(self.client, self.rows, &select, &[number], &[]).await? {
-                        Answer::Rows(found) => self.breaks(&name, &shown, found, &rule),
-                        Answer::Refused(why) => self.not_tried(CHECK, &name, why),
-                        Answer::Fails(why) => {
-                            let values = self.rows.values(&shown);
-                            let select =
-                                format!(" SELECT {NUMBER}, {values} FROM {ROWS} WHERE {NUMBER} = ANY($2)");
-                            let row = ask(self.client, self.rows, &select, &[number], &[]).await?;
-                            if let Answer::Rows(found) = row {
-                                self.breaks(&name, &shown, found, &Rule::Fails(why));
-                            }
-                        }
+        let question = Question { select: &select, more: &[], secret: self.has_secret(&shown) };
+        self.ask_in_halves(&name, question, (&shown, &rule), numbers).await
+    }
+
+    /// Asks about rows; where the expression fails for one of them, about each half, until the row is found.
+    async fn ask_in_halves(
+        &mut self,
+        name: &str,
+        question: Question<'_>,
+        (shown, rule): (&[String], &Rule),
+        numbers: Vec<i64>,
+    ) -> Result<(), DbError> {
+        let mut failing: Vec<(i64, String)> = Vec::new();
+        let mut left = vec![numbers];
+        while let Some(mut numbers) = left.pop() {
+            if failing.len() == MOST_FAILING {
+                self.not_tried(CHECK, name, format!("it fails for {MOST_FAILING} other rows"));
+                break;
+            }
+            match ask_each(self.client, self.rows, question, &numbers).await? {
+                Answer::Rows(found) => self.breaks(name, shown, found, rule),
+                Answer::Refused(why) => self.not_tried(CHECK, name, why),
+                Answer::Fails(why) => {
+                    if let [number] = numbers.as_slice() {
+                        failing.push((*number, why));
+                    } else {
+                        left.push(numbers.split_off(numbers.len() / 2));
+                        left.push(numbers);
                     }
                 }
+            }
+        }
+        self.fails(name, shown, failing).await
+    }
+
+    /// The rows for which an expression fails, with their values.
+    async fn fails(
+        &mut self,
+        name: &str,
+        shown: &[String],
+        failing: Vec<(i64, String)>,
+    ) -> Result<(), DbError> {
+        if failing.is_empty() {
+            return Ok(());
+        }
+        let select =
+            format!(" SELECT {NUMBER}, {} FROM {ROWS} WHERE {NUMBER} = ANY($2)", self.rows.values(shown));
+        let numbers: Vec<i64> = failing.iter().map(|(number, _)| *number).collect();
+        let question = Question { select: &select, more: &[], secret: true };
+        let found = match ask_each(self.client, self.rows, question, &numbers).await? {
+            Answer::Rows(found) => found,
+            // The row itself cannot be made, so the constraint is not to blame.
+            Answer::Refused(why) | Answer::Fails(why) => {
+                self.not_tried(CHECK, name, why);
+                return Ok(());
+            }
+        };
+        let mut whys: BTreeMap<i64, String> = failing.into_iter().collect();
+        for row in found {
+            if let Some(why) = whys.remove(&row.get(0)) {
+                self.breaks(name, shown, vec![row], &Rule::Fails(why));
             }
         }
         Ok(())
@@ -203,10 +260,10 @@ impl<C: GenericClient> Questions<'_, C> {
                WHERE {NUMBER} = ANY($2) AND {condition}), \
              b AS (SELECT {key}::text AS key, client_id::text AS client_id, {named} FROM {table} AS {alias} \
                WHERE {condition}) \
-             SELECT a.n, a.shown, b.client_id, m.key IS NOT NULL, NULL::int8 FROM a JOIN b ON {same} \
-             LEFT JOIN unnest($3::text[], $4::int8[]) AS m(key, n) ON m.key = b.key \
-             WHERE m.key IS NULL OR m.n > a.n AND (NOT {deferred} OR m.n = {last}) \
-             UNION ALL SELECT a.n, a.shown, NULL, false, min(b.n) FROM a JOIN a AS b ON b.n < a.n AND {same} GROUP BY 1, 2 \
+             SELECT a.n, a.shown, b.client_id, m.n, NULL::int8, \
+               m.key IS NULL OR m.n > a.n AND (NOT {deferred} OR m.n = {last}) FROM a JOIN b ON {same} \
+             LEFT JOIN unnest($3::text[], $4::int8[]) AS m(key, n) ON m.key = b.key WHERE m.n IS DISTINCT FROM a.n \
+             UNION ALL SELECT a.n, a.shown, NULL, NULL, min(b.n), true FROM a JOIN a AS b ON b.n < a.n AND {same} GROUP BY 1, 2 \
              ORDER BY 1, 3, 5",
             values = self.rows.values(&columns),
             named = named.join(", "),
@@ -218,25 +275,45 @@ impl<C: GenericClient> Questions<'_, C> {
             last = i64::MAX,
         );
         let more = [(&moved as _, Type::TEXT_ARRAY), (&when as _, Type::INT8_ARRAY)];
-        let found = match ask(self.client, self.rows, &select, &numbers, &more).await? {
+        let question = Question { select: &select, more: &more, secret: self.has_secret(&columns) };
+        let found = match ask(self.client, self.rows, question, &numbers).await? {
             Answer::Rows(found) => found,
             Answer::Refused(why) | Answer::Fails(why) => {
                 self.not_tried(KIND, &name, why);
                 return Ok(());
             }
         };
-        for row in found {
+        // Who wants what another planned row has now.
+        let wants: BTreeMap<i64, i64> =
+            found.iter().filter_map(|row| Some((row.get(0), row.get::<_, Option<i64>>(3)?))).collect();
+        for row in found.into_iter().filter(|row| row.get(5)) {
+            let number: i64 = row.get(0);
             let twin = match (row.get::<_, Option<i64>>(4), row.get::<_, Option<String>>(2)) {
-                (Some(number), _) => self.rows.row(number).map(|row| Twin::Planned(row.client_id.clone())),
-                (None, Some(other)) if row.get(3) => Some(Twin::Later(ClientId::new(other))),
-                (None, Some(other)) => Some(Twin::Stored(ClientId::new(other))),
+                (Some(number), _) => self.client_id(number).map(Twin::Planned),
+                (None, Some(other)) => Some(match row.get::<_, Option<i64>>(3) {
+                    None => Twin::Stored(ClientId::new(other)),
+                    Some(later) => self.later(later, ClientId::new(other), &circle(&wants, number)),
+                }),
                 (None, None) => None,
             };
             let Some(twin) = twin else { continue };
             let values = self.values(&columns, &row, 1);
-            self.breach(row.get(0), &name, values, Rule::Unique(twin));
+            self.breach(number, &name, values, Rule::Unique(twin));
         }
         Ok(())
+    }
+
+    fn client_id(&self, number: i64) -> Option<ClientId> {
+        self.rows.row(number).map(|row| row.client_id.clone())
+    }
+
+    /// The application that has a value until a later step, by the name that it has after the plan.
+    fn later(&self, number: i64, stored: ClientId, circle: &[i64]) -> Twin {
+        let has = self.client_id(number).unwrap_or(stored);
+        if circle.is_empty() {
+            return Twin::Later(has);
+        }
+        Twin::InCircle { has, circle: circle.iter().filter_map(|number| self.client_id(*number)).collect() }
     }
 
     /// A foreign key. The owner is looked up by itself.
@@ -270,7 +347,8 @@ impl<C: GenericClient> Questions<'_, C> {
             there = among(&table),
             planned = if own { format!(" AND {}", among(ROWS)) } else { String::new() },
         );
-        match ask(self.client, self.rows, &select, &numbers, &[]).await? {
+        let question = Question { select: &select, more: &[], secret: self.has_secret(&shown) };
+        match ask(self.client, self.rows, question, &numbers).await? {
             Answer::Rows(found) => {
                 let columns: Vec<String> = to.iter().map(|column| quote(column)).collect();
                 let select = format!("SELECT {} FROM {table}", columns.join(", "));

@@ -8,7 +8,7 @@ use super::catalogue::Column;
 use crate::db::applications::filled_here;
 use crate::db::layout::Table;
 use crate::model::printable::{literal, quote};
-use crate::model::{ClientId, Key, announces_secret};
+use crate::model::{ClientId, Field, Key, announces_secret};
 
 /// The number of a row in the query's answers.
 pub(super) const NUMBER: &str = "\"oauthctl n\"";
@@ -44,7 +44,7 @@ pub(super) struct Rows<'a> {
     unknown: Vec<BTreeSet<&'a str>>,
     /// `WITH …`, over the parameter `$1`.
     pub sql: String,
-    /// That parameter: the planned rows as JSON.
+    /// That parameter: the planned rows as JSON, with their numbers.
     pub json: String,
 }
 
@@ -53,13 +53,19 @@ impl<'a> Rows<'a> {
     pub fn new(table: &Table, columns: &'a [Column], planned: &'a [PlannedRow<'a>]) -> Self {
         let unknown = planned.iter().map(|row| unknown(table, columns, row)).collect();
         let sql = sql(table, columns, planned);
-        let json = Value::Array(planned.iter().map(as_json).collect()).to_string();
+        let json = Value::Array((1..).zip(planned).map(as_json).collect()).to_string();
         Self { planned, columns, unknown, sql, json }
     }
 
     /// The numbers of the rows, from 1, for which something holds.
     pub fn numbers(&self, is_asked: impl Fn(&PlannedRow<'_>) -> bool) -> Vec<i64> {
         (1..).zip(self.planned).filter(|(_, row)| is_asked(row)).map(|(number, _)| number).collect()
+    }
+
+    /// The parameter for these rows only.
+    pub fn json_of(&self, numbers: &[i64]) -> String {
+        let rows = numbers.iter().filter_map(|number| Some(as_json((*number, self.row(*number)?))));
+        Value::Array(rows.collect()).to_string()
     }
 
     /// The planned row of a number.
@@ -99,17 +105,21 @@ impl<'a> Rows<'a> {
             !matches!(found.base.as_str(), "boolean" | "smallint" | "integer" | "bigint")
                 && !found.base.starts_with("timestamp")
         };
+        // A key set may hold a private key, also where only its beginning is shown.
+        if column == Field::ClientJwks.column() {
+            return true;
+        }
         announces_secret(column) && self.columns.iter().find(|found| found.name == column).is_none_or(is_text)
     }
 }
 
-fn as_json(row: &PlannedRow<'_>) -> Value {
+fn as_json((number, row): (i64, &PlannedRow<'_>)) -> Value {
     let cell = |(name, cell): (&String, &PlannedCell)| match cell {
         PlannedCell::Null | PlannedCell::Unknown => (name.clone(), Value::Null),
         PlannedCell::Text(text) => (name.clone(), Value::from(text.as_str())),
     };
     let cells: serde_json::Map<String, Value> = row.cells.iter().map(cell).collect();
-    json!({ "key": row.key.map(Key::as_str), "cells": cells })
+    json!({ "n": number, "key": row.key.map(Key::as_str), "cells": cells })
 }
 
 /// What PostgreSQL or DOT's default puts into a column of a new row; `None`: not known.
@@ -170,8 +180,8 @@ fn sql(table: &Table, columns: &[Column], rows: &[PlannedRow<'_>]) -> String {
         })
         .collect();
     let inner = format!(
-        "SELECT w.n AS {NUMBER}, {plain} FROM (SELECT n, j ->> 'key' AS key, j -> 'cells' AS cells \
-         FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS e(j, n)) w \
+        "SELECT w.n AS {NUMBER}, {plain} FROM (SELECT (j ->> 'n')::int8 AS n, j ->> 'key' AS key, j -> 'cells' AS cells \
+         FROM jsonb_array_elements($1::text::jsonb) AS e(j)) w \
          LEFT JOIN {table} t ON t.{key} = w.key::{key_type} WHERE w.key IS NULL OR t.{key} IS NOT NULL",
         plain = plain.collect::<Vec<_>>().join(", "),
         table = table.sql(),

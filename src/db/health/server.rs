@@ -49,6 +49,8 @@ pub async fn encryption(client: &impl GenericClient) -> Result<Option<Encryption
 pub struct Wanted<'a> {
     /// What each verb does.
     pub tasks: BTreeMap<Purpose, Task<'a>>,
+    /// What `status` does.
+    pub status: Task<'a>,
     /// What `strategy = "rewrite"` does.
     pub rewrite: Task<'a>,
     /// Whether the file needs the ledger.
@@ -74,6 +76,7 @@ pub async fn privileges(
         role: users.role.clone(),
         superuser: query::value(client, sql, &[(&name, Type::TEXT)]).await?,
         lacks,
+        status: lacking(client, layout, role, &wanted.status).await?,
         rewrite: lacking(client, layout, role, &wanted.rewrite).await?,
         users,
         replication_role: replication_role(client, server, name).await?,

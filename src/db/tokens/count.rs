@@ -122,6 +122,7 @@ pub async fn blocking_rows(
                     select: Sql::typed(|binds| write("f.*", binds), &excluded),
                     name: reference.file_name(home),
                     not_null: reference.not_null,
+                    declared: reference.declared,
                 });
             }
         }

@@ -64,6 +64,8 @@ pub struct Privileges {
     pub superuser: bool,
     /// What it lacks, by what it may be wanted for.
     pub lacks: BTreeMap<Purpose, Lacks>,
+    /// What it lacks for `status`, which counts every table, also those that no plan by the file looks at.
+    pub status: Lacks,
     /// What it lacks for `strategy = "rewrite"` besides.
     pub rewrite: Lacks,
     /// What it lacks for looking up users.

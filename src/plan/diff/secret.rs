@@ -19,12 +19,13 @@ pub fn leaves_foreign(declared: &Declared, stored: &Stored) -> bool {
 
 /// What a new row gets.
 pub(super) fn of_a_new_row(application: &Application, actual: &Actual) -> Value {
-    let (declared, is_public) =
-        (&application.client_secret, application.client_type.as_deref() == Some("public"));
+    let declared = &application.client_secret;
+    let uses_none = application.client_type.as_deref() == Some("public")
+        || matches!(application.token_endpoint_auth_method.as_deref(), Some("private_key_jwt" | "none"));
     let source = match declared {
         Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
         Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
-        None if is_public => SecretWrite::Unneeded,
+        None if uses_none => SecretWrite::Unneeded,
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => SecretWrite::Generated,
     };
     let hashed = application.hash_client_secret.unwrap_or(actual.hashes_secrets);

@@ -17,7 +17,7 @@ fn executed(plan: &Plan, actual: &mut Actual) {
                 actual.applications.insert(client_id.clone(), stored);
             }
             Step::Create { client_id, fields } => {
-                let mut stored = row(100, client_id.as_str());
+                let mut stored = Box::new(row(100, client_id.as_str()));
                 for setting in fields {
                     set(&mut stored.fields, &setting.field, &setting.value);
                 }
@@ -127,7 +127,10 @@ fn any_desired() -> impl Strategy<Value = Desired> {
     let applications = proptest::collection::btree_map("[a-f]", any_declared(), 0..6);
     (applications, proptest::collection::btree_set("[g-i]", 0..3)).prop_map(|(applications, removed)| {
         Desired {
-            applications: applications.into_iter().map(|(name, declared)| (id(&name), declared)).collect(),
+            applications: applications
+                .into_iter()
+                .map(|(name, declared)| (id(&name), Box::new(declared)))
+                .collect(),
             removed: removed.iter().map(|name| id(name)).collect(),
             renamed: BTreeMap::new(),
         }

@@ -13,6 +13,7 @@ fn foreign(on_delete: OnDelete) -> ForeignRows {
         rows: Some(7),
         name: "audit.app".to_owned(),
         not_null: false,
+        declared: false,
     }
 }
 

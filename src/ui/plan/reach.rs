@@ -13,7 +13,17 @@ pub(in crate::ui) fn dies_with(dependents: &Dependents, others: &[ForeignRows]) 
 
 /// What happens to rows of another table.
 fn along(rows: &ForeignRows) -> String {
-    let ForeignRows { table, column, constraint, on_delete: _, treatment, rows, name: _, not_null: _ } = rows;
+    let ForeignRows {
+        table,
+        column,
+        constraint,
+        on_delete: _,
+        treatment,
+        rows,
+        name: _,
+        not_null: _,
+        declared: _,
+    } = rows;
     let (count, unknown) = match rows {
         Some(rows) => (plural(*rows, "row"), ""),
         None => ("rows".to_owned(), "; this role may not count them"),
@@ -38,8 +48,17 @@ fn along(rows: &ForeignRows) -> String {
 /// The same below a list of numbers: how many, and what happens to them.
 #[must_use]
 pub fn number_and_fate(rows: &ForeignRows) -> (String, String) {
-    let ForeignRows { table, column, constraint: _, on_delete: _, treatment, rows, name: _, not_null: _ } =
-        rows;
+    let ForeignRows {
+        table,
+        column,
+        constraint: _,
+        on_delete: _,
+        treatment,
+        rows,
+        name: _,
+        not_null: _,
+        declared: _,
+    } = rows;
     let count = rows.map_or_else(|| "?".to_owned(), grouped);
     let noun = if *rows == Some(1) { "row" } else { "rows" };
     (
@@ -50,7 +69,17 @@ pub fn number_and_fate(rows: &ForeignRows) -> (String, String) {
 
 /// The same, once it has happened.
 pub(super) fn went_along(rows: &ForeignRows) -> String {
-    let ForeignRows { table, column, constraint, on_delete: _, treatment, rows, name: _, not_null: _ } = rows;
+    let ForeignRows {
+        table,
+        column,
+        constraint,
+        on_delete: _,
+        treatment,
+        rows,
+        name: _,
+        not_null: _,
+        declared: _,
+    } = rows;
     let count = rows.map_or_else(|| "An unknown number of rows".to_owned(), |rows| plural(rows, "row"));
     let what = match treatment {
         Treatment::Refuse | Treatment::OnDelete(OnDelete::NoAction | OnDelete::Restrict) => {

@@ -36,6 +36,7 @@ fn foreign() -> [ForeignRows; 2] {
         rows,
         name: String::new(),
         not_null: false,
+        declared: false,
     };
     [rows("public.consent", OnDelete::Cascade, Some(210)), rows("audit", OnDelete::SetNull, None)]
 }

@@ -4,9 +4,9 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Category, ClientId, Counted, Key, NotTried};
+use crate::model::{Category, ClientId, Counted, Dependents, Field, Key, NotTried};
 use crate::plan::guard::Violation;
-use crate::plan::{CleanupForecast, FieldChange, RowRef, Value};
+use crate::plan::{CleanupForecast, DeleteReason, FieldChange, RowRef, Value};
 use crate::ui::plan::tests::everything;
 
 fn refusal(count: usize, client_id: &str) -> Refusal {
@@ -14,8 +14,12 @@ fn refusal(count: usize, client_id: &str) -> Refusal {
     Refusal { violations: vec![violation; count] }
 }
 
-fn refused(plan: Plan, refusal: Refusal) -> Proposal {
-    Proposal { refusal: Some(refusal), ..plan.into() }
+fn subject(file: &str) -> Subject {
+    Subject { file: file.to_owned(), ..Subject::default() }
+}
+
+fn refused(plan: Plan, refusal: Refusal, file: &str) -> Proposal {
+    Proposal { refusal: Some(refusal), subject: subject(file), ..plan.into() }
 }
 
 fn deletions(count: usize, client_id: &str) -> Plan {
@@ -56,6 +60,28 @@ fn updates(count: usize, uris: usize, uri: &str) -> Vec<Step> {
     (0..count).map(step).collect()
 }
 
+/// Updates of a field on which no client relies.
+fn named(count: usize) -> Vec<Step> {
+    let change = FieldChange {
+        field: Field::Name.into(),
+        before: Value::Text("Shop".to_owned()),
+        after: Value::Text("The shop for everything that there is".to_owned()),
+    };
+    let row = |number: usize| RowRef {
+        key: Key::new("1"),
+        client_id: ClientId::new(format!("app{number}")),
+        fingerprint: String::new(),
+    };
+    let step = |number| Step::Update {
+        row: row(number),
+        client_id: row(number).client_id,
+        changes: vec![change.clone()],
+        unchanged: 0,
+        dependents: None,
+    };
+    (0..count).map(step).collect()
+}
+
 fn length(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -76,8 +102,14 @@ fn every_kind_of_step() {
             forecast: Some(forecast),
             refusal: Some(refusal(1, "legacy-cron")),
             not_tried: vec![NotTried { kind: "trigger", name: "audit_*".to_owned(), why: None }],
+            subject: Subject {
+                label: Some("staging".to_owned()),
+                database: Some("shop".to_owned()),
+                commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+                ..subject("deploy/oauth.toml")
+            },
         },
-        "deploy/oauth.toml",
+        LIMIT,
     );
     assert_snapshot!(text);
 }
@@ -86,42 +118,69 @@ fn every_kind_of_step() {
 fn nothing_to_do() {
     let plan = Plan { total: 1, declared: 1, ..Plan::default() };
     let forecast = CleanupForecast { as_of: "2026-01-02T03:04:05Z".to_owned(), ..CleanupForecast::default() };
-    assert_snapshot!(render(&Proposal { forecast: Some(forecast), ..plan.into() }, "oauth.toml"));
+    let proposal = Proposal { forecast: Some(forecast), subject: subject("oauth.toml"), ..plan.into() };
+    assert_snapshot!(render(&proposal, LIMIT));
 }
 
 #[test]
-fn it_is_written_ever_shorter_until_it_fits() {
+fn the_room_is_given_out_step_by_step() {
     let mut plan = deletions(30, "gone");
     plan.steps.extend(updates(60, 5, "cb"));
-    let text = |plan: &Plan| render(&refused(plan.clone(), refusal(1_000, "web")), "oauth.toml");
-    let folded = text(&plan);
-    assert!(folded.contains("<details>") && !folded.contains("too long"), "{folded}");
+    let text = |plan: &Plan| render(&refused(plan.clone(), refusal(1_000, "web"), "oauth.toml"), LIMIT);
+    let whole = text(&plan);
+    assert!(whole.contains("<details>") && !whole.contains("too long"), "{whole}");
+    assert!(whole.contains("> - and 980 more"), "{whole}");
 
-    plan.steps.extend(updates(60, 50, "cb"));
-    let table = text(&plan);
-    assert!(!table.contains("<details>") && table.contains("| update <code>web59</code> | redirect_uris |"));
-    assert!(table.contains("> - and 980 more") && table.contains("oauthctl plan"), "{table}");
-
-    plan.steps.extend(updates(2_000, 1, "cb"));
-    let deleted = text(&plan);
+    // One long application takes nothing away from the others.
+    plan.steps.extend(updates(1, 1_200, "long"));
+    let beside = text(&plan);
     assert!(
-        !deleted.contains("<code>web59</code> |") && deleted.contains("<code>gone29</code>"),
-        "{deleted}"
+        beside.contains("!   redirect_uris (+1,200)") && beside.contains("https://4.example/cb"),
+        "{beside}"
+    );
+    assert!(
+        beside.contains("The rest is too long for a comment") && !beside.contains("Not shown"),
+        "{beside}"
     );
 
+    // Every application has its name as long as there is room for a line.
+    plan.steps.extend(named(900));
+    let lines = text(&plan);
+    assert!(lines.contains("\n- update <code>app899</code>: name\n"), "{lines}");
+    assert!(lines.contains("https://4.example/cb"), "{lines}");
+
     plan.steps.extend(deletions(2_000, "more").steps);
-    let counts = text(&plan);
-    assert!(!counts.contains("<code>gone29</code>"), "{counts}");
-    assert!(counts.contains("### oauth.toml: **2,030 to delete**, 2,120 to update\n"), "{counts}");
-    for text in [folded, table, deleted, counts] {
+    let counted = text(&plan);
+    assert!(counted.contains("<code>gone29</code>") && counted.contains("<code>more0</code>"), "{counted}");
+    assert!(counted.contains("### oauth.toml: **2,030 to delete**, 961 to update\n"), "{counted}");
+    assert!(counted.contains(" deletions, 961 updates.\n"), "{counted}");
+    for text in [whole, beside, lines, counted] {
         assert!(length(&text) <= LIMIT && text.starts_with("<!-- oauthctl plan: oauth.toml -->\n"));
     }
 }
 
 #[test]
+fn a_forge_may_take_less() {
+    let mut plan = deletions(30, "gone");
+    plan.steps.extend(named(900));
+    let proposal = refused(plan, refusal(1_000, "web"), "oauth.toml");
+    for limit in [LIMIT, 32_768, SHORTEST_LIMIT] {
+        let text = render(&proposal, limit);
+        assert!(length(&text) <= limit && length(&text) > limit / 2, "{limit}: {}", length(&text));
+        assert!(text.contains("<code>gone29</code>"), "{text}");
+    }
+}
+
+#[test]
+fn a_failure_is_a_comment_too() {
+    let subject = Subject { commit: Some("0123456789abcdef".to_owned()), ..subject("oauth.toml") };
+    assert_snapshot!(render_failure(&subject, Exit::Unreachable));
+}
+
+#[test]
 fn nobody_is_mentioned_and_no_issue_referred_to() {
     let (evil, seen) = ("@team #12 www.evil.example --> <b> | `", refusal(1, "@team #12"));
-    let text = render(&refused(deletions(1, evil), seen), evil);
+    let text = render(&refused(deletions(1, evil), seen, evil), LIMIT);
     let flag = code("--allow 'delete:@team #12'");
     let outside_code = text.replace(&code(&format!("{evil}0")), "").replace(&flag, "").replace("`apply`", "");
     for part in ["@team", " #12", "&#64;team", "www.evil", "<b> |", "`"] {
@@ -142,7 +201,7 @@ proptest! {
         plan.steps.extend(updates(count / 3, 3, &name));
         plan.unmanaged = vec![ClientId::new(name.clone()); 20];
         plan.unverified = plan.unmanaged.clone();
-        let text = render(&refused(plan, refusal(count, &name)), &name);
+        let text = render(&refused(plan, refusal(count, &name), &name), LIMIT);
         prop_assert!(length(&text) <= LIMIT);
         prop_assert_eq!(text.matches("<!--").count(), 1);
         prop_assert_eq!(text.matches("-->").count(), 1);

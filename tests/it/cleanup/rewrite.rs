@@ -80,7 +80,7 @@ async fn what_would_be_lost_is_refused_by_name() {
         [
             "max_rows is set, and a rewrite is all or nothing",
             "trigger audit on oauth2_provider_refreshtoken",
-            "public.audit is none of DOT's tables and refers to them (audit_fk)",
+            "public.audit is not one of DOT's tables and refers to them (audit_fk)",
             "children inherits from oauth2_provider_idtoken",
             "publication feed has oauth2_provider_grant: subscribers would see it emptied and every row that stays inserted \
              again",
@@ -88,7 +88,7 @@ async fn what_would_be_lost_is_refused_by_name() {
     );
     let swapped = filled(Template::Swapped341);
     let text = refusal(&swapped, Template::Swapped341, &policy()).await;
-    assert!(text.contains("public.myauth_auditlog is none of DOT's tables"), "{text}");
+    assert!(text.contains("public.myauth_auditlog is not one of DOT's tables"), "{text}");
 }
 
 /// Names and definitions of all indexes and constraints, and of what hangs on the tables, are what they were; their

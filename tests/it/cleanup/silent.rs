@@ -202,7 +202,7 @@ async fn what_triggers_would_do_is_never_left_out() {
         ),
         (
             format!("CREATE TABLE mine (token bigint CONSTRAINT mine_fk REFERENCES {access} (id))"),
-            "public.mine is none of DOT's tables and refers to them (mine_fk)".to_owned(),
+            "public.mine is not one of DOT's tables and refers to them (mine_fk)".to_owned(),
         ),
         (
             format!(

@@ -38,7 +38,8 @@ fn page() -> String {
         }
     }
     page.push_str(
-        "\nA field of a later version is a problem at its line in the file. A category of a later version finds no rows.\n\n\
+        "\nA field of a later version is a problem at its line in the file. A category of a later version finds no rows; `dcr`\n\
+         does, in any version, if `dynamic` in [`[policy]`](file-format.md#policy) names a column that marks the applications.\n\n\
          ## What DOT's own commands delete\n\n\
          oauthctl deletes these rows in the database of every version that has them. `cleartokens` and\n\
          `clearcimdapplications` of DOT do so from this version on:\n\n\
@@ -51,8 +52,8 @@ fn page() -> String {
     page.push_str(
         "\n## Rules\n\n\
          Applications are checked by the rules of DOT 3.4.1, with those of the main branch for its fields, whatever the version of\n\
-         the database is: a value that a newer DOT refuses is stored by an older one, but does not work, and causes an error at the next\n\
-         upgrade. These rules came after DOT 1.5:\n\n\
+         the database is: a value that a newer DOT refuses may work with an older one, and causes an error at the next upgrade.\n\
+         These rules came after DOT 1.5:\n\n\
          | since | rule |\n|---|---|\n",
     );
     for (release, rule) in rules::HISTORY {
@@ -65,7 +66,7 @@ fn page() -> String {
          ## A DOT that is newer\n\n\
          Tables that are named as Django names those of DOT's models, and that oauthctl does not know, are taken for tables of a\n\
          newer DOT. `doctor` names them and the last migration that Django recorded. Rows to which such a table refers are not\n\
-         deleted, unless `[cleanup.references]` has an entry for it: update oauthctl first.\n",
+         deleted until oauthctl is updated. An entry in `[cleanup.references]` is possible, but only DOT's code says which is right.\n",
     );
     page
 }

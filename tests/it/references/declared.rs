@@ -247,6 +247,26 @@ fn a_saved_plan_holds_the_declaration() {
     assert!(!own(&database).contains("\"old\""));
 }
 
+/// Rows that the file itself keeps: the line that it has is not suggested to it.
+#[test]
+fn what_is_declared_as_refused_is_not_suggested_again() {
+    let (database, sandbox) = world();
+    refers(&database, "audit", APPLICATION, "", "1");
+    refers(&database, "site", ACCESS, "", "1");
+    let declared = "[[removed]]\nclient_id = \"old\"\n[cleanup]\nrefresh_token_expire = \"1h\"\n";
+    sandbox.write("oauth.toml", declared);
+    assert_snapshot!("not_declared", sandbox.oauthctl(&["plan", "--as-of", "2026-01-02T03:04:05Z"]).exits(3));
+    let lines = "[cleanup.references]\n\"audit.ref\" = \"refuse\"\n\"site.ref\" = \"refuse\"\n";
+    sandbox.write("oauth.toml", format!("{declared}{lines}"));
+    assert_snapshot!(
+        "declared_as_refused",
+        sandbox.oauthctl(&["plan", "--as-of", "2026-01-02T03:04:05Z"]).exits(3)
+    );
+    let refused = sandbox.oauthctl(&["cleartokens"]).exits(3);
+    assert!(refused.stderr.contains("site.ref is declared as \"refuse\""), "{refused}");
+    assert!(!refused.stderr.contains("[cleanup.references]"), "{refused}");
+}
+
 /// A column becomes NULL, or its row goes, although PostgreSQL would do something else.
 #[test]
 fn a_declaration_wins_over_postgresql() {

@@ -82,6 +82,8 @@ fn what_is_no_declaration_is_shown_at_its_line() {
 \"c.ref\" = true
 \"d.ref\" = { rule = \"null\" }
 e.ref = \"null\"
+site.f.ref = \"null\"
+\"a.b.c.d\" = \"null\"
 ";
     sandbox.write("oauth.toml", wrong);
     assert_snapshot!("no_references", sandbox.oauthctl(&["validate"]).exits(64));
@@ -89,7 +91,20 @@ e.ref = \"null\"
         let output = sandbox.oauthctl(&["cleartokens", "--dry-run", "--reference", flag]).exits(64);
         assert!(output.stderr.contains("TABLE.COLUMN=null"), "{output}");
     }
-    sandbox.write("oauth.toml", "");
-    let flag = sandbox.oauthctl(&["cleartokens", "--dry-run", "--reference", "no.such=null"]).exits(64);
-    assert!(flag.stderr.contains("--reference no.such: there is no table `no`"), "{flag}");
+    // A flag is no line of the file, also if the file has the same column.
+    for file in ["", "[cleanup.references]\n\"audit.ref\" = \"refuse\"\n"] {
+        sandbox.write("oauth.toml", file);
+        for (flag, said) in [
+            ("no.such=null", "--reference no.such: there is no table `no`"),
+            ("audit.ref=null", "--reference audit.ref: there is no table `audit`"),
+        ] {
+            let output = sandbox.oauthctl(&["cleartokens", "--dry-run", "--reference", flag]).exits(64);
+            assert!(output.stderr.contains(said) || file.contains("audit"), "{output}");
+            assert_eq!(
+                output.stderr.contains("oauth.toml"),
+                flag.starts_with("no") && !file.is_empty(),
+                "{output}"
+            );
+        }
+    }
 }

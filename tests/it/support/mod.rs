@@ -13,6 +13,7 @@
 pub mod certificates;
 pub mod database;
 pub mod dot;
+pub mod forge;
 pub mod instance;
 pub mod namespace;
 pub mod network;

@@ -1,0 +1,102 @@
+//! Text → what it wants: all at once, or a large file piece by piece.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, Part};
+use super::pieces::Pieces;
+use super::problem::{Problems, Span};
+use super::reader::{self, Notes};
+use super::resolve::{self, Context, Resolved};
+use super::surroundings::{Presence, Surroundings};
+use super::syntax::{self, Parsed};
+
+/// What a text wants, and what is wrong with it.
+pub(super) struct Loaded {
+    pub resolved: Resolved,
+    /// What no one may see of the text.
+    pub hidden: Vec<Span>,
+    pub problems: Problems,
+    /// The files that it refers to.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the whole text. The error: why it makes no sense.
+pub(super) fn whole(
+    text: &str,
+    path: &Path,
+    surroundings: Surroundings<'_>,
+    presence: Presence,
+) -> Result<Loaded, Problems> {
+    let mut problems = Problems::default();
+    let Some(Parsed { document, hidden }) = syntax::parse(text, &mut problems) else { return Err(problems) };
+    let (problems, files) = (RefCell::new(problems), RefCell::default());
+    let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
+    drop(document);
+    let context = Context {
+        problems: &problems,
+        files: &files,
+        surroundings,
+        presence,
+        directory: path.parent().unwrap_or(Path::new("")),
+    };
+    let resolved = resolve::resolve(read, &mut |_| Some(()), &context);
+    let (problems, files) = (problems.into_inner(), files.into_inner());
+    match resolved {
+        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files }),
+        None => Err(problems),
+    }
+}
+
+/// Reads the pieces of a text, one after the other. `None`: they are not sound, and perhaps neither is the text.
+pub(super) fn in_pieces(
+    text: &str,
+    pieces: Pieces,
+    path: &Path,
+    surroundings: Surroundings<'_>,
+    presence: Presence,
+) -> Option<Loaded> {
+    let Pieces { settings, applications } = pieces;
+    let (problems, files) = (RefCell::default(), RefCell::default());
+    let Parsed { document, mut hidden } = syntax::parse_sound(&settings)?;
+    // An application that no header begins.
+    if document.get_ref().get("applications").is_some() {
+        return None;
+    }
+    let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
+    drop(document);
+    drop(settings);
+    let context = Context {
+        problems: &problems,
+        files: &files,
+        surroundings,
+        presence,
+        directory: path.parent().unwrap_or(Path::new("")),
+    };
+    let mut known = BTreeSet::new();
+    let more: resolve::More<'_> = &mut |add| {
+        for piece in &applications {
+            let parsed = syntax::parse_sound(text.get(piece.clone())?)?;
+            let notes = Notes { problems: &problems, offset: piece.start };
+            hidden.extend(parsed.hidden.into_iter().map(|span| notes.place(span)));
+            let Part { applications } = reader::read(&parsed.document, notes);
+            let names = parsed.document.get_ref().get("applications")?.get_ref().as_table()?;
+            // An application in two pieces. Two names with one digest are read as if they were one.
+            if names.keys().any(|name| !known.insert(digest(name.get_ref()))) {
+                return None;
+            }
+            add(applications);
+        }
+        Some(())
+    };
+    let resolved = resolve::resolve(read, more, &context)?;
+    Some(Loaded { resolved, hidden, problems: problems.into_inner(), files: files.into_inner() })
+}
+
+fn digest(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
