@@ -1,8 +1,9 @@
 //! The rows as they would be, as a query: what the plan gives, what the rows have, and the defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::catalogue::Column;
 use crate::db::applications::filled_here;
@@ -22,16 +23,23 @@ pub struct PlannedRow<'a> {
     pub client_id: &'a ClientId,
     /// The row that is there; `None`: it is new.
     pub key: Option<&'a Key>,
-    /// What the plan writes into its columns.
-    pub cells: BTreeMap<String, PlannedCell>,
+    /// What the plan writes into its columns, each of them once.
+    pub cells: Vec<(&'a str, PlannedCell<'a>)>,
+}
+
+impl PlannedRow<'_> {
+    /// What the plan writes into a column; `None`: nothing.
+    pub(super) fn cell(&self, column: &str) -> Option<&PlannedCell<'_>> {
+        self.cells.iter().find(|(name, _)| *name == column).map(|(_, cell)| cell)
+    }
 }
 
 /// What a plan writes into a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlannedCell {
+pub enum PlannedCell<'a> {
     Null,
     /// Text that PostgreSQL casts.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Not known yet: a secret.
     Unknown,
 }
@@ -53,7 +61,7 @@ impl<'a> Rows<'a> {
     pub fn new(table: &Table, columns: &'a [Column], planned: &'a [PlannedRow<'a>]) -> Self {
         let unknown = planned.iter().map(|row| unknown(table, columns, row)).collect();
         let sql = sql(table, columns, planned);
-        let json = Value::Array(planned.iter().map(as_json).collect()).to_string();
+        let json = json(planned);
         Self { planned, columns, unknown, sql, json }
     }
 
@@ -103,13 +111,25 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn as_json(row: &PlannedRow<'_>) -> Value {
-    let cell = |(name, cell): (&String, &PlannedCell)| match cell {
-        PlannedCell::Null | PlannedCell::Unknown => (name.clone(), Value::Null),
-        PlannedCell::Text(text) => (name.clone(), Value::from(text.as_str())),
-    };
-    let cells: serde_json::Map<String, Value> = row.cells.iter().map(cell).collect();
-    json!({ "key": row.key.map(Key::as_str), "cells": cells })
+/// The rows as a JSON array, written at once: as values they would take ten times the memory.
+fn json(rows: &[PlannedRow<'_>]) -> String {
+    let objects = rows.iter().map(|row| {
+        let cells = row.cells.iter().map(|(name, cell)| {
+            let text = match cell {
+                PlannedCell::Null | PlannedCell::Unknown => "null".to_owned(),
+                PlannedCell::Text(text) => Value::from(&**text).to_string(),
+            };
+            format!("{}:{text}", Value::from(*name))
+        });
+        let key = row.key.map_or(Value::Null, |key| Value::from(key.as_str()));
+        format!("{{\"key\":{key},\"cells\":{{{}}}}}", cells.collect::<Vec<_>>().join(","))
+    });
+    let mut json = String::from("[");
+    for (position, object) in objects.enumerate() {
+        json.push_str(if position == 0 { "" } else { "," });
+        json.push_str(&object);
+    }
+    json + "]"
 }
 
 /// What PostgreSQL or DOT's default puts into a column of a new row; `None`: not known.
@@ -126,7 +146,7 @@ fn default(table: &Table, column: &Column) -> Option<String> {
 fn unknown<'a>(table: &Table, columns: &'a [Column], row: &PlannedRow<'_>) -> BTreeSet<&'a str> {
     let (generated, plain): (Vec<&Column>, Vec<&Column>) =
         columns.iter().partition(|column| column.generated);
-    let is_unknown = |column: &&Column| match row.cells.get(&column.name) {
+    let is_unknown = |column: &&Column| match row.cell(&column.name) {
         Some(cell) => *cell == PlannedCell::Unknown,
         None => row.key.is_none() && default(table, column).is_none(),
     };
@@ -141,7 +161,7 @@ fn unknown<'a>(table: &Table, columns: &'a [Column], row: &PlannedRow<'_>) -> BT
 
 /// All rows at once, under the columns' own names and types; domains are left to their CHECKs.
 fn sql(table: &Table, columns: &[Column], rows: &[PlannedRow<'_>]) -> String {
-    let given: BTreeSet<&str> = rows.iter().flat_map(|row| row.cells.keys()).map(String::as_str).collect();
+    let given: BTreeSet<&str> = rows.iter().flat_map(|row| &row.cells).map(|(name, _)| *name).collect();
     let plain = columns.iter().filter(|column| !column.generated).map(|column| {
         let Column { name, base, collation, .. } = column;
         let (name, text) = (quote(name), literal(name));
