@@ -49,8 +49,9 @@ pub async fn run(
     let pool = connected.database.pool();
     let (layout, requests) = (&connected.layout, session.interrupted.requests.clone());
     let cancel = |client: &Client| cancelling(connected.database.canceller(client), requests.clone());
+    let control = sweep::Control { stop: &stop, cancel: &cancel, patience: sweep::PATIENCE };
     let mut on = |event: sweep::Event<'_>| progress.on(&event);
-    let ended = sweep::run(pool, layout, sweeps, &pace, &stop, &cancel, &mut on).await;
+    let ended = sweep::run(pool, layout, sweeps, &pace, control, &mut on).await;
     let (outcome, result) = match ended {
         Ok(outcome) => (Some(outcome), Ok(())),
         Err(failure) => {
@@ -129,7 +130,9 @@ pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
         Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
         _ if outcome.is_prevented() => Some(Exit::Locked),
         Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
-        Stop::NoProgress { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => Some(Exit::Failed),
+        Stop::NoProgress { .. } | Stop::Held { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => {
+            Some(Exit::Failed)
+        }
     }
 }
 

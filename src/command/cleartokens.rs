@@ -22,7 +22,7 @@ use super::rights;
 use super::session::Session;
 use super::values::{self, not_empty, parse_instant};
 use super::{reading, writable};
-use crate::config::{Config, duration};
+use crate::config::{Config, duration, size};
 use crate::db::patience::Reading;
 use crate::db::tokens;
 use crate::error::{Error, Exit};
@@ -81,6 +81,19 @@ pub struct CleartokensArgs {
     /// Wait while a replica is further behind than this. 0: do not look at replicas.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_replica_lag: Option<Duration>,
+    /// Wait while the server writes more WAL than this, such as 20MB/s, and while a requested checkpoint runs. 0: do not
+    /// look.
+    #[arg(long, value_name = "BYTES/s", value_parser = size::parse_rate, allow_negative_numbers = true)]
+    max_wal_rate: Option<u64>,
+    /// Vacuum a table each time that this number of its rows is deleted. 0: leave that to autovacuum.
+    #[arg(long, value_name = "ROWS", value_parser = parse_count, allow_negative_numbers = true)]
+    vacuum_every: Option<u64>,
+    /// Wait while a replication slot holds back more WAL than this, such as 5GB. 0: do not look.
+    #[arg(long, value_name = "BYTES", value_parser = size::parse, allow_negative_numbers = true)]
+    max_slot_lag: Option<u64>,
+    /// Wait while more WAL segments than this are to be archived. 0: do not look.
+    #[arg(long, value_name = "SEGMENTS", value_parser = parse_count, allow_negative_numbers = true)]
+    max_archive_backlog: Option<u64>,
     /// Check foreign keys with PostgreSQL's triggers, or with one query per batch (set), which is faster and needs
     /// --allow fk-checks=set.
     #[arg(long, value_name = "HOW", value_parser = values::fk_checks())]
@@ -147,6 +160,10 @@ fn parse_rows(text: &str) -> Result<u64, String> {
     }
 }
 
+fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "write a whole number, or 0".to_owned())
+}
+
 fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
     let rows = parse_rows(text)?;
     let most = u32::MAX;
@@ -201,6 +218,10 @@ impl CleartokensArgs {
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
             max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
+            max_wal_rate: zero_is_none(self.max_wal_rate, file.max_wal_rate),
+            vacuum_every: zero_is_none(self.vacuum_every, file.vacuum_every),
+            max_slot_lag: zero_is_none(self.max_slot_lag, file.max_slot_lag),
+            max_archive_backlog: zero_is_none(self.max_archive_backlog, file.max_archive_backlog),
             workers: self.workers.unwrap_or(file.workers),
             fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
             strategy: self.strategy.unwrap_or(file.strategy),
@@ -211,6 +232,11 @@ impl CleartokensArgs {
 /// As in DOT's settings.
 fn zero_is_off(flag: Option<Duration>, file: Option<Duration>) -> Option<Duration> {
     flag.or(file).filter(|duration| !duration.is_zero())
+}
+
+/// The same for numbers.
+fn zero_is_none(flag: Option<u64>, file: Option<u64>) -> Option<u64> {
+    flag.or(file).filter(|number| *number > 0)
 }
 
 /// Cleans up, or counts.

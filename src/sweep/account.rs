@@ -9,12 +9,13 @@ use tokio_postgres::types::Oid;
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::Cancel;
+use super::cause::Kind;
 use super::connection::Done;
 use super::error::SweepError;
 use super::event::{Batch, Event, Observer, Outcome, Stop, Transient, Wait};
 use super::job::Job;
 use super::retry::{Course, course};
-use super::throttle::Throttle;
+use super::watch::{Committed, Watch};
 use crate::db::lock::Blocked;
 use crate::model::{Pace, Sweep};
 
@@ -28,7 +29,8 @@ pub(super) struct Account<'a> {
     pub cancel: Cancel<'a>,
     started: Instant,
     stalled_at_most: u32,
-    pub throttle: Option<Throttle>,
+    /// What speaks against the next batch; `None`: nothing is watched.
+    pub watch: Option<Watch>,
     /// The tables whose locks a batch may have to wait for.
     pub tables: Vec<Oid>,
     entries: Mutex<Entries<'a>>,
@@ -57,19 +59,18 @@ impl<'a> Account<'a> {
         pace: &'a Pace,
         stop: &'a CancellationToken,
         cancel: Cancel<'a>,
-        tables: Vec<Oid>,
+        (tables, watch): (Vec<Oid>, Option<Watch>),
         on: Observer<'a>,
     ) -> Self {
         let entries = Entries { on, outcome: Outcome::default(), reserved: 0, stalled: 0, end: None };
         let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
-        let throttle = pace.max_replica_lag.map(Throttle::new);
         Self {
             pace,
             stop,
             cancel,
             started: Instant::now(),
             stalled_at_most,
-            throttle,
+            watch,
             tables,
             entries: Mutex::new(entries),
         }
@@ -92,6 +93,12 @@ impl<'a> Account<'a> {
     /// The outcome so far.
     pub(super) fn outcome(&self) -> Outcome {
         Outcome { elapsed: self.started.elapsed(), ..self.entries().outcome.clone() }
+    }
+
+    /// What is committed by now.
+    pub(super) fn committed(&self) -> Committed {
+        let entries = self.entries();
+        Committed { batches: entries.outcome.batches, deleted: entries.outcome.deleted }
     }
 
     /// Why the run must end, if it must.
@@ -248,10 +255,10 @@ impl<'a> Account<'a> {
         self.pause(wait).await;
     }
 
-    /// Waits for a replica.
-    pub(super) async fn throttle(&self, wait: Duration) {
+    /// Waits for something that is watched.
+    pub(super) async fn hold(&self, kind: Kind, wait: Duration) {
         let slept = self.sleep(wait).await;
-        self.entries().outcome.throttled += slept;
+        self.entries().outcome.waited.add(kind, slept);
     }
 
     async fn pause(&self, wait: Duration) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Oid;
-use tokio_postgres::{IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::cancel::Cancel;
 use super::error::SweepError;
@@ -16,7 +16,6 @@ use super::pace::Way;
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
-use crate::db::replication::{self, Replication};
 use crate::db::tokens::settings::{self, Joins};
 use crate::db::tokens::{Cleaner, Taken, TokensError, Window};
 use crate::db::transaction::{Verdict, assigned, fate};
@@ -174,10 +173,14 @@ impl<'a> Connection<'a> {
         ended.map(|()| found).map_err(database("ending a search"))
     }
 
-    /// How far the replicas are.
-    pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
+    /// Asks something outside of a transaction; `attempted` reads well in front of "failed".
+    pub(super) async fn ask<T>(
+        &mut self,
+        attempted: &'static str,
+        question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Fault> {
         let client = self.client().await?;
-        replication::look(&***client).await.map_err(database("looking at the replicas"))
+        question(&***client).await.map_err(database(attempted))
     }
 
     /// Runs one batch in a transaction of its own.

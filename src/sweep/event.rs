@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::cause::{Cause, Unwatched, Waited};
 use super::error::SweepError;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
@@ -40,19 +41,14 @@ pub enum Event<'a> {
         /// For how long.
         wait: Duration,
     },
-    /// A replica is behind; the run waits until it is not.
-    Lagging {
-        /// The one that is furthest behind.
-        replica: &'a str,
-        /// By how much; `None`: not known, but at least by what was written before the run began.
-        lag: Option<Duration>,
-        /// By how much it may be.
-        most: Duration,
-        /// How long the run has waited by now.
+    /// Something that is watched speaks against the next batch; the run waits until it does not. Told again meanwhile.
+    Held {
+        cause: &'a Cause,
+        /// How long the run has waited for it by now.
         waited: Duration,
     },
-    /// There are replicas that this role may not see. Told once.
-    Hidden { replicas: u64 },
+    /// Something is to be watched and cannot be. Told once, before the first batch where that is known then.
+    Unwatched(&'a Unwatched),
     /// A rewrite is at this step. Told when it begins, and again while it lasts.
     Step {
         /// What it does.
@@ -138,6 +134,12 @@ pub enum Stop {
         /// How long the lock was waited for.
         limit: Duration,
     },
+    /// It waited for this, and nothing changed.
+    Held {
+        cause: Cause,
+        /// For how long.
+        waited: Duration,
+    },
     /// This number of batches in a row made no progress.
     NoProgress {
         batches: u32,
@@ -183,8 +185,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The part of it spent in batches.
     pub busy: Duration,
-    /// The part of it spent waiting for replicas.
-    pub throttled: Duration,
+    /// The part of it spent waiting for what is watched, by kind.
+    pub waited: Waited,
     /// The part of it spent in pauses: `batch_interval` and `nice_ratio`, and before second looks and tries.
     pub paused: Duration,
     /// How many connections worked at the same time; the parts are sums over them.
@@ -221,7 +223,7 @@ impl Outcome {
             Stop::NoProgress { reason, .. } => reason == Transient::Locked,
             Stop::MaxDuration | Stop::MaxRows | Stop::Interrupted => self.blocked > 0 && self.idle == 0,
             Stop::LockTimeout { .. } => true,
-            Stop::Failed { .. } => false,
+            Stop::Held { .. } | Stop::Failed { .. } => false,
         };
         prevented && self.batches == 0 && self.unseen == 0
     }

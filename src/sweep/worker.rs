@@ -10,11 +10,11 @@ use deadpool_postgres::Pool;
 use super::account::{Account, AfterFailure};
 use super::connection::{Connection, Done, Fault};
 use super::error::SweepError;
-use super::event::{Event, Stop, Transient, Wait};
+use super::event::{Stop, Transient, Wait};
+use super::gate;
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::retry::{self, Next};
-use super::throttle::Behind;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
 use crate::db::transaction::Verdict;
@@ -291,33 +291,21 @@ impl<'a> Worker<'a> {
         self.due = pause(self.account.pace, done.elapsed, done.taken.deleted.rows());
     }
 
-    /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
+    /// Pauses if a pause is due, waits for what is watched, and says why the run must end, if it must.
     async fn may_go_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         let due = std::mem::take(&mut self.due);
         if !due.is_zero() && self.account.must_stop().is_none() {
             self.account.wait(Wait::Pace, due).await;
         }
-        let account = self.account;
-        let Some(throttle) = &account.throttle else { return Ok(account.must_stop()) };
         loop {
-            if let Some(stop) = account.must_stop() {
-                return Ok(Some(stop));
+            match gate::pass(&mut self.connection, self.account).await {
+                Ok(stop) => return Ok(stop),
+                Err(fault) => {
+                    if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                        return Ok(Some(stop));
+                    }
+                }
             }
-            let look = match throttle.look(&mut self.connection).await {
-                Ok(look) => look,
-                Err(fault) => match self.trouble(job, fault, false).await? {
-                    Attempt::Stop(stop) => return Ok(Some(stop)),
-                    Attempt::Done(_) | Attempt::Failed(_) => continue,
-                },
-            };
-            if let Some(replicas) = look.hidden {
-                account.tell(Event::Hidden { replicas });
-            }
-            let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
-            if look.fresh {
-                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most, waited });
-            }
-            account.throttle(throttle.interval()).await;
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod annotations;
 pub mod application;
+pub mod cause;
 pub mod cleanup;
 pub mod counter;
 pub mod diagnostics;

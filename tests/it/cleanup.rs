@@ -13,6 +13,7 @@ mod hosts;
 mod killed;
 mod locks;
 mod partitions;
+mod pressure;
 mod replicas;
 mod requests;
 mod rewrite;

@@ -9,9 +9,10 @@ use super::policy::client_ids;
 use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
+use crate::config::size::{self, SizeError};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
-use crate::config::values;
+use crate::config::values::{self, NumberOrText};
 use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace, ReferenceName, ReferenceRule, References};
 
 const TABLE: &str = "cleanup";
@@ -47,6 +48,10 @@ const fn is_empty(section: &Section) -> bool {
         max_rows,
         workers,
         max_replica_lag,
+        max_wal_rate,
+        vacuum_every,
+        max_slot_lag,
+        max_archive_backlog,
         fk_checks,
         strategy,
         only,
@@ -68,6 +73,10 @@ const fn is_empty(section: &Section) -> bool {
         && max_rows.is_absent()
         && workers.is_absent()
         && max_replica_lag.is_absent()
+        && max_wal_rate.is_absent()
+        && vacuum_every.is_absent()
+        && max_slot_lag.is_absent()
+        && max_archive_backlog.is_absent()
         && fk_checks.is_absent()
         && strategy.is_absent()
         && only.is_absent()
@@ -114,6 +123,10 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_rows,
         workers,
         max_replica_lag,
+        max_wal_rate,
+        vacuum_every,
+        max_slot_lag,
+        max_archive_backlog,
         fk_checks,
         strategy,
         only,
@@ -136,6 +149,12 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
     let max_replica_lag = duration("max_replica_lag", max_replica_lag);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
+    let max_wal_rate = max_wal_rate.present().map(|slot| slot.map(|rate| rate.0));
+    let max_wal_rate = context.size("max_wal_rate", max_wal_rate, size::parse_rate);
+    let max_slot_lag = max_slot_lag.present().map(|slot| slot.map(|size| size.0));
+    let max_slot_lag = context.size("max_slot_lag", max_slot_lag, size::parse);
+    let vacuum_every = context.number("vacuum_every", vacuum_every, 0, i64::MAX);
+    let max_archive_backlog = context.number("max_archive_backlog", max_archive_backlog, 0, i64::MAX);
     let workers = context.number("workers", workers, 1, Pace::MOST_WORKERS.into());
     let only = categories(only, context);
     let skip = categories(skip, context);
@@ -151,6 +170,10 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_duration: max_duration.filter(is_on),
         max_rows: max_rows.map(|rows| rows.value),
         max_replica_lag: max_replica_lag.filter(is_on),
+        max_wal_rate: max_wal_rate.filter(is_some),
+        vacuum_every: vacuum_every.map(|rows| rows.value).filter(is_some),
+        max_slot_lag: max_slot_lag.filter(is_some),
+        max_archive_backlog: max_archive_backlog.map(|segments| segments.value).filter(is_some),
         workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.pace.workers),
         fk_checks: fk_checks.value().unwrap_or_default(),
         strategy: strategy.value().unwrap_or_default(),
@@ -217,6 +240,11 @@ fn is_on(duration: &Duration) -> bool {
     !duration.is_zero()
 }
 
+/// The same for numbers.
+const fn is_some(number: &u64) -> bool {
+    *number > 0
+}
+
 fn categories(list: List<Category>, context: &Context<'_>) -> BTreeMap<Category, Span> {
     let Some(list) = list.items() else { return BTreeMap::new() };
     let list = context.without_duplicates(list, |category| category.key().to_owned());
@@ -236,6 +264,25 @@ fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Spa
 }
 
 impl Context<'_> {
+    /// A number of bytes.
+    fn size(
+        &self,
+        key: &str,
+        written: Option<Placed<NumberOrText>>,
+        parse: impl FnOnce(&str) -> Result<u64, SizeError>,
+    ) -> Option<u64> {
+        let written = written?;
+        let read = match &written.value {
+            NumberOrText::Number(bytes) => size::from_bytes(*bytes),
+            NumberOrText::Text(text) => parse(text),
+        };
+        let rejected = |error: SizeError| {
+            let problem = Problem::error("invalid-size", format!("`{key}` {error}"));
+            self.reject(problem.at(written.span.clone()))
+        };
+        read.map_or_else(rejected, Some)
+    }
+
     fn ratio(&self, slot: Slot<f64>) -> Option<f64> {
         let ratio = slot.present()?;
         if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value) {
