@@ -14,6 +14,7 @@ use super::outputs;
 use super::prepared::Prepared;
 use super::reconcile;
 use super::reporting;
+use super::resuming::Resuming;
 use super::saved;
 use super::scope::{ConsentArgs, ScopeArgs};
 use super::session::Session;
@@ -123,7 +124,7 @@ async fn reconcile_and_clean(
     }
     if !prepared.sweeps.is_empty() {
         let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
-        let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
+        let policy = prepared.config.cleanup.clone().unwrap_or_default();
         let dependents = done.applied.as_ref().map_or(0, |outcome| outcome.dependents);
         done.expired = if dependents == 0 {
             Some(prepared.proposal.expired())
@@ -133,7 +134,9 @@ async fn reconcile_and_clean(
         } else {
             None
         };
-        let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, done.expired).await;
+        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, run).await?;
+        let (pace, total) = (&policy.pace, done.expired);
+        let (cleaned, result) = cleanup::run(session, connected, sweeps, pace, total, &resuming).await;
         done.cleaned = cleaned;
         result?;
     }

@@ -18,6 +18,7 @@ use super::names;
 use super::reaching;
 use super::references;
 use super::reporting;
+use super::resuming::Resuming;
 use super::rights;
 use super::session::Session;
 use super::values::{self, not_empty, parse_instant};
@@ -28,8 +29,8 @@ use crate::db::tokens;
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
 use crate::model::{
-    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, Pace, ReferenceName, ReferenceRule,
-    Strategy, Sweep, Tally,
+    Allow, Category, CleanupPolicy, ClientId, DcrPolicy, FkChecks, NotAPosition, Pace, Position,
+    ReferenceName, ReferenceRule, Strategy, Sweep, Tally, Workers,
 };
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
@@ -75,9 +76,9 @@ pub struct CleartokensArgs {
     /// Stop when this number of rows is deleted.
     #[arg(long, value_name = "ROWS", value_parser = parse_rows, allow_negative_numbers = true)]
     max_rows: Option<u64>,
-    /// Number of connections that delete in parallel.
-    #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
-    workers: Option<NonZeroU32>,
+    /// Number of connections that delete in parallel. auto: as many as make the run faster.
+    #[arg(long, value_name = "COUNT", value_parser = values::workers(), allow_negative_numbers = true)]
+    workers: Option<Workers>,
     /// Wait while a replica is further behind than this. 0: do not look at replicas.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_replica_lag: Option<Duration>,
@@ -130,6 +131,9 @@ pub struct CleartokensArgs {
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
+    /// Begin where an earlier run stopped, as its last line says. Default: where the ledger says, if there is one.
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    resume_from: Option<Position>,
     /// Count exactly what would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
@@ -160,6 +164,10 @@ fn parse_rows(text: &str) -> Result<u64, String> {
     }
 }
 
+fn parse_position(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|error: NotAPosition| error.to_string())
+}
+
 fn parse_count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "write a whole number, or 0".to_owned())
 }
@@ -168,13 +176,6 @@ fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
     let rows = parse_rows(text)?;
     let most = u32::MAX;
     u32::try_from(rows).ok().and_then(NonZeroU32::new).ok_or_else(|| format!("at most {most} rows"))
-}
-
-fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
-    text.parse()
-        .ok()
-        .filter(|workers: &NonZeroU32| workers.get() <= Pace::MOST_WORKERS)
-        .ok_or_else(|| format!("must be between 1 and {}", Pace::MOST_WORKERS))
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {
@@ -281,7 +282,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     };
     let history = History::begin(session, &connected, &config).await?;
     let total = counted.map(|tally| tally.total());
-    let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
+    let (of, given) = ((&policy, &sweeps[..]), args.resume_from.as_ref());
+    let begun = Resuming::begin(session, &connected, of, given, history.run).await;
+    let (outcome, result) = match begun {
+        Ok(resuming) => cleanup::run(session, &connected, &sweeps, &policy.pace, total, &resuming).await,
+        Err(error) => (None, Err(error)),
+    };
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
         "others": outcome.as_ref().map(|outcome| &outcome.others),

@@ -12,7 +12,7 @@ use super::choices::{Algorithm, AuthMethod, ClientType, GrantType};
 use super::slot::{List, Slot};
 use super::values::{
     Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, Rate, Size, UserKey,
-    UserValue,
+    UserValue, Workers,
 };
 use crate::lint::Set;
 use crate::model::{Category, FkChecks, Prune, ReferenceRule, Strategy, UriRules};
@@ -325,8 +325,7 @@ pub(super) struct Cleanup {
     #[schemars(range(min = 1))]
     pub max_rows: Slot<i64>,
     /// Number of connections that delete in parallel.
-    #[schemars(range(min = 1, max = 64))]
-    pub workers: Slot<i64>,
+    pub workers: Slot<Workers>,
     /// Wait while a replica is further behind than this; 0: do not look.
     pub max_replica_lag: Slot<Duration>,
     /// Wait while the server writes more WAL than this, and while a requested checkpoint runs; 0: do not look.

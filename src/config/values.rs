@@ -86,6 +86,18 @@ number_or_text! {
 }
 
 number_or_text! {
+    /// How many connections work in parallel.
+    Workers, "a number from 1 to 64, or \"auto\"", {
+        "description": "A number, or \"auto\": as many as make the run faster.",
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "maximum": 64,
+        "pattern": "^auto$",
+        "examples": ["auto"]
+    }
+}
+
+number_or_text! {
     /// The most of something.
     Limit, "a whole number or a percentage such as \"30%\"", {
         "description": "A count, or a percentage of the applications in the database.",

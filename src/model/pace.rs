@@ -31,6 +31,40 @@ pub enum Strategy {
     Rewrite,
 }
 
+/// How many connections delete in parallel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    Fixed(NonZeroU32),
+    /// As many as make the run faster.
+    Auto,
+}
+
+impl Workers {
+    /// A worker more must make the run faster by a fifth, so there are hardly ever more than six.
+    const MOST_OF_AUTO: u32 = 8;
+
+    /// The most that may work at the same time.
+    #[must_use]
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count.get(),
+            Self::Auto => Self::MOST_OF_AUTO,
+        }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self::Fixed(NonZeroU32::MIN)
+    }
+}
+
+impl From<NonZeroU32> for Workers {
+    fn from(count: NonZeroU32) -> Self {
+        Self::Fixed(count)
+    }
+}
+
 /// The part of `[cleanup]`, and of `cleartokens`' flags, that says how rows are deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pace {
@@ -59,7 +93,7 @@ pub struct Pace {
     /// Wait while more WAL segments than this are to be archived; `None`: do not look at the archiver.
     pub max_archive_backlog: Option<u64>,
     /// Number of connections that delete in parallel, each in batches of its own.
-    pub workers: NonZeroU32,
+    pub workers: Workers,
     /// Who looks at references.
     pub fk_checks: FkChecks,
     /// Whether rows are deleted or tables rewritten.
@@ -108,7 +142,7 @@ impl Default for Pace {
             vacuum_every: None,
             max_slot_lag: None,
             max_archive_backlog: None,
-            workers: NonZeroU32::MIN,
+            workers: Workers::default(),
             fk_checks: FkChecks::default(),
             strategy: Strategy::default(),
         }

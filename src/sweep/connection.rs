@@ -120,9 +120,20 @@ impl<'a> Connection<'a> {
         self.reading(cut).await
     }
 
-    /// The whole table.
-    pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
-        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.whole(transaction).await).await
+    /// The table from one key to another; see [`Walk::part`](crate::db::tokens::Walk::part).
+    pub(super) async fn part(
+        &mut self,
+        cleaner: &Cleaner,
+        from: Option<&Key>,
+        until: Option<&Key>,
+    ) -> Result<Option<Window>, Fault> {
+        let part = async |transaction: &Transaction<'_>| cleaner.walk.part(transaction, from, until).await;
+        self.reading(part).await
+    }
+
+    /// The lowest of some keys.
+    pub(super) async fn lowest(&mut self, cleaner: &Cleaner, keys: &[Key]) -> Result<Option<Key>, Fault> {
+        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.lowest(transaction, keys).await).await
     }
 
     /// Reads in a transaction, because a time-out for locks that belongs to no transaction would stay with the session.

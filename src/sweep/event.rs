@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::cause::{Cause, Unwatched, Waited};
 use super::error::SweepError;
+use super::route::Place;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
-use crate::model::{ForeignTally, Sweep, TableRole, Tally};
+use crate::model::{ForeignTally, Position, Sweep, TableRole, Tally};
 
 /// Is called with everything that happens meanwhile.
 pub type Observer<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
@@ -189,12 +190,20 @@ pub struct Outcome {
     pub waited: Waited,
     /// The part of it spent in pauses: `batch_interval` and `nice_ratio`, and before second looks and tries.
     pub paused: Duration,
-    /// How many connections worked at the same time; the parts are sums over them.
+    /// The most connections that worked at the same time; the parts are sums over them.
     pub workers: u32,
+    /// The time of all of them together.
+    pub available: Duration,
     /// The longest batch: no lock was held for longer.
     pub longest: Duration,
     /// What a rewrite did to the disk; `None`: there was none.
     pub disk: Option<Disk>,
+    /// Where a later run goes on; `None`: at the beginning.
+    pub place: Option<Place>,
+    /// The same as it is written down.
+    pub position: Option<Position>,
+    /// Whether that was, so that the next run knows it.
+    pub remembered: bool,
     /// Why it ended.
     pub stop: Stop,
 }

@@ -40,7 +40,7 @@ pub(super) async fn pass(
     }
 }
 
-/// Vacuums a table, with as many processes as the run has workers, who wait meanwhile.
+/// Vacuums a table, with as many processes as the run has workers, which wait meanwhile.
 async fn vacuum(
     connection: &mut Connection<'_>,
     account: &Account<'_>,
@@ -48,12 +48,12 @@ async fn vacuum(
     table: &Tended,
 ) -> Result<(), Fault> {
     let (cause, started) = (Cause::Vacuum { table: table.name.clone(), own: true }, Instant::now());
-    let beside = account.pace.workers.get() - 1;
+    let beside = account.crew.allowed().saturating_sub(1);
     let done = async {
         let client = connection.client().await?;
         let canceller = (account.cancel)(client);
         let tell = |waited| account.tell(Event::Held { cause: &cause, waited });
-        let work = pressure::vacuum(&***client, &table.name, beside);
+        let work = pressure::vacuum(&***client, &table.sql, beside);
         attended(account, &canceller, tell, work).await.map_err(database("vacuuming a table"))
     };
     let done = done.await;

@@ -10,6 +10,8 @@ mod attended;
 mod cancel;
 mod cause;
 mod connection;
+mod controller;
+mod crew;
 mod engine;
 mod error;
 mod event;
@@ -19,6 +21,7 @@ mod lag;
 mod pace;
 mod retry;
 mod rewrite;
+mod route;
 mod wal_rate;
 mod watch;
 mod worker;
@@ -35,6 +38,7 @@ pub use cause::{Cause, Kind, Unwatched, Waited};
 use engine::Engine;
 pub use error::SweepError;
 pub use event::{Batch, Disk, Event, Failure, Observer, Outcome, Stop, Transient, Wait};
+pub use route::Place;
 use watch::Watch;
 
 use crate::db::layout::Layout;
@@ -52,6 +56,8 @@ pub struct Control<'a> {
     pub cancel: Cancel<'a>,
     /// See [`PATIENCE`].
     pub patience: Duration,
+    /// Where an earlier run stopped; `None`: the run begins at the beginning.
+    pub from: Option<&'a Place>,
 }
 
 /// Runs the sweeps in order.
@@ -70,9 +76,10 @@ pub async fn run(
     control: Control<'_>,
     on: Observer<'_>,
 ) -> Result<Outcome, Box<Failure>> {
-    let Control { stop, cancel, patience } = control;
+    let Control { stop, cancel, patience, from } = control;
     let watch = Watch::new(pace, patience, layout, sweeps);
     let account = Account::new(pace, stop, cancel, (layout.oids(), watch), on);
+    account.book(|outcome| outcome.place = from.cloned());
     let result = Engine::new(pool, &account).run(layout, sweeps).await;
     let outcome = account.outcome();
     match result {

@@ -37,6 +37,8 @@ pub(super) struct Tended {
     role: TableRole,
     oid: Oid,
     /// In SQL.
+    pub sql: String,
+    /// For people.
     pub name: String,
 }
 
@@ -117,8 +119,14 @@ impl Watch {
         }
         let roles: BTreeSet<TableRole> =
             sweeps.iter().flat_map(|sweep| sweep.tables().iter().copied()).collect();
-        let tended =
-            |role| layout.table(role).map(|table| Tended { role, oid: table.oid, name: table.sql() });
+        let tended = |role| {
+            layout.table(role).map(|table| Tended {
+                role,
+                oid: table.oid,
+                sql: table.sql(),
+                name: table.qualified_name(),
+            })
+        };
         let tables = roles.into_iter().filter_map(tended).collect();
         let state = State { rate: pace.max_wal_rate.map(WalRate::new), ..State::default() };
         Some(Self { pace: pace.clone(), patience, tables, state: tokio::sync::Mutex::new(state) })

@@ -107,7 +107,7 @@ struct Shares {
 
 impl Shares {
     fn new(outcome: &Outcome) -> Self {
-        Self { all: outcome.elapsed.as_secs_f64() * f64::from(outcome.workers) }
+        Self { all: outcome.available.as_secs_f64() }
     }
 
     fn of(self, part: Duration) -> f64 {
@@ -131,12 +131,15 @@ fn per_second(outcome: &Outcome) -> Option<u64> {
 }
 
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
-    const NEXT: &str = "The next run continues from here.";
+    let next = match outcome.position.as_ref().filter(|_| !outcome.remembered) {
+        Some(position) => format!("To continue from here: --resume-from {position}"),
+        None => "The next run continues from here.".to_owned(),
+    };
     let left = total.map(|total| total.saturating_sub(outcome.deleted.total()));
     let left = match left {
         Some(0) => " Nothing is left to delete.".to_owned(),
-        Some(left) => format!(" {} left to delete. {NEXT}", plural(left, "row")),
-        None => format!(" {NEXT} --dry-run counts what is left."),
+        Some(left) => format!(" {} left to delete. {next}", plural(left, "row")),
+        None => format!(" --dry-run counts what is left. {next}"),
     };
     let mut text = match &outcome.stop {
         Stop::Finished if outcome.locked == 0 => "Finished: nothing is left to delete.\n".to_owned(),
@@ -249,6 +252,8 @@ pub struct Run {
     rows_per_second: Option<u64>,
     bytes_before: Option<u64>,
     bytes_after: Option<u64>,
+    position: Option<String>,
+    position_remembered: bool,
 }
 
 impl From<&Outcome> for Run {
@@ -270,8 +275,12 @@ impl From<&Outcome> for Run {
             waited,
             paused,
             workers,
+            available: _,
             longest,
             disk,
+            place: _,
+            position,
+            remembered,
             stop,
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
@@ -314,6 +323,8 @@ impl From<&Outcome> for Run {
             rows_per_second: per_second(outcome),
             bytes_before: disk.map(|disk| disk.before),
             bytes_after: disk.map(|disk| disk.after),
+            position: position.as_ref().map(ToString::to_string),
+            position_remembered: *remembered && position.is_some(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod applications;
 mod batches;
 mod cases;
+mod crew;
 mod engines;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -16,6 +17,7 @@ mod partitions;
 mod pressure;
 mod replicas;
 mod requests;
+mod resuming;
 mod rewrite;
 pub mod runner;
 mod silent;

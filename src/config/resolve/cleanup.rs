@@ -13,7 +13,9 @@ use crate::config::size::{self, SizeError};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::values::{self, NumberOrText};
-use crate::model::{Category, CleanupPolicy, DcrPolicy, Pace, ReferenceName, ReferenceRule, References};
+use crate::model::{
+    Category, CleanupPolicy, DcrPolicy, Pace, ReferenceName, ReferenceRule, References, Workers,
+};
 
 const TABLE: &str = "cleanup";
 
@@ -155,7 +157,7 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
     let max_slot_lag = context.size("max_slot_lag", max_slot_lag, size::parse);
     let vacuum_every = context.number("vacuum_every", vacuum_every, 0, i64::MAX);
     let max_archive_backlog = context.number("max_archive_backlog", max_archive_backlog, 0, i64::MAX);
-    let workers = context.number("workers", workers, 1, Pace::MOST_WORKERS.into());
+    let workers = context.workers(workers);
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
@@ -174,7 +176,7 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         vacuum_every: vacuum_every.map(|rows| rows.value).filter(is_some),
         max_slot_lag: max_slot_lag.filter(is_some),
         max_archive_backlog: max_archive_backlog.map(|segments| segments.value).filter(is_some),
-        workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.pace.workers),
+        workers: workers.unwrap_or(default.pace.workers),
         fk_checks: fk_checks.value().unwrap_or_default(),
         strategy: strategy.value().unwrap_or_default(),
     };
@@ -264,6 +266,26 @@ fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Spa
 }
 
 impl Context<'_> {
+    /// A number, or "auto".
+    fn workers(&self, slot: Slot<values::Workers>) -> Option<Workers> {
+        let Placed { span, value: values::Workers(written), .. } = slot.present()?;
+        let most = Pace::MOST_WORKERS;
+        let count = match &written {
+            NumberOrText::Text(text) if text == "auto" => return Some(Workers::Auto),
+            NumberOrText::Text(_) => {
+                let problem = Problem::error("invalid-value", "`workers` must be a number or \"auto\"");
+                return self.reject(problem.at(span));
+            }
+            NumberOrText::Number(count) => *count,
+        };
+        let good = u32::try_from(count).ok().and_then(NonZeroU32::new).filter(|count| count.get() <= most);
+        if let Some(count) = good {
+            return Some(count.into());
+        }
+        let bound = if count < 1 { "at least 1".to_owned() } else { format!("at most {most}") };
+        self.reject(Problem::error("out-of-range", format!("`workers` must be {bound}")).at(span))
+    }
+
     /// A number of bytes.
     fn size(
         &self,

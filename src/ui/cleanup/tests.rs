@@ -25,8 +25,12 @@ fn outcome(stop: Stop) -> Outcome {
         waited: waited(),
         paused: Duration::from_secs(2),
         workers: 2,
+        available: Duration::from_secs(20),
         longest: Duration::from_millis(190),
         disk: None,
+        place: None,
+        position: None,
+        remembered: false,
         stop,
     }
 }
@@ -64,7 +68,7 @@ fn why_it_stopped_and_what_is_left() {
     );
     assert_eq!(
         last(&outcome(Stop::MaxDuration), None),
-        "Stopped: the time limit (max_duration) is reached. The next run continues from here. --dry-run counts what is left."
+        "Stopped: the time limit (max_duration) is reached. --dry-run counts what is left. The next run continues from here."
     );
     assert_eq!(
         last(&outcome(Stop::Interrupted), Some(2_084_915)),
@@ -78,8 +82,8 @@ fn why_it_stopped_and_what_is_left() {
     assert_eq!(
         last(&outcome(stuck), None),
         "Stopped: 10 batches in a row deleted nothing (another transaction holds a lock: canceling statement due to \
-         lock timeout). Look for transactions that stay open in pg_stat_activity. The next run continues from here. \
-         --dry-run counts what is left."
+         lock timeout). Look for transactions that stay open in pg_stat_activity. --dry-run counts what is \
+         left. The next run continues from here."
     );
     let held = Stop::Held {
         cause: Cause::Slot { slot: "old".to_owned(), active: false, held: 3 << 30, most: 1 << 30 },
@@ -89,8 +93,15 @@ fn why_it_stopped_and_what_is_left() {
         last(&outcome(held), None),
         "Stopped: it waited 10m00s for replication slot old, which no consumer uses: it holds back 3.0 GB of WAL (at \
          most 1.0 GB), and nothing changed. Start its consumer, or drop the slot with pg_drop_replication_slot() if \
-         nobody needs it. The next run continues from here. --dry-run counts what is left."
+         nobody needs it. --dry-run counts what is left. The next run continues from here."
     );
+    let stopped = Outcome { position: "access:1f9a03c2:17".parse().ok(), ..outcome(Stop::Interrupted) };
+    assert_eq!(
+        last(&stopped, Some(2_084_915)),
+        "Stopped: interrupted. 1,000,000 rows left to delete. To continue from here: --resume-from access:1f9a03c2:17"
+    );
+    let remembered = Outcome { remembered: true, ..stopped };
+    assert!(last(&remembered, None).ends_with("The next run continues from here."));
     let failed = Stop::Failed { detail: "permission denied for table \u{1b}t".to_owned() };
     for total in [None, Some(1_084_915), Some(2_000_000)] {
         assert_eq!(

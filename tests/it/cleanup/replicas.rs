@@ -118,6 +118,7 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
             stop: &runner.stop,
             cancel: &super::runner::cancelling,
             patience: runner.patience,
+            from: None,
         };
         let run = oauthctl::sweep::run(&runner.pool, &runner.layout, &sweeps, &pace, control, &mut on);
         let outcome =
