@@ -44,9 +44,10 @@ pub async fn run(
     let mut progress = Progress::new(&mut session.ui, manner, total);
     if let Some(outcome) = ended {
         let mut outcome = Outcome { place: resuming.place().cloned(), ..outcome };
+        let failed = resuming.end(connected, &mut outcome).await;
         progress.stopped(&outcome);
         drop(progress);
-        resuming.end(session, connected, &mut outcome).await;
+        failed.into_iter().for_each(|error| session.ui.warning(error));
         hint(session, &outcome);
         return (Some(outcome), Ok(()));
     }
@@ -65,9 +66,10 @@ pub async fn run(
         }
     };
     if let Some(outcome) = &mut outcome {
+        let failed = resuming.end(connected, outcome).await;
         progress.stopped(outcome);
         drop(progress);
-        resuming.end(session, connected, outcome).await;
+        failed.into_iter().for_each(|error| session.ui.warning(error));
         hint(session, outcome);
     }
     (outcome, result)

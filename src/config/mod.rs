@@ -11,6 +11,7 @@ pub mod duration;
 pub mod edit;
 mod given;
 mod mistake;
+mod number_or_text;
 mod places;
 mod problem;
 mod reader;

@@ -121,7 +121,9 @@ fn the_whole_format_is_understood() {
     assert_eq!(cleanup.pace.target_batch_time, Some(Duration::from_millis(500)));
     assert_eq!(cleanup.pace.max_duration, None, "0 is off");
     assert_eq!((cleanup.pace.batch_size.get(), cleanup.pace.max_rows), (500, Some(5_000_000)));
-    assert_eq!(cleanup.pace.workers.get(), 2);
+    assert_eq!(cleanup.pace.workers.most(), 2);
+    assert_eq!((cleanup.pace.max_wal_rate, cleanup.pace.max_slot_lag), (Some(20 << 20), Some(5 << 30)));
+    assert_eq!((cleanup.pace.vacuum_every, cleanup.pace.max_archive_backlog), (Some(10_000_000), Some(50)));
     assert!(cleanup.skip.contains(&Category::Grants) && cleanup.only.is_empty());
 
     assert_eq!(config.database.url.as_ref().map(crate::secret::Secret::expose), Some("postgres:///app"));
@@ -183,6 +185,13 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\nbatch_size = 99999999999999999999", "number-too-large@2:14"),
         ("[cleanup]\nmax_rows = 0", "out-of-range@2:12"),
         ("[cleanup]\nworkers = 65", "out-of-range@2:11"),
+        ("[cleanup]\nworkers = 0", "out-of-range@2:11"),
+        ("[cleanup]\nworkers = \"many\"", "invalid-value@2:11"),
+        ("[cleanup]\nworkers = true", "wrong-type@2:11"),
+        ("[cleanup]\nmax_wal_rate = \"20mb/s\"", "invalid-size@2:16"),
+        ("[cleanup]\nmax_wal_rate = -1", "invalid-size@2:16"),
+        ("[cleanup]\nmax_slot_lag = \"5GB/s\"", "invalid-size@2:16"),
+        ("[cleanup]\nvacuum_every = -1", "out-of-range@2:16"),
         ("[cleanup]\nnice_ratio = nan", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = -1", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = inf", "out-of-range@2:14"),

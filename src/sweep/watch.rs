@@ -36,9 +36,9 @@ pub(super) struct Watch {
 pub(super) struct Tended {
     role: TableRole,
     oid: Oid,
-    /// In SQL.
+    /// Its name as SQL takes it.
     pub sql: String,
-    /// For people.
+    /// Its name for people.
     pub name: String,
 }
 
