@@ -47,7 +47,9 @@ pub async fn run(
         let failed = resuming.end(connected, &mut outcome).await;
         progress.stopped(&outcome);
         drop(progress);
-        failed.into_iter().for_each(|error| session.ui.warning(error));
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, &outcome);
         return (Some(outcome), Ok(()));
     }
@@ -69,7 +71,9 @@ pub async fn run(
         let failed = resuming.end(connected, outcome).await;
         progress.stopped(outcome);
         drop(progress);
-        failed.into_iter().for_each(|error| session.ui.warning(error));
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, outcome);
     }
     (outcome, result)

@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 mod agreement;
+mod pace;
 mod references;
 mod secrecy;
 
@@ -185,13 +186,6 @@ fn each_problem_is_at_its_place() {
         ("[cleanup]\nbatch_size = 99999999999999999999", "number-too-large@2:14"),
         ("[cleanup]\nmax_rows = 0", "out-of-range@2:12"),
         ("[cleanup]\nworkers = 65", "out-of-range@2:11"),
-        ("[cleanup]\nworkers = 0", "out-of-range@2:11"),
-        ("[cleanup]\nworkers = \"many\"", "invalid-value@2:11"),
-        ("[cleanup]\nworkers = true", "wrong-type@2:11"),
-        ("[cleanup]\nmax_wal_rate = \"20mb/s\"", "invalid-size@2:16"),
-        ("[cleanup]\nmax_wal_rate = -1", "invalid-size@2:16"),
-        ("[cleanup]\nmax_slot_lag = \"5GB/s\"", "invalid-size@2:16"),
-        ("[cleanup]\nvacuum_every = -1", "out-of-range@2:16"),
         ("[cleanup]\nnice_ratio = nan", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = -1", "out-of-range@2:14"),
         ("[cleanup]\nnice_ratio = inf", "out-of-range@2:14"),
