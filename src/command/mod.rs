@@ -13,6 +13,7 @@ pub mod cleartokens;
 mod cli;
 pub mod completions;
 pub mod connected;
+mod consent;
 pub mod createapplication;
 mod declaring;
 mod delivering;

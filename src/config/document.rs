@@ -328,7 +328,7 @@ pub(super) struct Cleanup {
     pub workers: Slot<i64>,
     /// Wait while a replica is further behind than this; 0: do not look.
     pub max_replica_lag: Slot<Duration>,
-    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
+    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`, `auto` uses it.
     pub fk_checks: Slot<FkChecks>,
     /// How rows go; `rewrite` needs `--allow rewrite`.
     pub strategy: Slot<Strategy>,

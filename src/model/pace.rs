@@ -17,6 +17,8 @@ pub enum FkChecks {
     Triggers,
     /// The cleaner, one query per batch, with those triggers switched off.
     Set,
+    /// The cleaner, where it is allowed and the role may, by its own right or by functions; else the triggers.
+    Auto,
 }
 
 /// How rows go.
@@ -63,6 +65,13 @@ impl Pace {
 
     /// DOT's `CLEAR_EXPIRED_TOKENS_BATCH_SIZE`.
     pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
+
+    /// The same with the triggers where nobody has allowed more.
+    #[must_use]
+    pub fn with_consent(self, allowed: bool) -> Self {
+        let auto = self.fk_checks == FkChecks::Auto && !allowed;
+        Self { fk_checks: if auto { FkChecks::Triggers } else { self.fk_checks }, ..self }
+    }
 
     /// The same for a run that has taken this long already.
     #[must_use]

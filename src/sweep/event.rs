@@ -51,6 +51,8 @@ pub enum Event<'a> {
         /// How long the run has waited by now.
         waited: Duration,
     },
+    /// `fk_checks = "auto"` leaves the triggers on, for these reasons. Told once.
+    Triggers { reasons: &'a str },
     /// There are replicas that this role may not see. Told once.
     Hidden { replicas: u64 },
     /// A rewrite is at this step. Told when it begins, and again while it lasts.
@@ -193,6 +195,8 @@ pub struct Outcome {
     pub longest: Duration,
     /// What a rewrite did to the disk; `None`: there was none.
     pub disk: Option<Disk>,
+    /// How long a rewrite kept the tables locked; `None`: there was none.
+    pub exclusive: Option<Duration>,
     /// Why it ended.
     pub stop: Stop,
 }

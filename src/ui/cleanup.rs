@@ -48,6 +48,9 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
     if let Some(Disk { before, after }) = outcome.disk {
         let _ = writeln!(out, "On disk: {} before, {} after.", bytes(before), bytes(after));
     }
+    if let Some(locked) = outcome.exclusive {
+        let _ = writeln!(out, "The tables were locked for {}.", short(locked));
+    }
     out.push_str(&ending(outcome, total));
     out
 }
@@ -234,6 +237,7 @@ pub struct Run {
     rows_per_second: Option<u64>,
     bytes_before: Option<u64>,
     bytes_after: Option<u64>,
+    exclusive_seconds: Option<f64>,
 }
 
 impl From<&Outcome> for Run {
@@ -257,6 +261,7 @@ impl From<&Outcome> for Run {
             workers,
             longest,
             disk,
+            exclusive,
             stop,
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
@@ -296,6 +301,7 @@ impl From<&Outcome> for Run {
             rows_per_second: per_second(outcome),
             bytes_before: disk.map(|disk| disk.before),
             bytes_after: disk.map(|disk| disk.after),
+            exclusive_seconds: exclusive.map(seconds),
         }
     }
 }

@@ -83,11 +83,9 @@ impl<'a> Progress<'a> {
         match self.manner {
             Manner::Silent => {}
             Manner::Bar => {
-                if let Some(notice) = self
-                    .view
-                    .notice(event)
-                    .filter(|_| matches!(event, Event::Hidden { .. } | Event::Unvacuumed { .. }))
-                {
+                if let Some(notice) = self.view.notice(event).filter(|_| {
+                    matches!(event, Event::Hidden { .. } | Event::Unvacuumed { .. } | Event::Triggers { .. })
+                }) {
                     match &self.line.bar {
                         Some(bar) => bar.println(notice),
                         None => self.ui.status(notice),
@@ -116,6 +114,7 @@ impl<'a> Progress<'a> {
                     | Event::Blocked(_)
                     | Event::Waiting { .. }
                     | Event::Hidden { .. }
+                    | Event::Triggers { .. }
                     | Event::Unvacuumed { .. }
                     | Event::Finished { .. } => false,
                 };

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod applications;
 mod batches;
 mod cases;
+pub mod definer;
 mod engines;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -16,5 +17,6 @@ mod partitions;
 mod replicas;
 mod requests;
 mod rewrite;
+mod rewrite_beside;
 pub mod runner;
 mod silent;

@@ -26,6 +26,7 @@ fn outcome(stop: Stop) -> Outcome {
         workers: 2,
         longest: Duration::from_millis(190),
         disk: None,
+        exclusive: None,
         stop,
     }
 }

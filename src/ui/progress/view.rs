@@ -117,6 +117,7 @@ impl View {
             Event::Retry { .. }
             | Event::Waiting { .. }
             | Event::Hidden { .. }
+            | Event::Triggers { .. }
             | Event::Unvacuumed { .. }
             | Event::Finished { .. } => {}
         }
@@ -260,6 +261,9 @@ impl View {
             Event::Unvacuumed { reason } => Some(format!(
                 "The rewritten tables have no statistics yet: {reason}. Run VACUUM (ANALYZE) as their owner."
             )),
+            Event::Triggers { reasons } => {
+                Some(format!("Triggers check the references: {}.", visible(reasons)))
+            }
             Event::Hidden { replicas } => Some(format!(
                 "This role cannot see how far {} behind, and does not wait for them: GRANT pg_monitor TO it.",
                 if *replicas == 1 { "1 replica is".to_owned() } else { format!("{replicas} replicas are") }
@@ -322,6 +326,7 @@ impl View {
                 "seconds": seconds(elapsed),
             }),
             Event::Unvacuumed { reason } => json!({"event": "unvacuumed", "reason": reason}),
+            Event::Triggers { reasons } => json!({"event": "triggers", "reason": reasons}),
             Event::Hidden { replicas } => json!({"event": "hidden_replicas", "replicas": replicas}),
             Event::Finished { sweep, deleted, elapsed } => json!({
                 "event": "finished",
