@@ -18,6 +18,7 @@ mod problem;
 mod reader;
 mod resolve;
 mod schema;
+pub mod size;
 mod slot;
 mod source;
 mod suggest;

@@ -64,6 +64,40 @@ number_or_text! {
 }
 
 number_or_text! {
+    /// A number of bytes.
+    Size, "text such as \"5GB\" or a whole number of bytes", {
+        "description": "A number of bytes: \"512kB\", \"20MB\", \"5GB\" (1 kB is 1,024 bytes, as in PostgreSQL), or a whole number.",
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(B|kB|MB|GB|TB)?\\s*$",
+        "examples": ["5GB"]
+    }
+}
+
+number_or_text! {
+    /// A number of bytes a second.
+    Rate, "text such as \"20MB/s\" or a whole number of bytes a second", {
+        "description": "A number of bytes a second: \"20MB/s\" (1 kB is 1,024 bytes, as in PostgreSQL), or a whole number.",
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(B|kB|MB|GB|TB)?(/s)?\\s*$",
+        "examples": ["20MB/s"]
+    }
+}
+
+number_or_text! {
+    /// How many connections work in parallel.
+    Workers, "a number from 1 to 64, or \"auto\"", {
+        "description": "A number, or \"auto\": as many as make the run faster.",
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "maximum": 64,
+        "pattern": "^auto$",
+        "examples": ["auto"]
+    }
+}
+
+number_or_text! {
     /// The most of something.
     Limit, "a whole number or a percentage such as \"30%\"", {
         "description": "A count, or a percentage of the applications in the database.",

@@ -1,11 +1,13 @@
 //! What a cleanup did: the last lines for people, an object for scripts. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::backlog::{self, CostView};
+use super::cause;
 use super::forecast_json::{self, ForecastView};
 use super::plan::{grouped, number_and_fate, plural, visible, with_them};
 use super::progress::{because, key, short};
@@ -87,27 +89,33 @@ fn effort(outcome: &Outcome) -> String {
 
 /// How the time was spent, where that was not all work.
 fn shares(outcome: &Outcome) -> impl Iterator<Item = String> + use<> {
-    let noteworthy = outcome.paused + outcome.throttled >= Duration::from_secs(1);
-    let Shares { busy, throttled, paused } = Shares::of(outcome);
-    [(busy, "busy"), (throttled, "waiting for replicas"), (paused, "paused")]
+    let noteworthy = outcome.paused + outcome.waited.total() >= Duration::from_secs(1);
+    let shares = Shares::new(outcome);
+    let waited: Vec<_> =
+        outcome.waited.iter().map(|(kind, time)| (shares.of(time), cause::share(kind))).collect();
+    [(shares.of(outcome.busy), "busy")]
         .into_iter()
+        .chain(waited)
+        .chain([(shares.of(outcome.paused), "paused")])
         .filter(move |(share, _)| noteworthy && *share >= 0.005)
         .map(|(share, what)| format!("{:.0}% {what}", share * 100.0))
 }
 
 /// What the workers did with their time, of 1. What is missing went into finding the next stretch, and into waiting for
 /// other workers at the end of a sweep.
+#[derive(Clone, Copy)]
 struct Shares {
-    busy: f64,
-    throttled: f64,
-    paused: f64,
+    /// The time of all workers, in seconds.
+    all: f64,
 }
 
 impl Shares {
-    fn of(outcome: &Outcome) -> Self {
-        let all = outcome.elapsed.as_secs_f64() * f64::from(outcome.workers);
-        let share = |part: Duration| if all > 0.0 { (part.as_secs_f64() / all).min(1.0) } else { 0.0 };
-        Self { busy: share(outcome.busy), throttled: share(outcome.throttled), paused: share(outcome.paused) }
+    fn new(outcome: &Outcome) -> Self {
+        Self { all: outcome.available.as_secs_f64() }
+    }
+
+    fn of(self, part: Duration) -> f64 {
+        if self.all > 0.0 { (part.as_secs_f64() / self.all).min(1.0) } else { 0.0 }
     }
 }
 
@@ -127,12 +135,15 @@ fn per_second(outcome: &Outcome) -> Option<u64> {
 }
 
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
-    const NEXT: &str = "The next run continues from here.";
+    let next = match outcome.position.as_ref().filter(|_| !outcome.remembered) {
+        Some(position) => format!("To continue from here: --resume-from {position}"),
+        None => "The next run continues from here.".to_owned(),
+    };
     let left = total.map(|total| total.saturating_sub(outcome.deleted.total()));
     let left = match left {
         Some(0) => " Nothing is left to delete.".to_owned(),
-        Some(left) => format!(" {} left to delete. {NEXT}", plural(left, "row")),
-        None => format!(" {NEXT} --dry-run counts what is left."),
+        Some(left) => format!(" {} left to delete. {next}", plural(left, "row")),
+        None => format!(" --dry-run counts what is left. {next}"),
     };
     let mut text = match &outcome.stop {
         Stop::Finished if outcome.locked == 0 => "Finished: nothing is left to delete.\n".to_owned(),
@@ -158,6 +169,12 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
                 hint(*reason)
             )
         }
+        Stop::Held { cause, waited } => format!(
+            "Stopped: it waited {} for {}, and nothing changed. {}{left}\n",
+            short(*waited),
+            cause::text(cause),
+            cause::hint(cause)
+        ),
         Stop::Failed { detail } => {
             let detail = visible(detail.trim_end_matches('.'));
             format!(
@@ -233,6 +250,7 @@ pub struct Run {
     workers: u32,
     busy_seconds: f64,
     throttled_seconds: f64,
+    waited_seconds: BTreeMap<&'static str, f64>,
     paused_seconds: f64,
     busy_share: f64,
     throttled_share: f64,
@@ -241,6 +259,8 @@ pub struct Run {
     rows_per_second: Option<u64>,
     bytes_before: Option<u64>,
     bytes_after: Option<u64>,
+    position: Option<String>,
+    position_remembered: bool,
 }
 
 impl From<&Outcome> for Run {
@@ -259,15 +279,20 @@ impl From<&Outcome> for Run {
             unseen,
             elapsed,
             busy,
-            throttled,
+            waited,
             paused,
             workers,
+            available: _,
             longest,
             disk,
+            place: _,
+            position,
+            remembered,
             stop,
         } = outcome;
         let (stop_reason, stop_detail) = match stop {
             Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.clone())),
+            Stop::Held { cause, .. } => (Some(cause.kind().key()), Some(cause::text(cause))),
             Stop::Failed { detail } => (None, Some(detail.clone())),
             Stop::Finished
             | Stop::MaxRows
@@ -278,7 +303,8 @@ impl From<&Outcome> for Run {
                 (outcome.is_prevented().then(|| key(Transient::Locked)), holder.map(ToString::to_string))
             }
         };
-        let shares = Shares::of(outcome);
+        let shares = Shares::new(outcome);
+        let throttled = waited.total();
         Self {
             stop: stop_key(stop),
             stop_reason,
@@ -294,15 +320,18 @@ impl From<&Outcome> for Run {
             seconds: seconds(*elapsed),
             workers: *workers,
             busy_seconds: seconds(*busy),
-            throttled_seconds: seconds(*throttled),
+            throttled_seconds: seconds(throttled),
+            waited_seconds: waited.iter().map(|(kind, time)| (kind.key(), seconds(time))).collect(),
             paused_seconds: seconds(*paused),
-            busy_share: thousandths(shares.busy),
-            throttled_share: thousandths(shares.throttled),
-            paused_share: thousandths(shares.paused),
+            busy_share: thousandths(shares.of(*busy)),
+            throttled_share: thousandths(shares.of(throttled)),
+            paused_share: thousandths(shares.of(*paused)),
             longest_batch_seconds: seconds(*longest),
             rows_per_second: per_second(outcome),
             bytes_before: disk.map(|disk| disk.before),
             bytes_after: disk.map(|disk| disk.after),
+            position: position.as_ref().map(ToString::to_string),
+            position_remembered: *remembered && position.is_some(),
         }
     }
 }
@@ -389,7 +418,7 @@ pub const fn stop_key(stop: &Stop) -> &'static str {
         Stop::MaxRows => "max_rows",
         Stop::MaxDuration => "max_duration",
         Stop::Interrupted => "interrupted",
-        Stop::NoProgress { .. } | Stop::LockTimeout { .. } => "no_progress",
+        Stop::NoProgress { .. } | Stop::Held { .. } | Stop::LockTimeout { .. } => "no_progress",
         Stop::Failed { .. } => "failed",
     }
 }

@@ -115,7 +115,7 @@ fn policies() -> impl Strategy<Value = CleanupPolicy> {
                 .map(|number: usize| ClientId::new(format!("client-{number}")))
                 .collect(),
             pace: Pace {
-                workers: NonZeroU32::new(workers).unwrap(),
+                workers: NonZeroU32::new(workers).unwrap().into(),
                 batch_size: NonZeroU32::new(batch_size).unwrap(),
                 ..Pace::default()
             },
@@ -208,7 +208,7 @@ fn any_graph_ends_as_the_book_says_without_triggers() {
 async fn workers_and_other_runs_share_the_work() {
     for seed in 0..4 {
         let database = Database::create(Template::Main);
-        let policy = with_pace(policy(3), |pace| pace.workers = NonZeroU32::new(2).unwrap());
+        let policy = with_pace(policy(3), |pace| pace.workers = NonZeroU32::new(2).unwrap().into());
         Draft::random(300 + seed, 120, &policy, now()).insert(&database, Template::Main);
         let before = Graph::read(&database, Template::Main);
         let after = before.cleared(&policy, now(), &BTreeSet::new());
@@ -227,7 +227,7 @@ async fn workers_and_other_runs_share_the_work() {
 #[tokio::test]
 async fn workers_keep_to_the_limit_together() {
     let database = Database::create(Template::Main);
-    let unlimited = with_pace(policy(4), |pace| pace.workers = NonZeroU32::new(2).unwrap());
+    let unlimited = with_pace(policy(4), |pace| pace.workers = NonZeroU32::new(2).unwrap().into());
     Draft::random(400, 60, &unlimited, now()).insert(&database, Template::Main);
     let mut before = Graph::read(&database, Template::Main);
     let after = before.cleared(&unlimited, now(), &BTreeSet::new());
