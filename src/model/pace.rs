@@ -51,6 +51,15 @@ impl Workers {
             Self::Auto => Self::MOST_OF_AUTO,
         }
     }
+
+    /// The fewest that work at the same time: what an estimate may count on.
+    #[must_use]
+    pub const fn fewest(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count.get(),
+            Self::Auto => 1,
+        }
+    }
 }
 
 impl Default for Workers {

@@ -32,6 +32,7 @@ pub fn fingerprint(policy: &CleanupPolicy, table: &str, key_type: &str) -> Strin
         declared: _,
         exclude_clients,
         pace: _,
+        counting: _,
     } = policy;
     let expire = refresh_token_expire.map(|expire| expire.as_nanos());
     let grace = refresh_token_grace_period.as_nanos();

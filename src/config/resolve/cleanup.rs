@@ -14,8 +14,8 @@ use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::config::values::{self, NumberOrText};
 use crate::model::{
-    Category, CleanupPolicy, CountMethod, Counting, DcrPolicy, Pace, ReferenceName, ReferenceRule, References,
-    Workers,
+    Category, CleanupPolicy, CountMethod, Counting, DcrPolicy, Pace, ReferenceName, ReferenceRule,
+    References, Workers,
 };
 
 const TABLE: &str = "cleanup";
