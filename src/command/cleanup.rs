@@ -43,9 +43,12 @@ pub async fn run(
     let mut progress = Progress::new(&mut session.ui, manner, total);
     if let Some(outcome) = ended {
         let mut outcome = Outcome { place: resuming.place().cloned(), ..outcome };
+        let failed = resuming.end(connected, &mut outcome).await;
         progress.stopped(&outcome);
         drop(progress);
-        resuming.end(session, connected, &mut outcome).await;
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, &outcome);
         return (Some(outcome), Ok(()));
     }
@@ -64,9 +67,12 @@ pub async fn run(
         }
     };
     if let Some(outcome) = &mut outcome {
+        let failed = resuming.end(connected, outcome).await;
         progress.stopped(outcome);
         drop(progress);
-        resuming.end(session, connected, outcome).await;
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, outcome);
     }
     (outcome, result)

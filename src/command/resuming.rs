@@ -82,10 +82,10 @@ impl Resuming {
     }
 
     /// Notes where the run stopped, or that it came to its end. Where that is not possible, the outcome says what to give
-    /// the next run. The work is done by now, so a failure is a warning.
-    pub async fn end(&self, session: &mut Session, connected: &Connected, outcome: &mut Outcome) {
+    /// the next run. The work is done by now, so a failure is only told.
+    pub async fn end(&self, connected: &Connected, outcome: &mut Outcome) -> Option<Error> {
         if matches!(outcome.stop, Stop::Failed { .. }) {
-            return;
+            return None;
         }
         let known = |place: &Place| self.known.get(place.sweep).and_then(Option::as_ref);
         let at = outcome.place.as_ref().and_then(|place| Some((known(place)?, place)));
@@ -95,12 +95,11 @@ impl Resuming {
             key: place.key.clone(),
         });
         outcome.position = position;
-        let Some(run) = self.run else { return };
+        let run = self.run?;
         let stored = at.map(|(known, _)| known.table.as_str()).zip(outcome.position.as_ref());
-        match self.store(connected, run, stored).await {
-            Ok(()) => outcome.remembered = true,
-            Err(error) => session.ui.warning(Error::from(error)),
-        }
+        let failed = self.store(connected, run, stored).await.err();
+        outcome.remembered = failed.is_none();
+        failed.map(Error::from)
     }
 
     async fn store(

@@ -12,6 +12,7 @@ pub mod edit;
 mod given;
 mod loaded;
 mod mistake;
+mod number_or_text;
 mod pieces;
 mod places;
 mod problem;

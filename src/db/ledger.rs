@@ -67,7 +67,7 @@ pub struct Ledger {
     run: Oid,
     /// `None`: an older oauthctl made the ledger.
     measurement: Option<Oid>,
-    /// The same.
+    /// `None`: an older oauthctl made the ledger.
     position: Option<Oid>,
 }
 

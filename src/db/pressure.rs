@@ -22,7 +22,7 @@ pub struct Slot {
     pub active: bool,
     /// From its position to the end of the WAL, in bytes.
     pub held: u64,
-    /// Its position.
+    /// Where the WAL begins that the server keeps for it.
     pub position: u64,
 }
 

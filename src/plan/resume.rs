@@ -4,7 +4,7 @@
 //! expired since are found when the run wraps around.
 
 use super::saved::digest;
-use crate::model::{CleanupPolicy, Key, Position, Sweep};
+use crate::model::{CleanupPolicy, ClientId, Key, Position, Sweep};
 
 /// How many hexadecimal digits of the digest are kept: it tells policies apart, and is typed by people.
 const DIGITS: usize = 8;
@@ -37,7 +37,7 @@ pub fn fingerprint(policy: &CleanupPolicy, table: &str, key_type: &str) -> Strin
     let expire = refresh_token_expire.map(|expire| expire.as_nanos());
     let grace = refresh_token_grace_period.as_nanos();
     let reuse = refresh_token_reuse_protection;
-    let excluded: Vec<&str> = exclude_clients.iter().map(|client| client.as_str()).collect();
+    let excluded: Vec<&str> = exclude_clients.iter().map(ClientId::as_str).collect();
     let text = format!("{expire:?} {grace} {reuse} {excluded:?} {table:?} {key_type:?}");
     digest(&text).chars().take(DIGITS).collect()
 }
@@ -68,7 +68,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::model::{ClientId, Doomed};
+    use crate::model::Doomed;
 
     fn sweep() -> Sweep {
         let expired = Some(OffsetDateTime::UNIX_EPOCH);

@@ -27,7 +27,7 @@ pub enum Cause {
         slot: String,
         /// Whether its consumer is connected.
         active: bool,
-        /// Bytes.
+        /// How many bytes the server keeps for it.
         held: u64,
         most: u64,
     },
@@ -90,6 +90,7 @@ impl Waited {
         self.0[kind as usize]
     }
 
+    /// Adds time to a kind.
     pub fn add(&mut self, kind: Kind, time: Duration) {
         self.0[kind as usize] += time;
     }

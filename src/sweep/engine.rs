@@ -81,8 +81,9 @@ impl<'a> Engine<'a> {
             if stop.is_some() {
                 let left = legs.get(next..).unwrap_or_default();
                 let place = if walked { None } else { self.place(sweeps, job, &leg).await };
-                self.account
-                    .book(|outcome| outcome.place = place.or_else(|| route::first_place(sweeps, left)));
+                let place = place.or_else(|| route::first_place(sweeps, left));
+                let place = place.filter(|place| !route::is_beginning(sweeps, place));
+                self.account.book(|outcome| outcome.place = place);
                 return Ok(stop);
             }
             freed |= walked_ids.is_some() && job.deleted().get(Category::Access) > 0;

@@ -53,7 +53,7 @@ async fn vacuum(
         let client = connection.client().await?;
         let canceller = (account.cancel)(client);
         let tell = |waited| account.tell(Event::Held { cause: &cause, waited });
-        let work = pressure::vacuum(&***client, &table.sql, beside);
+        let work = pressure::vacuum(client, &table.sql, beside);
         attended(account, &canceller, tell, work).await.map_err(database("vacuuming a table"))
     };
     let done = done.await;

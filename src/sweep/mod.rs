@@ -54,7 +54,7 @@ pub struct Control<'a> {
     pub stop: &'a CancellationToken,
     /// Cancels what runs on a connection: a rewrite, which is rolled back, a search, or a vacuum.
     pub cancel: Cancel<'a>,
-    /// See [`PATIENCE`].
+    /// A wait during which nothing changes ends the run after this time: [`PATIENCE`], but for tests.
     pub patience: Duration,
     /// Where an earlier run stopped; `None`: the run begins at the beginning.
     pub from: Option<&'a Place>,

@@ -67,6 +67,11 @@ pub(super) fn first_place(sweeps: &[Sweep], legs: &[Leg]) -> Option<Place> {
     legs.iter().find(|leg| sweeps.get(leg.sweep).is_some_and(is_long)).map(Leg::place)
 }
 
+/// Whether a run that goes on there does the same as one that begins.
+pub(super) fn is_beginning(sweeps: &[Sweep], place: &Place) -> bool {
+    place.key.is_none() && sweeps.iter().position(is_long) == Some(place.sweep)
+}
+
 /// Where a run goes on that stopped in this leg at this key.
 pub(super) fn place_in(sweeps: &[Sweep], leg: &Leg, key: Key) -> Option<Place> {
     sweeps.get(leg.sweep).filter(|sweep| is_long(sweep))?;
@@ -149,5 +154,9 @@ mod tests {
         assert_eq!(first_place(&sweeps, &all[5..]), None);
         assert_eq!(place_in(&sweeps, &all[1], Key::new("9")), Some(place(2, "9")));
         assert_eq!(place_in(&sweeps, &all[0], Key::new("9")), None);
+        assert!(is_beginning(&sweeps, &Place { sweep: 1, key: None }));
+        assert!(
+            !is_beginning(&sweeps, &Place { sweep: 2, key: None }) && !is_beginning(&sweeps, &place(1, "7"))
+        );
     }
 }

@@ -36,9 +36,9 @@ pub(super) struct Watch {
 pub(super) struct Tended {
     role: TableRole,
     oid: Oid,
-    /// In SQL.
+    /// Its name as SQL takes it.
     pub sql: String,
-    /// For people.
+    /// Its name for people.
     pub name: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) enum Next {
     Vacuum(Tended),
 }
 
-/// A wait.
+/// A wait, as it is told, and how long it goes on.
 pub(super) struct Held {
     pub cause: Cause,
     /// How long the run has waited for this by now.

@@ -1,6 +1,8 @@
 //! What a cleanup did: the last lines for people, an object for scripts. Pure.
 
-use std::collections::BTreeMap;
+mod run;
+mod shares;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use crate::model::words::bytes;
 use crate::model::{CountMethod, ForeignRows, ForeignTally, Tally};
 use crate::plan::CleanupForecast;
 use crate::sweep::{Disk, Outcome, Stop, Transient};
+
+pub use run::{Run, stop_key};
+use shares::{Shares, per_second};
 
 /// The version of the JSON object.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -101,37 +106,8 @@ fn shares(outcome: &Outcome) -> impl Iterator<Item = String> + use<> {
         .map(|(share, what)| format!("{:.0}% {what}", share * 100.0))
 }
 
-/// What the workers did with their time, of 1. What is missing went into finding the next stretch, and into waiting for
-/// other workers at the end of a sweep.
-#[derive(Clone, Copy)]
-struct Shares {
-    /// The time of all workers, in seconds.
-    all: f64,
-}
-
-impl Shares {
-    fn new(outcome: &Outcome) -> Self {
-        Self { all: outcome.available.as_secs_f64() }
-    }
-
-    fn of(self, part: Duration) -> f64 {
-        if self.all > 0.0 { (part.as_secs_f64() / self.all).min(1.0) } else { 0.0 }
-    }
-}
-
 fn batches(count: u64) -> String {
     if count == 1 { "1 batch".to_owned() } else { format!("{} batches", grouped(count)) }
-}
-
-fn per_second(outcome: &Outcome) -> Option<u64> {
-    let seconds = outcome.elapsed.as_secs_f64();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rate, rounded for people"
-    )]
-    (seconds > 0.0).then(|| (outcome.rows() as f64 / seconds).round() as u64)
 }
 
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
@@ -232,110 +208,6 @@ struct Object<'a> {
     run: Option<Run>,
 }
 
-/// The statistics of a run, for scripts.
-#[derive(Debug, Serialize)]
-pub struct Run {
-    stop: &'static str,
-    stop_reason: Option<&'static str>,
-    stop_detail: Option<String>,
-    locked: u64,
-    dependents: u64,
-    others: ForeignTally,
-    detached: u64,
-    batches: u64,
-    retries: u64,
-    blocked_batches: u64,
-    unseen_batches: u64,
-    seconds: f64,
-    workers: u32,
-    busy_seconds: f64,
-    throttled_seconds: f64,
-    waited_seconds: BTreeMap<&'static str, f64>,
-    paused_seconds: f64,
-    busy_share: f64,
-    throttled_share: f64,
-    paused_share: f64,
-    longest_batch_seconds: f64,
-    rows_per_second: Option<u64>,
-    bytes_before: Option<u64>,
-    bytes_after: Option<u64>,
-    position: Option<String>,
-    position_remembered: bool,
-}
-
-impl From<&Outcome> for Run {
-    fn from(outcome: &Outcome) -> Self {
-        let Outcome {
-            deleted: _,
-            dependents,
-            others,
-            detached,
-            batches,
-            retries,
-            blocked,
-            idle: _,
-            holder: _,
-            locked,
-            unseen,
-            elapsed,
-            busy,
-            waited,
-            paused,
-            workers,
-            available: _,
-            longest,
-            disk,
-            place: _,
-            position,
-            remembered,
-            stop,
-        } = outcome;
-        let (stop_reason, stop_detail) = match stop {
-            Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.clone())),
-            Stop::Held { cause, .. } => (Some(cause.kind().key()), Some(cause::text(cause))),
-            Stop::Failed { detail } => (None, Some(detail.clone())),
-            Stop::Finished
-            | Stop::MaxRows
-            | Stop::MaxDuration
-            | Stop::Interrupted
-            | Stop::LockTimeout { .. } => {
-                let holder = outcome.holder.as_ref().filter(|_| outcome.is_prevented());
-                (outcome.is_prevented().then(|| key(Transient::Locked)), holder.map(ToString::to_string))
-            }
-        };
-        let shares = Shares::new(outcome);
-        let throttled = waited.total();
-        Self {
-            stop: stop_key(stop),
-            stop_reason,
-            stop_detail,
-            locked: *locked,
-            dependents: *dependents,
-            others: others.clone(),
-            detached: *detached,
-            batches: *batches,
-            retries: *retries,
-            blocked_batches: *blocked,
-            unseen_batches: *unseen,
-            seconds: seconds(*elapsed),
-            workers: *workers,
-            busy_seconds: seconds(*busy),
-            throttled_seconds: seconds(throttled),
-            waited_seconds: waited.iter().map(|(kind, time)| (kind.key(), seconds(time))).collect(),
-            paused_seconds: seconds(*paused),
-            busy_share: thousandths(shares.of(*busy)),
-            throttled_share: thousandths(shares.of(throttled)),
-            paused_share: thousandths(shares.of(*paused)),
-            longest_batch_seconds: seconds(*longest),
-            rows_per_second: per_second(outcome),
-            bytes_before: disk.map(|disk| disk.before),
-            bytes_after: disk.map(|disk| disk.after),
-            position: position.as_ref().map(ToString::to_string),
-            position_remembered: *remembered && position.is_some(),
-        }
-    }
-}
-
 /// A run, as JSON. `to_delete`: what was counted before.
 ///
 /// # Errors
@@ -400,27 +272,6 @@ pub fn count_json(forecast: &CleanupForecast, cost: Option<&Cost>) -> Result<Str
 
 fn object(object: &Object<'_>) -> Result<String, serde_json::Error> {
     json::document(object)
-}
-
-fn seconds(duration: Duration) -> f64 {
-    thousandths(duration.as_secs_f64())
-}
-
-fn thousandths(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
-}
-
-/// Why a run ended, for scripts and for the ledger.
-#[must_use]
-pub const fn stop_key(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Finished => "finished",
-        Stop::MaxRows => "max_rows",
-        Stop::MaxDuration => "max_duration",
-        Stop::Interrupted => "interrupted",
-        Stop::NoProgress { .. } | Stop::Held { .. } | Stop::LockTimeout { .. } => "no_progress",
-        Stop::Failed { .. } => "failed",
-    }
 }
 
 #[cfg(test)]

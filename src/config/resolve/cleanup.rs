@@ -180,10 +180,10 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_duration: max_duration.filter(is_on),
         max_rows: max_rows.map(|rows| rows.value),
         max_replica_lag: max_replica_lag.filter(is_on),
-        max_wal_rate: max_wal_rate.filter(is_some),
-        vacuum_every: vacuum_every.map(|rows| rows.value).filter(is_some),
-        max_slot_lag: max_slot_lag.filter(is_some),
-        max_archive_backlog: max_archive_backlog.map(|segments| segments.value).filter(is_some),
+        max_wal_rate: above_zero(max_wal_rate),
+        vacuum_every: above_zero(vacuum_every.map(|rows| rows.value)),
+        max_slot_lag: above_zero(max_slot_lag),
+        max_archive_backlog: above_zero(max_archive_backlog.map(|segments| segments.value)),
         workers: workers.unwrap_or(default.pace.workers),
         fk_checks: fk_checks.value().unwrap_or_default(),
         strategy: strategy.value().unwrap_or_default(),
@@ -265,8 +265,8 @@ fn is_on(duration: &Duration) -> bool {
 }
 
 /// The same for numbers.
-const fn is_some(number: &u64) -> bool {
-    *number > 0
+fn above_zero(number: Option<u64>) -> Option<u64> {
+    number.filter(|number| *number > 0)
 }
 
 fn categories(list: List<Category>, context: &Context<'_>) -> BTreeMap<Category, Span> {

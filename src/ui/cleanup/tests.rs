@@ -1,7 +1,7 @@
 //! What a cleanup says at its end.
 
 use super::*;
-use crate::model::Category;
+use crate::model::{Category, ForeignTally};
 use crate::sweep::{Cause, Kind, Waited};
 
 fn outcome(stop: Stop) -> Outcome {

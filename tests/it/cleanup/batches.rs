@@ -326,3 +326,34 @@ async fn an_index_on_the_cutoff_spares_the_walk() {
     assert!((40_000..60_000).contains(&costs[0]), "one pass over two tables: {costs:?}");
     assert!(costs[1] < 4_000, "{costs:?}");
 }
+
+/// Most of a batch's time is its COMMIT, when foreign keys are checked. What is told of a batch, and what adapts its size,
+/// counts that.
+#[tokio::test]
+async fn the_time_of_a_batch_includes_its_commit() {
+    const SLOW: Duration = Duration::from_millis(60);
+    let database = Database::create(Template::Dot341);
+    Draft::random(51, 20, &policy(4), now()).insert(&database, Template::Dot341);
+    database.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+           'BEGIN PERFORM pg_sleep(0.06); RETURN NULL; END'; \
+         CREATE CONSTRAINT TRIGGER slow AFTER DELETE ON oauth2_provider_accesstoken DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let (mut slow, mut busy) = (0, Duration::ZERO);
+    let outcome = Runner::new(&database, Template::Dot341)
+        .await
+        .watched(&policy(4), now(), |event| {
+            if let Event::Batch(batch) = event {
+                let tokens = batch.deleted.get(Category::Access);
+                assert!(batch.elapsed >= SLOW * u32::try_from(tokens).unwrap(), "{batch:?}");
+                slow += tokens;
+                busy += batch.elapsed;
+            }
+        })
+        .await
+        .unwrap();
+    assert!(slow > 0);
+    assert_eq!(outcome.busy, busy);
+    assert!(outcome.longest >= SLOW);
+}

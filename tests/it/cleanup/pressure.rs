@@ -95,13 +95,10 @@ async fn a_run_writes_no_more_wal_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_waits_for_a_requested_checkpoint() {
+    const IDLE: &str = "SELECT (wait_event = 'CheckpointerMain')::text FROM pg_stat_activity \
+                        WHERE backend_type = 'checkpointer'";
     // A checkpoint because of much WAL is spread over the time between two, which is long here.
-    let instance = Instance::start(&[
-        "autovacuum=off",
-        "max_wal_size=32MB",
-        "min_wal_size=32MB",
-        "checkpoint_timeout=1h",
-    ]);
+    let instance = Instance::start(&["autovacuum=off", "max_wal_size=160MB", "checkpoint_timeout=1h"]);
     let database = filled(&instance);
     // To make the database may have requested one, and that one still runs.
     database.execute("CHECKPOINT");
@@ -114,9 +111,11 @@ async fn a_run_waits_for_a_requested_checkpoint() {
                 batches += 1;
                 if batches == 1 {
                     database.execute("CREATE TABLE dirty AS SELECT n FROM generate_series(1, 200000) n");
-                    for _ in 0..3 {
+                    // No more WAL than it takes to request one: it would hurry.
+                    while database.value(IDLE) == "true" {
                         database.execute("INSERT INTO dirty VALUES (0)");
                         database.execute("SELECT pg_switch_wal()");
+                        thread::sleep(Duration::from_millis(300));
                     }
                     // The next look comes after a second at most, and the checkpoint takes much longer.
                     thread::sleep(Duration::from_millis(1_100));
@@ -265,46 +264,43 @@ async fn a_role_that_may_not_vacuum_is_told_so_and_waits_for_others() {
     assert_eq!((outcome.stop, causes), (Stop::MaxRows, Vec::new()));
     let [Unwatched::Vacuum { tables, sees: false, .. }] = &unwatched[..] else { panic!("{unwatched:?}") };
     assert_eq!(tables[..2], ["public.oauth2_provider_accesstoken", "public.oauth2_provider_refreshtoken"]);
-    // It may look now. A vacuum waits for a pin on a page: a cursor holds it until the run has told that it waits.
-    database.execute("GRANT pg_read_all_stats TO cleaner; ALTER TABLE oauth2_provider_accesstoken SET (autovacuum_enabled = off)");
-    let (told, waits) = std::sync::mpsc::channel::<()>();
-    let (begun, begins) = std::sync::mpsc::channel::<()>();
-    let slow = database.config();
-    let vacuum = tokio::spawn(async move {
-        let (client, connection) = slow.connect(tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.batch_execute("SET vacuum_cost_delay = '100ms'; SET vacuum_cost_limit = 1; SET vacuum_cost_page_miss = 1000").await.unwrap();
-        let token = client.cancel_token();
-        let work = client.batch_execute("VACUUM (FREEZE, DISABLE_PAGE_SKIPPING) oauth2_provider_accesstoken");
-        let watch = async {
-            begun.send(()).unwrap();
-            tokio::task::spawn_blocking(move || waits.recv()).await.unwrap().unwrap();
-            token.cancel_query(tokio_postgres::NoTls).await.unwrap();
-        };
-        tokio::join!(work, watch).0.unwrap_err();
+    // It may look now. A vacuum that freezes waits for the cursor that holds its first page.
+    database.execute("GRANT pg_read_all_stats TO cleaner");
+    let (holder, vacuum) = (database.connect().await, database.connect().await);
+    let hold = "BEGIN; DECLARE held CURSOR FOR SELECT id FROM oauth2_provider_accesstoken; FETCH 1 FROM held";
+    holder.batch_execute(hold).await.unwrap();
+    let vacuuming = tokio::spawn(async move {
+        let freeze = "VACUUM (FREEZE, DISABLE_PAGE_SKIPPING) oauth2_provider_accesstoken";
+        vacuum.batch_execute(freeze).await.unwrap();
     });
-    begins.recv().unwrap();
-    let seen = "SELECT count(*)::text FROM pg_stat_progress_vacuum";
-    let mut batches = 0;
+    while database.value("SELECT count(*) FROM pg_stat_progress_vacuum") == "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let releasing = tokio::spawn(async move {
+        released.await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    let (mut release, mut batches, mut held_after) = (Some(release), 0, None);
     let outcome = runner
-        .watched(&with_pace(often, |pace| pace.batch_interval = Duration::from_millis(30)), now(), |event| {
-            match event {
-                Event::Batch(_) => {
-                    batches += 1;
-                    while batches == 1 && database.value(seen) == "0" {
-                        thread::sleep(Duration::from_millis(5));
-                    }
-                }
-                Event::Held { cause: Cause::Vacuum { own: false, table }, .. } => {
-                    assert_eq!(table, "public.oauth2_provider_accesstoken");
-                    let _ = told.send(());
-                }
-                _ => {}
+        .watched(&often, now(), |event| match event {
+            Event::Batch(_) => {
+                batches += 1;
+                // The looks are a second apart.
+                thread::sleep(Duration::from_millis(200));
             }
+            Event::Held { cause: Cause::Vacuum { own: false, table }, .. } => {
+                assert_eq!(table, "public.oauth2_provider_accesstoken");
+                held_after.get_or_insert(batches);
+                release.take().map(|release| release.send(()));
+            }
+            _ => {}
         })
         .await
         .unwrap();
-    vacuum.await.unwrap();
+    assert!(held_after.is_some_and(|batches| batches > 0), "{outcome:?}");
+    vacuuming.await.unwrap();
+    releasing.await.unwrap();
     assert_eq!(outcome.stop, Stop::Finished);
     assert!(outcome.waited.get(Kind::Vacuum) > Duration::ZERO, "{outcome:?}");
 }

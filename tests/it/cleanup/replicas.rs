@@ -203,7 +203,12 @@ fn people_and_scripts_are_told_what_it_waits_for() {
     // By the time that is still measured, the next run waits before its first batch.
     let (text, said) = interrupted_when_it_waits(&sandbox, "200ms", &[], "Waiting for replica standby1, ");
     assert!(said.contains(" (at most 0.20s)"), "{said}");
-    assert!(text.stdout.contains("Stopped: interrupted. The next run continues from here."), "{text}");
+    assert!(
+        text.stdout.contains(
+            "Stopped: interrupted. --dry-run counts what is left. The next run continues from here."
+        ),
+        "{text}"
+    );
 
     // A role that may not look does not wait, and says so, once.
     world.database.execute(

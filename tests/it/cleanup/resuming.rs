@@ -103,11 +103,13 @@ async fn ten_runs_of_a_tenth_read_the_walked_index_once() {
         instance.resume();
         let before = read();
         let mut runner = Runner::new(&database, DOT).await;
-        // The last one finds nothing, and begins at the beginning to compare.
+        // The last one finds next to nothing, and begins at the beginning to compare.
         runner.from = if run == 11 { None } else { from.take() };
         let outcome = runner.run(&policy, now()).await.unwrap();
         drop(runner);
-        assert_eq!(outcome.rows(), if run == 11 { 0 } else { ROWS / 10 }, "{outcome:?}");
+        // A limit may be one row short, so as not to tear a pair apart.
+        let expected = if run == 11 { 0..=10 } else { ROWS / 10 - 1..=ROWS / 10 };
+        assert!(expected.contains(&outcome.rows()), "{outcome:?}");
         from = outcome.place;
         // Statistics are sent when the connection ends.
         while number("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") > 1 {
