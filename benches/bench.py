@@ -9,6 +9,7 @@ from pathlib import Path
 
 import applications
 import contenders
+import counting
 import many_applications
 import measure
 import resume
@@ -45,6 +46,10 @@ def arguments():
     many.add_argument("--applications", type=int, default=100_000)
     many.add_argument("--updates", type=int, default=10_000)
     many.add_argument("--repeat", type=int, default=3)
+    count = benchmarks.add_parser("count")
+    count.add_argument("--sessions", type=int, nargs="+", default=[1_000_000])
+    count.add_argument("--repeat", type=int, default=3)
+    count.add_argument("--budgets", nargs="+", default=["300ms", "1s", "5s"], help="what a forecast may take")
     secrets = benchmarks.add_parser("secrets")
     secrets.add_argument("--secrets", type=int, default=200)
     secrets.add_argument("--iterations", type=int, default=1_200_000)
@@ -162,6 +167,10 @@ def main():
             template = make_template(cluster, sessions, dead, links)
             if given.benchmark == "resume":
                 resume.report(cluster, template, given, say)
+                continue
+            if given.benchmark == "count":
+                print(f"\ncount, {sessions:,} sessions\n")
+                counting.report(cluster, template, given, say)
                 continue
             runners = chosen(field(cluster, given.oauthctl, given.older, links), given.only)
             print(f"\n{given.benchmark}, {sessions:,} sessions\n")

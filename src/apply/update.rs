@@ -30,7 +30,7 @@ pub(super) async fn update(work: Work<'_>, on: Observer<'_>) -> Result<(), Apply
 }
 
 /// The rows as they are going to be, in the order of the plan.
-fn changed<'a>(Work { request, .. }: Work<'a>) -> Result<Vec<ChangedApplication<'a>>, ApplyError> {
+fn changed(Work { request, .. }: Work<'_>) -> Result<Vec<ChangedApplication<'_>>, ApplyError> {
     let mut rows = Vec::new();
     for step in &request.plan.steps {
         let Step::Update { row, client_id, changes, unchanged: _, dependents: _ } = step else { continue };

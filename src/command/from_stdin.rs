@@ -29,10 +29,11 @@ pub fn name(path: &Path) -> PathBuf {
     if path == Path::new(STDIN) { PathBuf::from("stdin") } else { path.to_owned() }
 }
 
-/// Whether it is a file that can be found again under its name, or none that is there yet.
+/// Whether it is found again under its name: no pipe, and also what cannot be read.
 #[must_use]
 pub fn is_file(path: &Path) -> bool {
-    path != Path::new(STDIN) && std::fs::metadata(path).map_or(true, |metadata| metadata.is_file())
+    let is_place = |metadata: std::fs::Metadata| metadata.is_file() || metadata.is_dir();
+    path != Path::new(STDIN) && std::fs::metadata(path).map_or(true, is_place)
 }
 
 /// Refuses a verb that writes the file.

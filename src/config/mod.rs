@@ -179,6 +179,7 @@ pub fn load(
 }
 
 /// How a file is read, in bytes.
+#[derive(Clone, Copy)]
 struct Sizes {
     /// Longer files are cut.
     whole: usize,

@@ -154,10 +154,10 @@ impl ApplicationPlaces {
     }
 
     /// All of it has been read.
-    pub fn compact(self) -> Box<Compact> {
+    pub fn compact(self) -> Compact {
         let Self { header, client_id, fields, columns, items } = self;
         let (fields, columns, items) = (fields.into(), columns.into(), items.into());
-        Box::new(Compact { header, client_id, fields, columns, items })
+        Compact { header, client_id, fields, columns, items }
     }
 }
 
@@ -173,13 +173,12 @@ impl Compact {
     }
 
     fn field(&self, attribute: &Attribute) -> Option<&FieldPlace> {
-        let found = match attribute {
+        match attribute {
             Attribute::Field(field) => self.fields.iter().find(|(known, _)| known == field).map(|(_, at)| at),
             Attribute::Column(name) => {
                 self.columns.iter().find(|(known, _)| **known == **name).map(|(_, at)| at)
             }
-        };
-        found
+        }
     }
 
     /// A part of the place of a field; the header where it is not written.

@@ -62,7 +62,7 @@ pub struct Cost {
     pub rate: Rate,
     /// Number of connections, for the default rate.
     pub workers: u32,
-    /// Bytes.
+    /// What the run writes, in bytes.
     pub wal: u64,
     /// How often VACUUM will read all indexes of a table, for each table that loses rows.
     pub index_passes: Vec<(TableRole, u32)>,

@@ -154,7 +154,7 @@ impl Counted {
     }
 }
 
-/// Nothing, exactly.
+/// No row, and that for certain.
 impl Default for Counted {
     fn default() -> Self {
         Self::Exact(Tally::ZERO)

@@ -27,7 +27,7 @@ pub struct Sums {
     pub found: f64,
     /// Σ y, where y is the number of such rows in a block: found · rows of the block / tested rows of the block.
     pub rows: f64,
-    /// Σ y².
+    /// Σ y², for the variance.
     pub squares: f64,
     /// Σ x y, where x is the number of rows in the block.
     pub products: f64,
@@ -42,7 +42,7 @@ pub struct Sample {
     pub tested: f64,
     /// Σ x: all rows of these blocks.
     pub rows: f64,
-    /// Σ x².
+    /// Σ x², for the variance.
     pub squares: f64,
     /// The probability with which a block is in the sample; of several rounds, the expected number of times.
     pub share: f64,

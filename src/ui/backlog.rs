@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::status::title;
+use super::tables::title;
 use crate::health::backlog::{Cost, Rate};
 use crate::model::words::{bytes, listed, span};
 

@@ -30,7 +30,7 @@ pub(super) fn forecast(counted: &Counted) -> Option<ForecastView> {
     })
 }
 
-/// One number.
+/// An estimate with the keys that the documents name.
 pub(super) fn estimate(rows: &Estimate) -> Value {
     let Estimate { estimate, low, high, exact } = rows;
     serde_json::json!({ "estimate": estimate, "low": low, "high": high, "exact": exact })

@@ -27,6 +27,7 @@ pub mod report_json;
 pub mod sarif;
 pub mod status;
 pub mod status_json;
+mod tables;
 pub mod waiting;
 pub mod wrap;
 

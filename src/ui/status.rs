@@ -12,11 +12,12 @@ use super::backlog;
 use super::grid::{Column, Grid, wrap};
 use super::plan::{by_category, visible};
 use super::progress::short;
+use super::tables::title;
 use super::{BOLD, DIM, paint};
 use crate::health::status::{Growth, Status, TableStatus};
 use crate::model::health::{AgeBand, PastRun, TableRows};
 use crate::model::words::{bytes, grouped, plural, span};
-use crate::model::{Counted, Estimate, TableForecast, TableRole};
+use crate::model::{Counted, Estimate, TableForecast};
 
 /// The longest bar.
 const LONGEST_BAR: usize = 40;
@@ -36,20 +37,6 @@ impl Canvas {
     /// A text with dashes that the terminal shows.
     fn dashes(self, text: &str) -> String {
         if self.unicode { text.to_owned() } else { text.replace('–', "-") }
-    }
-}
-
-/// What a table of the role is called in lists.
-#[must_use]
-pub const fn title(role: TableRole) -> &'static str {
-    match role {
-        TableRole::Application => "applications",
-        TableRole::AccessToken => "access tokens",
-        TableRole::RefreshToken => "refresh tokens",
-        TableRole::IdToken => "ID tokens",
-        TableRole::Grant => "authorization codes",
-        TableRole::DeviceGrant => "device grants",
-        TableRole::ParRequest => "pushed requests",
     }
 }
 

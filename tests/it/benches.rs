@@ -36,6 +36,13 @@ fn link_rows_go_as_the_orm_deletes_them() {
 }
 
 #[test]
+fn counts_are_made_in_every_way() {
+    let table = bench(&["count", "--sessions", "300", "--repeat", "1"]);
+    assert_eq!(table.lines().filter(|line| line.starts_with("| forecast, ")).count(), 3, "{table}");
+    assert!(table.contains("| exact | ") && !table.contains("NOT HELD"), "{table}");
+}
+
+#[test]
 fn secrets_are_hashed_beside_openssl() {
     let table = bench(&["secrets", "--secrets", "8", "--iterations", "20000", "--repeat", "1"]);
     for row in

@@ -129,11 +129,15 @@ fn a_constraint_that_only_a_write_can_try_is_a_problem_at_its_line() {
         1_200,
         "ALTER TABLE oauth2_provider_application ADD stay int4range, ADD CONSTRAINT no_overlap EXCLUDE USING gist (stay WITH &&);",
     );
-    let lines = |n: u32| {
-        let from = if n == 900 { 8_990 } else { n * 10 };
-        format!("columns.stay = \"[{from},{})\"", from + 5)
+    // One of them takes what the one before it has.
+    let text = |twin: u32| {
+        file(1..=1_200, |n| {
+            let from = if n == twin { n * 10 - 10 } else { n * 10 };
+            format!("columns.stay = \"[{from},{})\"", from + 5)
+        })
     };
-    let text = file(1..=1_200, lines);
+    let create = text(1_099);
+    let text = text(900);
     sandbox.write("oauth.toml", &text);
     let before = everything(&database, "public");
     let output = sandbox.oauthctl(&APPLY).exits(1);
@@ -144,11 +148,10 @@ fn a_constraint_that_only_a_write_can_try_is_a_problem_at_its_line() {
     assert_eq!(before, everything(&database, "public"));
 
     // The same among rows that are created.
-    let create = text.replace("app-", "new-").replace(
+    let create = create.replace("app-", "new-").replace(
         "columns.stay",
         "client_type = \"public\"\nauthorization_grant_type = \"client-credentials\"\ncolumns.stay",
     );
-    let create = create.replace("[8990,8995)", "[9000,9005)").replace("[10990,10995)", "[10980,10985)");
     sandbox.write("oauth.toml", &create);
     let output = sandbox.oauthctl(&APPLY).exits(1);
     let line = line_of(&create, "[applications.new-1099]");

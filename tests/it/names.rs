@@ -89,7 +89,7 @@ fn the_closing_sentence_speaks_of_the_targets_only() {
     let output = sandbox.oauthctl(&["plan", "--target", "web"]).exits(0);
     assert!(
         output.stdout.ends_with(
-            "No changes. The target matches the file; the rest was not looked at (4 applications in the database, 2 in the file).\n"
+            "No changes. The target matches the file; the rest was not looked at (4 applications in the database [database], 2 in the file).\n"
         ),
         "{output}"
     );

@@ -66,7 +66,7 @@ fn a_rename_with_a_change_is_one_step_and_may_stay_in_the_file() {
     let sandbox = Sandbox::with(&database);
     sandbox.write("oauth.toml", web("name = \"New\"\nredirect_uris = [\"https://a.example\"]\n[[renamed]]\nfrom = \"old\"\nto = \"web\""));
     let applied = sandbox.oauthctl(&["apply", "--yes"]).exits(0);
-    assert!(applied.stdout.contains("Applied: 1 updated."), "{applied}");
+    assert!(applied.stdout.contains("Applied: 1 renamed."), "{applied}");
     assert_eq!(database.table(format!("SELECT id, client_id, name FROM {APPLICATIONS}")), "7 | web | New");
     sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
 

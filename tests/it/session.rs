@@ -136,7 +136,7 @@ fn a_terminal_gets_that_bar() {
 struct Machine {
     directory: TempDir,
     variables: Vec<(&'static str, String)>,
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl Machine {
@@ -151,7 +151,7 @@ impl Machine {
         let database = SEEDED.copy();
         let directory = TempDir::new().unwrap();
         fs::copy("examples/quickstart/oauth.toml", directory.path().join("oauth.toml")).unwrap();
-        Self { directory, variables: database.variables().into(), _database: Some(database) }
+        Self { directory, variables: database.variables().into(), database: Some(database) }
     }
 
     /// No database yet, and what the tutorial copies into its directory.
@@ -161,7 +161,7 @@ impl Machine {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).unwrap();
         fs::copy("examples/quickstart/seed.sql", directory.path().join("seed.sql")).unwrap();
         let place = directory.path().join("postgresql").to_str().unwrap().to_owned();
-        Self { directory, variables: vec![(DIRECTORY_VARIABLE, place)], _database: None }
+        Self { directory, variables: vec![(DIRECTORY_VARIABLE, place)], database: None }
     }
 
     /// Makes a change to `oauth.toml`: lines with `-` go, lines with `+` come, the others say where.
@@ -197,14 +197,23 @@ impl Machine {
         let mut command = self.command(line);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         command.status().unwrap();
-        fs::read_to_string(path).unwrap().replace(self.directory.path().to_str().unwrap(), DIRECTORY)
+        self.as_documented(&fs::read_to_string(path).unwrap())
+    }
+
+    /// With the names that a reader has: the directory, and the embedded server's database.
+    fn as_documented(&self, text: &str) -> String {
+        let text = text.replace(self.directory.path().to_str().unwrap(), DIRECTORY);
+        match &self.database {
+            Some(database) => text.replace(database.name(), "postgres"),
+            None => text,
+        }
     }
 
     /// What a terminal of this width gets to see, byte for byte.
     fn run_in_terminal(&self, line: &str, columns: u16) -> String {
         let (status, seen) = run_in_terminal(self.command(line), columns);
         assert!(status.success(), "{seen}");
-        seen
+        self.as_documented(&seen)
     }
 }
 

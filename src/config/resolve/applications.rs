@@ -47,7 +47,7 @@ impl Declaring<'_> {
             self.context.push(problem.hint("delete one of the two, or give it a client id of its own"));
             return;
         }
-        self.places.applications.insert(client_id.clone(), noted.compact());
+        self.places.applications.insert(client_id.clone(), Box::new(noted.compact()));
         self.declared.insert(client_id, Box::new(application));
     }
 }

@@ -39,12 +39,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Begins now.
+    /// The time begins to run with this call.
     #[must_use]
     pub fn new(whole: Duration) -> Self {
         Self { whole, end: Instant::now() + whole }
     }
 
+    /// What is not spent so far.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())

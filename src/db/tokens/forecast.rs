@@ -117,7 +117,7 @@ async fn look_ahead(
     Ok(())
 }
 
-/// Draws samples.
+/// The rounds of one forecast, on one connection.
 struct Rounds<'a> {
     client: &'a mut Object,
     place: Place<'a>,
@@ -166,7 +166,9 @@ impl Rounds<'_> {
             if budget.is_spent() {
                 return Ok(());
             }
-            match self.round(index, percent, budget.left()).await? {
+            // If this table takes its time twice, there is some left for the others.
+            let limit = budget.left().min(2 * until.saturating_duration_since(began));
+            match self.round(index, percent, limit).await? {
                 Tried::GivenUp => return Ok(()),
                 Tried::Done(sample) => outlook.add(&sample),
             }

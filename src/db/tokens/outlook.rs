@@ -171,7 +171,7 @@ fn empty(counts: usize) -> Sample {
     Sample { counts: vec![Sums::default(); counts], ..Sample::default() }
 }
 
-/// Everything together.
+/// Puts the tables together: what each has, and all of them.
 pub(super) fn forecast_of(outlooks: &[Outlook], known: &BTreeMap<TableRole, Statistics>) -> Forecast {
     let results: Vec<(TableRole, Result)> =
         outlooks.iter().map(|outlook| (outlook.role, outlook.result())).collect();

@@ -78,10 +78,8 @@ impl Forge {
             .into_iter()
             .flatten()
             .any(|value| value.ends_with(TOKEN));
-        let (status, answer) = match is_known {
-            true => self.route(&request, &body),
-            false => ("401 Unauthorized", json!({})),
-        };
+        let unknown = ("401 Unauthorized", json!({}));
+        let (status, answer) = if is_known { self.route(&request, &body) } else { unknown };
         let answer = answer.to_string();
         let length = answer.len();
         write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}")
