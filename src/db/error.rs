@@ -228,7 +228,7 @@ impl DbError {
         self.0.hint.as_deref()
     }
 
-    /// Whether a value is at fault: [`is_about_a_value`].
+    /// Whether a value is at fault: data exceptions (class 22) and integrity constraints (class 23).
     #[must_use]
     pub fn is_about_a_value(&self) -> bool {
         self.sqlstate().is_some_and(|code| is_about_a_value(&SqlState::from_code(code)))
@@ -298,7 +298,7 @@ impl std::fmt::Display for DbError {
 
 impl std::error::Error for DbError {}
 
-/// Data exceptions, and the constraints of domains.
+/// Data exceptions, and integrity constraints, of which the ones of domains are.
 #[must_use]
 pub(super) fn is_about_a_value(code: &SqlState) -> bool {
     code.code().starts_with("22") || code.code().starts_with("23")

@@ -1,7 +1,7 @@
 //! A plan as one comment on a pull request: a marker to find it again, what would be deleted in the title, and as much
 //! of the rest as a comment holds.
 //!
-//! A forge refuses comments that are too long. So the room is given out step by step ([`fill`]): a line for each
+//! A forge refuses comments that are too long. So the room is given out step by step (`fill`): a line for each
 //! deletion, then what is sensitive, then a line for every other change, then details. What has no room is counted.
 //! Pure. Text of the file and of the database cannot become markup, a mention or a link: in fenced blocks it never
 //! begins a line, and elsewhere it is written in character references.

@@ -335,6 +335,8 @@ fn the_json_plan() {
     }
     plan["tool_version"] = json!("[version]");
     plan["counted_at"] = json!("[instant]");
+    assert_eq!(plan["database"], world.database.name());
+    plan["database"] = json!("[database]");
     insta::assert_json_snapshot!(plan);
 }
 
