@@ -12,11 +12,11 @@ use super::backlog::{self, CostView};
 use super::cause;
 use super::forecast_json::{self, ForecastView};
 use super::plan::{grouped, number_and_fate, plural, visible, with_them};
-use super::progress::{because, key, short};
+use super::progress::{because, short};
 use crate::health::backlog::Cost;
 use crate::model::json;
 use crate::model::words::bytes;
-use crate::model::{CountMethod, ForeignRows, ForeignTally, Tally};
+use crate::model::{CountMethod, ForeignRows, Tally};
 use crate::plan::CleanupForecast;
 use crate::sweep::{Disk, Outcome, Stop, Transient};
 
