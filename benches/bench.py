@@ -12,6 +12,7 @@ import contenders
 import counting
 import many_applications
 import measure
+import resume
 import secret_hashes
 import traffic
 from cluster import Cluster
@@ -34,6 +35,9 @@ def arguments():
         one.add_argument("--only", nargs="+", default=[], help="these contenders, or those whose name contains one")
         if name == "traffic":
             one.add_argument("--rate", type=int, default=200, help="transactions per second")
+    resumed = benchmarks.add_parser("resume")
+    resumed.add_argument("--sessions", type=int, nargs="+", default=[100_000])
+    resumed.add_argument("--runs", type=int, default=10, help="runs that each delete an equal part")
     scale = benchmarks.add_parser("applications")
     scale.add_argument("--applications", type=int, default=10_000)
     scale.add_argument("--repeat", type=int, default=3)
@@ -85,6 +89,7 @@ WAYS = {
     "oauthctl": (),
     "oauthctl --batch-size 500": ("--batch-size", "500"),
     "oauthctl --workers 2": ("--workers", "2"),
+    "oauthctl --workers auto": ("--workers", "auto"),
     "oauthctl, set": SET,
     "oauthctl, set, --workers 2": (*SET, "--workers", "2"),
     "oauthctl, rewrite": ("--strategy", "rewrite", "--allow", "rewrite"),
@@ -103,7 +108,7 @@ def field(cluster, program, older, links):
     for name, flags in WAYS.items():
         if links and "rewrite" in name:
             continue
-        if older:
+        if older and "auto" not in name:
             contestants[f"older {name}"] = contenders.oauthctl(older, *flags)
         contestants[name] = contenders.oauthctl(program, *flags)
     return contestants
@@ -160,6 +165,9 @@ def main():
             dead = 0.02 if given.benchmark == "nightly" else 1
             links = given.benchmark == "links"
             template = make_template(cluster, sessions, dead, links)
+            if given.benchmark == "resume":
+                resume.report(cluster, template, given, say)
+                continue
             if given.benchmark == "count":
                 print(f"\ncount, {sessions:,} sessions\n")
                 counting.report(cluster, template, given, say)

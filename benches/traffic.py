@@ -27,6 +27,7 @@ def field(cluster, program):
         "manage.py cleartokens": contenders.dot(),
         "best SQL, one transaction": contenders.best_sql(cluster),
         "oauthctl": ours(),
+        "oauthctl --workers auto": ours("--workers", "auto"),
         "oauthctl --batch-size 1000": ours("--batch-size", "1000"),
         "oauthctl --batch-size 1000 --nice-ratio 1": ours("--batch-size", "1000", "--nice-ratio", "1"),
         "oauthctl --batch-size 1000 --nice-ratio 4": ours("--batch-size", "1000", "--nice-ratio", "4"),

@@ -57,21 +57,20 @@ pub fn writes_rows(plan: &Plan) -> bool {
 
 /// The row that a step leaves behind, if it writes one.
 fn row(step: &Step) -> Option<PlannedRow<'_>> {
-    let cell = |attribute: &Attribute, value: &Value| (attribute.column().to_owned(), cell(value));
     Some(match step {
         Step::Create { client_id, fields } => PlannedRow {
             client_id,
             key: None,
             cells: fields
                 .iter()
-                .map(|setting| cell(&setting.field, &setting.value))
-                .chain([(CLIENT_ID.to_owned(), PlannedCell::Text(client_id.to_string()))])
+                .map(|setting| (setting.field.column(), cell(&setting.value)))
+                .chain([(CLIENT_ID, PlannedCell::Text(client_id.as_str().into()))])
                 .collect(),
         },
         Step::Update { row, client_id, changes, unchanged: _, dependents: _ } => {
             let renamed = (row.client_id != *client_id)
-                .then(|| (CLIENT_ID.to_owned(), PlannedCell::Text(client_id.to_string())));
-            let changes = changes.iter().map(|change| cell(&change.field, &change.after));
+                .then(|| (CLIENT_ID, PlannedCell::Text(client_id.as_str().into())));
+            let changes = changes.iter().map(|change| (change.field.column(), cell(&change.after)));
             PlannedRow { client_id, key: Some(&row.key), cells: changes.chain(renamed).collect() }
         }
         Step::Adopt { .. } | Step::Delete { .. } => return None,
@@ -80,13 +79,13 @@ fn row(step: &Step) -> Option<PlannedRow<'_>> {
 
 const CLIENT_ID: &str = "client_id";
 
-fn cell(value: &Value) -> PlannedCell {
+fn cell(value: &Value) -> PlannedCell<'_> {
     match value {
         Value::Absent => PlannedCell::Null,
-        Value::Text(text) | Value::Literal(text) => PlannedCell::Text(text.clone()),
-        Value::Flag(flag) => PlannedCell::Text(flag.to_string()),
-        Value::Uris(uris) => PlannedCell::Text(uris.join(" ")),
-        Value::User { key, username: _, by: _ } => PlannedCell::Text(key.to_string()),
+        Value::Text(text) | Value::Literal(text) => PlannedCell::Text(text.into()),
+        Value::Flag(flag) => PlannedCell::Text(if *flag { "true" } else { "false" }.into()),
+        Value::Uris(uris) => PlannedCell::Text(uris.join(" ").into()),
+        Value::User { key, username: _, by: _ } => PlannedCell::Text(key.as_str().into()),
         Value::StoredSecret | Value::Secret { .. } => PlannedCell::Unknown,
     }
 }

@@ -15,6 +15,7 @@ use super::outputs;
 use super::prepared::Prepared;
 use super::reconcile;
 use super::reporting;
+use super::resuming::Resuming;
 use super::saved;
 use super::scope::{ConsentArgs, ScopeArgs};
 use super::session::Session;
@@ -128,7 +129,7 @@ async fn reconcile_and_clean(
     }
     if !prepared.sweeps.is_empty() {
         let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
-        let pace = prepared.config.cleanup.as_ref().map(|policy| policy.pace.clone()).unwrap_or_default();
+        let policy = prepared.config.cleanup.clone().unwrap_or_default();
         let dependents = done.applied.as_ref().map_or(0, |outcome| outcome.dependents);
         let counted = if dependents == 0 {
             prepared.proposal.expired().cloned()
@@ -140,7 +141,9 @@ async fn reconcile_and_clean(
         };
         done.expired = counted.as_ref().and_then(Counted::exact).map(Tally::total);
         let total = counted.as_ref().and_then(Total::of);
-        let (cleaned, result) = cleanup::run(session, connected, sweeps, &pace, total).await;
+        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, run).await?;
+        let (cleaned, result) =
+            cleanup::run(session, connected, sweeps, &policy.pace, total, &resuming).await;
         done.cleaned = cleaned;
         result?;
     }

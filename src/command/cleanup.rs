@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Format;
 use super::connected::Connected;
+use super::resuming::Resuming;
 use super::session::Session;
 use crate::db::connect::Canceller;
 use crate::db::lock::Blocked;
@@ -29,6 +30,7 @@ pub async fn run(
     sweeps: &[Sweep],
     pace: &Pace,
     total: Option<Total>,
+    resuming: &Resuming,
 ) -> (Option<Outcome>, Result<(), Error>) {
     let started = Instant::now();
     // Aloud: the run itself waits for batches only.
@@ -40,26 +42,37 @@ pub async fn run(
     let (pace, stop) = (pace.clone().after(started.elapsed()), session.interrupted.token.clone());
     let mut progress = Progress::new(&mut session.ui, manner, total);
     if let Some(outcome) = ended {
+        let mut outcome = Outcome { place: resuming.place().cloned(), ..outcome };
+        let failed = resuming.end(connected, &mut outcome).await;
         progress.stopped(&outcome);
         drop(progress);
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, &outcome);
         return (Some(outcome), Ok(()));
     }
     let pool = connected.database.pool();
     let (layout, requests) = (&connected.layout, session.interrupted.requests.clone());
     let cancel = |client: &Client| cancelling(connected.database.canceller(client), requests.clone());
+    let control =
+        sweep::Control { stop: &stop, cancel: &cancel, patience: sweep::PATIENCE, from: resuming.place() };
     let mut on = |event: sweep::Event<'_>| progress.on(&event);
-    let ended = sweep::run(pool, layout, sweeps, &pace, &stop, &cancel, &mut on).await;
-    let (outcome, result) = match ended {
+    let ended = sweep::run(pool, layout, sweeps, &pace, control, &mut on).await;
+    let (mut outcome, result) = match ended {
         Ok(outcome) => (Some(outcome), Ok(())),
         Err(failure) => {
             let sweep::Failure { error, outcome } = *failure;
             (error.hint().is_none().then_some(outcome), Err(error.into()))
         }
     };
-    if let Some(outcome) = &outcome {
+    if let Some(outcome) = &mut outcome {
+        let failed = resuming.end(connected, outcome).await;
         progress.stopped(outcome);
         drop(progress);
+        if let Some(error) = failed {
+            session.ui.warning(error);
+        }
         hint(session, outcome);
     }
     (outcome, result)
@@ -112,14 +125,16 @@ pub fn exit_of(session: &Session, outcome: &Outcome) -> Option<Exit> {
         Stop::Interrupted => Some(session.interrupted.exit().unwrap_or(Exit::Interrupted)),
         _ if outcome.is_prevented() => Some(Exit::Locked),
         Stop::Finished | Stop::MaxRows | Stop::MaxDuration => None,
-        Stop::NoProgress { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => Some(Exit::Failed),
+        Stop::NoProgress { .. } | Stop::Held { .. } | Stop::LockTimeout { .. } | Stop::Failed { .. } => {
+            Some(Exit::Failed)
+        }
     }
 }
 
 /// How many connections a run of the policy takes, with one more for the ledger.
 #[must_use]
 pub fn connections(pace: &Pace) -> usize {
-    usize::try_from(pace.workers.get()).unwrap_or(usize::MAX).saturating_add(1)
+    usize::try_from(pace.workers.most()).unwrap_or(usize::MAX).saturating_add(1)
 }
 
 /// Warns of what a policy leaves behind, as DOT does where there is no lifetime.

@@ -19,16 +19,17 @@ use super::names;
 use super::reaching;
 use super::references;
 use super::reporting;
+use super::resuming::Resuming;
 use super::rights;
 use super::session::Session;
 use super::values::{self, not_empty, parse_instant};
 use super::{reading, writable};
-use crate::config::{Config, duration};
+use crate::config::{Config, duration, size};
 use crate::error::{Error, Exit};
 use crate::model::words::rfc3339;
 use crate::model::{
-    Allow, Category, CleanupPolicy, ClientId, Counted, DcrPolicy, FkChecks, Pace, ReferenceName,
-    ReferenceRule, Strategy, Tally,
+    Allow, Category, CleanupPolicy, ClientId, Counted, DcrPolicy, FkChecks, NotAPosition, Pace, Position,
+    ReferenceName, ReferenceRule, Strategy, Tally, Workers,
 };
 use crate::plan::guard::check_cleanup;
 use crate::plan::{CleanupForecast, retention};
@@ -75,12 +76,25 @@ pub struct CleartokensArgs {
     /// Stop when this number of rows is deleted.
     #[arg(long, value_name = "ROWS", value_parser = parse_rows, allow_negative_numbers = true)]
     max_rows: Option<u64>,
-    /// Number of connections that delete in parallel.
-    #[arg(long, value_name = "COUNT", value_parser = parse_workers, allow_negative_numbers = true)]
-    workers: Option<NonZeroU32>,
+    /// Number of connections that delete in parallel. auto: as many as make the run faster.
+    #[arg(long, value_name = "COUNT", value_parser = values::workers(), allow_negative_numbers = true)]
+    workers: Option<Workers>,
     /// Wait while a replica is further behind than this. 0: do not look at replicas.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_negative_numbers = true)]
     max_replica_lag: Option<Duration>,
+    /// Wait while the server writes more WAL than this, such as 20MB/s, and while a requested checkpoint runs. 0: do not
+    /// look.
+    #[arg(long, value_name = "BYTES/s", value_parser = size::parse_rate, allow_negative_numbers = true)]
+    max_wal_rate: Option<u64>,
+    /// Vacuum a table each time that this number of its rows is deleted. 0: leave that to autovacuum.
+    #[arg(long, value_name = "ROWS", value_parser = parse_count, allow_negative_numbers = true)]
+    vacuum_every: Option<u64>,
+    /// Wait while a replication slot holds back more WAL than this, such as 5GB. 0: do not look.
+    #[arg(long, value_name = "BYTES", value_parser = size::parse, allow_negative_numbers = true)]
+    max_slot_lag: Option<u64>,
+    /// Wait while more WAL segments than this are to be archived. 0: do not look.
+    #[arg(long, value_name = "SEGMENTS", value_parser = parse_count, allow_negative_numbers = true)]
+    max_archive_backlog: Option<u64>,
     /// Check foreign keys with PostgreSQL's triggers, or with one query per batch (set), which is faster and needs
     /// --allow fk-checks=set.
     #[arg(long, value_name = "HOW", value_parser = values::fk_checks())]
@@ -117,6 +131,9 @@ pub struct CleartokensArgs {
     /// Delete what has expired at this instant, in RFC 3339. Default: the time of the database.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     as_of: Option<OffsetDateTime>,
+    /// Begin where an earlier run stopped, as its last line says. Default: where the ledger says, if there is one.
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    resume_from: Option<Position>,
     /// Count what would be deleted, exactly unless --count says otherwise, and delete nothing.
     #[arg(long)]
     dry_run: bool,
@@ -149,17 +166,18 @@ fn parse_rows(text: &str) -> Result<u64, String> {
     }
 }
 
+fn parse_position(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|error: NotAPosition| error.to_string())
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "write a whole number, or 0".to_owned())
+}
+
 fn parse_batch_size(text: &str) -> Result<NonZeroU32, String> {
     let rows = parse_rows(text)?;
     let most = u32::MAX;
     u32::try_from(rows).ok().and_then(NonZeroU32::new).ok_or_else(|| format!("at most {most} rows"))
-}
-
-fn parse_workers(text: &str) -> Result<NonZeroU32, String> {
-    text.parse()
-        .ok()
-        .filter(|workers: &NonZeroU32| workers.get() <= Pace::MOST_WORKERS)
-        .ok_or_else(|| format!("must be between 1 and {}", Pace::MOST_WORKERS))
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {
@@ -204,6 +222,10 @@ impl CleartokensArgs {
             max_duration: zero_is_off(self.max_duration, file.max_duration),
             max_rows: self.max_rows.or(file.max_rows),
             max_replica_lag: zero_is_off(self.max_replica_lag, file.max_replica_lag),
+            max_wal_rate: zero_is_none(self.max_wal_rate, file.max_wal_rate),
+            vacuum_every: zero_is_none(self.vacuum_every, file.vacuum_every),
+            max_slot_lag: zero_is_none(self.max_slot_lag, file.max_slot_lag),
+            max_archive_backlog: zero_is_none(self.max_archive_backlog, file.max_archive_backlog),
             workers: self.workers.unwrap_or(file.workers),
             fk_checks: self.fk_checks.unwrap_or(file.fk_checks),
             strategy: self.strategy.unwrap_or(file.strategy),
@@ -214,6 +236,11 @@ impl CleartokensArgs {
 /// As in DOT's settings.
 fn zero_is_off(flag: Option<Duration>, file: Option<Duration>) -> Option<Duration> {
     flag.or(file).filter(|duration| !duration.is_zero())
+}
+
+/// The same for numbers.
+fn zero_is_none(flag: Option<u64>, file: Option<u64>) -> Option<u64> {
+    flag.or(file).filter(|number| *number > 0)
 }
 
 /// Cleans up, or counts.
@@ -264,7 +291,12 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     };
     let history = History::begin(session, &connected, &config).await?;
     let total = counted.as_ref().and_then(Total::of);
-    let (outcome, result) = cleanup::run(session, &connected, &sweeps, &policy.pace, total).await;
+    let (of, given) = ((&policy, &sweeps[..]), args.resume_from.as_ref());
+    let begun = Resuming::begin(session, &connected, of, given, history.run).await;
+    let (outcome, result) = match begun {
+        Ok(resuming) => cleanup::run(session, &connected, &sweeps, &policy.pace, total, &resuming).await,
+        Err(error) => (None, Err(error)),
+    };
     let counts = serde_json::json!({
         "tokens": outcome.as_ref().map(|outcome| outcome.deleted),
         "others": outcome.as_ref().map(|outcome| &outcome.others),

@@ -56,6 +56,7 @@ mod reading;
 pub mod reconcile;
 mod references;
 mod reporting;
+mod resuming;
 mod rewriting;
 pub mod rights;
 mod rotate_secret;

@@ -2,13 +2,14 @@
 //! reader accepts or refuses.
 
 use std::ffi::OsStr;
+use std::num::NonZeroU32;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::model::{Allow, Category, ClientId, CountMethod, FkChecks, Strategy};
+use crate::model::{Allow, Category, ClientId, CountMethod, FkChecks, Pace, Strategy, Workers};
 use crate::rules;
 use crate::ui::plan_markdown;
 
@@ -49,6 +50,20 @@ pub(super) fn category() -> Offering<Category> {
 pub(super) fn fk_checks() -> Offering<FkChecks> {
     let read = |text: &str| text.parse().map_err(|_| "write triggers or set".to_owned());
     Offering { offered: vec!["triggers", "set"], read }
+}
+
+/// `--workers`.
+pub(super) fn workers() -> Offering<Workers> {
+    let read = |text: &str| {
+        let count = || text.parse().ok().filter(|count: &NonZeroU32| count.get() <= Pace::MOST_WORKERS);
+        match text {
+            "auto" => Ok(Workers::Auto),
+            _ => count()
+                .map(Workers::Fixed)
+                .ok_or_else(|| format!("must be auto, or between 1 and {}", Pace::MOST_WORKERS)),
+        }
+    };
+    Offering { offered: vec!["auto"], read }
 }
 
 /// `--strategy`.

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::choices::{Algorithm, AuthMethod, ClientType, GrantType};
 use super::slot::{List, Slot};
 use super::values::{
-    Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, UserKey, UserValue,
+    Comparable, Confidential, Duration, Free, Ignored, Limit, Literal, OrTable, Rate, Size, UserKey,
+    UserValue, Workers,
 };
 use crate::lint::Set;
 use crate::model::{Category, CountMethod, FkChecks, Prune, ReferenceRule, Strategy, UriRules};
@@ -334,10 +335,19 @@ pub(super) struct Cleanup {
     #[schemars(range(min = 1))]
     pub max_rows: Slot<i64>,
     /// Number of connections that delete in parallel.
-    #[schemars(range(min = 1, max = 64))]
-    pub workers: Slot<i64>,
+    pub workers: Slot<Workers>,
     /// Wait while a replica is further behind than this; 0: do not look.
     pub max_replica_lag: Slot<Duration>,
+    /// Wait while the server writes more WAL than this, and while a requested checkpoint runs; 0: do not look.
+    pub max_wal_rate: Slot<Rate>,
+    /// Vacuum a table each time that this number of its rows is deleted; 0: leave that to autovacuum.
+    #[schemars(range(min = 0))]
+    pub vacuum_every: Slot<i64>,
+    /// Wait while a replication slot holds back more WAL than this; 0: do not look.
+    pub max_slot_lag: Slot<Size>,
+    /// Wait while more WAL segments than this are to be archived; 0: do not look.
+    #[schemars(range(min = 0))]
+    pub max_archive_backlog: Slot<i64>,
     /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
     pub fk_checks: Slot<FkChecks>,
     /// How rows go; `rewrite` needs `--allow rewrite`.

@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 mod agreement;
+mod pace;
 mod references;
 mod secrecy;
 
@@ -180,7 +181,9 @@ fn the_whole_format_is_understood() {
     assert_eq!(cleanup.pace.target_batch_time, Some(Duration::from_millis(500)));
     assert_eq!(cleanup.pace.max_duration, None, "0 is off");
     assert_eq!((cleanup.pace.batch_size.get(), cleanup.pace.max_rows), (500, Some(5_000_000)));
-    assert_eq!(cleanup.pace.workers.get(), 2);
+    assert_eq!(cleanup.pace.workers.most(), 2);
+    assert_eq!((cleanup.pace.max_wal_rate, cleanup.pace.max_slot_lag), (Some(20 << 20), Some(5 << 30)));
+    assert_eq!((cleanup.pace.vacuum_every, cleanup.pace.max_archive_backlog), (Some(10_000_000), Some(50)));
     assert!(cleanup.skip.contains(&Category::Grants) && cleanup.only.is_empty());
 
     assert_eq!(config.database.url.as_ref().map(crate::secret::Secret::expose), Some("postgres:///app"));

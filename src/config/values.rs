@@ -11,6 +11,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
+pub(super) use super::number_or_text::{
+    Duration, Limit, NumberOrText, Rate, Size, UserKey, UserValue, Workers,
+};
 use crate::model::{Attribute, ColumnValue, Field, Moment};
 use crate::secret::Secret;
 
@@ -19,98 +22,6 @@ pub(super) const OR_TABLE: &str = "$oauthctl::OrTable";
 
 /// The newtype name by which the reader recognises a value that may also be a date.
 pub(super) const OR_DATE: &str = "$oauthctl::OrDate";
-
-/// A number or text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NumberOrText {
-    Number(i64),
-    Text(String),
-}
-
-/// Defines a form of [`NumberOrText`]: what an error calls it, and its JSON Schema.
-macro_rules! number_or_text {
-    ($(#[$doc:meta])* $name:ident, $expecting:literal, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub(super) struct $name(pub NumberOrText);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(NumberOrTextVisitor($expecting)).map(Self)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-}
-
-number_or_text! {
-    /// A length of time.
-    Duration, "text such as \"14d\" or a whole number of seconds", {
-        "description": "A length of time: \"14d\", \"1h30m\", \"500ms\", or a whole number of seconds.",
-        "type": ["integer", "string"],
-        "minimum": 0,
-        "pattern": "^\\s*([0-9]+|([0-9]+(\\.[0-9]+)?\\s*([nuµm]?s|sec|m|min|h|d|w|seconds?|minutes?|hours?|days?|weeks?)\\s*)+)$",
-        "examples": ["14d"]
-    }
-}
-
-number_or_text! {
-    /// The most of something.
-    Limit, "a whole number or a percentage such as \"30%\"", {
-        "description": "A count, or a percentage of the applications in the database.",
-        "type": ["integer", "string"],
-        "minimum": 0,
-        "pattern": "^(100|[0-9]{1,2})%$",
-        "examples": ["30%"]
-    }
-}
-
-number_or_text! {
-    /// A primary key of the user table.
-    UserKey, "a primary key or a table such as { username = \"ops\" }", {
-        "description": "The primary key of the owner: a number, or text for other types of keys.",
-        "type": ["integer", "string"],
-        "minLength": 1,
-        "examples": [1]
-    }
-}
-
-number_or_text! {
-    /// A value of a column of the user table.
-    UserValue, "text or a whole number", {
-        "description": "Its value, which only this user has.",
-        "type": ["integer", "string"],
-        "minLength": 1,
-        "examples": ["ops"]
-    }
-}
-
-struct NumberOrTextVisitor(&'static str);
-
-impl Visitor<'_> for NumberOrTextVisitor {
-    type Value = NumberOrText;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<NumberOrText, E> {
-        Ok(NumberOrText::Number(number))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<NumberOrText, E> {
-        Ok(NumberOrText::Text(text.to_owned()))
-    }
-}
 
 /// A plain value or a table. Unlike serde's untagged enums, it keeps the errors of the form that was meant.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::rights::{Columns, check, table_of};
 use super::{Parameter, query};
 use crate::model::health::{Lacks, PastRun, Privilege};
 use crate::model::printable::literal;
-use crate::model::{ClientId, Key, Ownership};
+use crate::model::{ClientId, Key, Ownership, Position};
 
 /// Where it is.
 const SCHEMA: &str = "oauthctl";
@@ -67,6 +67,8 @@ pub struct Ledger {
     run: Oid,
     /// `None`: an older oauthctl made the ledger.
     measurement: Option<Oid>,
+    /// `None`: an older oauthctl made the ledger.
+    position: Option<Oid>,
 }
 
 /// What the ledger is wanted for.
@@ -80,6 +82,8 @@ pub enum Use {
     Note,
     /// To note a run and what the file manages.
     Manage,
+    /// To note where a cleanup stopped.
+    Remember,
 }
 
 impl Ledger {
@@ -88,13 +92,20 @@ impl Ledger {
         let managed = table_of(client, SCHEMA, "managed_application").await?;
         let run = table_of(client, SCHEMA, "run").await?;
         let measurement = table_of(client, SCHEMA, "table_measurement").await?;
-        Ok(managed.zip(run).map(|(managed, run)| Self { managed, run, measurement }))
+        let position = table_of(client, SCHEMA, "cleanup_position").await?;
+        Ok(managed.zip(run).map(|(managed, run)| Self { managed, run, measurement, position }))
     }
 
     /// Whether an older oauthctl made it.
     #[must_use]
     pub const fn is_outdated(&self) -> bool {
-        self.measurement.is_none()
+        self.measurement.is_none() || self.position.is_none()
+    }
+
+    /// Whether it has the table for the places at which cleanups stopped.
+    #[must_use]
+    pub const fn has_positions(&self) -> bool {
+        self.position.is_some()
     }
 
     /// What a role lacks to use it; `role`: `None` is the one that asks.
@@ -105,14 +116,22 @@ impl Ledger {
         wanted: Use,
     ) -> Result<Lacks, Error> {
         use Privilege::{Delete, Insert, Select, Update};
-        let Self { managed, run, measurement } = self;
+        let Self { managed, run, measurement, position } = self;
         let (of_managed, of_run, of_measurement): (&[Privilege], &[Privilege], &[Privilege]) = match wanted {
             Use::Ownership => (&[Select], &[], &[]),
             Use::History => (&[], &[Select], &[Select]),
             Use::Note => (&[], &[Select, Insert, Update], &[Insert]),
             Use::Manage => (&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert]),
+            Use::Remember => (&[], &[], &[]),
         };
-        let each = [(Some(*managed), of_managed), (Some(*run), of_run), (*measurement, of_measurement)];
+        // Without these a run is noted all the same, and prints where it stopped.
+        let of_position: &[Privilege] = if wanted == Use::Remember { &[Select, Insert, Delete] } else { &[] };
+        let each = [
+            (Some(*managed), of_managed),
+            (Some(*run), of_run),
+            (*measurement, of_measurement),
+            (*position, of_position),
+        ];
         let needs: BTreeMap<(Oid, Privilege), Columns> = each
             .into_iter()
             .filter_map(|(table, privileges)| Some((table?, privileges)))
@@ -217,6 +236,48 @@ pub async fn finish(
         "UPDATE oauthctl.run SET finished_at = clock_timestamp(), outcome = $2, counts = $3 WHERE id = $1";
     let parameters: [Parameter<'_>; 3] =
         [(&run, Type::INT8), (&ending.into_str(), Type::TEXT), (counts, Type::JSONB)];
+    client.execute_typed(sql, &parameters).await.map(drop)
+}
+
+/// Where cleanups of these sweeps stopped, the newest first. A sweep is the name of its table and its own.
+pub async fn positions(client: &impl GenericClient, of: &[(&str, &str)]) -> Result<Vec<Position>, Error> {
+    let (tables, sweeps): (Vec<&str>, Vec<&str>) = of.iter().copied().unzip();
+    let sql = "SELECT sweep, fingerprint, next_key FROM oauthctl.cleanup_position \
+               JOIN unnest($1::text[], $2::text[]) AS of (table_name, sweep) USING (table_name, sweep) \
+               ORDER BY stopped_at DESC";
+    let parameters: [Parameter<'_>; 2] = [(&tables, Type::TEXT_ARRAY), (&sweeps, Type::TEXT_ARRAY)];
+    query::rows(client, sql, &parameters, |row| Position {
+        sweep: row.get(0),
+        fingerprint: row.get(1),
+        key: row.get::<_, Option<String>>(2).map(Key::new),
+    })
+    .await
+}
+
+/// Notes where a run of these sweeps stopped, in which table, instead of what was noted before. `None`: it came to its end.
+pub async fn remember(
+    client: &impl GenericClient,
+    run: i64,
+    of: &[(&str, &str)],
+    stopped: Option<(&str, &Position)>,
+) -> Result<(), Error> {
+    let (tables, sweeps): (Vec<&str>, Vec<&str>) = of.iter().copied().unzip();
+    let sql = "DELETE FROM oauthctl.cleanup_position p USING unnest($1::text[], $2::text[]) AS of (table_name, sweep) \
+               WHERE p.table_name = of.table_name AND p.sweep = of.sweep";
+    client.execute_typed(sql, &[(&tables, Type::TEXT_ARRAY), (&sweeps, Type::TEXT_ARRAY)]).await?;
+    let Some((table, Position { sweep, fingerprint, key })) = stopped else { return Ok(()) };
+    let sql = "INSERT INTO oauthctl.cleanup_position (table_name, sweep, fingerprint, next_key, run_id) \
+               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (table_name, sweep) DO UPDATE SET \
+               fingerprint = excluded.fingerprint, next_key = excluded.next_key, stopped_at = excluded.stopped_at, \
+               run_id = excluded.run_id";
+    let key = key.as_ref().map(Key::as_str);
+    let parameters: [Parameter<'_>; 5] = [
+        (&table, Type::TEXT),
+        (sweep, Type::TEXT),
+        (fingerprint, Type::TEXT),
+        (&key, Type::TEXT),
+        (&run, Type::INT8),
+    ];
     client.execute_typed(sql, &parameters).await.map(drop)
 }
 

@@ -25,6 +25,7 @@ pub mod lock;
 pub mod migrations;
 pub mod notices;
 pub mod patience;
+pub mod pressure;
 mod query;
 pub mod replication;
 pub mod rights;

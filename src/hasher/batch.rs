@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -22,8 +23,8 @@ use crate::secret::Secret;
 #[error("stopped before all secrets were hashed")]
 pub struct Stopped;
 
-/// What is called with (done, total) after each item, on the calling thread; a break ends the work when the hashes that
-/// are under way are done.
+/// What is called with (done, total) after each item, on the calling thread; a break ends the work at once, but for a hash
+/// that is not PBKDF2-SHA256's.
 pub type OnHash<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
 /// Verifies each declared secret against its stored one on `threads` threads; the verdicts are in the order of the
@@ -59,6 +60,9 @@ pub fn encode_all(
     Ok(hashes.into_iter().collect())
 }
 
+/// Rounds of PBKDF2 between two looks at whether the work has been stopped: some milliseconds.
+const ROUNDS: u32 = 1 << 16;
+
 /// Tasks with their places in the list, the longest last.
 type Waiting<'a, O> = Mutex<Vec<(usize, Task<'a, O>)>>;
 
@@ -70,21 +74,23 @@ fn on_threads<O: Send>(
     let total = tasks.len();
     let mut waiting: Vec<_> = tasks.into_iter().enumerate().collect();
     waiting.sort_by_key(|(index, task)| (task.cost(), Reverse(*index)));
-    let waiting = Mutex::new(waiting);
+    let (waiting, is_stopped) = (Mutex::new(waiting), AtomicBool::new(false));
     let (sender, receiver) = mpsc::channel();
     let mut results = Vec::with_capacity(total);
     thread::scope(|scope| {
         for _ in 0..threads.get().min(total) {
-            let (sender, waiting) = (sender.clone(), &waiting);
-            // Without a receiver there is nothing left to do.
-            scope.spawn(move || work(waiting, threads, |index, made| drop(sender.send((index, made)))));
+            let (sender, waiting, is_stopped) = (sender.clone(), &waiting, &is_stopped);
+            scope.spawn(move || {
+                // The receiver is there until the last sender is gone.
+                work(waiting, threads, is_stopped, |index, made| drop(sender.send((index, made))));
+            });
         }
         // The loop ends when the last thread drops its sender.
         drop(sender);
         for result in receiver {
             results.push(result);
             if progress(results.len(), total).is_break() {
-                take(&waiting, usize::MAX, NonZeroUsize::MIN);
+                is_stopped.store(true, Ordering::Relaxed);
             }
         }
     });
@@ -96,7 +102,12 @@ fn on_threads<O: Send>(
 }
 
 /// What one thread does: whatever waits, and PBKDF2's rounds in turns.
-fn work<'a, O>(waiting: &Waiting<'a, O>, threads: NonZeroUsize, done: impl Fn(usize, O)) {
+fn work<'a, O>(
+    waiting: &Waiting<'a, O>,
+    threads: NonZeroUsize,
+    is_stopped: &AtomicBool,
+    done: impl Fn(usize, O),
+) {
     let mut running: Vec<(usize, Running<'a, O>)> = Vec::with_capacity(pbkdf2::INTERLEAVED);
     loop {
         let more = take(waiting, pbkdf2::INTERLEAVED - running.len(), threads);
@@ -104,6 +115,9 @@ fn work<'a, O>(waiting: &Waiting<'a, O>, threads: NonZeroUsize, done: impl Fn(us
             return;
         }
         for (index, task) in more {
+            if is_stopped.load(Ordering::Relaxed) {
+                return;
+            }
             match task {
                 Task::Rounds { secret, salt, iterations, finish } => {
                     running.push((index, Running::begin(secret, salt, iterations, finish)));
@@ -111,7 +125,13 @@ fn work<'a, O>(waiting: &Waiting<'a, O>, threads: NonZeroUsize, done: impl Fn(us
                 Task::Whole { cost: _, work } => done(index, work()),
             }
         }
-        pbkdf2::advance(&mut running.iter_mut().map(|(_, running)| &mut running.stream).collect::<Vec<_>>());
+        let mut streams: Vec<_> = running.iter_mut().map(|(_, running)| &mut running.stream).collect();
+        while !streams.is_empty() && !streams.iter().any(|stream| stream.is_done()) {
+            if is_stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            pbkdf2::advance(&mut streams, ROUNDS);
+        }
         for (index, ended) in running.extract_if(.., |(_, running)| running.stream.is_done()) {
             done(index, ended.finish());
         }

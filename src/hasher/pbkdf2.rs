@@ -49,19 +49,19 @@ pub(super) fn sha1(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 20] {
     let key = key(password, |long| Sha1::digest(long).to_vec());
     let compress = sha1::block_api::compress;
     let mut stream = Stream::new(compress, INITIAL, &key, words(&first), iterations);
-    take_turns(compress, [&mut stream]);
+    take_turns(compress, [&mut stream], u32::MAX);
     bytes(stream.sum)
 }
 
-/// Runs all rounds of the shortest of the streams, and as many of the others. Takes [`INTERLEAVED`] streams at most;
-/// what is beyond waits.
-pub(super) fn advance(streams: &mut [&mut Stream<8>]) {
+/// Runs all rounds of the shortest of the streams, or `most` of them, and as many of the others. Takes [`INTERLEAVED`]
+/// streams at most; what is beyond waits.
+pub(super) fn advance(streams: &mut [&mut Stream<8>], most: u32) {
     let compress = sha2::block_api::compress256;
     match streams {
         [] => {}
-        [one] => take_turns(compress, [one]),
-        [one, two] => take_turns(compress, [one, two]),
-        [one, two, three, ..] => take_turns(compress, [one, two, three]),
+        [one] => take_turns(compress, [one], most),
+        [one, two] => take_turns(compress, [one, two], most),
+        [one, two, three, ..] => take_turns(compress, [one, two, three], most),
     }
 }
 
@@ -123,12 +123,13 @@ impl<const WORDS: usize> Drop for Stream<WORDS> {
     }
 }
 
-/// Runs the rounds of the streams in turns until one is done.
+/// Runs the rounds of the streams in turns until one is done, or `most` of each.
 fn take_turns<const WORDS: usize, const STREAMS: usize>(
     compress: Compress<WORDS>,
     streams: [&mut Stream<WORDS>; STREAMS],
+    most: u32,
 ) {
-    let rounds = streams.iter().map(|stream| stream.left).min().unwrap_or_default();
+    let rounds = streams.iter().map(|stream| stream.left.min(most)).min().unwrap_or_default();
     // Copies, because the compiler keeps them nearer to the core than what is behind references.
     let mut last = streams.each_ref().map(|stream| stream.last);
     let mut sum = streams.each_ref().map(|stream| stream.sum);
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     fn digest(mut stream: Stream<8>) -> [u8; 32] {
-        advance(&mut [&mut stream]);
+        advance(&mut [&mut stream], u32::MAX);
         assert!(stream.is_done());
         stream.digest()
     }
@@ -211,7 +212,7 @@ mod tests {
             let mut streams: Vec<Stream<8>> = lengths.iter().copied().enumerate().map(begin).collect();
             while !streams.iter().all(Stream::is_done) {
                 let mut left: Vec<_> = streams.iter_mut().filter(|stream| !stream.is_done()).collect();
-                advance(&mut left);
+                advance(&mut left, 7);
             }
             for (index, (stream, length)) in streams.iter().zip(lengths).enumerate() {
                 let alone = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&password(index), &salt, length);

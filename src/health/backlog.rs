@@ -110,7 +110,7 @@ pub fn cost(deleted: &[(TableRole, u64)], vacuuming: &Vacuuming, pace: &Pace, ra
             Some((vacuuming.tables.iter().find(|table| table.role == *role)?, *rows as f64))
         })
         .collect();
-    let workers = pace.workers.get();
+    let workers = pace.workers.fewest();
     let read = match rate {
         Rate::Default => {
             tables.iter().map(|(table, rows)| table.rows.unwrap_or(*rows)).sum::<f64>() * PER_ROW_READ

@@ -26,6 +26,7 @@ mod key_set;
 mod on_delete;
 mod pace;
 mod policy;
+mod position;
 pub mod printable;
 mod provider;
 mod reference;
@@ -59,8 +60,9 @@ pub use inventory::{Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usa
 pub use key::Key;
 pub use key_set::{PRIVATE as PRIVATE_MEMBERS, holds_private_key, without_private_key};
 pub use on_delete::OnDelete;
-pub use pace::{FkChecks, Pace, Strategy};
+pub use pace::{FkChecks, Pace, Strategy, Workers};
 pub use policy::{Allow, Limit, Mark, Policy, Prune};
+pub use position::{NotAPosition, Position};
 pub use provider::{Provider, UriRules};
 pub use reference::{ReferenceFault, ReferenceName, ReferenceRule, References, ReferringTable, Treatment};
 pub use release::Release;

@@ -31,6 +31,49 @@ pub enum Strategy {
     Rewrite,
 }
 
+/// How many connections delete in parallel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    Fixed(NonZeroU32),
+    /// As many as make the run faster.
+    Auto,
+}
+
+impl Workers {
+    /// A worker more must make the run faster by a fifth, so there are hardly ever more than six.
+    const MOST_OF_AUTO: u32 = 8;
+
+    /// The most that may work at the same time.
+    #[must_use]
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count.get(),
+            Self::Auto => Self::MOST_OF_AUTO,
+        }
+    }
+
+    /// The fewest that work at the same time: what an estimate may count on.
+    #[must_use]
+    pub const fn fewest(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count.get(),
+            Self::Auto => 1,
+        }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self::Fixed(NonZeroU32::MIN)
+    }
+}
+
+impl From<NonZeroU32> for Workers {
+    fn from(count: NonZeroU32) -> Self {
+        Self::Fixed(count)
+    }
+}
+
 /// The part of `[cleanup]`, and of `cleartokens`' flags, that says how rows are deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pace {
@@ -49,8 +92,17 @@ pub struct Pace {
     pub max_rows: Option<u64>,
     /// Wait while a replica is further behind than this; `None`: do not look at replicas.
     pub max_replica_lag: Option<Duration>,
+    /// Wait while the server writes more bytes of WAL a second than this, and while a requested checkpoint runs; `None`: do
+    /// not look.
+    pub max_wal_rate: Option<u64>,
+    /// Have a table vacuumed each time that this number of its rows is deleted; `None`: leave that to autovacuum.
+    pub vacuum_every: Option<u64>,
+    /// Wait while a replication slot holds back more bytes of WAL than this; `None`: do not look at slots.
+    pub max_slot_lag: Option<u64>,
+    /// Wait while more WAL segments than this are to be archived; `None`: do not look at the archiver.
+    pub max_archive_backlog: Option<u64>,
     /// Number of connections that delete in parallel, each in batches of its own.
-    pub workers: NonZeroU32,
+    pub workers: Workers,
     /// Who looks at references.
     pub fk_checks: FkChecks,
     /// Whether rows are deleted or tables rewritten.
@@ -63,6 +115,20 @@ impl Pace {
 
     /// DOT's `CLEAR_EXPIRED_TOKENS_BATCH_SIZE`.
     pub const DEFAULT_BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
+
+    /// The keys of the settings that need a server with PostgreSQL's own WAL, where they are set.
+    #[must_use]
+    pub fn settings_of_wal(&self) -> Vec<&'static str> {
+        [
+            (self.max_replica_lag.is_some(), "max_replica_lag"),
+            (self.max_wal_rate.is_some(), "max_wal_rate"),
+            (self.max_slot_lag.is_some(), "max_slot_lag"),
+            (self.max_archive_backlog.is_some(), "max_archive_backlog"),
+        ]
+        .into_iter()
+        .filter_map(|(is_set, key)| is_set.then_some(key))
+        .collect()
+    }
 
     /// The same for a run that has taken this long already.
     #[must_use]
@@ -81,7 +147,11 @@ impl Default for Pace {
             max_duration: None,
             max_rows: None,
             max_replica_lag: None,
-            workers: NonZeroU32::MIN,
+            max_wal_rate: None,
+            vacuum_every: None,
+            max_slot_lag: None,
+            max_archive_backlog: None,
+            workers: Workers::default(),
             fk_checks: FkChecks::default(),
             strategy: Strategy::default(),
         }

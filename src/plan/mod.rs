@@ -13,6 +13,7 @@ pub mod drift;
 mod finding;
 pub mod guard;
 mod proposal;
+pub mod resume;
 pub mod retention;
 pub mod saved;
 pub mod seal;

@@ -9,12 +9,15 @@ use tokio_postgres::types::Oid;
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::Cancel;
+use super::cause::Kind;
 use super::connection::Done;
+use super::crew::Crew;
 use super::error::SweepError;
 use super::event::{Batch, Event, Observer, Outcome, Stop, Transient, Wait};
 use super::job::Job;
 use super::retry::{Course, course};
-use super::throttle::Throttle;
+use super::route::Place;
+use super::watch::{Committed, Watch};
 use crate::db::lock::Blocked;
 use crate::model::{Pace, Sweep};
 
@@ -28,7 +31,10 @@ pub(super) struct Account<'a> {
     pub cancel: Cancel<'a>,
     started: Instant,
     stalled_at_most: u32,
-    pub throttle: Option<Throttle>,
+    /// Which workers may work.
+    pub crew: Crew,
+    /// What speaks against the next batch; `None`: nothing is watched.
+    pub watch: Option<Watch>,
     /// The tables whose locks a batch may have to wait for.
     pub tables: Vec<Oid>,
     entries: Mutex<Entries<'a>>,
@@ -57,19 +63,19 @@ impl<'a> Account<'a> {
         pace: &'a Pace,
         stop: &'a CancellationToken,
         cancel: Cancel<'a>,
-        tables: Vec<Oid>,
+        (tables, watch): (Vec<Oid>, Option<Watch>),
         on: Observer<'a>,
     ) -> Self {
         let entries = Entries { on, outcome: Outcome::default(), reserved: 0, stalled: 0, end: None };
-        let stalled_at_most = STALLED.saturating_mul(pace.workers.get());
-        let throttle = pace.max_replica_lag.map(Throttle::new);
+        let stalled_at_most = STALLED.saturating_mul(pace.workers.most());
         Self {
             pace,
             stop,
             cancel,
             started: Instant::now(),
             stalled_at_most,
-            throttle,
+            crew: Crew::new(pace.workers),
+            watch,
             tables,
             entries: Mutex::new(entries),
         }
@@ -91,7 +97,25 @@ impl<'a> Account<'a> {
 
     /// The outcome so far.
     pub(super) fn outcome(&self) -> Outcome {
-        Outcome { elapsed: self.started.elapsed(), ..self.entries().outcome.clone() }
+        let (available, workers) = self.crew.time();
+        Outcome { elapsed: self.started.elapsed(), available, workers, ..self.entries().outcome.clone() }
+    }
+
+    /// Where the run begins.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.entries().outcome.place.clone()
+    }
+
+    /// What is committed by now.
+    pub(super) fn committed(&self) -> Committed {
+        let entries = self.entries();
+        Committed { batches: entries.outcome.batches, deleted: entries.outcome.deleted }
+    }
+
+    /// How long the run has waited by now for what it watches, apart from vacuums.
+    pub(super) fn waited(&self) -> Duration {
+        let waited = self.entries().outcome.waited;
+        waited.total().saturating_sub(waited.get(Kind::Vacuum))
     }
 
     /// Why the run must end, if it must.
@@ -248,10 +272,10 @@ impl<'a> Account<'a> {
         self.pause(wait).await;
     }
 
-    /// Waits for a replica.
-    pub(super) async fn throttle(&self, wait: Duration) {
+    /// Waits for something that is watched.
+    pub(super) async fn hold(&self, kind: Kind, wait: Duration) {
         let slept = self.sleep(wait).await;
-        self.entries().outcome.throttled += slept;
+        self.entries().outcome.waited.add(kind, slept);
     }
 
     async fn pause(&self, wait: Duration) {

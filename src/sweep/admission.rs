@@ -9,7 +9,7 @@ use crate::db::along::Along;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
 use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
-use crate::model::{FkChecks, Pace, Strategy, Sweep, TableRole};
+use crate::model::{Engine, FkChecks, Pace, Strategy, Sweep, TableRole};
 
 /// What was found out about a run that may begin.
 #[derive(Debug)]
@@ -55,10 +55,10 @@ pub(super) async fn admit<'a>(
         refusals.insert(0, SweepError::Engine(refusal));
         return Ok(Err(refusals));
     }
-    if pace.max_replica_lag.is_some() && pace.strategy == Strategy::Batches && !server.shows_replicas() {
-        refusals.push(SweepError::Engine(format!(
-            "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
-        )));
+    if pace.strategy == Strategy::Batches && !server.shows_replicas() {
+        refusals.extend(
+            pace.settings_of_wal().into_iter().map(|key| SweepError::Engine(unwatchable(&server, key))),
+        );
     }
     let transaction = client.build_transaction().read_only(true).start().await.map_err(reading)?;
     // The caller has waited for the tables.
@@ -100,6 +100,16 @@ pub(super) async fn admit<'a>(
         }
     }
     Ok(if refusals.is_empty() { Ok(admission) } else { Err(refusals) })
+}
+
+/// Why a setting that watches the WAL has nothing to watch.
+fn unwatchable(server: &Engine, key: &str) -> String {
+    if key == "max_replica_lag" {
+        return format!(
+            "{server} does not show its replicas in pg_stat_replication, so `max_replica_lag` cannot wait for them"
+        );
+    }
+    format!("{server} has no WAL of PostgreSQL's, so `{key}` cannot watch it")
 }
 
 /// The tables that the sweeps read or change.

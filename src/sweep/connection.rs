@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Oid;
-use tokio_postgres::{IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::cancel::Cancel;
 use super::error::SweepError;
@@ -16,7 +16,6 @@ use super::pace::Way;
 use crate::db::error::{DbError, Meaning};
 use crate::db::lock::{Blocked, Wanted};
 use crate::db::patience;
-use crate::db::replication::{self, Replication};
 use crate::db::tokens::settings::{self, Joins};
 use crate::db::tokens::{Cleaner, Taken, TokensError, Window};
 use crate::db::transaction::{Verdict, assigned, fate};
@@ -121,9 +120,20 @@ impl<'a> Connection<'a> {
         self.reading(cut).await
     }
 
-    /// The whole table.
-    pub(super) async fn whole(&mut self, cleaner: &Cleaner) -> Result<Option<Window>, Fault> {
-        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.whole(transaction).await).await
+    /// The table from one key to another; see [`Walk::part`](crate::db::tokens::Walk::part).
+    pub(super) async fn part(
+        &mut self,
+        cleaner: &Cleaner,
+        from: Option<&Key>,
+        until: Option<&Key>,
+    ) -> Result<Option<Window>, Fault> {
+        let part = async |transaction: &Transaction<'_>| cleaner.walk.part(transaction, from, until).await;
+        self.reading(part).await
+    }
+
+    /// The lowest of some keys.
+    pub(super) async fn lowest(&mut self, cleaner: &Cleaner, keys: &[Key]) -> Result<Option<Key>, Fault> {
+        self.reading(async |transaction: &Transaction<'_>| cleaner.walk.lowest(transaction, keys).await).await
     }
 
     /// Reads in a transaction, because a time-out for locks that belongs to no transaction would stay with the session.
@@ -174,10 +184,14 @@ impl<'a> Connection<'a> {
         ended.map(|()| found).map_err(database("ending a search"))
     }
 
-    /// How far the replicas are.
-    pub(super) async fn replication(&mut self) -> Result<Replication, Fault> {
+    /// Asks something outside of a transaction; `attempted` reads well in front of "failed".
+    pub(super) async fn ask<T>(
+        &mut self,
+        attempted: &'static str,
+        question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Fault> {
         let client = self.client().await?;
-        replication::look(&***client).await.map_err(database("looking at the replicas"))
+        question(&***client).await.map_err(database(attempted))
     }
 
     /// Runs one batch in a transaction of its own.

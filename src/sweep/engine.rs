@@ -11,7 +11,7 @@ use super::admission::{self, Admission};
 use super::connection::{Connection, Fault, fault};
 use super::job::Job;
 use super::worker::Worker;
-use super::{Event, Stop, SweepError, Transient, Wait, rewrite};
+use super::{Event, Place, Stop, SweepError, Transient, Wait, rewrite, route};
 use crate::db::layout::Layout;
 use crate::db::tokens::{self, Cleaner, Window};
 use crate::model::{Category, Doomed, Pace, Sweep};
@@ -25,6 +25,13 @@ const LOOK_AFTER: Duration = Duration::from_millis(100);
 /// A run that may begin: what was found out about it, and its jobs.
 type Begun<'s> = (Admission<'s>, Vec<Job<'s>>);
 
+/// A part of a table.
+enum Part<'a> {
+    Leg(&'a route::Leg),
+    /// Windows with rows that were locked.
+    Windows(Vec<Window>),
+}
+
 pub(super) struct Engine<'a> {
     account: &'a Account<'a>,
     workers: Vec<Worker<'a>>,
@@ -34,9 +41,9 @@ impl<'a> Engine<'a> {
     pub(super) fn new(pool: &'a Pool, account: &'a Account<'a>) -> Self {
         // More workers than connections would wait for each other.
         let most = u32::try_from(pool.status().max_size).unwrap_or(u32::MAX);
-        let count = account.pace.workers.get().min(most).max(1);
-        account.book(|outcome| outcome.workers = count);
-        let workers = (0..count).map(|_| Worker::new(pool, account)).collect();
+        let count = account.pace.workers.most().min(most).max(1);
+        account.crew.cap(count);
+        let workers = (0..count).map(|number| Worker::new(number, pool, account)).collect();
         Self { account, workers }
     }
 
@@ -49,16 +56,67 @@ impl<'a> Engine<'a> {
             let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
             return rewrite::run(&mut worker.connection, self.account, rewrite, sweeps).await;
         }
-        for job in &jobs {
-            if let Some(stop) = self.sweep(job, None).await? {
-                return Ok(stop);
-            }
+        if let Some(stop) = self.walk_all(sweeps, &jobs).await? {
+            return Ok(stop);
         }
         if let Some(stop) = self.last_look(&jobs).await? {
             return Ok(stop);
         }
         self.account.book(|outcome| outcome.locked += jobs.iter().map(Job::left).sum::<u64>());
         Ok(Stop::Finished)
+    }
+
+    /// All tables, from the place where an earlier run stopped.
+    async fn walk_all(&mut self, sweeps: &[Sweep], jobs: &[Job<'_>]) -> Result<Option<Stop>, SweepError> {
+        let mut legs = route::legs(sweeps, self.account.place().as_ref());
+        // ID tokens are freed by access tokens, which a run that wraps around deletes after them.
+        let (mut walked_ids, mut freed) = (None, false);
+        let mut next = 0;
+        while let Some(leg) = legs.get(next).cloned() {
+            next += 1;
+            let Some(job) = jobs.iter().find(|job| sweeps.get(leg.sweep) == Some(job.sweep)) else {
+                continue;
+            };
+            let (stop, walked) = self.sweep(job, Part::Leg(&leg)).await?;
+            if stop.is_some() {
+                let left = legs.get(next..).unwrap_or_default();
+                let place = if walked { None } else { self.place(sweeps, job, &leg).await };
+                let place = place.or_else(|| route::first_place(sweeps, left));
+                let place = place.filter(|place| !route::is_beginning(sweeps, place));
+                self.account.book(|outcome| outcome.place = place);
+                return Ok(stop);
+            }
+            freed |= walked_ids.is_some() && job.deleted().get(Category::Access) > 0;
+            if matches!(job.sweep.doomed, Doomed::IdTokens { .. }) {
+                walked_ids = Some(leg.sweep);
+            }
+            if next == legs.len()
+                && let Some(ids) = walked_ids.filter(|_| std::mem::take(&mut freed))
+            {
+                legs.push(route::Leg { sweep: ids, from: None, until: None });
+            }
+        }
+        self.account.book(|outcome| outcome.place = None);
+        Ok(None)
+    }
+
+    /// Where a run goes on that stopped on this leg; `None`: after it. Where the server does not answer any more, the leg
+    /// is walked again.
+    async fn place(&mut self, sweeps: &[Sweep], job: &Job<'_>, leg: &route::Leg) -> Option<Place> {
+        let begins = route::first_place(sweeps, std::slice::from_ref(leg));
+        let key = match job.rest().await.as_deref() {
+            None => return begins,
+            Some([]) => return None,
+            Some([key]) => key.clone(),
+            Some(keys) => {
+                let worker = self.workers.first_mut()?;
+                match worker.connection.lowest(&job.cleaner, keys).await {
+                    Ok(Some(key)) => key,
+                    Ok(None) | Err(_) => return begins,
+                }
+            }
+        };
+        route::place_in(sweeps, leg, key)
     }
 
     /// Looks whether the run may begin, and prepares it. A connection that is lost meanwhile is replaced: nothing has
@@ -95,7 +153,9 @@ impl<'a> Engine<'a> {
             if windows.is_empty() && !again {
                 continue;
             }
-            let stop = self.sweep(job, (!again).then_some(windows)).await?;
+            let whole = route::Leg { sweep: 0, from: None, until: None };
+            let part = if again { Part::Leg(&whole) } else { Part::Windows(windows) };
+            let (stop, _) = self.sweep(job, part).await?;
             if stop.is_some() {
                 return Ok(stop);
             }
@@ -104,30 +164,33 @@ impl<'a> Engine<'a> {
         Ok(None)
     }
 
-    /// Sweeps a whole table, or some windows of it.
-    async fn sweep(
-        &mut self,
-        job: &Job<'_>,
-        windows: Option<Vec<Window>>,
-    ) -> Result<Option<Stop>, SweepError> {
+    /// Sweeps a part of a table; also whether it was walked to its end.
+    async fn sweep(&mut self, job: &Job<'_>, part: Part<'_>) -> Result<(Option<Stop>, bool), SweepError> {
         let started = Instant::now();
-        job.restart().await;
         self.account.tell(Event::Started { sweep: job.sweep, rows: job.rows });
-        let mut stop = match windows {
-            None => self.walk(job).await?,
-            Some(windows) => self.look(job, windows, false).await?,
+        let mut stop = match part {
+            Part::Leg(leg) => {
+                job.restart(leg.from.clone(), leg.until.clone()).await;
+                self.walk(job).await?
+            }
+            Part::Windows(windows) => {
+                job.restart(None, None).await;
+                self.look(job, windows, false).await?
+            }
         };
+        let walked = stop.is_none();
         if stop.is_none() {
             stop = self.look_again(job).await?;
         }
         let (deleted, elapsed) = (job.deleted(), started.elapsed());
         self.account.tell(Event::Finished { sweep: job.sweep, deleted, elapsed });
-        Ok(stop)
+        Ok((stop, walked))
     }
 
     /// All workers at once, each on windows of its own.
     async fn walk(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         loop {
+            self.account.crew.begin();
             let results = join_all(self.workers.iter_mut().map(|worker| worker.walk(job))).await;
             let mut stop = None;
             for result in results {

@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+use super::cause::{Cause, Unwatched, Waited};
 use super::error::SweepError;
+use super::route::Place;
 use crate::db::lock::Blocked;
 use crate::db::tokens::Phase;
-use crate::model::{ForeignTally, Sweep, TableRole, Tally};
+use crate::model::{ForeignTally, Position, Sweep, TableRole, Tally};
 
 /// Is called with everything that happens meanwhile.
 pub type Observer<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
@@ -40,19 +42,14 @@ pub enum Event<'a> {
         /// For how long.
         wait: Duration,
     },
-    /// A replica is behind; the run waits until it is not.
-    Lagging {
-        /// The one that is furthest behind.
-        replica: &'a str,
-        /// By how much; `None`: not known, but at least by what was written before the run began.
-        lag: Option<Duration>,
-        /// By how much it may be.
-        most: Duration,
-        /// How long the run has waited by now.
+    /// Something that is watched speaks against the next batch; the run waits until it does not. Told again meanwhile.
+    Held {
+        cause: &'a Cause,
+        /// How long the run has waited for it by now.
         waited: Duration,
     },
-    /// There are replicas that this role may not see. Told once.
-    Hidden { replicas: u64 },
+    /// Something is to be watched and cannot be. Told once, before the first batch where that is known then.
+    Unwatched(&'a Unwatched),
     /// A rewrite is at this step. Told when it begins, and again while it lasts.
     Step {
         /// What it does.
@@ -138,6 +135,12 @@ pub enum Stop {
         /// How long the lock was waited for.
         limit: Duration,
     },
+    /// It waited for this, and nothing changed.
+    Held {
+        cause: Cause,
+        /// For how long.
+        waited: Duration,
+    },
     /// This number of batches in a row made no progress.
     NoProgress {
         batches: u32,
@@ -183,16 +186,24 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The part of it spent in batches.
     pub busy: Duration,
-    /// The part of it spent waiting for replicas.
-    pub throttled: Duration,
+    /// The part of it spent waiting for what is watched, by kind.
+    pub waited: Waited,
     /// The part of it spent in pauses: `batch_interval` and `nice_ratio`, and before second looks and tries.
     pub paused: Duration,
-    /// How many connections worked at the same time; the parts are sums over them.
+    /// The most connections that worked at the same time; the parts are sums over them.
     pub workers: u32,
+    /// The time of all of them together.
+    pub available: Duration,
     /// The longest batch: no lock was held for longer.
     pub longest: Duration,
     /// What a rewrite did to the disk; `None`: there was none.
     pub disk: Option<Disk>,
+    /// Where a later run goes on; `None`: at the beginning.
+    pub place: Option<Place>,
+    /// The same as it is written down.
+    pub position: Option<Position>,
+    /// Whether that was, so that the next run knows it.
+    pub remembered: bool,
     /// Why it ended.
     pub stop: Stop,
 }
@@ -221,7 +232,7 @@ impl Outcome {
             Stop::NoProgress { reason, .. } => reason == Transient::Locked,
             Stop::MaxDuration | Stop::MaxRows | Stop::Interrupted => self.blocked > 0 && self.idle == 0,
             Stop::LockTimeout { .. } => true,
-            Stop::Failed { .. } => false,
+            Stop::Held { .. } | Stop::Failed { .. } => false,
         };
         prevented && self.batches == 0 && self.unseen == 0
     }

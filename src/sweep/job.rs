@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::connection::{Connection, Fault};
 use super::pace::{Pacer, Way};
 use crate::db::tokens::{Cleaner, Window};
-use crate::model::{Pace, Sweep, Tally};
+use crate::model::{Key, Pace, Sweep, Tally};
 
-/// No more windows than this are remembered for a second look; beyond it the whole table is looked at.
+/// No more windows than this are remembered for a second look; beyond it all that is walked is looked at.
 const REMEMBERED: usize = 1_000;
 
 /// The most keys that a search may return: they fit into some megabytes.
@@ -23,8 +23,15 @@ pub(super) struct Job<'a> {
     progress: Mutex<Progress>,
 }
 
-/// What is left to walk, the next part last. `None`: the walk has not begun.
-type Route = Option<Vec<Window>>;
+/// What is to be walked.
+#[derive(Default)]
+struct Route {
+    /// The first and the last key of it; `None`: those of the table.
+    from: Option<Key>,
+    until: Option<Key>,
+    /// What is left of it, the next part last. `None`: the walk has not begun.
+    parts: Option<Vec<Window>>,
+}
 
 struct Progress {
     pacer: Pacer,
@@ -32,7 +39,9 @@ struct Progress {
     /// Windows with rows that others had locked, and how many rows those were.
     locked: Vec<Window>,
     left: u64,
-    /// The whole table, as it was when the walk began.
+    /// How many of them are of an earlier walk.
+    earlier: usize,
+    /// What is walked, as it was when the walk began.
     whole: Option<Window>,
     /// Whether everything has been handed out.
     handed_out: bool,
@@ -65,22 +74,24 @@ impl<'a> Job<'a> {
             deleted: Tally::ZERO,
             locked: Vec::new(),
             left: 0,
+            earlier: 0,
             whole: None,
             handed_out: false,
             searched: false,
         };
-        Self { sweep, cleaner, rows, route: tokio::sync::Mutex::new(None), progress: Mutex::new(progress) }
+        Self { sweep, cleaner, rows, route: tokio::sync::Mutex::default(), progress: Mutex::new(progress) }
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what an earlier run of this sweep has done.
-    pub(super) async fn restart(&self) {
-        *self.route.lock().await = None;
+    /// Begins a walk from one key to another, `None`: of the whole table. Forgets what an earlier one has done.
+    pub(super) async fn restart(&self, from: Option<Key>, until: Option<Key>) {
+        *self.route.lock().await = Route { from, until, parts: None };
         let mut progress = self.progress();
         progress.deleted = Tally::ZERO;
+        progress.earlier = progress.locked.len();
         (progress.handed_out, progress.searched) = (false, false);
     }
 
@@ -91,12 +102,12 @@ impl<'a> Job<'a> {
         room: u32,
     ) -> Result<Option<Piece>, Fault> {
         let mut route = self.route.lock().await;
-        if route.is_none() {
-            let whole = connection.whole(&self.cleaner).await?;
+        if route.parts.is_none() {
+            let whole = connection.part(&self.cleaner, route.from.as_ref(), route.until.as_ref()).await?;
             self.progress().whole.clone_from(&whole);
-            *route = Some(whole.into_iter().collect());
+            route.parts = Some(whole.into_iter().collect());
         }
-        let parts = route.get_or_insert_default();
+        let parts = route.parts.get_or_insert_default();
         if self.may_search()
             && let Some(rest) = parts.last()
         {
@@ -133,8 +144,14 @@ impl<'a> Job<'a> {
 
     /// Takes a window back that was not done.
     pub(super) async fn give_back(&self, window: Window) {
-        self.route.lock().await.get_or_insert_default().push(window);
+        self.route.lock().await.parts.get_or_insert_default().push(window);
         self.progress().handed_out = false;
+    }
+
+    /// The first key of every part that is left; `None`: the walk has not begun.
+    pub(super) async fn rest(&self) -> Option<Vec<Key>> {
+        let route = self.route.lock().await;
+        route.parts.as_ref().map(|parts| parts.iter().map(|part| part.low.clone()).collect())
     }
 
     /// Whether every window has been handed out.
@@ -162,8 +179,12 @@ impl<'a> Job<'a> {
         let mut progress = self.progress();
         progress.left += rows;
         match progress.whole.clone() {
-            // Workers end in any order, and only the server can compare keys.
-            Some(whole) if progress.locked.len() >= REMEMBERED => progress.locked = vec![whole],
+            // Workers end in any order, and only the server can compare keys. What an earlier walk left stays.
+            Some(whole) if progress.locked.len() >= REMEMBERED => {
+                let first = progress.earlier.min(progress.locked.len());
+                progress.locked.truncate(first);
+                progress.locked.push(whole);
+            }
             _ => progress.locked.push(window),
         }
     }
@@ -171,7 +192,7 @@ impl<'a> Job<'a> {
     /// The windows to look at again.
     pub(super) fn take_locked(&self) -> Vec<Window> {
         let mut progress = self.progress();
-        progress.left = 0;
+        (progress.left, progress.earlier) = (0, 0);
         std::mem::take(&mut progress.locked)
     }
 

@@ -2,25 +2,19 @@
 //!
 //! All or nothing: if it ends before its commit, nothing has changed. Prints nothing.
 
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::types::Oid;
 
 use super::account::{Account, AfterFailure};
+use super::attended::attended;
 use super::connection::{Connection, Fault, database, fault};
-use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
+use super::{Batch, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
 use crate::db::transaction::{Verdict, current};
 use crate::model::{Sweep, Tally};
-
-/// How often a step is told again while it lasts.
-const TELL_EVERY: Duration = Duration::from_millis(250);
-
-/// A cancel request that comes between two statements of a step is lost: it is sent again this often.
-const CANCEL_EVERY: Duration = Duration::from_millis(500);
 
 /// How the transaction ended.
 enum End {
@@ -105,8 +99,8 @@ async fn attempt(
         let (phase, table) = rewrite.describe(step);
         let work = rewrite.step(&*transaction, step, &mut rewritten);
         let (number, of) = (step + 1, rewrite.steps() + 1);
-        let event = |elapsed| Event::Step { phase, table, number, of, elapsed };
-        match (watched(account, &canceller, event, work).await, account.must_stop()) {
+        let tell = |elapsed| account.tell(Event::Step { phase, table, number, of, elapsed });
+        match (attended(account, &canceller, tell, work).await, account.must_stop()) {
             (Ok(()), _) => {}
             (Err(TokensError::Database(_)), Some(_)) => break,
             (Err(error), _) => return Err(fault(error)),
@@ -179,37 +173,6 @@ async fn files(connection: &mut Connection<'_>, rewrite: &Rewrite<'_>) -> Result
     rewrite.files(&***client).await.map_err(fault)
 }
 
-/// Does the work, tells that it goes on, and has it cancelled when the run must end. `event`: the step, and how long it
-/// has taken by now.
-async fn watched<T>(
-    account: &Account<'_>,
-    canceller: &Canceller,
-    event: impl Fn(Duration) -> Event<'static>,
-    work: impl Future<Output = Result<T, TokensError>>,
-) -> Result<T, TokensError> {
-    let started = Instant::now();
-    account.tell(event(Duration::ZERO));
-    let (mut work, mut ended) = (pin!(work), pin!(account.ended()));
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            () = &mut ended => break,
-            () = tokio::time::sleep(TELL_EVERY) => account.tell(event(started.elapsed())),
-        }
-    }
-    loop {
-        // The request and the work go on side by side: the answer may come first.
-        let mut request = pin!(async {
-            canceller().await;
-            tokio::time::sleep(CANCEL_EVERY).await;
-        });
-        tokio::select! {
-            result = &mut work => return result,
-            () = &mut request => {}
-        }
-    }
-}
-
 /// Statistics and the visibility map are gone with the old files. Returns what the tables take now.
 async fn tidy(
     connection: &mut Connection<'_>,
@@ -227,7 +190,8 @@ async fn tidy(
     let canceller = (account.cancel)(client);
     let number = rewrite.steps() + 1;
     let event = |elapsed| Event::Step { phase: Phase::Vacuum, table: None, number, of: number, elapsed };
-    match watched(account, &canceller, event, rewrite.vacuum(&***client)).await {
+    let tell = |elapsed| account.tell(event(elapsed));
+    match attended(account, &canceller, tell, rewrite.vacuum(&***client)).await {
         Ok(passed_over) if passed_over.is_empty() => {}
         Ok(passed_over) => {
             let reason = format!("the role does not own {}", passed_over.join(", "));

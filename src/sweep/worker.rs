@@ -3,18 +3,19 @@
 //! In bulk where most rows are doomed and no other session has locked them, row by row otherwise. A window that meets a
 //! lock, a change or a new reference is done row by row at once; what stays locked is left for another look.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 
 use super::account::{Account, AfterFailure};
 use super::connection::{Connection, Done, Fault};
+use super::crew::Turn;
 use super::error::SweepError;
-use super::event::{Event, Stop, Transient, Wait};
+use super::event::{Stop, Transient, Wait};
+use super::gate;
 use super::job::{Job, Piece};
 use super::pace::{Pacer, Way, pause};
 use super::retry::{self, Next};
-use super::throttle::Behind;
 use crate::db::lock::Wanted;
 use crate::db::tokens::{Pointers, Taken, Window};
 use crate::db::transaction::Verdict;
@@ -23,12 +24,15 @@ use crate::db::transaction::Verdict;
 const TRIES: u32 = 3;
 
 pub(super) struct Worker<'a> {
+    number: u32,
     pub connection: Connection<'a>,
     account: &'a Account<'a>,
     /// Rows that stay locked are not counted again while the run tries them again.
     looking_again: bool,
     /// The pause before the next batch.
     due: Duration,
+    /// When it ended its last batch, or began to work.
+    since: Instant,
 }
 
 /// How a batch ended.
@@ -49,9 +53,9 @@ impl From<AfterFailure> for Attempt {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) const fn new(pool: &'a Pool, account: &'a Account<'a>) -> Self {
-        let connection = Connection::new(pool);
-        Self { connection, account, looking_again: false, due: Duration::ZERO }
+    pub(super) fn new(number: u32, pool: &'a Pool, account: &'a Account<'a>) -> Self {
+        let (connection, since) = (Connection::new(pool), Instant::now());
+        Self { number, connection, account, looking_again: false, due: Duration::ZERO, since }
     }
 
     /// Does windows until there are none, or until the run ends. An error ends the other workers too.
@@ -63,11 +67,15 @@ impl<'a> Worker<'a> {
             Ok(Some(stop)) => self.account.end(stop.clone()),
             Err(_) => self.account.end(Stop::Interrupted),
         }
+        self.account.crew.end();
         result
     }
 
     async fn walk_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         loop {
+            if !self.is_admitted().await {
+                return Ok(None);
+            }
             if let Some(stop) = self.may_go_on(job).await? {
                 return Ok(Some(stop));
             }
@@ -111,6 +119,28 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Waits until this worker may work; `false`: the walk has ended meanwhile.
+    async fn is_admitted(&mut self) -> bool {
+        let crew = &self.account.crew;
+        while self.number >= crew.allowed() || self.number > 0 && crew.is_auto() && !self.is_connected().await
+        {
+            if !crew.admits(self.number).await {
+                return false;
+            }
+            self.since = Instant::now();
+        }
+        true
+    }
+
+    /// A server that has no room for one connection more is no reason to fail while there are others.
+    async fn is_connected(&mut self) -> bool {
+        let connected = self.connection.client().await.is_ok();
+        if !connected {
+            self.account.crew.cap(self.number);
+        }
+        connected
+    }
+
     /// Does a window in bulk.
     async fn sweep(
         &mut self,
@@ -123,7 +153,10 @@ impl<'a> Worker<'a> {
         let attempt = self.attempt(job, &window, Way::Bulk(pointers)).await;
         self.account.release(room);
         match attempt? {
-            Attempt::Stop(stop) => return Ok(Some(stop)),
+            Attempt::Stop(stop) => {
+                job.give_back(window).await;
+                return Ok(Some(stop));
+            }
             Attempt::Done(done) => {
                 let rows = done.taken.deleted.rows();
                 job.with_pacer(|pacer| pacer.swept(span, rows, done.elapsed));
@@ -152,6 +185,7 @@ impl<'a> Worker<'a> {
         let mut tries = 0;
         while let Some(window) = rest.take() {
             if let Some(stop) = self.may_go_on(job).await? {
+                job.give_back(window).await;
                 return Ok(Some(stop));
             }
             let (size, pair) = (job.with_pacer(|pacer| pacer.size()), job.cleaner.rows_per_key());
@@ -163,7 +197,10 @@ impl<'a> Worker<'a> {
             let attempt = self.attempt(job, &window, way).await;
             self.account.release(room);
             match attempt? {
-                Attempt::Stop(stop) => return Ok(Some(stop)),
+                Attempt::Stop(stop) => {
+                    job.give_back(window).await;
+                    return Ok(Some(stop));
+                }
                 Attempt::Done(done) => {
                     tries = 0;
                     rest.clone_from(&done.taken.rest);
@@ -289,35 +326,26 @@ impl<'a> Worker<'a> {
         job.book(done.taken.deleted.tally);
         self.account.book_batch(job, done, examined, size);
         self.due = pause(self.account.pace, done.elapsed, done.taken.deleted.rows());
+        let (deleted, elapsed, waited) = (done.taken.deleted.rows(), done.elapsed, self.account.waited());
+        let since = std::mem::replace(&mut self.since, Instant::now());
+        self.account.crew.note(&Turn { since, deleted, examined, elapsed, waited });
     }
 
-    /// Pauses if a pause is due, waits for replicas, and says why the run must end, if it must.
+    /// Pauses if a pause is due, waits for what is watched, and says why the run must end, if it must.
     async fn may_go_on(&mut self, job: &Job<'_>) -> Result<Option<Stop>, SweepError> {
         let due = std::mem::take(&mut self.due);
         if !due.is_zero() && self.account.must_stop().is_none() {
             self.account.wait(Wait::Pace, due).await;
         }
-        let account = self.account;
-        let Some(throttle) = &account.throttle else { return Ok(account.must_stop()) };
         loop {
-            if let Some(stop) = account.must_stop() {
-                return Ok(Some(stop));
+            match gate::pass(&mut self.connection, self.account).await {
+                Ok(stop) => return Ok(stop),
+                Err(fault) => {
+                    if let Attempt::Stop(stop) = self.trouble(job, fault, false).await? {
+                        return Ok(Some(stop));
+                    }
+                }
             }
-            let look = match throttle.look(&mut self.connection).await {
-                Ok(look) => look,
-                Err(fault) => match self.trouble(job, fault, false).await? {
-                    Attempt::Stop(stop) => return Ok(Some(stop)),
-                    Attempt::Done(_) | Attempt::Failed(_) => continue,
-                },
-            };
-            if let Some(replicas) = look.hidden {
-                account.tell(Event::Hidden { replicas });
-            }
-            let Some(Behind { replica, lag, waited }) = look.behind else { return Ok(account.must_stop()) };
-            if look.fresh {
-                account.tell(Event::Lagging { replica: &replica, lag, most: throttle.most, waited });
-            }
-            account.throttle(throttle.interval()).await;
         }
     }
 }

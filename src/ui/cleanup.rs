@@ -1,20 +1,27 @@
 //! What a cleanup did: the last lines for people, an object for scripts. Pure.
 
+mod run;
+mod shares;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::backlog::{self, CostView};
+use super::cause;
 use super::forecast_json::{self, ForecastView};
 use super::plan::{grouped, number_and_fate, plural, visible, with_them};
-use super::progress::{because, key, short};
+use super::progress::{because, short};
 use crate::health::backlog::Cost;
 use crate::model::json;
 use crate::model::words::bytes;
-use crate::model::{CountMethod, ForeignRows, ForeignTally, Tally};
+use crate::model::{CountMethod, ForeignRows, Tally};
 use crate::plan::CleanupForecast;
 use crate::sweep::{Disk, Outcome, Stop, Transient};
+
+pub use run::{Run, stop_key};
+use shares::{Shares, per_second};
 
 /// The version of the JSON object.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -87,52 +94,32 @@ fn effort(outcome: &Outcome) -> String {
 
 /// How the time was spent, where that was not all work.
 fn shares(outcome: &Outcome) -> impl Iterator<Item = String> + use<> {
-    let noteworthy = outcome.paused + outcome.throttled >= Duration::from_secs(1);
-    let Shares { busy, throttled, paused } = Shares::of(outcome);
-    [(busy, "busy"), (throttled, "waiting for replicas"), (paused, "paused")]
+    let noteworthy = outcome.paused + outcome.waited.total() >= Duration::from_secs(1);
+    let shares = Shares::new(outcome);
+    let waited: Vec<_> =
+        outcome.waited.iter().map(|(kind, time)| (shares.of(time), cause::share(kind))).collect();
+    [(shares.of(outcome.busy), "busy")]
         .into_iter()
+        .chain(waited)
+        .chain([(shares.of(outcome.paused), "paused")])
         .filter(move |(share, _)| noteworthy && *share >= 0.005)
         .map(|(share, what)| format!("{:.0}% {what}", share * 100.0))
-}
-
-/// What the workers did with their time, of 1. What is missing went into finding the next stretch, and into waiting for
-/// other workers at the end of a sweep.
-struct Shares {
-    busy: f64,
-    throttled: f64,
-    paused: f64,
-}
-
-impl Shares {
-    fn of(outcome: &Outcome) -> Self {
-        let all = outcome.elapsed.as_secs_f64() * f64::from(outcome.workers);
-        let share = |part: Duration| if all > 0.0 { (part.as_secs_f64() / all).min(1.0) } else { 0.0 };
-        Self { busy: share(outcome.busy), throttled: share(outcome.throttled), paused: share(outcome.paused) }
-    }
 }
 
 fn batches(count: u64) -> String {
     if count == 1 { "1 batch".to_owned() } else { format!("{} batches", grouped(count)) }
 }
 
-fn per_second(outcome: &Outcome) -> Option<u64> {
-    let seconds = outcome.elapsed.as_secs_f64();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rate, rounded for people"
-    )]
-    (seconds > 0.0).then(|| (outcome.rows() as f64 / seconds).round() as u64)
-}
-
 fn ending(outcome: &Outcome, total: Option<u64>) -> String {
-    const NEXT: &str = "The next run continues from here.";
+    let next = match outcome.position.as_ref().filter(|_| !outcome.remembered) {
+        Some(position) => format!("To continue from here: --resume-from {position}"),
+        None => "The next run continues from here.".to_owned(),
+    };
     let left = total.map(|total| total.saturating_sub(outcome.deleted.total()));
     let left = match left {
         Some(0) => " Nothing is left to delete.".to_owned(),
-        Some(left) => format!(" {} left to delete. {NEXT}", plural(left, "row")),
-        None => format!(" {NEXT} --dry-run counts what is left."),
+        Some(left) => format!(" {} left to delete. {next}", plural(left, "row")),
+        None => format!(" --dry-run counts what is left. {next}"),
     };
     let mut text = match &outcome.stop {
         Stop::Finished if outcome.locked == 0 => "Finished: nothing is left to delete.\n".to_owned(),
@@ -158,6 +145,12 @@ fn ending(outcome: &Outcome, total: Option<u64>) -> String {
                 hint(*reason)
             )
         }
+        Stop::Held { cause, waited } => format!(
+            "Stopped: it waited {} for {}, and nothing changed. {}{left}\n",
+            short(*waited),
+            cause::text(cause),
+            cause::hint(cause)
+        ),
         Stop::Failed { detail } => {
             let detail = visible(detail.trim_end_matches('.'));
             format!(
@@ -213,98 +206,6 @@ struct Object<'a> {
     others: Option<&'a [ForeignRows]>,
     spared_by_max_age: Option<u64>,
     run: Option<Run>,
-}
-
-/// The statistics of a run, for scripts.
-#[derive(Debug, Serialize)]
-pub struct Run {
-    stop: &'static str,
-    stop_reason: Option<&'static str>,
-    stop_detail: Option<String>,
-    locked: u64,
-    dependents: u64,
-    others: ForeignTally,
-    detached: u64,
-    batches: u64,
-    retries: u64,
-    blocked_batches: u64,
-    unseen_batches: u64,
-    seconds: f64,
-    workers: u32,
-    busy_seconds: f64,
-    throttled_seconds: f64,
-    paused_seconds: f64,
-    busy_share: f64,
-    throttled_share: f64,
-    paused_share: f64,
-    longest_batch_seconds: f64,
-    rows_per_second: Option<u64>,
-    bytes_before: Option<u64>,
-    bytes_after: Option<u64>,
-}
-
-impl From<&Outcome> for Run {
-    fn from(outcome: &Outcome) -> Self {
-        let Outcome {
-            deleted: _,
-            dependents,
-            others,
-            detached,
-            batches,
-            retries,
-            blocked,
-            idle: _,
-            holder: _,
-            locked,
-            unseen,
-            elapsed,
-            busy,
-            throttled,
-            paused,
-            workers,
-            longest,
-            disk,
-            stop,
-        } = outcome;
-        let (stop_reason, stop_detail) = match stop {
-            Stop::NoProgress { reason, detail, .. } => (Some(key(*reason)), Some(detail.clone())),
-            Stop::Failed { detail } => (None, Some(detail.clone())),
-            Stop::Finished
-            | Stop::MaxRows
-            | Stop::MaxDuration
-            | Stop::Interrupted
-            | Stop::LockTimeout { .. } => {
-                let holder = outcome.holder.as_ref().filter(|_| outcome.is_prevented());
-                (outcome.is_prevented().then(|| key(Transient::Locked)), holder.map(ToString::to_string))
-            }
-        };
-        let shares = Shares::of(outcome);
-        Self {
-            stop: stop_key(stop),
-            stop_reason,
-            stop_detail,
-            locked: *locked,
-            dependents: *dependents,
-            others: others.clone(),
-            detached: *detached,
-            batches: *batches,
-            retries: *retries,
-            blocked_batches: *blocked,
-            unseen_batches: *unseen,
-            seconds: seconds(*elapsed),
-            workers: *workers,
-            busy_seconds: seconds(*busy),
-            throttled_seconds: seconds(*throttled),
-            paused_seconds: seconds(*paused),
-            busy_share: thousandths(shares.busy),
-            throttled_share: thousandths(shares.throttled),
-            paused_share: thousandths(shares.paused),
-            longest_batch_seconds: seconds(*longest),
-            rows_per_second: per_second(outcome),
-            bytes_before: disk.map(|disk| disk.before),
-            bytes_after: disk.map(|disk| disk.after),
-        }
-    }
 }
 
 /// A run, as JSON. `to_delete`: what was counted before.
@@ -371,27 +272,6 @@ pub fn count_json(forecast: &CleanupForecast, cost: Option<&Cost>) -> Result<Str
 
 fn object(object: &Object<'_>) -> Result<String, serde_json::Error> {
     json::document(object)
-}
-
-fn seconds(duration: Duration) -> f64 {
-    thousandths(duration.as_secs_f64())
-}
-
-fn thousandths(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
-}
-
-/// Why a run ended, for scripts and for the ledger.
-#[must_use]
-pub const fn stop_key(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Finished => "finished",
-        Stop::MaxRows => "max_rows",
-        Stop::MaxDuration => "max_duration",
-        Stop::Interrupted => "interrupted",
-        Stop::NoProgress { .. } | Stop::LockTimeout { .. } => "no_progress",
-        Stop::Failed { .. } => "failed",
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod about;
 pub mod annotations;
 pub mod application;
 pub mod backlog;
+pub mod cause;
 pub mod cleanup;
 pub mod counter;
 pub mod diagnostics;

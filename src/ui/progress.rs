@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use glyphs::Glyphs;
+use view::is_frequent;
 pub use view::{Total, View, because, key, short};
 
 use super::cleanup::stopped_json;
@@ -86,7 +87,7 @@ impl<'a> Progress<'a> {
                 if let Some(notice) = self
                     .view
                     .notice(event)
-                    .filter(|_| matches!(event, Event::Hidden { .. } | Event::Unvacuumed { .. }))
+                    .filter(|_| matches!(event, Event::Unwatched(_) | Event::Unvacuumed { .. }))
                 {
                     match &self.line.bar {
                         Some(bar) => bar.println(notice),
@@ -98,7 +99,7 @@ impl<'a> Progress<'a> {
             Manner::Lines => {
                 if let Some(line) = self.view.notice(event) {
                     self.ui.status(line);
-                } else if matches!(event, Event::Lagging { .. } | Event::Step { .. })
+                } else if matches!(event, Event::Held { .. } | Event::Step { .. })
                     && self.due(now, LINE_EVERY)
                 {
                     self.ui.status(self.view.waiting().unwrap_or_default());
@@ -109,13 +110,13 @@ impl<'a> Progress<'a> {
             Manner::Objects => {
                 let often = match event {
                     Event::Batch(_) => true,
-                    Event::Lagging { waited, .. } => !waited.is_zero(),
+                    Event::Held { cause, waited } => !waited.is_zero() || is_frequent(cause),
                     Event::Step { elapsed, .. } => !elapsed.is_zero(),
                     Event::Started { .. }
                     | Event::Retry { .. }
                     | Event::Blocked(_)
                     | Event::Waiting { .. }
-                    | Event::Hidden { .. }
+                    | Event::Unwatched(_)
                     | Event::Unvacuumed { .. }
                     | Event::Finished { .. } => false,
                 };

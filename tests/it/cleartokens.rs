@@ -211,7 +211,10 @@ fn signals_end_a_run_after_the_running_batch() {
         running.signal(signal);
         let output = running.wait().exits(code);
         assert!(
-            output.stdout.contains("Stopped: interrupted. The next run continues from here."),
+            output.stdout.contains(
+                "Stopped: interrupted. --dry-run counts what is left. To continue from here: \
+                 --resume-from revoked+expired+access:"
+            ),
             "{output}"
         );
         assert!(world.rows() < before && before <= world.rows() + 4);

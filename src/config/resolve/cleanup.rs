@@ -9,11 +9,13 @@ use super::policy::client_ids;
 use crate::config::document::{Cleanup as Section, DcrApplications};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Span};
+use crate::config::size::{self, SizeError};
 use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
-use crate::config::values;
+use crate::config::values::{self, NumberOrText};
 use crate::model::{
-    Category, CleanupPolicy, CountMethod, Counting, DcrPolicy, Pace, ReferenceName, ReferenceRule, References,
+    Category, CleanupPolicy, CountMethod, Counting, DcrPolicy, Pace, ReferenceName, ReferenceRule,
+    References, Workers,
 };
 
 const TABLE: &str = "cleanup";
@@ -49,6 +51,10 @@ const fn is_empty(section: &Section) -> bool {
         max_rows,
         workers,
         max_replica_lag,
+        max_wal_rate,
+        vacuum_every,
+        max_slot_lag,
+        max_archive_backlog,
         fk_checks,
         strategy,
         count,
@@ -72,6 +78,10 @@ const fn is_empty(section: &Section) -> bool {
         && max_rows.is_absent()
         && workers.is_absent()
         && max_replica_lag.is_absent()
+        && max_wal_rate.is_absent()
+        && vacuum_every.is_absent()
+        && max_slot_lag.is_absent()
+        && max_archive_backlog.is_absent()
         && fk_checks.is_absent()
         && strategy.is_absent()
         && count.is_absent()
@@ -120,6 +130,10 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_rows,
         workers,
         max_replica_lag,
+        max_wal_rate,
+        vacuum_every,
+        max_slot_lag,
+        max_archive_backlog,
         fk_checks,
         strategy,
         count,
@@ -145,7 +159,13 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
     let counting = counting(count, count_budget, context);
     let batch_size: Option<Placed<u32>> = context.number("batch_size", batch_size, 1, u32::MAX.into());
     let max_rows = context.number("max_rows", max_rows, 1, i64::MAX);
-    let workers = context.number("workers", workers, 1, Pace::MOST_WORKERS.into());
+    let max_wal_rate = max_wal_rate.present().map(|slot| slot.map(|rate| rate.0));
+    let max_wal_rate = context.size("max_wal_rate", max_wal_rate, size::parse_rate);
+    let max_slot_lag = max_slot_lag.present().map(|slot| slot.map(|size| size.0));
+    let max_slot_lag = context.size("max_slot_lag", max_slot_lag, size::parse);
+    let vacuum_every = context.number("vacuum_every", vacuum_every, 0, i64::MAX);
+    let max_archive_backlog = context.number("max_archive_backlog", max_archive_backlog, 0, i64::MAX);
+    let workers = context.workers(workers);
     let only = categories(only, context);
     let skip = categories(skip, context);
     contradictions(&only, &skip, context);
@@ -160,7 +180,11 @@ fn policy(section: Section, context: &Context<'_>, places: &mut Places) -> Clean
         max_duration: max_duration.filter(is_on),
         max_rows: max_rows.map(|rows| rows.value),
         max_replica_lag: max_replica_lag.filter(is_on),
-        workers: workers.and_then(|count| NonZeroU32::new(count.value)).unwrap_or(default.pace.workers),
+        max_wal_rate: above_zero(max_wal_rate),
+        vacuum_every: above_zero(vacuum_every.map(|rows| rows.value)),
+        max_slot_lag: above_zero(max_slot_lag),
+        max_archive_backlog: above_zero(max_archive_backlog.map(|segments| segments.value)),
+        workers: workers.unwrap_or(default.pace.workers),
         fk_checks: fk_checks.value().unwrap_or_default(),
         strategy: strategy.value().unwrap_or_default(),
     };
@@ -240,6 +264,11 @@ fn is_on(duration: &Duration) -> bool {
     !duration.is_zero()
 }
 
+/// The same for numbers.
+fn above_zero(number: Option<u64>) -> Option<u64> {
+    number.filter(|number| *number > 0)
+}
+
 fn categories(list: List<Category>, context: &Context<'_>) -> BTreeMap<Category, Span> {
     let Some(list) = list.items() else { return BTreeMap::new() };
     let list = context.without_duplicates(list, |category| category.key().to_owned());
@@ -259,6 +288,45 @@ fn contradictions(only: &BTreeMap<Category, Span>, skip: &BTreeMap<Category, Spa
 }
 
 impl Context<'_> {
+    /// A number, or "auto".
+    fn workers(&self, slot: Slot<values::Workers>) -> Option<Workers> {
+        let Placed { span, value: values::Workers(written), .. } = slot.present()?;
+        let most = Pace::MOST_WORKERS;
+        let count = match &written {
+            NumberOrText::Text(text) if text == "auto" => return Some(Workers::Auto),
+            NumberOrText::Text(_) => {
+                let problem = Problem::error("invalid-value", "`workers` must be a number or \"auto\"");
+                return self.reject(problem.at(span));
+            }
+            NumberOrText::Number(count) => *count,
+        };
+        let good = u32::try_from(count).ok().and_then(NonZeroU32::new).filter(|count| count.get() <= most);
+        if let Some(count) = good {
+            return Some(count.into());
+        }
+        let bound = if count < 1 { "at least 1".to_owned() } else { format!("at most {most}") };
+        self.reject(Problem::error("out-of-range", format!("`workers` must be {bound}")).at(span))
+    }
+
+    /// A number of bytes.
+    fn size(
+        &self,
+        key: &str,
+        written: Option<Placed<NumberOrText>>,
+        parse: impl FnOnce(&str) -> Result<u64, SizeError>,
+    ) -> Option<u64> {
+        let written = written?;
+        let read = match &written.value {
+            NumberOrText::Number(bytes) => size::from_bytes(*bytes),
+            NumberOrText::Text(text) => parse(text),
+        };
+        let rejected = |error: SizeError| {
+            let problem = Problem::error("invalid-size", format!("`{key}` {error}"));
+            self.reject(problem.at(written.span.clone()))
+        };
+        read.map_or_else(rejected, Some)
+    }
+
     fn ratio(&self, slot: Slot<f64>) -> Option<f64> {
         let ratio = slot.present()?;
         if (0.0..=HIGHEST_NICE_RATIO).contains(&ratio.value) {

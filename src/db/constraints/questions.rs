@@ -230,7 +230,7 @@ impl<C: GenericClient> Questions<'_, C> {
         let Unique { name, columns, keys, equal, condition, nulls_equal, deferred } = unique;
         let columns = self.rows.plain(&columns);
         let is_touched = |row: &PlannedRow<'_>| {
-            row.key.is_none() || columns.iter().any(|column| row.cells.contains_key(column))
+            row.key.is_none() || columns.iter().any(|column| row.cell(column).is_some())
         };
         let numbers = self.known(KIND, &name, &columns, is_touched);
         if numbers.is_empty() {
@@ -325,7 +325,7 @@ impl<C: GenericClient> Questions<'_, C> {
         }
         let shown = self.rows.plain(&columns);
         let numbers = self.known(KIND, &name, &columns, |row| {
-            row.key.is_none() || shown.iter().any(|column| row.cells.contains_key(column))
+            row.key.is_none() || shown.iter().any(|column| row.cell(column).is_some())
         });
         if numbers.is_empty() {
             return Ok(());

@@ -1,6 +1,7 @@
 //! The rows as they would be, as a query: what the plan gives, what the rows have, and the defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -22,16 +23,23 @@ pub struct PlannedRow<'a> {
     pub client_id: &'a ClientId,
     /// The row that is there; `None`: it is new.
     pub key: Option<&'a Key>,
-    /// What the plan writes into its columns.
-    pub cells: BTreeMap<String, PlannedCell>,
+    /// What the plan writes into its columns, each of them once.
+    pub cells: Vec<(&'a str, PlannedCell<'a>)>,
+}
+
+impl PlannedRow<'_> {
+    /// What the plan writes into a column; `None`: nothing.
+    pub(super) fn cell(&self, column: &str) -> Option<&PlannedCell<'_>> {
+        self.cells.iter().find(|(name, _)| *name == column).map(|(_, cell)| cell)
+    }
 }
 
 /// What a plan writes into a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlannedCell {
+pub enum PlannedCell<'a> {
     Null,
     /// Text that PostgreSQL casts.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Not known yet: a secret.
     Unknown,
 }
@@ -53,7 +61,7 @@ impl<'a> Rows<'a> {
     pub fn new(table: &Table, columns: &'a [Column], planned: &'a [PlannedRow<'a>]) -> Self {
         let unknown = planned.iter().map(|row| unknown(table, columns, row)).collect();
         let sql = sql(table, columns, planned);
-        let json = Value::Array((1..).zip(planned).map(as_json).collect()).to_string();
+        let json = as_json((1..).zip(planned));
         Self { planned, columns, unknown, sql, json }
     }
 
@@ -64,8 +72,7 @@ impl<'a> Rows<'a> {
 
     /// The parameter for these rows only.
     pub fn json_of(&self, numbers: &[i64]) -> String {
-        let rows = numbers.iter().filter_map(|number| Some(as_json((*number, self.row(*number)?))));
-        Value::Array(rows.collect()).to_string()
+        as_json(numbers.iter().filter_map(|number| Some((*number, self.row(*number)?))))
     }
 
     /// The planned row of a number.
@@ -113,12 +120,27 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn as_json((number, row): (i64, &PlannedRow<'_>)) -> Value {
-    let cell = |(name, cell): (&String, &PlannedCell)| match cell {
-        PlannedCell::Null | PlannedCell::Unknown => (name.clone(), Value::Null),
-        PlannedCell::Text(text) => (name.clone(), Value::from(text.as_str())),
-    };
-    let cells: serde_json::Map<String, Value> = row.cells.iter().map(cell).collect();
+/// Rows with their numbers as a JSON array. Only one at a time is a value: all of them would take ten times the memory.
+fn as_json<'a>(rows: impl Iterator<Item = (i64, &'a PlannedRow<'a>)>) -> String {
+    let mut array = String::from("[");
+    for (number, row) in rows {
+        if array.len() > 1 {
+            array.push(',');
+        }
+        array += &as_object(number, row).to_string();
+    }
+    array + "]"
+}
+
+fn as_object(number: i64, row: &PlannedRow<'_>) -> Value {
+    let cells: serde_json::Map<String, Value> = row
+        .cells
+        .iter()
+        .map(|(name, cell)| match cell {
+            PlannedCell::Null | PlannedCell::Unknown => ((*name).to_owned(), Value::Null),
+            PlannedCell::Text(text) => ((*name).to_owned(), Value::from(&**text)),
+        })
+        .collect();
     json!({ "n": number, "key": row.key.map(Key::as_str), "cells": cells })
 }
 
@@ -136,7 +158,7 @@ fn default(table: &Table, column: &Column) -> Option<String> {
 fn unknown<'a>(table: &Table, columns: &'a [Column], row: &PlannedRow<'_>) -> BTreeSet<&'a str> {
     let (generated, plain): (Vec<&Column>, Vec<&Column>) =
         columns.iter().partition(|column| column.generated);
-    let is_unknown = |column: &&Column| match row.cells.get(&column.name) {
+    let is_unknown = |column: &&Column| match row.cell(&column.name) {
         Some(cell) => *cell == PlannedCell::Unknown,
         None => row.key.is_none() && default(table, column).is_none(),
     };
@@ -151,7 +173,7 @@ fn unknown<'a>(table: &Table, columns: &'a [Column], row: &PlannedRow<'_>) -> BT
 
 /// All rows at once, under the columns' own names and types; domains are left to their CHECKs.
 fn sql(table: &Table, columns: &[Column], rows: &[PlannedRow<'_>]) -> String {
-    let given: BTreeSet<&str> = rows.iter().flat_map(|row| row.cells.keys()).map(String::as_str).collect();
+    let given: BTreeSet<&str> = rows.iter().flat_map(|row| &row.cells).map(|(name, _)| *name).collect();
     let plain = columns.iter().filter(|column| !column.generated).map(|column| {
         let Column { name, base, collation, .. } = column;
         let (name, text) = (quote(name), literal(name));

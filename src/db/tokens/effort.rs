@@ -51,9 +51,9 @@ impl Budget {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// Whether what is left is too short for the server, which measures milliseconds.
-    pub(super) fn is_spent(&self) -> bool {
-        self.left() < Duration::from_millis(1)
+    /// What a count may take that was expected to take hardly anything. The planner may be wrong.
+    pub(super) fn a_little(&self) -> Duration {
+        self.left().min(self.whole * 2 / CHEAP)
     }
 
     /// The moment when a part of what is left will be spent.
@@ -71,6 +71,11 @@ impl Budget {
     pub(super) fn hardly_notices(&self, cost: f64) -> bool {
         predicted(cost) <= self.whole / CHEAP
     }
+}
+
+/// Whether a time is too short for the server, which measures milliseconds.
+pub(super) fn is_spent(left: Duration) -> bool {
+    left < Duration::from_millis(1)
 }
 
 fn predicted(cost: f64) -> Duration {

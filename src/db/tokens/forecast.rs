@@ -133,7 +133,7 @@ impl Rounds<'_> {
         let open = outlooks.iter_mut().enumerate().filter(|(_, outlook)| outlook.is_open());
         for (index, outlook) in open {
             if budget.hardly_notices(outlook.cost) {
-                self.all(index, outlook, &budget).await?;
+                self.all(index, outlook, budget.a_little()).await?;
             } else if outlook.is_known_within(ENOUGH) {
                 outlook.found = Found::Catalogue;
             }
@@ -160,10 +160,10 @@ impl Rounds<'_> {
             let began = Instant::now();
             let percent = match next {
                 Next::Enough => return Ok(()),
-                Next::All => return self.all(index, outlook, budget).await,
+                Next::All => return self.all(index, outlook, budget.left()).await,
                 Next::Round(percent) => percent,
             };
-            if budget.is_spent() {
+            if effort::is_spent(budget.left()) {
                 return Ok(());
             }
             // If this table takes its time twice, there is some left for the others.
@@ -208,15 +208,15 @@ impl Rounds<'_> {
         Ok(Tried::Done(sample::read(&row, counts, percent)))
     }
 
-    /// Counts all rows of a table.
-    async fn all(&mut self, index: usize, outlook: &mut Outlook, budget: &Budget) -> Result<(), TokensError> {
-        if budget.is_spent() {
+    /// Counts all rows of a table, if that takes no longer than the limit.
+    async fn all(&mut self, index: usize, outlook: &mut Outlook, limit: Duration) -> Result<(), TokensError> {
+        if effort::is_spent(limit) {
             return Ok(());
         }
         let values = Values::new(self.excluded);
         let sql = Sql::new(|binds| self.run.passes(binds)[index].select(&["count(*)"]));
         let Some(transaction) = self.begin().await? else { return Ok(()) };
-        settings::of_a_count(&transaction, budget.left()).await.map_err(attempt(COUNTING))?;
+        settings::of_a_count(&transaction, limit).await.map_err(attempt(COUNTING))?;
         transaction.query_typed(WORK_MEM, &[]).await.map_err(attempt(COUNTING))?;
         let Tried::Done(row) = given_up(sql.one(&*transaction, values).await)? else { return Ok(()) };
         transaction.rollback().await.map_err(attempt(COUNTING))?;

@@ -10,6 +10,7 @@ use super::statement::{Bind, Binds, Sql, Values};
 use super::{TokensError, attempt};
 use crate::db::ON_PRIMARY;
 use crate::db::layout::Table;
+use crate::db::query::array;
 use crate::model::Key;
 
 /// A range of keys, both ends included.
@@ -50,6 +51,9 @@ impl Window {
 pub struct Walk {
     table: String,
     ends: Sql,
+    first: Sql,
+    last: Sql,
+    lowest: Sql,
     edge: Sql,
     after: Sql,
 }
@@ -77,6 +81,16 @@ impl Walk {
                     "{ON_PRIMARY} SELECT (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} LIMIT 1), \
                             (SELECT t.{key}::text FROM {name} t ORDER BY t.{key} DESC LIMIT 1)"
                 )
+            }),
+            first: Sql::new(|_| {
+                format!("{ON_PRIMARY} SELECT t.{key}::text FROM {name} t ORDER BY t.{key} LIMIT 1")
+            }),
+            last: Sql::new(|_| {
+                format!("{ON_PRIMARY} SELECT t.{key}::text FROM {name} t ORDER BY t.{key} DESC LIMIT 1")
+            }),
+            lowest: Sql::new(|binds| {
+                let keys = binds.keys(Bind::Keys, table.key_type());
+                format!("SELECT k::text FROM unnest({keys}) AS of (k) ORDER BY of.k LIMIT 1")
             }),
             edge: Sql::new(|binds| {
                 let within = within("t", table, binds);
@@ -106,6 +120,46 @@ impl Walk {
             high: Key::new(high),
             keys: None,
         }))
+    }
+
+    /// The part of the table from one key to another, both included; `None`: it is empty. To look for the first key is to
+    /// read all index entries of rows that are gone, until they are vacuumed: with `from` it is not looked for.
+    pub async fn part(
+        &self,
+        client: &impl GenericClient,
+        from: Option<&Key>,
+        until: Option<&Key>,
+    ) -> Result<Option<Window>, TokensError> {
+        if from.is_none() && until.is_none() {
+            return self.whole(client).await;
+        }
+        let low = match from {
+            Some(key) => Some(key.clone()),
+            None => self.end(client, &self.first).await?,
+        };
+        let high = match until {
+            Some(key) => Some(key.clone()),
+            None => self.end(client, &self.last).await?,
+        };
+        Ok(low.zip(high).map(|(low, high)| Window { low, high, keys: None }))
+    }
+
+    async fn end(&self, client: &impl GenericClient, sql: &Sql) -> Result<Option<Key>, TokensError> {
+        let none = Excluded::default();
+        let rows = sql.all(client, Values::new(&none)).await.map_err(self.failed())?;
+        Ok(rows.first().map(|row| Key::new(row.get::<_, String>(0))))
+    }
+
+    /// The lowest of some keys: only the server can compare them.
+    pub async fn lowest(
+        &self,
+        client: &impl GenericClient,
+        keys: &[Key],
+    ) -> Result<Option<Key>, TokensError> {
+        let (none, keys) = (Excluded::default(), array(keys.iter().map(Key::as_str)));
+        let values = Values { keys: &keys, ..Values::new(&none) };
+        let rows = self.lowest.all(client, values).await.map_err(self.failed())?;
+        Ok(rows.first().map(|row| Key::new(row.get::<_, String>(0))))
     }
 
     /// Cuts a window of `rows` rows off the front: the window, and what is left.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use time::OffsetDateTime;
 
 use super::*;
+use crate::model::Workers;
 
 const MIB: f64 = 1_048_576.0;
 
@@ -32,7 +33,8 @@ fn deleted(sessions: f64) -> Vec<(TableRole, u64)> {
 }
 
 fn predicted(sessions: f64, workers: u32, fk_checks: FkChecks) -> Cost {
-    let pace = Pace { workers: NonZeroU32::new(workers).unwrap(), fk_checks, ..Pace::default() };
+    let pace =
+        Pace { workers: Workers::Fixed(NonZeroU32::new(workers).unwrap()), fk_checks, ..Pace::default() };
     cost(&deleted(sessions), &vacuuming(sessions, 64 << 20, false), &pace, Rate::Default).unwrap()
 }
 

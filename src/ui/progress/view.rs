@@ -9,9 +9,9 @@ use serde_json::json;
 use super::glyphs::Glyphs;
 use crate::model::json;
 use crate::model::{Counted, Sweep, TableRole, Tally};
-use crate::sweep::{Event, Wait};
+use crate::sweep::{Cause, Event, Kind, Wait};
 use crate::ui::plan::{grouped, plural, visible};
-use crate::ui::waiting;
+use crate::ui::{cause, waiting};
 
 use words::{arrival, capitalised, clock, drawn, phase_key, shortened, step};
 pub use words::{because, key, short};
@@ -126,11 +126,8 @@ impl View {
             Event::Waiting { reason: Wait::Pace, wait } if *wait >= Duration::from_secs(1) => {
                 self.waiting = Some(format!("pausing {}", short(*wait)));
             }
-            Event::Lagging { replica, lag, most, .. } => {
-                let behind = lag
-                    .map_or("whose lag is not known yet".to_owned(), |lag| format!("{} behind", short(lag)));
-                let (replica, most) = (visible(replica), short(*most));
-                self.waiting = Some(format!("waiting for replica {replica}, {behind} (at most {most})"));
+            Event::Held { cause, .. } => {
+                self.waiting = Some(format!("waiting for {}", cause::text(cause)));
             }
             Event::Step { phase, table, number, of, elapsed } => {
                 let what = step(*phase, *table);
@@ -138,7 +135,7 @@ impl View {
             }
             Event::Retry { .. }
             | Event::Waiting { .. }
-            | Event::Hidden { .. }
+            | Event::Unwatched(_)
             | Event::Unvacuumed { .. }
             | Event::Finished { .. } => {}
         }
@@ -276,21 +273,20 @@ impl View {
             Event::Retry { .. } | Event::Blocked(_) | Event::Waiting { reason: Wait::Locks, .. } => {
                 self.waiting.as_deref().map(capitalised)
             }
-            Event::Lagging { waited, .. } if waited.is_zero() => self.waiting.as_deref().map(capitalised),
+            Event::Held { cause, waited } if waited.is_zero() && !is_frequent(cause) => {
+                self.waiting.as_deref().map(capitalised)
+            }
             Event::Step { phase, table, number, of, elapsed } if elapsed.is_zero() => {
                 Some(format!("Rewriting, step {number} of {of}: {}", step(*phase, *table)))
             }
             Event::Unvacuumed { reason } => Some(format!(
                 "The rewritten tables have no statistics yet: {reason}. Run VACUUM (ANALYZE) as their owner."
             )),
-            Event::Hidden { replicas } => Some(format!(
-                "This role cannot see how far {} behind, and does not wait for them: GRANT pg_monitor TO it.",
-                if *replicas == 1 { "1 replica is".to_owned() } else { format!("{replicas} replicas are") }
-            )),
+            Event::Unwatched(unwatched) => Some(cause::unwatched(unwatched)),
             Event::Started { .. }
             | Event::Batch(_)
             | Event::Waiting { reason: Wait::Pace, .. }
-            | Event::Lagging { .. }
+            | Event::Held { .. }
             | Event::Step { .. }
             | Event::Finished { .. } => None,
         }
@@ -328,14 +324,7 @@ impl View {
                 json!({"event": "waiting", "reason": "locks", "wait_seconds": seconds(wait)})
             }
             Event::Waiting { reason: Wait::Pace, .. } => return None,
-            Event::Lagging { replica, lag, most, waited } => json!({
-                "event": "waiting",
-                "reason": "replica",
-                "replica": replica,
-                "lag_seconds": lag.as_ref().map(seconds),
-                "max_lag_seconds": seconds(most),
-                "waited_seconds": seconds(waited),
-            }),
+            Event::Held { cause, waited } => cause::object(cause, *waited),
             Event::Step { phase, table, number, of, elapsed } => json!({
                 "event": "step",
                 "phase": phase_key(*phase),
@@ -345,7 +334,11 @@ impl View {
                 "seconds": seconds(elapsed),
             }),
             Event::Unvacuumed { reason } => json!({"event": "unvacuumed", "reason": reason}),
-            Event::Hidden { replicas } => json!({"event": "hidden_replicas", "replicas": replicas}),
+            Event::Unwatched(unwatched) => json!({
+                "event": "unwatched",
+                "setting": cause::setting(unwatched),
+                "reason": cause::unwatched(unwatched),
+            }),
             Event::Finished { sweep, deleted, elapsed } => json!({
                 "event": "finished",
                 "categories": categories(sweep),
@@ -355,6 +348,11 @@ impl View {
         };
         json::line(&object).ok()
     }
+}
+
+/// Whether it comes with nearly every batch, so that its beginning is no news.
+pub(super) fn is_frequent(cause: &Cause) -> bool {
+    cause.kind() == Kind::WalRate
 }
 
 fn categories(sweep: &Sweep) -> Vec<&'static str> {

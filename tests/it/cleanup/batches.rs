@@ -115,7 +115,7 @@ fn policies() -> impl Strategy<Value = CleanupPolicy> {
                 .map(|number: usize| ClientId::new(format!("client-{number}")))
                 .collect(),
             pace: Pace {
-                workers: NonZeroU32::new(workers).unwrap(),
+                workers: NonZeroU32::new(workers).unwrap().into(),
                 batch_size: NonZeroU32::new(batch_size).unwrap(),
                 ..Pace::default()
             },
@@ -208,7 +208,7 @@ fn any_graph_ends_as_the_book_says_without_triggers() {
 async fn workers_and_other_runs_share_the_work() {
     for seed in 0..4 {
         let database = Database::create(Template::Main);
-        let policy = with_pace(policy(3), |pace| pace.workers = NonZeroU32::new(2).unwrap());
+        let policy = with_pace(policy(3), |pace| pace.workers = NonZeroU32::new(2).unwrap().into());
         Draft::random(300 + seed, 120, &policy, now()).insert(&database, Template::Main);
         let before = Graph::read(&database, Template::Main);
         let after = before.cleared(&policy, now(), &BTreeSet::new());
@@ -227,7 +227,7 @@ async fn workers_and_other_runs_share_the_work() {
 #[tokio::test]
 async fn workers_keep_to_the_limit_together() {
     let database = Database::create(Template::Main);
-    let unlimited = with_pace(policy(4), |pace| pace.workers = NonZeroU32::new(2).unwrap());
+    let unlimited = with_pace(policy(4), |pace| pace.workers = NonZeroU32::new(2).unwrap().into());
     Draft::random(400, 60, &unlimited, now()).insert(&database, Template::Main);
     let mut before = Graph::read(&database, Template::Main);
     let after = before.cleared(&unlimited, now(), &BTreeSet::new());
@@ -325,4 +325,35 @@ async fn an_index_on_the_cutoff_spares_the_walk() {
     }
     assert!((40_000..60_000).contains(&costs[0]), "one pass over two tables: {costs:?}");
     assert!(costs[1] < 4_000, "{costs:?}");
+}
+
+/// Most of a batch's time is its COMMIT, when foreign keys are checked. What is told of a batch, and what adapts its size,
+/// counts that.
+#[tokio::test]
+async fn the_time_of_a_batch_includes_its_commit() {
+    const SLOW: Duration = Duration::from_millis(60);
+    let database = Database::create(Template::Dot341);
+    Draft::random(51, 20, &policy(4), now()).insert(&database, Template::Dot341);
+    database.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+           'BEGIN PERFORM pg_sleep(0.06); RETURN NULL; END'; \
+         CREATE CONSTRAINT TRIGGER slow AFTER DELETE ON oauth2_provider_accesstoken DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let (mut slow, mut busy) = (0, Duration::ZERO);
+    let outcome = Runner::new(&database, Template::Dot341)
+        .await
+        .watched(&policy(4), now(), |event| {
+            if let Event::Batch(batch) = event {
+                let tokens = batch.deleted.get(Category::Access);
+                assert!(batch.elapsed >= SLOW * u32::try_from(tokens).unwrap(), "{batch:?}");
+                slow += tokens;
+                busy += batch.elapsed;
+            }
+        })
+        .await
+        .unwrap();
+    assert!(slow > 0);
+    assert_eq!(outcome.busy, busy);
+    assert!(outcome.longest >= SLOW);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use oauthctl::model::{CleanupPolicy, Pace};
-use oauthctl::sweep::{Event, Stop};
+use oauthctl::sweep::{Cause, Event, Kind, Stop};
 use serde_json::Value;
 
 use super::draft::Draft;
@@ -99,34 +99,32 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
                 }
             }
             // The first batch waits until the replica has reported that it has replayed what was there before.
-            Event::Lagging { .. } if !stands => {}
-            Event::Lagging { replica, lag, most, waited } => {
+            Event::Held { .. } if !stands => {}
+            Event::Held { cause: Cause::Replica { replica, lag, most }, waited } => {
                 let lag = lag.expect("known once the run has begun");
                 seen.push((replica.to_owned(), waited, batches));
-                assert_eq!(most, MOST);
+                assert_eq!(*most, MOST);
                 assert!(lag > MOST);
                 if seen.len() == LOOKS {
                     drop(resume.take());
                 }
             }
-            Event::Hidden { replicas } => panic!("{replicas} hidden from a superuser"),
+            Event::Unwatched(unwatched) => panic!("{unwatched:?} for a superuser"),
             _ => {}
         };
         let sweeps = runner.sweeps(&policy(), now());
         let pace = policy().pace;
-        let run = oauthctl::sweep::run(
-            &runner.pool,
-            &runner.layout,
-            &sweeps,
-            &pace,
-            &runner.stop,
-            &super::runner::cancelling,
-            &mut on,
-        );
+        let control = oauthctl::sweep::Control {
+            stop: &runner.stop,
+            cancel: &super::runner::cancelling,
+            patience: runner.patience,
+            from: None,
+        };
+        let run = oauthctl::sweep::run(&runner.pool, &runner.layout, &sweeps, &pace, control, &mut on);
         let outcome =
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(run)).unwrap();
         assert_eq!(outcome.stop, Stop::Finished);
-        assert!(outcome.throttled > Duration::ZERO, "{outcome:?}");
+        assert!(outcome.waited.get(Kind::Replica) > Duration::ZERO, "{outcome:?}");
     });
     let (name, _, at) = &seen[0];
     assert_eq!(name, "standby1");
@@ -138,7 +136,7 @@ async fn a_run_waits_for_a_replica_that_stands_still_and_goes_on_when_it_moves()
     // Everything replayed, and idle since: nothing to wait for, whatever was measured last.
     world.wait_for_replay();
     let outcome = Runner::new(&world.database, DOT).await.run(&policy(), now()).await.unwrap();
-    assert_eq!((outcome.stop, outcome.throttled), (Stop::Finished, Duration::ZERO));
+    assert_eq!((outcome.stop, outcome.waited.total()), (Stop::Finished, Duration::ZERO));
     drop(world.primary);
 }
 
@@ -201,10 +199,16 @@ fn people_and_scripts_are_told_what_it_waits_for() {
     assert_eq!((&waiting["replica"], &waiting["max_lag_seconds"]), (&"standby1".into(), &0.2.into()));
     let stopped = events.iter().find(|event| event["event"] == "stopped").unwrap();
     assert_eq!(stopped["throttled_seconds"], outcome["run"]["throttled_seconds"], "{said}");
+    assert_eq!(stopped["waited_seconds"]["replica"], stopped["throttled_seconds"], "{said}");
     // By the time that is still measured, the next run waits before its first batch.
     let (text, said) = interrupted_when_it_waits(&sandbox, "200ms", &[], "Waiting for replica standby1, ");
     assert!(said.contains(" (at most 0.20s)"), "{said}");
-    assert!(text.stdout.contains("Stopped: interrupted. The next run continues from here."), "{text}");
+    assert!(
+        text.stdout.contains(
+            "Stopped: interrupted. --dry-run counts what is left. The next run continues from here."
+        ),
+        "{text}"
+    );
 
     // A role that may not look does not wait, and says so, once.
     world.database.execute(

@@ -1,11 +1,13 @@
 //! Runs sweeps on a test database, as the verbs do.
 
+use std::time::Duration;
+
 use deadpool_postgres::{Manager, Pool};
 use oauthctl::db::layout::Layout;
 use oauthctl::db::tokens;
 use oauthctl::model::{CleanupPolicy, Pace, Sweep, TableRole, Tally};
 use oauthctl::plan::retention;
-use oauthctl::sweep::{self, Event, Failure, Outcome};
+use oauthctl::sweep::{self, Control, Event, Failure, Outcome, Place};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio_postgres::{Client, NoTls};
@@ -19,6 +21,10 @@ pub struct Runner {
     pub pool: Pool,
     pub layout: Layout,
     pub stop: CancellationToken,
+    /// A wait during which nothing changes ends the run after this time.
+    pub patience: Duration,
+    /// Where an earlier run stopped.
+    pub from: Option<Place>,
 }
 
 impl Runner {
@@ -31,7 +37,7 @@ impl Runner {
         let pool = Pool::builder(Manager::new(config, NoTls)).max_size(3).build().unwrap();
         let client = pool.get().await.unwrap();
         let layout = Layout::probe(&**client, &names(template)).await.unwrap();
-        Self { pool, layout, stop: CancellationToken::new() }
+        Self { pool, layout, stop: CancellationToken::new(), patience: sweep::PATIENCE, from: None }
     }
 
     pub fn sweeps(&self, policy: &CleanupPolicy, now: OffsetDateTime) -> Vec<Sweep> {
@@ -53,9 +59,13 @@ impl Runner {
         mut on: impl FnMut(Event<'_>) + Send,
     ) -> Result<Outcome, Box<Failure>> {
         let sweeps = self.sweeps(policy, now);
-        let result =
-            sweep::run(&self.pool, &self.layout, &sweeps, &policy.pace, &self.stop, &cancelling, &mut on)
-                .await;
+        let control = Control {
+            stop: &self.stop,
+            cancel: &cancelling,
+            patience: self.patience,
+            from: self.from.as_ref(),
+        };
+        let result = sweep::run(&self.pool, &self.layout, &sweeps, &policy.pace, control, &mut on).await;
         // The last transaction may have been dropped: its ROLLBACK goes out before the test blocks its only thread.
         tokio::task::yield_now().await;
         result

@@ -22,7 +22,7 @@ fn policy(batch_size: u32, workers: u32) -> CleanupPolicy {
         refresh_token_expire: Some(Duration::from_secs(3600)),
         pace: Pace {
             batch_size: NonZeroU32::new(batch_size).unwrap(),
-            workers: NonZeroU32::new(workers).unwrap(),
+            workers: NonZeroU32::new(workers).unwrap().into(),
             fk_checks: FkChecks::Set,
             ..Pace::default()
         },

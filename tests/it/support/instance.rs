@@ -196,6 +196,14 @@ impl Instance {
         if let Some(pid) = pid.lines().next().and_then(|line| line.parse().ok()) {
             let _ = kill(Pid::from_raw(pid), signal);
         }
+        // A fast shutdown keeps statistics and writes everything, unless the parent ends it first.
+        let start = Instant::now();
+        while signal == Signal::SIGINT
+            && start.elapsed() < LIMIT
+            && self.data().join("postmaster.pid").exists()
+        {
+            thread::sleep(Duration::from_millis(20));
+        }
         drop(parent.stdin.take());
         let _ = parent.wait();
     }

@@ -108,8 +108,8 @@ fn it_says_what_it_waits_for() {
 #[test]
 fn what_it_waits_for_is_worth_more_than_the_bar() {
     let mut view = view(Some(200_000), 3);
-    let lagging =
-        Event::Lagging { replica: "walreceiver", lag: Some(SECOND * 3), most: SECOND / 2, waited: SECOND };
+    let cause = Cause::Replica { replica: "walreceiver".to_owned(), lag: Some(SECOND * 3), most: SECOND / 2 };
+    let lagging = Event::Held { cause: &cause, waited: SECOND };
     view.update(&lagging, SECOND * 4);
     let said = "waiting for replica walreceiver, 3.0s behind (at most 0.50s)";
     let wide = view.bar(200, Glyphs::Unicode);

@@ -1,4 +1,4 @@
-//! Waiting for replicas: how far they are behind, and when to look again. Shared by the workers of a run.
+//! How far replicas are behind. Pure: told where they are, it says which is furthest behind.
 //!
 //! The server's own measure of a replica's delay is as old as the replica's last report: up to
 //! `wal_receiver_status_interval`, 10 s, while the replica stands still. So positions in the log are remembered with the
@@ -9,85 +9,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Fault};
 use crate::db::replication::{Replica, Replication};
 
 /// More positions are not remembered; then every second one is forgotten.
 const REMEMBERED: usize = 512;
 
-pub(super) struct Throttle {
-    /// How far a replica may be behind.
-    pub most: Duration,
-    state: tokio::sync::Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    track: Track,
-    next: Option<Instant>,
-    behind: Option<Behind>,
-    /// Since when the run waits.
-    since: Option<Instant>,
-    told_hidden: bool,
-}
-
-/// The replica that is furthest behind, by more than it may be.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Behind {
-    pub replica: String,
-    /// `None`: it has not yet replayed what was written before the run began.
-    pub lag: Option<Duration>,
-    /// How long the run has waited for this by now.
-    pub waited: Duration,
-}
-
-/// What a look found.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    pub behind: Option<Behind>,
-    /// Whether the replicas were read just now. `false`: the result of another worker's look is repeated.
-    pub fresh: bool,
-    /// Replicas that the role cannot see, the first time.
-    pub hidden: Option<u64>,
-}
-
-impl Throttle {
-    pub(super) fn new(most: Duration) -> Self {
-        Self { most, state: tokio::sync::Mutex::default() }
-    }
-
-    /// The time between two looks: often enough to notice before the limit is far exceeded, at most once a second.
-    pub(super) fn interval(&self) -> Duration {
-        (self.most / 4).clamp(Duration::from_millis(100), Duration::from_secs(1))
-    }
-
-    /// Looks, if it is time to.
-    pub(super) async fn look(&self, connection: &mut Connection<'_>) -> Result<Look, Fault> {
-        let mut state = self.state.lock().await;
-        if state.next.is_some_and(|next| Instant::now() < next) {
-            return Ok(Look { behind: state.behind.clone(), ..Look::default() });
-        }
-        let replication = connection.replication().await?;
-        let now = Instant::now();
-        state.next = Some(now + self.interval());
-        let worst = state.track.worst(&replication, now);
-        let worst = worst.filter(|(_, lag)| !lag.is_known || lag.at_least > self.most);
-        let since = worst.as_ref().map(|_| state.since.unwrap_or(now));
-        state.since = since;
-        state.behind = worst.map(|(replica, lag)| Behind {
-            replica: replica.name.clone(),
-            lag: (lag.at_least > self.most).then_some(lag.at_least),
-            waited: since.map_or(Duration::ZERO, |since| now - since),
-        });
-        let hidden = (replication.hidden > 0 && !state.told_hidden).then_some(replication.hidden);
-        state.told_hidden |= hidden.is_some();
-        Ok(Look { behind: state.behind.clone(), fresh: true, hidden })
-    }
-}
-
 /// When the primary had come how far.
 #[derive(Debug, Default)]
-struct Track {
+pub(super) struct Track {
     reached: VecDeque<(Instant, u64)>,
     /// Where it was at the first look.
     first: Option<u64>,
@@ -95,14 +24,18 @@ struct Track {
 
 /// How far a replica is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Lag {
-    at_least: Duration,
-    is_known: bool,
+pub(super) struct Lag {
+    pub at_least: Duration,
+    pub is_known: bool,
 }
 
 impl Track {
     /// Takes note of where the primary is, and finds the replica that is furthest behind.
-    fn worst<'r>(&mut self, replication: &'r Replication, now: Instant) -> Option<(&'r Replica, Lag)> {
+    pub(super) fn worst<'r>(
+        &mut self,
+        replication: &'r Replication,
+        now: Instant,
+    ) -> Option<(&'r Replica, Lag)> {
         self.note(replication, now);
         let lags = replication.replicas.iter().map(|replica| (replica, self.lag(replication, replica, now)));
         lags.max_by_key(|(_, lag)| (lag.at_least, !lag.is_known))
@@ -209,12 +142,5 @@ mod tests {
         let mut replication = at(300, &[(100, Some(2))]);
         replication.replicas[0].logical = true;
         assert_eq!(worst(&mut track, &replication, now + 60 * SECOND).unwrap().1, 2);
-    }
-
-    #[test]
-    fn looks_are_neither_rare_nor_frequent() {
-        let interval =
-            |milliseconds| Throttle::new(Duration::from_millis(milliseconds)).interval().as_millis();
-        assert_eq!([interval(1), interval(2_000), interval(60_000)], [100, 500, 1_000]);
     }
 }
