@@ -10,8 +10,10 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod applications;
+mod bulk;
 mod cleaner;
 mod count;
+pub mod definer;
 mod disk;
 mod effort;
 mod excluded;
@@ -33,6 +35,7 @@ mod walk;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
+pub use bulk::Checks;
 pub use cleaner::Cleaner;
 pub use count::{blocking_rows, cost, count, foreign_rows, spared_by_age, uncounted_foreign_rows};
 pub use effort::{Budget, Effort};
