@@ -17,7 +17,7 @@ use super::{Batch, Canceller, Disk, Event, Stop, SweepError, Transient};
 use crate::db::error::DbError;
 use crate::db::lock::Wanted;
 use crate::db::patience;
-use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError};
+use crate::db::tokens::{Phase, Rewrite, Rewritten, TokensError, is_in_the_way};
 use crate::db::transaction::{Verdict, current};
 use crate::model::{Sweep, Tally};
 
@@ -159,7 +159,8 @@ async fn steps(
     Ok(account.must_stop())
 }
 
-/// Locks the tables, in short tries: what was put aside is kept meanwhile. `Some`: the run must end.
+/// Locks the tables, in short tries: what was put aside is kept meanwhile, unless another session waits for these tables,
+/// which it has been reading all the time. `Some`: the run must end.
 async fn lock(
     transaction: &mut Transaction<'_>,
     account: &Account<'_>,
@@ -182,6 +183,9 @@ async fn lock(
         let Fault::Transient(reason @ Transient::Locked, error) = error else { return Err(error) };
         attempt.rollback().await.map_err(database(locking))?;
         account.note_blocked(patience::who(transaction, Some(&account.tables), Wanted::Exclusive).await.ok());
+        if is_in_the_way(transaction).await.map_err(database(locking))? {
+            return Err(Fault::Transient(reason, error));
+        }
         if let AfterFailure::End(stop) = account.after_failure(first, reason, error, false).await? {
             return Ok(Some(stop));
         }

@@ -41,7 +41,7 @@ pub use count::{blocking_rows, cost, count, foreign_rows, spared_by_age, uncount
 pub use effort::{Budget, Effort};
 pub use excluded::{Excluded, unknown_clients};
 pub use forecast::{Place, forecast};
-pub use rewrite::{Phase, Rewrite, Rewritten};
+pub use rewrite::{Phase, Rewrite, Rewritten, is_in_the_way};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};
 pub use triggers::{Silent, UnmetCondition, has_vetoes};

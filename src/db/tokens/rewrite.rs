@@ -108,12 +108,24 @@ impl<'a> Rewrite<'a> {
         transaction.batch_execute(MEMORY).await
     }
 
-    /// Locks the tables for this transaction alone.
+    /// Locks the tables for this transaction alone, one after the other.
+    ///
+    /// If this is part of a lock cycle, it gives way: all its waits together take at most half of `deadlock_timeout`,
+    /// after which PostgreSQL would fail the statement of another session. Where another session waits for this
+    /// transaction already, that time may be over, so it does not wait at all.
     ///
     /// # Errors
-    /// The server's; the lock is waited for one second.
+    /// The server's.
     pub async fn lock(&self, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-        transaction.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.names())).await
+        let nowait = if is_in_the_way(transaction).await? { " NOWAIT" } else { "" };
+        let (first, others) = (1, self.parts.len());
+        for (position, part) in self.parts.iter().enumerate() {
+            let share = if position == 0 { first } else { others };
+            let table = part.table.sql();
+            let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE{nowait}");
+            transaction.batch_execute(&format!("{}; {lock}", lock_timeout(share))).await?;
+        }
+        Ok(())
     }
 
     /// Fails if the tables are not what [`Rewrite::find`] saw. To be called under the lock: the session that held it
@@ -260,4 +272,23 @@ impl Rewritten {
         self.tally.add(only, gone);
         self.detached += rows.detached;
     }
+}
+
+/// Whether another session waits for this transaction.
+///
+/// # Errors
+/// The server's.
+pub async fn is_in_the_way(client: &impl GenericClient) -> Result<bool, tokio_postgres::Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE NOT l.granted \
+               AND pg_catalog.pg_backend_pid() = ANY (pg_catalog.pg_blocking_pids(l.pid)))";
+    Ok(client.query_typed_one(sql, &[]).await?.get(0))
+}
+
+/// Waits for a lock for a part of a quarter of `deadlock_timeout`.
+fn lock_timeout(parts: usize) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('lock_timeout', greatest(setting::bigint / {}, 1)::text, true) \
+         FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'",
+        4 * parts
+    )
 }

@@ -361,9 +361,9 @@ fn what_it_prints() {
     let output = run("json");
     let outcome: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(outcome["run"]["bytes_after"].as_u64() > Some(0), "{output}");
-    for step in 1..=10 {
+    for step in 1..=11 {
         assert!(
-            output.stderr.contains(&format!("\"event\":\"step\",\"number\":{step},\"of\":10")),
+            output.stderr.contains(&format!("\"event\":\"step\",\"number\":{step},\"of\":11")),
             "{output}"
         );
     }
