@@ -11,6 +11,7 @@ use super::Format;
 use super::cleanup;
 use super::connected::Connected;
 use super::connected::database_now;
+use super::consent;
 use super::costing;
 use super::counting::{self, CountArgs, Found, Question};
 use super::history::History;
@@ -96,7 +97,7 @@ pub struct CleartokensArgs {
     #[arg(long, value_name = "SEGMENTS", value_parser = parse_count, allow_negative_numbers = true)]
     max_archive_backlog: Option<u64>,
     /// Check foreign keys with PostgreSQL's triggers, or with one query per batch (set), which is faster and needs
-    /// --allow fk-checks=set.
+    /// --allow fk-checks=set. With auto: set where it is allowed and possible.
     #[arg(long, value_name = "HOW", value_parser = values::fk_checks())]
     fk_checks: Option<FkChecks>,
     /// Delete in batches, or rewrite the tables, which is faster if most rows are expired and needs --allow rewrite.
@@ -247,7 +248,8 @@ fn zero_is_none(flag: Option<u64>, file: Option<u64>) -> Option<u64> {
 pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, Error> {
     let config = loading::without_secrets(session)?;
     let file = config.cleanup.clone().unwrap_or_default();
-    let policy = args.over(CleanupPolicy { declared: config.spared(), ..file });
+    let policy =
+        consent::apply(session, args.over(CleanupPolicy { declared: config.spared(), ..file }), &args.allow);
     if let Some(both) = policy.only.intersection(&policy.skip).next() {
         return Err(Error::usage(format!("`{both}` is both in --only and in --skip")));
     }

@@ -1,5 +1,7 @@
 //! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
 
+mod definer;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +10,7 @@ use super::Format;
 use super::loading;
 use super::reaching;
 use super::session::Session;
+use super::values::not_empty;
 use super::writable;
 use crate::db;
 use crate::db::migrations::{self, Migrated};
@@ -24,12 +27,17 @@ pub struct What {
     /// Create the ledger. It records which file manages which application, and the history of runs.
     #[arg(long)]
     ledger: bool,
+    /// Print SQL for a superuser: functions with which a role deletes expired rows without the triggers of foreign keys,
+    /// for `fk_checks`. Changes nothing.
+    #[arg(long, conflicts_with_all = ["provider", "ledger"], requires = "role")]
+    definer: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   oauthctl migrate --ledger
-  oauthctl migrate --provider --embedded";
+  oauthctl migrate --provider --embedded
+  oauthctl migrate --definer --for cleaner > definer.sql";
 
 /// The flags of `migrate`.
 #[derive(Args, Debug)]
@@ -40,10 +48,16 @@ pub struct MigrateArgs {
     /// Run this SQL file afterwards, if --provider has just created the tables.
     #[arg(long, value_name = "FILE", requires = "provider")]
     seed: Option<PathBuf>,
+    /// The role that may call the functions of --definer.
+    #[arg(long = "for", id = "role", value_name = "ROLE", value_parser = not_empty, requires = "definer")]
+    role: Option<String>,
 }
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
+    if let Some(role) = &args.role {
+        return definer::run(session, role).await;
+    }
     let config = loading::without_secrets(session)?.database;
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     // Held until the end: the embedded server stops with its last user.

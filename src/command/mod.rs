@@ -13,6 +13,7 @@ pub mod cleartokens;
 mod cli;
 pub mod completions;
 pub mod connected;
+mod consent;
 mod costing;
 mod counting;
 pub mod createapplication;

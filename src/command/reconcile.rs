@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cleanup::connections;
 use super::connected::Connected;
+use super::consent;
 use super::desired::mentioned;
 use super::environment;
 use super::findings;
@@ -61,11 +62,12 @@ pub async fn prepare(
 
 async fn read_and_plan(
     session: &mut Session,
-    config: Config,
+    mut config: Config,
     scope: &ScopeArgs,
     intent: Intent,
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
+    config.cleanup = config.cleanup.map(|policy| consent::apply(session, policy, &scope.allow));
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
     let mut connected = reaching::connect(session, &config, connections).await?;
     references::declare(session, &mut connected, &config, &[]).await?;

@@ -48,8 +48,8 @@ pub(super) fn category() -> Offering<Category> {
 
 /// `--fk-checks`.
 pub(super) fn fk_checks() -> Offering<FkChecks> {
-    let read = |text: &str| text.parse().map_err(|_| "write triggers or set".to_owned());
-    Offering { offered: vec!["triggers", "set"], read }
+    let read = |text: &str| text.parse().map_err(|_| "write triggers, set or auto".to_owned());
+    Offering { offered: vec!["triggers", "set", "auto"], read }
 }
 
 /// `--workers`.

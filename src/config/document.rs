@@ -348,7 +348,7 @@ pub(super) struct Cleanup {
     /// Wait while more WAL segments than this are to be archived; 0: do not look.
     #[schemars(range(min = 0))]
     pub max_archive_backlog: Slot<i64>,
-    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`.
+    /// Who makes sure that nothing refers to deleted rows; `set` needs `--allow fk-checks=set`, `auto` uses it.
     pub fk_checks: Slot<FkChecks>,
     /// How rows go; `rewrite` needs `--allow rewrite`.
     pub strategy: Slot<Strategy>,

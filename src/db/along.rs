@@ -42,7 +42,11 @@ impl Nest {
     /// Compares with the keys of a table, `$1` as PostgreSQL writes an array.
     #[must_use]
     pub fn keys(self, table: &Table) -> String {
-        let keys = format!("$1::text::{}[]", table.key_type());
+        self.compared_with(&format!("$1::text::{}[]", table.key_type()))
+    }
+
+    /// Compares with an array, as SQL writes it.
+    fn compared_with(self, keys: &str) -> String {
         match self {
             Self::List => format!("= ANY({keys})"),
             Self::Set => format!("IN (SELECT unnest({keys}))"),
@@ -151,7 +155,19 @@ impl<'a> Along<'a> {
     /// The statements, for lists of keys.
     #[must_use]
     pub fn statements(&self, nest: Nest) -> Statements {
-        let (key, keys) = (self.table.key_sql(), nest.keys(self.table));
+        self.statements_for(nest, nest.keys(self.table))
+    }
+
+    /// What is done to the rows that refer to the keys in a variable of a function, the deepest rows first.
+    #[must_use]
+    pub fn within_function(&self, variable: &str) -> Vec<(ForeignRows, String)> {
+        let Statements { take, free: _ } =
+            self.statements_for(Nest::List, Nest::List.compared_with(variable));
+        take.into_iter().map(|(rows, _, sql)| (rows, sql)).collect()
+    }
+
+    fn statements_for(&self, nest: Nest, keys: String) -> Statements {
+        let key = self.table.key_sql();
         let root = |column: &str| {
             if column == self.table.key {
                 return keys.clone();

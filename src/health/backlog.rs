@@ -85,7 +85,8 @@ impl Rate {
     #[must_use]
     pub fn per_row(self, fk_checks: FkChecks, workers: u32) -> f64 {
         let alone = match fk_checks {
-            FkChecks::Triggers => PER_ROW_DELETED,
+            // Whether the run may do without triggers is not known yet.
+            FkChecks::Triggers | FkChecks::Auto => PER_ROW_DELETED,
             FkChecks::Set => PER_ROW_DELETED_SET,
         };
         match self {

@@ -30,8 +30,9 @@ use strum::IntoStaticStr;
 pub use self::upgrade::Upgrade;
 pub use crate::model::health::Purpose;
 use crate::model::health::{
-    Affected, Autovacuum, Beside, DjangoHint, Duplicates, Encryption, LaggingSequence, PlainSecrets,
-    PreparedTransaction, Privileges, Referrer, Registrations, Server, Slot, Standby, Storage, Trigger,
+    Affected, Autovacuum, Beside, DjangoHint, Duplicates, Encryption, Functions, LaggingSequence,
+    PlainSecrets, PreparedTransaction, Privileges, Referrer, Registrations, Server, Slot, Standby, Storage,
+    Trigger,
 };
 use crate::model::printable::{literal, printable};
 use crate::model::{BlockingRows, TableRole};
@@ -195,6 +196,8 @@ pub struct Facts {
     pub registrations: Look<Registrations>,
     /// What the role may do.
     pub privileges: Look<Privileges>,
+    /// The functions of `migrate --definer`.
+    pub functions: Look<Functions>,
     /// Sequences that are behind their tables.
     pub sequences: Look<Vec<LaggingSequence>>,
     /// Client secrets that should be hashed; `None`: no row says so.
@@ -296,7 +299,9 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         }
     }
     look(all, Check::Registration, &facts.registrations, registrations::check);
-    look(all, Check::Privileges, &facts.privileges, |privileges| privileges::check(privileges, terms));
+    look(all, Check::Privileges, &facts.privileges, |privileges| {
+        privileges::check(privileges, facts.functions.as_ref().unwrap_or(&Functions::Absent), terms)
+    });
     look(all, Check::Sequences, &facts.sequences, |behind| sequences::check(behind));
     look(all, Check::Secrets, &facts.plain_secrets, |found| stored::secrets(found.as_ref()));
     look(all, Check::Duplicates, &facts.duplicates, |found| stored::duplicates(found.as_ref()));

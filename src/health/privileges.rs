@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Finding, Purpose, Terms};
-use crate::model::health::{Lacks, LedgerRights, Privileges};
+use crate::model::health::{Functions, Lacks, LedgerRights, Privileges};
 use crate::model::words::listed;
 
 const fn verbs(purpose: Purpose) -> &'static [&'static str] {
@@ -17,7 +17,7 @@ const fn verbs(purpose: Purpose) -> &'static [&'static str] {
 }
 
 /// Says what is lacking for each verb that the role is wanted for.
-pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
+pub(super) fn check(privileges: &Privileges, functions: &Functions, terms: &Terms) -> Vec<Finding> {
     let role = &privileges.role;
     let mut findings = Vec::new();
     let (mut enough, mut granted): (Vec<&str>, BTreeSet<String>) = Default::default();
@@ -54,8 +54,11 @@ pub(super) fn check(privileges: &Privileges, terms: &Terms) -> Vec<Finding> {
                 .sql(lack.grant(role)),
         );
     }
+    if terms.purposes.contains(&Purpose::Cleartokens) {
+        findings.extend(definer(role, functions));
+    }
     if terms.purposes.contains(&Purpose::Cleartokens) && !privileges.superuser {
-        findings.extend(opt_in(privileges));
+        findings.extend(opt_in(privileges, functions));
     }
     findings.push(ledger(privileges, terms));
     findings
@@ -84,7 +87,7 @@ fn only_status(lacks: &Lacks) -> Finding {
 }
 
 /// What only the opt-in ways of cleanup need.
-fn opt_in(privileges: &Privileges) -> Vec<Finding> {
+fn opt_in(privileges: &Privileges, functions: &Functions) -> Vec<Finding> {
     const REWRITE: &str = "`strategy = \"rewrite\"`";
     let Privileges { role, rewrite, replication_role, .. } = privileges;
     let mut findings = Vec::new();
@@ -93,18 +96,43 @@ fn opt_in(privileges: &Privileges) -> Vec<Finding> {
             .meaning("Only for a backlog that is mostly dead: it takes an exclusive lock, truncates and puts the survivors back. Everyday cleanup does not need it.");
         findings.push(rewrite.grants().into_iter().fold(finding, Finding::sql));
     }
-    if *replication_role != Some(true) {
+    if *replication_role != Some(true) && *functions == Functions::Absent {
         let finding = Check::Privileges.note(format!("{role} may not use `fk_checks = \"set\"`."))
             .meaning(match replication_role {
                 Some(_) => "It switches the row triggers of foreign keys off for its own transactions, and checks the references set-wise. Everyday cleanup does not need it.",
                 None => "It needs the right to set session_replication_role, which PostgreSQL grants to superusers only before version 15.",
             });
-        findings.push(match replication_role {
+        let finding = match replication_role {
             Some(_) => finding.sql(format!("GRANT SET ON PARAMETER session_replication_role TO {role};")),
             None => finding,
-        });
+        };
+        findings.push(finding.shell(print(role)));
     }
     findings
+}
+
+/// The functions that do it for the role.
+fn definer(role: &str, functions: &Functions) -> Option<Finding> {
+    match functions {
+        Functions::Absent => None,
+        Functions::Fit => Some(
+            Check::Privileges
+                .ok(format!("{role} may use `fk_checks = \"set\"` through the functions of a superuser.")),
+        ),
+        Functions::Unfit { reasons, wanted } => {
+            let found =
+                format!("The functions of `migrate --definer` cannot be used: {}.", reasons.join("; "));
+            let finding =
+                if *wanted { Check::Privileges.problem(found) } else { Check::Privileges.note(found) };
+            let meaning = "`fk_checks = \"set\"` is refused unless the role may set session_replication_role itself; \
+                           \"auto\" uses the triggers. Print the file again, and have a superuser run it.";
+            Some(finding.meaning(meaning).shell(print(role)))
+        }
+    }
+}
+
+fn print(role: &str) -> String {
+    format!("oauthctl migrate --definer --for {role} > definer.sql")
 }
 
 /// Without a ledger that the role can use everything goes on but what needs one.

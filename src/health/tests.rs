@@ -110,11 +110,15 @@ fn privileges(all: &[Lack]) -> Privileges {
 fn what_is_missing_is_asked_for_once() {
     let reader = privileges(&[on_codes(&[Privilege::Delete]), Lack::Sequence("seq".to_owned())]);
     assert_eq!(
-        told(&privileges::check(&reader, &terms(&[Purpose::Plan]))),
+        told(&privileges::check(&reader, &Functions::Absent, &terms(&[Purpose::Plan]))),
         ["Ok: app has the privileges for plan and status.", "Ok: The ledger is there."]
     );
     assert_eq!(
-        told(&privileges::check(&reader, &terms(&[Purpose::Apply, Purpose::Createapplication]))),
+        told(&privileges::check(
+            &reader,
+            &Functions::Absent,
+            &terms(&[Purpose::Apply, Purpose::Createapplication])
+        )),
         [
             "Problem: For apply, app lacks DELETE on grants; USAGE on sequence seq. \
              GRANT DELETE ON grants TO app; GRANT USAGE ON SEQUENCE seq TO app;",
@@ -130,7 +134,7 @@ fn a_ledger_that_is_locked_is_a_problem_only_to_who_needs_it() {
     let ledger = LedgerRights::There { outdated: false, reading: locked.clone(), writing: locked };
     let last = |purposes: &[Purpose], ledger_needed| {
         let privileges = Privileges { ledger: ledger.clone(), ledger_needed, ..privileges(&[]) };
-        told(&privileges::check(&privileges, &terms(purposes))).pop().unwrap()
+        told(&privileges::check(&privileges, &Functions::Absent, &terms(purposes))).pop().unwrap()
     };
     let grant = "GRANT USAGE ON SCHEMA oauthctl TO app;";
     assert_eq!(last(&[Purpose::Plan], false), format!("Note: app may not read the ledger. {grant}"));
@@ -142,7 +146,7 @@ fn a_ledger_that_is_locked_is_a_problem_only_to_who_needs_it() {
 fn the_opt_in_ways_of_cleanup_are_notes() {
     let all = Privileges { replication_role: Some(true), ..privileges(&[]) };
     let last = |privileges: &Privileges| {
-        let findings = privileges::check(privileges, &terms(&[Purpose::Cleartokens]));
+        let findings = privileges::check(privileges, &Functions::Absent, &terms(&[Purpose::Cleartokens]));
         told(&findings[1..findings.len() - 1])
     };
     assert_eq!(last(&all), [""; 0]);
@@ -153,11 +157,12 @@ fn the_opt_in_ways_of_cleanup_are_notes() {
     assert_eq!(
         last(&Privileges { replication_role: Some(false), ..all.clone() }),
         ["Note: app may not use `fk_checks = \"set\"`. \
-          GRANT SET ON PARAMETER session_replication_role TO app;"]
+          GRANT SET ON PARAMETER session_replication_role TO app; \
+          oauthctl migrate --definer --for app > definer.sql"]
     );
     assert_eq!(
         last(&Privileges { replication_role: None, ..all.clone() }),
-        ["Note: app may not use `fk_checks = \"set\"`."]
+        ["Note: app may not use `fk_checks = \"set\"`. oauthctl migrate --definer --for app > definer.sql"]
     );
     assert_eq!(last(&Privileges { replication_role: None, superuser: true, ..all }), [""; 0]);
 }

@@ -17,6 +17,8 @@ pub enum FkChecks {
     Triggers,
     /// The cleaner, one query per batch, with those triggers switched off.
     Set,
+    /// The cleaner, where it is allowed and the role may, by its own right or by functions; else the triggers.
+    Auto,
 }
 
 /// How rows go.
@@ -128,6 +130,13 @@ impl Pace {
         .into_iter()
         .filter_map(|(is_set, key)| is_set.then_some(key))
         .collect()
+    }
+
+    /// The same with the triggers where nobody has allowed more.
+    #[must_use]
+    pub fn with_consent(self, allowed: bool) -> Self {
+        let auto = self.fk_checks == FkChecks::Auto && !allowed;
+        Self { fk_checks: if auto { FkChecks::Triggers } else { self.fk_checks }, ..self }
     }
 
     /// The same for a run that has taken this long already.

@@ -2,13 +2,15 @@
 //! so that nothing is written before a cleanup that would be refused. Changes nothing, prints nothing.
 
 use deadpool_postgres::Object;
+use tokio_postgres::GenericClient;
 
 use super::SweepError;
 use super::connection::Fault;
 use crate::db::along::Along;
 use crate::db::engine;
 use crate::db::layout::{Layout, Table};
-use crate::db::tokens::{self, Excluded, Rewrite, Silent, UnmetCondition};
+use crate::db::tokens::definer::Found;
+use crate::db::tokens::{self, Checks, Excluded, Rewrite, Silent, TokensError, UnmetCondition};
 use crate::model::{Engine, FkChecks, Pace, Strategy, Sweep, TableRole};
 
 /// What was found out about a run that may begin.
@@ -17,8 +19,10 @@ pub(super) struct Admission<'a> {
     pub excluded: Excluded,
     /// Whether a trigger may keep rows from being deleted without an error.
     pub vetoes: bool,
-    /// With `fk_checks = "set"`.
-    pub silent: Option<Silent>,
+    /// What looks at references.
+    pub checks: Checks,
+    /// Why these are the triggers although `fk_checks = "auto"` was allowed more.
+    pub fallback: Option<String>,
     /// With `strategy = "rewrite"`.
     pub rewrite: Option<Rewrite<'a>>,
 }
@@ -64,7 +68,8 @@ pub(super) async fn admit<'a>(
     // The caller has waited for the tables.
     tokens::settings::of_an_admission(&transaction).await.map_err(reading)?;
     let excluded = Excluded::resolve(&*transaction, layout, sweeps).await?;
-    let mut admission = Admission { excluded, vetoes: false, silent: None, rewrite: None };
+    let mut admission =
+        Admission { excluded, vetoes: false, checks: Checks::Triggers, fallback: None, rewrite: None };
     match pace.strategy {
         Strategy::Batches => {
             let blocking = tokens::blocking_rows(&*transaction, layout, sweeps).await?;
@@ -72,10 +77,11 @@ pub(super) async fn admit<'a>(
                 refusals.push(SweepError::BlockingRows(blocking));
             }
             admission.vetoes = tokens::has_vetoes(&*transaction, &tables).await?;
-            if pace.fk_checks == FkChecks::Set {
-                match Silent::find(&*transaction, layout, sweeps).await? {
-                    Ok(silent) => admission.silent = Some(silent),
-                    Err(unmet) => refusals.push(SweepError::FkChecks(unmet)),
+            match (find_checks(&*transaction, layout, sweeps, pace.fk_checks).await?, pace.fk_checks) {
+                (Ok(checks), _) => admission.checks = checks,
+                (Err(unmet), FkChecks::Auto) => admission.fallback = Some(super::error::unmet_texts(&unmet)),
+                (Err(unmet), FkChecks::Triggers | FkChecks::Set) => {
+                    refusals.push(SweepError::FkChecks(unmet));
                 }
             }
         }
@@ -110,6 +116,35 @@ fn unwatchable(server: &Engine, key: &str) -> String {
         );
     }
     format!("{server} has no WAL of PostgreSQL's, so `{key}` cannot watch it")
+}
+
+/// What looks at references, or why it cannot be what is asked for. The last thing that a transaction does: it tries to
+/// switch triggers off.
+async fn find_checks(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+    wanted: FkChecks,
+) -> Result<Result<Checks, Vec<UnmetCondition>>, TokensError> {
+    if wanted == FkChecks::Triggers {
+        return Ok(Ok(Checks::Triggers));
+    }
+    let found = Found::find(client, layout, sweeps, None).await?;
+    if let (Found::Fit(definer), FkChecks::Auto) = (&found, wanted) {
+        return Ok(Ok(Checks::Definer(*definer)));
+    }
+    let mut unmet = match Silent::find(client, layout, sweeps).await? {
+        Ok(silent) => return Ok(Ok(Checks::Silent(silent))),
+        Err(unmet) => unmet,
+    };
+    match found {
+        Found::Fit(definer) if unmet.iter().all(|condition| condition.role) => {
+            return Ok(Ok(Checks::Definer(definer)));
+        }
+        Found::Fit(_) | Found::Absent => {}
+        Found::Unfit(reasons) => unmet.extend(reasons.into_iter().map(UnmetCondition::of_role)),
+    }
+    Ok(Err(unmet))
 }
 
 /// The tables that the sweeps read or change.

@@ -108,6 +108,15 @@ impl<'a> Connection<'a> {
         drop(self.client.take().map(Object::take));
     }
 
+    /// One more connection, if the pool has one to spare.
+    pub(super) async fn another(&self) -> Option<Object> {
+        let status = self.pool.status();
+        if status.available == 0 && status.size >= status.max_size {
+            return None;
+        }
+        self.pool.get().await.ok()
+    }
+
     /// Cuts a window off the front of what is left.
     pub(super) async fn cut(
         &mut self,
@@ -205,8 +214,11 @@ impl<'a> Connection<'a> {
         let started = Instant::now();
         let careful = matches!(way, Way::Careful(_));
         let silent = cleaner.is_silent() && !careful;
-        let isolation =
-            if silent || careful { IsolationLevel::ReadCommitted } else { IsolationLevel::RepeatableRead };
+        let isolation = if cleaner.verifies() || careful {
+            IsolationLevel::ReadCommitted
+        } else {
+            IsolationLevel::RepeatableRead
+        };
         let joins = match way {
             Way::Bulk(pointers) if cleaner.joins_ranges(pointers) => Joins::Ranges,
             Way::Bulk(_) | Way::Few(..) | Way::Careful(_) => Joins::Keys,

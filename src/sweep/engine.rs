@@ -52,6 +52,9 @@ impl<'a> Engine<'a> {
             ControlFlow::Continue(begun) => begun,
             ControlFlow::Break(stop) => return Ok(stop),
         };
+        if let Some(reasons) = &admission.fallback {
+            self.account.tell(Event::Triggers { reasons });
+        }
         if let Some(rewrite) = &admission.rewrite {
             let Some(worker) = self.workers.first_mut() else { return Ok(Stop::Finished) };
             return rewrite::run(&mut worker.connection, self.account, rewrite, sweeps).await;
@@ -242,11 +245,11 @@ async fn look<'s>(
     let admitted = admission::admit(client, layout, sweeps, pace).await?;
     // A run fails with the first reason.
     let admission = admitted.map_err(|mut refusals| Fault::Fatal(refusals.remove(0)))?;
-    let Admission { excluded, vetoes, silent, .. } = &admission;
+    let Admission { excluded, vetoes, checks, .. } = &admission;
     let mut jobs = Vec::with_capacity(sweeps.len());
     for sweep in sweeps.iter().filter(|_| admission.rewrite.is_none()) {
         let Some(table) = layout.table(sweep.role()) else { continue };
-        let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), silent.as_ref()) else {
+        let Some(cleaner) = Cleaner::new(layout, sweep, excluded.clone(), checks) else {
             continue;
         };
         let rows = tokens::estimate(&***client, table).await.map_err(fault)?;

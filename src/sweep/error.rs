@@ -50,7 +50,8 @@ impl SweepError {
             Self::Rewrite(_) => "use strategy = \"batches\"",
             Self::FkChecks(unmet) if unmet.iter().any(|condition| condition.role) => {
                 "use fk_checks = \"triggers\"; a role may set session_replication_role if it is a superuser or, since \
-                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role"
+                 PostgreSQL 15, after GRANT SET ON PARAMETER session_replication_role; less than that is what \
+                 `oauthctl migrate --definer --for ROLE` prints"
             }
             Self::FkChecks(_) => "use fk_checks = \"triggers\"",
         }))
@@ -69,7 +70,7 @@ impl SweepError {
     }
 }
 
-fn unmet_texts(all: &[UnmetCondition]) -> String {
+pub(super) fn unmet_texts(all: &[UnmetCondition]) -> String {
     all.iter().map(|condition| condition.what.as_str()).collect::<Vec<_>>().join("; ")
 }
 

@@ -50,6 +50,8 @@ pub enum Event<'a> {
     },
     /// Something is to be watched and cannot be. Told once, before the first batch where that is known then.
     Unwatched(&'a Unwatched),
+    /// `fk_checks = "auto"` leaves the triggers on, for these reasons. Told once.
+    Triggers { reasons: &'a str },
     /// A rewrite is at this step. Told when it begins, and again while it lasts.
     Step {
         /// What it does.
@@ -204,6 +206,8 @@ pub struct Outcome {
     pub position: Option<Position>,
     /// Whether that was, so that the next run knows it.
     pub remembered: bool,
+    /// How long a rewrite kept the tables locked; `None`: there was none.
+    pub exclusive: Option<Duration>,
     /// Why it ended.
     pub stop: Stop,
 }

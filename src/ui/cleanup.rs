@@ -59,6 +59,9 @@ pub fn render(outcome: &Outcome, total: Option<u64>) -> String {
     if let Some(Disk { before, after }) = outcome.disk {
         let _ = writeln!(out, "On disk: {} before, {} after.", bytes(before), bytes(after));
     }
+    if let Some(locked) = outcome.exclusive {
+        let _ = writeln!(out, "The tables were locked for {}.", short(locked));
+    }
     out.push_str(&ending(outcome, total));
     out
 }

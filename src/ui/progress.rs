@@ -84,11 +84,9 @@ impl<'a> Progress<'a> {
         match self.manner {
             Manner::Silent => {}
             Manner::Bar => {
-                if let Some(notice) = self
-                    .view
-                    .notice(event)
-                    .filter(|_| matches!(event, Event::Unwatched(_) | Event::Unvacuumed { .. }))
-                {
+                if let Some(notice) = self.view.notice(event).filter(|_| {
+                    matches!(event, Event::Unwatched(_) | Event::Unvacuumed { .. } | Event::Triggers { .. })
+                }) {
                     match &self.line.bar {
                         Some(bar) => bar.println(notice),
                         None => self.ui.status(notice),
@@ -117,6 +115,7 @@ impl<'a> Progress<'a> {
                     | Event::Blocked(_)
                     | Event::Waiting { .. }
                     | Event::Unwatched(_)
+                    | Event::Triggers { .. }
                     | Event::Unvacuumed { .. }
                     | Event::Finished { .. } => false,
                 };

@@ -14,12 +14,14 @@ use crate::db::health::{beside, registrations, sequences, server, storage, store
 use crate::db::layout::{Layout, LayoutError, Table};
 use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
+use crate::db::tokens::definer::Found;
 use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
 use crate::health::{Facts, Look, NoSchema, Purpose, Shape, Terms};
-use crate::model::health::{Affected, Encryption, Registrations, Server};
+use crate::model::health::{Affected, Encryption, Functions, Registrations, Server};
 use crate::model::{
-    BlockingRows, CleanupPolicy, Field, Prune, ReferenceFault, ReferenceName, Strategy, Sweep, TableRole,
+    BlockingRows, CleanupPolicy, Field, FkChecks, Prune, ReferenceFault, ReferenceName, Strategy, Sweep,
+    TableRole,
 };
 use crate::plan::retention;
 
@@ -107,6 +109,7 @@ pub(super) async fn facts(
         })
         .await?,
         blocking_rows: blocking_rows(snapshot, &layout, &sweeps).await?,
+        functions: functions(snapshot, &layout, (&sweeps, role), config).await?,
         triggers: look(snapshot, "looking at the triggers", async |client| {
             storage::triggers(client, &layout).await
         })
@@ -181,6 +184,7 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         autovacuum: not(),
         referrers: not(),
         blocking_rows: not(),
+        functions: not(),
         triggers: not(),
         beside: not(),
         prepared: not(),
@@ -251,19 +255,40 @@ async fn blocking_rows(
     sweeps: &[Sweep],
 ) -> Result<Look<Vec<BlockingRows>>, DbError> {
     let attempted = "looking for rows of other tables that prevent cleanup";
-    try_look(snapshot, attempted, async |client| {
-        match tokens::blocking_rows(client, layout, sweeps).await {
-            Ok(found) => Ok(found),
-            Err(TokensError::Database(error)) => Err(error),
-            // Nothing is deleted here.
-            Err(
-                TokensError::Vetoed { .. }
-                | TokensError::Referenced { .. }
-                | TokensError::Awaited { .. }
-                | TokensError::Altered
-                | TokensError::Lost,
-            ) => Ok(Vec::new()),
-        }
+    try_look(snapshot, attempted, async |client| looked(tokens::blocking_rows(client, layout, sweeps).await))
+        .await
+}
+
+/// What was found; nothing is deleted here, so there is no other error than one of the database.
+fn looked<T: Default>(found: Result<T, TokensError>) -> Result<T, DbError> {
+    match found {
+        Ok(found) => Ok(found),
+        Err(TokensError::Database(error)) => Err(error),
+        Err(
+            TokensError::Vetoed { .. }
+            | TokensError::Referenced { .. }
+            | TokensError::Awaited { .. }
+            | TokensError::Altered
+            | TokensError::Lost,
+        ) => Ok(T::default()),
+    }
+}
+
+/// The functions of `migrate --definer`, for the sweeps of the file.
+async fn functions(
+    snapshot: &mut Transaction<'_>,
+    layout: &Layout,
+    (sweeps, role): (&[Sweep], Option<&str>),
+    config: &Config,
+) -> Result<Look<Functions>, DbError> {
+    let wanted = config.cleanup.as_ref().is_some_and(|policy| policy.pace.fk_checks != FkChecks::Triggers);
+    try_look(snapshot, "looking at the functions of `migrate --definer`", async |client| {
+        let found = looked(Found::find(client, layout, sweeps, role).await)?;
+        Ok(match found {
+            Found::Absent => Functions::Absent,
+            Found::Fit(_) => Functions::Fit,
+            Found::Unfit(reasons) => Functions::Unfit { reasons, wanted },
+        })
     })
     .await
 }

@@ -121,7 +121,7 @@ fn values_complete() {
         ("cleartokens", "--only", "revoked orphaned expired access id grants par device cimd dcr"),
         ("cleartokens", "--skip", "revoked orphaned expired access id grants par device cimd dcr"),
         ("cleartokens", "--strategy", "batches rewrite"),
-        ("cleartokens", "--fk-checks", "triggers set"),
+        ("cleartokens", "--fk-checks", "triggers set auto"),
         ("cleartokens", "--allow", "fk-checks=set rewrite"),
         ("createapplication", "--algorithm", "RS256 HS256"),
         ("list", "--client-type", "confidential public"),

@@ -7,13 +7,14 @@
 use tokio_postgres::GenericClient;
 
 use super::applications::Applications;
+use super::bulk::{Both, Bulk, Checks};
+use super::definer::Call;
 use super::excluded::Excluded;
 use super::predicate::{Cutoffs, Tables};
 use super::statement::{Sql, Values};
-use super::steps::{BulkRefresh, BulkRows, Locked, LockedRows, Pointers, Scope, Steps, Writer};
+use super::steps::{Locked, LockedRows, Pointers, Scope, Steps, Writer};
 use super::taken::{Deleted, Taken};
-use super::triggers::Silent;
-use super::verified::Verified;
+use super::verified::Gone;
 use super::walk::{Walk, Window};
 use super::{TokensError, attempt, supports};
 use crate::db::along::{Along, Nest, Statements};
@@ -21,30 +22,6 @@ use crate::db::layout::Layout;
 use crate::db::query::{array, unsigned};
 use crate::db::transaction::is_awaited_by_a_reference;
 use crate::model::{Category, Key, Sweep, TableRole, Unit};
-
-/// How batches are deleted with one statement per table.
-#[derive(Debug)]
-enum Bulk {
-    /// The triggers of foreign keys look at every row.
-    Triggers(Both<Steps<BulkRefresh, BulkRows>>),
-    /// They are silent.
-    Verified(Silent, Both<Verified>),
-}
-
-/// The statements for a window, and for keys.
-#[derive(Debug)]
-struct Both<T>(Box<[T; 2]>);
-
-impl<T> Both<T> {
-    fn new(write: impl Fn(Scope) -> Option<T>) -> Option<Self> {
-        Some(Self(Box::new([write(Scope::Window)?, write(Scope::Keys)?])))
-    }
-
-    fn of(&self, scope: Scope) -> &T {
-        let [window, keys] = &*self.0;
-        if scope == Scope::Window { window } else { keys }
-    }
-}
 
 /// The statements of one sweep on one layout.
 #[derive(Debug)]
@@ -70,10 +47,9 @@ pub struct Cleaner {
 }
 
 impl Cleaner {
-    /// Writes the statements; with `silent` those that look at references themselves. `None`: the layout lacks the
-    /// sweep's table, or a column that its condition needs.
+    /// Writes the statements. `None`: the layout lacks the sweep's table, or a column that its condition needs.
     #[must_use]
-    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, silent: Option<&Silent>) -> Option<Self> {
+    pub fn new(layout: &Layout, sweep: &Sweep, excluded: Excluded, checks: &Checks) -> Option<Self> {
         let table = layout.table(sweep.role()).filter(|_| supports(layout, sweep))?;
         let tables = Tables::new(layout, !excluded.is_empty())?;
         let writer = Writer::new(tables, sweep, table);
@@ -89,11 +65,15 @@ impl Cleaner {
             candidates: writer.candidates(),
             search: writer.search(),
             left: writer.left(),
-            bulk: match silent {
-                None => Both::new(|scope| writer.bulk(scope)).map(Bulk::Triggers),
-                Some(silent) => {
+            bulk: match checks {
+                Checks::Triggers => Both::new(|scope| writer.bulk(scope)).map(Bulk::Triggers),
+                Checks::Silent(silent) => {
                     Both::new(|scope| writer.verified(scope)).map(|both| Bulk::Verified(silent.clone(), both))
                 }
+                Checks::Definer(_) => writer
+                    .bulk(Scope::Window)
+                    .and_then(|_| Call::new(layout, sweep, table, writer.category()))
+                    .map(Bulk::Called),
             },
             careful: writer.careful(),
             of_refresh: Along::new(layout, tables.refresh).statements(Nest::List),
@@ -124,8 +104,14 @@ impl Cleaner {
         self.bulk.is_some()
     }
 
-    /// Whether those two must run in `READ COMMITTED` with silent triggers, see [`settings::silence`](super::settings::silence), and not in
+    /// Whether those two must run in `READ COMMITTED`, because they look at references themselves, and not in
     /// `REPEATABLE READ`.
+    #[must_use]
+    pub const fn verifies(&self) -> bool {
+        matches!(self.bulk, Some(Bulk::Verified(..) | Bulk::Called(_)))
+    }
+
+    /// Whether they must run with silent triggers, see [`settings::silence`](super::settings::silence).
     #[must_use]
     pub const fn is_silent(&self) -> bool {
         matches!(self.bulk, Some(Bulk::Verified(..)))
@@ -137,7 +123,7 @@ impl Cleaner {
     pub const fn joins_ranges(&self, pointers: Pointers) -> bool {
         matches!(self.careful, Steps { refresh: None, .. } | Steps { rows: None, .. })
             || matches!(pointers, Pointers::ExpectNone)
-            || self.is_silent()
+            || self.verifies()
     }
 
     /// The doomed keys of a window, in order; `None`: more than `most`. The planner chooses the way, an index on the
@@ -206,9 +192,10 @@ impl Cleaner {
                         &self.subject,
                     )
                     .await?;
-                let mut deleted = gone.deleted;
-                self.count_refresh(&mut deleted, gone.refresh.0, gone.refresh.1);
-                return Ok(deleted);
+                return Ok(self.counted(gone));
+            }
+            Some(Bulk::Called(call)) => {
+                return Ok(self.counted(call.delete(client, scope, values, pointers, &self.subject).await?));
             }
         };
         let mut deleted = Deleted::default();
@@ -227,6 +214,12 @@ impl Cleaner {
             deleted.tally.add(*category, rows.delete.execute(client, values).await.map_err(self.failed())?);
         }
         Ok(deleted)
+    }
+
+    fn counted(&self, gone: Gone) -> Deleted {
+        let Gone { mut deleted, refresh: (rows, revoked) } = gone;
+        self.count_refresh(&mut deleted, rows, revoked);
+        deleted
     }
 
     /// Deletes or changes what refers to rows that are deleted next. The snapshot is the same, so they are the same

@@ -10,8 +10,10 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod applications;
+mod bulk;
 mod cleaner;
 mod count;
+pub mod definer;
 mod disk;
 mod effort;
 mod excluded;
@@ -33,12 +35,13 @@ mod walk;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
+pub use bulk::Checks;
 pub use cleaner::Cleaner;
 pub use count::{blocking_rows, cost, count, foreign_rows, spared_by_age, uncounted_foreign_rows};
 pub use effort::{Budget, Effort};
 pub use excluded::{Excluded, unknown_clients};
 pub use forecast::{Place, forecast};
-pub use rewrite::{Phase, Rewrite, Rewritten};
+pub use rewrite::{Phase, Rewrite, Rewritten, is_in_the_way};
 pub use steps::Pointers;
 pub use taken::{Deleted, Taken};
 pub use triggers::{Silent, UnmetCondition, has_vetoes};

@@ -72,6 +72,19 @@ impl<'a> Run<'a> {
         (self.cutoffs.revoked_with_expired.is_some(), revoked, orphaned)
     }
 
+    /// The alias of the access tokens or of the ID tokens, and which of them have expired.
+    pub(super) fn expired(&self, role: TableRole, binds: &mut Binds) -> (&'static str, String) {
+        match role {
+            TableRole::AccessToken => ("a", self.cutoffs.expired(&self.tables, binds)),
+            TableRole::IdToken
+            | TableRole::RefreshToken
+            | TableRole::Grant
+            | TableRole::ParRequest
+            | TableRole::DeviceGrant
+            | TableRole::Application => ("i", self.cutoffs.id(&self.tables, binds)),
+        }
+    }
+
     /// The rows `f` of a node: those that refer to rows that go.
     pub(super) fn along(&self, role: TableRole, along: &Along<'_>, node: usize, binds: &mut Binds) -> String {
         let Some(table) = self.tables.layout.table(role) else { return String::new() };

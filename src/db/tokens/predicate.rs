@@ -150,7 +150,8 @@ impl Cutoffs {
     pub(super) fn orphaned(&self, tables: &Tables<'_>, binds: &mut Binds) -> Option<String> {
         self.orphaned.then(|| {
             let included = tables.included("r", binds);
-            format!("(r.revoked IS NULL AND r.access_token_id IS NULL AND {included})")
+            let wanted = binds.and_orphaned();
+            format!("(r.revoked IS NULL AND r.access_token_id IS NULL AND {included}{wanted})")
         })
     }
 

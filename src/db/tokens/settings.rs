@@ -64,15 +64,13 @@ pub async fn of_a_search(transaction: &Transaction<'_>) -> Result<(), Error> {
     transaction.batch_execute(&format!("{SEARCHING}; {}", timeouts::OF_A_SEARCH)).await
 }
 
-/// Begins a rewrite: locks the tables, named in SQL, for this transaction alone.
+/// Begins a rewrite.
 ///
 /// # Errors
-/// The server's; the lock is waited for one second.
-pub async fn of_a_rewrite(transaction: &Transaction<'_>, silent: bool, tables: &str) -> Result<(), Error> {
+/// The server's.
+pub async fn of_a_rewrite(transaction: &Transaction<'_>, silent: bool) -> Result<(), Error> {
     let (limits, silence) = (timeouts::OF_A_REWRITE, if silent { SILENCE } else { "" });
-    transaction
-        .batch_execute(&format!("{limits}; {silence}; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
-        .await
+    transaction.batch_execute(&format!("{limits}; {silence}")).await
 }
 
 /// Begins a look at the walked table. In a transaction, because without one the time-out would stay with the session.

@@ -37,19 +37,36 @@ pub(super) enum Bind {
     SparedClients,
 }
 
-/// Collects placeholders while a text is written, or writes the values themselves.
+/// Collects placeholders while a text is written, or writes the values themselves, or variables of a function.
 #[derive(Debug, Default)]
 pub(super) struct Binds {
     known: Vec<Bind>,
     /// Set: for people to type.
     literals: Option<Excluded>,
+    /// Set: for the body of a function, whose variables have the types of the columns.
+    variables: Option<fn(Bind) -> &'static str>,
+    /// The variable that says whether orphaned refresh tokens are wanted.
+    orphaned: Option<&'static str>,
 }
 
 impl Binds {
+    /// Writes the variables of a function instead of placeholders.
+    pub(super) fn variables(names: fn(Bind) -> &'static str, orphaned: &'static str) -> Self {
+        Self { variables: Some(names), orphaned: Some(orphaned), ..Self::default() }
+    }
+
+    /// What else has to hold for an orphaned refresh token: in a function, that the caller wants them.
+    pub(super) fn and_orphaned(&self) -> String {
+        self.orphaned.map(|variable| format!(" AND {variable}")).unwrap_or_default()
+    }
+
     /// The placeholder of a value, the same one for the same value.
     pub(super) fn get(&mut self, bind: Bind) -> String {
         if let Some(literals) = &self.literals {
             return literal(bind, literals);
+        }
+        if let Some(names) = self.variables {
+            return names(bind).to_owned();
         }
         let position = self.known.iter().position(|known| *known == bind).unwrap_or_else(|| {
             self.known.push(bind);
@@ -60,12 +77,17 @@ impl Binds {
 
     /// The placeholder of a key, cast to the key's type.
     pub(super) fn key(&mut self, bind: Bind, sql_type: &str) -> String {
-        format!("{}::text::{sql_type}", self.get(bind))
+        self.cast(bind, sql_type)
     }
 
     /// The placeholder of an array of keys.
     pub(super) fn keys(&mut self, bind: Bind, sql_type: &str) -> String {
-        format!("{}::text::{sql_type}[]", self.get(bind))
+        self.cast(bind, &format!("{sql_type}[]"))
+    }
+
+    fn cast(&mut self, bind: Bind, sql_type: &str) -> String {
+        let placeholder = self.get(bind);
+        if self.variables.is_some() { placeholder } else { format!("{placeholder}::text::{sql_type}") }
     }
 }
 
@@ -106,7 +128,7 @@ impl Sql {
     /// Writes a statement with its values in it, as people type it: the very text that runs, but for these. Of windows and
     /// batches there are no values, so it has none.
     pub(super) fn typed(write: impl FnOnce(&mut Binds) -> String, excluded: &Excluded) -> String {
-        write(&mut Binds { known: Vec::new(), literals: Some(excluded.clone()) }) + ";"
+        write(&mut Binds { literals: Some(excluded.clone()), ..Binds::default() }) + ";"
     }
 
     /// Runs it; it returns one row.

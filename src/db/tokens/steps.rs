@@ -154,7 +154,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    const fn takes_refresh_tokens(&self) -> bool {
+    pub(super) const fn takes_refresh_tokens(&self) -> bool {
         match self.doomed.unit() {
             Unit::Session { revoked, idle } => revoked.is_some() || idle.is_some(),
             Unit::RefreshToken => true,
@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
     }
 
     /// What the rows of the walked table count as, if they go themselves.
-    const fn category(&self) -> Option<Category> {
+    pub(super) const fn category(&self) -> Option<Category> {
         match self.doomed {
             Doomed::Sessions { expired: Some(_), .. } => Some(Category::Access),
             Doomed::Sessions { expired: None, .. }

@@ -36,6 +36,11 @@ impl UnmetCondition {
         Self::here(format!("{from_table} is not one of DOT's tables and refers to them ({constraint})"))
     }
 
+    /// Something about the role, or about what was installed for it.
+    pub fn of_role(what: impl Into<String>) -> Self {
+        Self { what: what.into(), role: true }
+    }
+
     /// Something about this database, or about the settings.
     pub fn here(what: impl Into<String>) -> Self {
         Self { what: what.into(), role: false }
@@ -107,36 +112,14 @@ impl Silent {
         layout: &Layout,
         sweeps: &[Sweep],
     ) -> Result<Result<Self, Vec<UnmetCondition>>, TokensError> {
-        let tables = touched(layout, sweeps);
-        let mut oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
-        let all = || {
-            layout.references.iter().filter(|reference| tables.iter().any(|table| table.oid == reference.to))
-        };
-        // Those of the project's own whose rows this run deletes or changes: switched off there, too.
-        oids.extend(all().filter(|reference| reference.treatment.is_ours()).map(|reference| reference.from));
-        oids.sort_unstable();
-        oids.dedup();
+        let oids = switched_off(layout, sweeps);
         // First: a trigger that is added while the rest is read changes the next fingerprint.
         let print = print(client, &oids).await?;
-        let mut reasons = custom(client, &oids).await?;
-        reasons.extend(new_references(client, layout, &oids).await?);
-        reasons.extend(tables.iter().filter_map(|table| UnmetCondition::partitioned(table)));
-        for reference in all() {
-            let key =
-                tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
-            if layout.role_of(reference.from).is_none() {
-                reasons.extend(unverifiable(reference, key));
-            } else if reference.on_delete != OnDelete::NoAction || !key {
-                let (from, constraint) = (&reference.from_table, &reference.constraint);
-                let what = format!("constraint {constraint} of {from} is not as DOT makes it");
-                reasons.push(UnmetCondition::here(what));
-            }
-        }
+        let mut reasons = unmet(client, layout, sweeps).await?;
         match client.execute_typed(SILENCE, &[]).await.map_err(DbError::during("switching triggers off")) {
             Ok(_) => {}
             Err(error) if *error.meaning() == Meaning::PermissionDenied => {
-                let what = "the role may not set session_replication_role".to_owned();
-                reasons.push(UnmetCondition { what, role: true });
+                reasons.push(UnmetCondition::of_role("the role may not set session_replication_role"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -150,6 +133,50 @@ impl Silent {
     }
 }
 
+/// The tables on which triggers are silent while the sweeps run: DOT's, and those of the project's own whose rows go or
+/// are changed along.
+fn switched_off(layout: &Layout, sweeps: &[Sweep]) -> Vec<Oid> {
+    let tables = touched(layout, sweeps);
+    let mut oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+    let ours = referring(layout, &tables).filter(|reference| reference.treatment.is_ours());
+    oids.extend(ours.map(|reference| reference.from));
+    oids.sort_unstable();
+    oids.dedup();
+    oids
+}
+
+/// The foreign keys to some tables.
+pub(super) fn referring<'a>(
+    layout: &'a Layout,
+    tables: &[&Table],
+) -> impl Iterator<Item = &'a Reference> + use<'a> {
+    let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
+    layout.references.iter().filter(move |reference| oids.contains(&reference.to))
+}
+
+/// Why triggers may not stay silent while the sweeps run, whoever the role is.
+pub(super) async fn unmet(
+    client: &impl GenericClient,
+    layout: &Layout,
+    sweeps: &[Sweep],
+) -> Result<Vec<UnmetCondition>, TokensError> {
+    let (tables, oids) = (touched(layout, sweeps), switched_off(layout, sweeps));
+    let mut reasons = custom(client, &oids).await?;
+    reasons.extend(new_references(client, layout, &oids).await?);
+    reasons.extend(tables.iter().filter_map(|table| UnmetCondition::partitioned(table)));
+    for reference in referring(layout, &tables) {
+        let key = tables.iter().any(|table| table.oid == reference.to && table.key == reference.to_column);
+        if layout.role_of(reference.from).is_none() {
+            reasons.extend(unverifiable(reference, key));
+        } else if reference.on_delete != OnDelete::NoAction || !key {
+            let (from, constraint) = (&reference.from_table, &reference.constraint);
+            let what = format!("constraint {constraint} of {from} is not as DOT makes it");
+            reasons.push(UnmetCondition::here(what));
+        }
+    }
+    Ok(reasons)
+}
+
 /// Why a reference of the project's own cannot be verified set by set. One that is verified is like those of DOT's own:
 /// rows that this run deletes or changes, and no others that refer to them.
 fn unverifiable(reference: &Reference, key: bool) -> Option<UnmetCondition> {
@@ -159,7 +186,7 @@ fn unverifiable(reference: &Reference, key: bool) -> Option<UnmetCondition> {
 }
 
 /// The tables that the sweeps change.
-fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
+pub(super) fn touched<'a>(layout: &'a Layout, sweeps: &[Sweep]) -> Vec<&'a Table> {
     let loses = |role: TableRole| sweeps.iter().any(|sweep| sweep.tables().contains(&role));
     // Pointers to refresh tokens are cleared in access tokens.
     let changes = |role| loses(role) || role == TableRole::AccessToken && loses(TableRole::RefreshToken);

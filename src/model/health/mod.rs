@@ -22,7 +22,7 @@ pub use read_only::{ReadOnly, SetBy};
 pub use registration::{Registration, Registrations, announces_registration};
 pub use rights::{Lack, Lacks, Privilege, Purpose};
 pub use sequence::LaggingSequence;
-pub use server::{DjangoHint, Encryption, LedgerRights, Privileges, Server};
+pub use server::{DjangoHint, Encryption, Functions, LedgerRights, Privileges, Server};
 pub use storage::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 pub use stored::{Duplicates, PlainSecrets};
 pub use upgrade::{Affected, Change};

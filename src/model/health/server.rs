@@ -83,3 +83,18 @@ pub struct DjangoHint {
     /// The last migration of `oauth2_provider`.
     pub last: Option<String>,
 }
+
+/// The functions of `migrate --definer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Functions {
+    /// There are none.
+    Absent,
+    /// The role may use them.
+    Fit,
+    Unfit {
+        /// Why it may not.
+        reasons: Vec<String>,
+        /// Whether the file asks for them.
+        wanted: bool,
+    },
+}

@@ -37,6 +37,7 @@ pub struct Run {
     rows_per_second: Option<u64>,
     bytes_before: Option<u64>,
     bytes_after: Option<u64>,
+    exclusive_seconds: Option<f64>,
     position: Option<String>,
     position_remembered: bool,
 }
@@ -63,6 +64,7 @@ impl From<&Outcome> for Run {
             available: _,
             longest,
             disk,
+            exclusive,
             place: _,
             position,
             remembered,
@@ -108,6 +110,7 @@ impl From<&Outcome> for Run {
             rows_per_second: per_second(outcome),
             bytes_before: disk.map(|disk| disk.before),
             bytes_after: disk.map(|disk| disk.after),
+            exclusive_seconds: exclusive.map(seconds),
             position: position.as_ref().map(ToString::to_string),
             position_remembered: *remembered && position.is_some(),
         }

@@ -31,6 +31,7 @@ fn outcome(stop: Stop) -> Outcome {
         place: None,
         position: None,
         remembered: false,
+        exclusive: None,
         stop,
     }
 }

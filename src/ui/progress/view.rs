@@ -136,6 +136,7 @@ impl View {
             Event::Retry { .. }
             | Event::Waiting { .. }
             | Event::Unwatched(_)
+            | Event::Triggers { .. }
             | Event::Unvacuumed { .. }
             | Event::Finished { .. } => {}
         }
@@ -283,6 +284,9 @@ impl View {
                 "The rewritten tables have no statistics yet: {reason}. Run VACUUM (ANALYZE) as their owner."
             )),
             Event::Unwatched(unwatched) => Some(cause::unwatched(unwatched)),
+            Event::Triggers { reasons } => {
+                Some(format!("Triggers check the references: {}.", visible(reasons)))
+            }
             Event::Started { .. }
             | Event::Batch(_)
             | Event::Waiting { reason: Wait::Pace, .. }
@@ -339,6 +343,7 @@ impl View {
                 "setting": cause::setting(unwatched),
                 "reason": cause::unwatched(unwatched),
             }),
+            Event::Triggers { reasons } => json!({"event": "triggers", "reason": reasons}),
             Event::Finished { sweep, deleted, elapsed } => json!({
                 "event": "finished",
                 "categories": categories(sweep),

@@ -149,6 +149,17 @@ pub fn any_graph_with(
     cases: u32,
     change: &dyn Fn(CleanupPolicy) -> CleanupPolicy,
 ) {
+    any_graph_through(template, prepare, cases, change, &|database, _| database.config());
+}
+
+/// The same on a connection of one's own, made when the rows and the policy are known.
+pub fn any_graph_through(
+    template: Template,
+    prepare: &dyn Fn(&Database),
+    cases: u32,
+    change: &dyn Fn(CleanupPolicy) -> CleanupPolicy,
+    connect: &dyn Fn(&Database, &CleanupPolicy) -> tokio_postgres::Config,
+) {
     let database = Database::create(template);
     prepare(&database);
     let mut tests = TestRunner::new_with_rng(
@@ -162,9 +173,9 @@ pub fn any_graph_with(
             Draft::random(seed, size, &policy, now()).insert(&database, template);
             let before = Graph::read(&database, template);
             let after = before.cleared(&policy, now(), &excluded(template, &policy));
-            let shared = database.clone();
+            let way = connect(&database, &policy);
             let (counted, outcome) = block_on(async move {
-                let runner = Runner::new(&shared, template).await;
+                let runner = Runner::through(way, template).await;
                 (runner.count(&policy, now()).await, runner.run(&policy, now()).await)
             });
             let outcome = outcome.unwrap();

@@ -300,10 +300,15 @@ async fn every_step_is_told() {
         .unwrap();
     assert_eq!(outcome.stop, Stop::Finished);
     let phases: Vec<Phase> = steps.iter().map(|(phase, ..)| *phase).collect();
-    let expected =
-        [[Phase::PutAside; 4].as_slice(), &[Phase::Empty], &[Phase::PutBack; 4], &[Phase::Vacuum]].concat();
+    let expected = [
+        [Phase::PutAside; 4].as_slice(),
+        &[Phase::CatchUp, Phase::Empty],
+        &[Phase::PutBack; 4],
+        &[Phase::Vacuum],
+    ]
+    .concat();
     assert_eq!(phases, expected);
-    assert!(steps.iter().enumerate().all(|(index, (_, number, of))| *number == index + 1 && *of == 10));
+    assert!(steps.iter().enumerate().all(|(index, (_, number, of))| *number == index + 1 && *of == 11));
     assert_eq!(
         reasons,
         [
@@ -356,9 +361,9 @@ fn what_it_prints() {
     let output = run("json");
     let outcome: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(outcome["run"]["bytes_after"].as_u64() > Some(0), "{output}");
-    for step in 1..=10 {
+    for step in 1..=11 {
         assert!(
-            output.stderr.contains(&format!("\"event\":\"step\",\"number\":{step},\"of\":10")),
+            output.stderr.contains(&format!("\"event\":\"step\",\"number\":{step},\"of\":11")),
             "{output}"
         );
     }

@@ -10,12 +10,27 @@ use oauthctl::sweep::{Event, Stop, SweepError, Transient};
 use time::Duration as Span;
 use tokio_postgres::error::SqlState;
 
+use super::definer::install;
 use super::draft::Draft;
 use super::graph::Graph;
 use super::runner::{Runner, now};
 use crate::support::{Database, Template};
 
 const DOT: Template = Template::Dot341;
+
+/// Who switches the triggers off: the run, by its own right, or the functions of `migrate --definer`.
+#[derive(Clone, Copy)]
+enum By {
+    Right,
+    Functions,
+}
+
+async fn runner(database: &Database, by: By) -> Runner {
+    match by {
+        By::Right => Runner::new(database, DOT).await,
+        By::Functions => Runner::through(install(database, DOT, &policy(1, 1)), DOT).await,
+    }
+}
 
 fn policy(batch_size: u32, workers: u32) -> CleanupPolicy {
     CleanupPolicy {
@@ -31,7 +46,7 @@ fn policy(batch_size: u32, workers: u32) -> CleanupPolicy {
 }
 
 /// Idle sessions, revoked refresh tokens, lonely access and ID tokens, all doomed, and as many access tokens that stay.
-fn crowd(count: usize) -> Draft {
+pub(super) fn crowd(count: usize) -> Draft {
     let (then, later) = (now() - Span::hours(2), now() + Span::hours(1));
     let mut draft = Draft::default();
     let ids = draft.others.entry(TableRole::IdToken).or_default();
@@ -52,6 +67,15 @@ fn crowd(count: usize) -> Draft {
 /// comes too late, then the server refuses it. Nothing dangles, whoever wins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn references_that_appear_during_a_run_never_dangle() {
+    never_dangle(By::Right).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn references_that_appear_during_a_run_through_functions_never_dangle() {
+    never_dangle(By::Functions).await;
+}
+
+async fn never_dangle(by: By) {
     const COUNT: usize = 1_500;
     let database = Database::create(DOT);
     crowd(COUNT).insert(&database, DOT);
@@ -108,7 +132,7 @@ async fn references_that_appear_during_a_run_never_dangle() {
             })
         })
         .collect();
-    let runner = Runner::new(&database, DOT).await;
+    let runner = runner(&database, by).await;
     let mut met = 0_u32;
     let outcome = runner
         .watched(&policy(60, 2), now(), |event| {
@@ -137,6 +161,12 @@ async fn references_that_appear_during_a_run_never_dangle() {
 /// The batch that deleted a row while somebody made a reference to it is rolled back, and its rows are looked at again.
 #[tokio::test]
 async fn a_reference_that_came_first_keeps_its_row() {
+    for by in [By::Right, By::Functions] {
+        came_first(by).await;
+    }
+}
+
+async fn came_first(by: By) {
     let database = Database::create(DOT);
     crowd(20).insert(&database, DOT);
     let before = Graph::read(&database, DOT);
@@ -149,7 +179,7 @@ async fn a_reference_that_came_first_keeps_its_row() {
         )
         .await
         .unwrap();
-    let runner = Runner::new(&database, DOT).await;
+    let runner = runner(&database, by).await;
     let (commit, committed) = tokio::sync::oneshot::channel();
     let task = tokio::spawn(async move {
         committed.await.unwrap();

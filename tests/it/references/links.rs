@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
+use super::super::cleanup::definer::cleaner;
 use super::super::support::rows::{application, insert, session, user};
 use super::super::support::{Database, Sandbox, Template};
 
@@ -83,12 +84,14 @@ fn link_rows_go_with_their_tokens_whichever_way_these_go() {
     let plain = sessions();
     Sandbox::with(&plain).oauthctl(&EXPIRE).exits(0);
     let expected = own(&plain);
-    let ways: [&[&str]; 6] = [
+    let ways: [&[&str]; 8] = [
         &[],
         &["--batch-size", "1"],
         &["--batch-size", "7", "--workers", "2"],
         &["--fk-checks", "set", "--allow", "fk-checks=set"],
         &["--fk-checks", "set", "--allow", "fk-checks=set", "--batch-size", "3"],
+        &["--fk-checks", "auto", "--allow", "fk-checks=set"],
+        &["--fk-checks", "auto", "--allow", "fk-checks=set", "--batch-size", "3"],
         // Row by row: an age decides, and others are left alone.
         &["--exclude-client", "other", "--batch-size", "9"],
     ];
@@ -97,7 +100,14 @@ fn link_rows_go_with_their_tokens_whichever_way_these_go() {
         if way.contains(&"other") {
             application(&database, 2, "other", &json!({}));
         }
-        let sandbox = Sandbox::with(&database);
+        let mut sandbox = Sandbox::with(&database);
+        if way.contains(&"auto") {
+            sandbox.write("oauth.toml", "[cleanup]\nrefresh_token_expire = \"1h\"\n");
+            let role = cleaner(&database);
+            let printed = sandbox.oauthctl(&["migrate", "--definer", "--for", &role]).exits(0);
+            database.execute(printed.stdout.replace("[database]", database.name()));
+            sandbox.set("PGUSER", role);
+        }
         let output = sandbox.oauthctl(&[&EXPIRE[..], way, &["--format", "json"]].concat()).exits(0);
         let result: Value = serde_json::from_str(&output.stdout).unwrap();
         let others: Vec<(&str, u64)> = result["run"]["others"]

@@ -32,6 +32,7 @@ pub(super) fn drawn(permille: u64, width: usize, glyphs: Glyphs) -> String {
 pub(super) fn step(phase: Phase, table: Option<TableRole>) -> String {
     let what = match phase {
         Phase::PutAside => "keeping what stays of",
+        Phase::CatchUp => "looking at what has changed, with the tables locked",
         Phase::Empty => "emptying the tables",
         Phase::PutBack => "putting back",
         Phase::Vacuum => "gathering statistics",
@@ -52,6 +53,7 @@ pub(super) fn step(phase: Phase, table: Option<TableRole>) -> String {
 pub(super) const fn phase_key(phase: Phase) -> &'static str {
     match phase {
         Phase::PutAside => "put_aside",
+        Phase::CatchUp => "catch_up",
         Phase::Empty => "empty",
         Phase::PutBack => "put_back",
         Phase::Vacuum => "vacuum",
