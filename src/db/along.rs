@@ -155,22 +155,22 @@ impl<'a> Along<'a> {
     /// The statements, for lists of keys.
     #[must_use]
     pub fn statements(&self, nest: Nest) -> Statements {
-        self.statements_for(nest, nest.keys(self.table))
+        self.statements_for(nest, &nest.keys(self.table))
     }
 
     /// What is done to the rows that refer to the keys in a variable of a function, the deepest rows first.
     #[must_use]
     pub fn within_function(&self, variable: &str) -> Vec<(ForeignRows, String)> {
         let Statements { take, free: _ } =
-            self.statements_for(Nest::List, Nest::List.compared_with(variable));
+            self.statements_for(Nest::List, &Nest::List.compared_with(variable));
         take.into_iter().map(|(rows, _, sql)| (rows, sql)).collect()
     }
 
-    fn statements_for(&self, nest: Nest, keys: String) -> Statements {
+    fn statements_for(&self, nest: Nest, keys: &str) -> Statements {
         let key = self.table.key_sql();
         let root = |column: &str| {
             if column == self.table.key {
-                return keys.clone();
+                return keys.to_owned();
             }
             nest.of(&format!("SELECT t.{} FROM {} t WHERE t.{key} {keys}", quote(column), self.table.sql()))
         };

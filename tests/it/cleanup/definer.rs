@@ -8,7 +8,7 @@ use oauthctl::db::layout::Layout;
 use oauthctl::db::tokens::definer::{Bounds, Terms, write};
 use oauthctl::model::{CleanupPolicy, ClientId, FkChecks, TableRole};
 use oauthctl::plan::retention;
-use time::{Duration as Span, OffsetDateTime};
+use time::Duration as Span;
 use tokio_postgres::Config;
 
 use super::batches::any_graph_through;
@@ -81,7 +81,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let database = Database::create(DOT);
-        let (old, later) = (now() - Span::days(40), OffsetDateTime::now_utc() + Span::days(1));
+        let (old, later) = (now() - Span::days(40), now() + Span::days(36_500));
         let mut draft = Draft::default();
         for (number, expires, application) in [(1, old, 1), (2, old, 2), (3, later, 1), (4, later, 2)] {
             draft.refresh.push((number, Some(number), None, application));

@@ -59,7 +59,9 @@ async fn what_changes_before_the_lock_is_seen() {
             if let Event::Step { phase: Phase::PutAside, table: Some(TableRole::Grant), elapsed, .. } = event
                 && elapsed.is_zero()
             {
-                changes.iter().for_each(|change| database.execute(change));
+                for change in &changes {
+                    database.execute(change);
+                }
                 let changed = Graph::read(&database, DOT);
                 expected = Some((changed.len(), changed.cleared(&policy(), now(), &BTreeSet::new())));
             }

@@ -7,7 +7,7 @@ use tokio_postgres::GenericClient;
 use super::body::{Function, Place, fingerprint as print, functions};
 use super::kind::Kind;
 use super::{OWNER, SCHEMA, Terms};
-use crate::db::layout::Layout;
+use crate::db::layout::{Layout, Table};
 use crate::db::query;
 use crate::db::tokens::triggers::{UnmetCondition, referring, unmet};
 use crate::db::tokens::{TokensError, attempt};
@@ -59,8 +59,7 @@ fn hidden(layout: &Layout, kinds: &[Kind]) -> Vec<UnmetCondition> {
     let tables: Vec<_> = kinds.iter().flat_map(|kind| kind.changed(layout)).collect();
     let own = tables.iter().filter(|table| table.row_security).map(|table| table.sql());
     // Those of the applications would hide which are left alone.
-    let own =
-        own.chain(Some(layout.application()).filter(|table| table.row_security).map(|table| table.sql()));
+    let own = own.chain(Some(layout.application()).filter(|table| table.row_security).map(Table::sql));
     let others = referring(layout, &tables).filter(|reference| reference.row_security);
     let all: BTreeSet<String> = own.chain(others.map(|reference| reference.from_table.clone())).collect();
     all.into_iter()
@@ -138,15 +137,14 @@ fn header(database: &str, role: &str) -> String {
          -- Read it, then run it once as a superuser:\n\
          --     psql -v ON_ERROR_STOP=1 -f FILE\n\
          -- Run it again after a migration of these tables, or a change of [cleanup]; `oauthctl doctor` says when. To remove it:\n\
-         --     DROP SCHEMA {SCHEMA} CASCADE; DROP OWNED BY {owner}; DROP ROLE {owner};\n\
+         --     DROP SCHEMA {SCHEMA} CASCADE; DROP OWNED BY {OWNER}; DROP ROLE {OWNER};\n\
          --\n\
          -- What {role} can do with it: delete rows that have expired, and nothing that refers to them stays behind. The\n\
          -- conditions, the least ages and the applications that are left alone stand in the functions. The caller gives a\n\
          -- range of keys and cutoffs, and gets counts.\n\
          BEGIN;\n\
          SET LOCAL search_path = pg_catalog, pg_temp;\n\
-         SET LOCAL standard_conforming_strings = on;",
-        owner = OWNER,
+         SET LOCAL standard_conforming_strings = on;"
     )
 }
 

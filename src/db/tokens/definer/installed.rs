@@ -32,10 +32,8 @@ struct Installed {
     name: String,
     source: String,
     settings: Vec<String>,
-    /// Whether it runs with the rights of the right role: a superuser, or one without login, rights and members.
-    outer_owner: bool,
-    inner_owner: bool,
-    fingerprint_owner: bool,
+    /// What it may be by the role with whose rights it runs: a superuser, or one without login, rights and members.
+    fit_for: Vec<Place>,
     /// Whether the role that asks may call it.
     callable: bool,
     /// Whether everybody may.
@@ -117,9 +115,10 @@ impl Installed {
             name: row.get(0),
             source: row.get(1),
             settings: row.get(2),
-            outer_owner: row.get(3),
-            inner_owner: row.get(4),
-            fingerprint_owner: row.get(5),
+            fit_for: [(Place::Outer, 3), (Place::Inner, 4), (Place::Fingerprint, 5)]
+                .into_iter()
+                .filter_map(|(place, column)| row.get::<_, bool>(column).then_some(place))
+                .collect(),
             callable: row.get(6),
             public: row.get(7),
         }
@@ -127,18 +126,12 @@ impl Installed {
 
     /// Whether it is what the file makes.
     fn is(&self, printed: &Function) -> bool {
-        let Self { name, source, settings, outer_owner, inner_owner, fingerprint_owner, callable: _, public } =
-            self;
+        let Self { name, source, settings, fit_for, callable: _, public } = self;
         let Function { name: wanted, source: text, place } = printed;
         let expected = printed.settings();
-        let owner = match place {
-            Place::Outer => *outer_owner,
-            Place::Inner => *inner_owner,
-            Place::Fingerprint => *fingerprint_owner,
-        };
         let same_settings = expected.len() == settings.len()
             && expected.iter().all(|setting| settings.iter().any(|set| set == setting));
-        name == wanted && source == text && same_settings && owner && !public
+        name == wanted && source == text && same_settings && fit_for.contains(place) && !public
     }
 }
 

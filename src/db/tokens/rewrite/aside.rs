@@ -81,7 +81,7 @@ impl Aside<'_> {
         let failed = || attempt(format!("putting aside the rows of {} that stay", part.table.sql()));
         let values = Values::new(self.excluded);
         // First: what goes from here on makes the number smaller, and is looked for under the lock.
-        let counted = Sql::new(|binds| self.counts(&run, part, horizon, binds));
+        let counted = Sql::new(|binds| counts(&run, part, horizon, binds));
         let row = counted.one(client, values).await.map_err(failed())?;
         let create = Sql::new(|binds| {
             let stays = self.stays(&run, part, &|alias| old(alias, horizon), binds);
@@ -92,26 +92,6 @@ impl Aside<'_> {
         let count = |column: usize| unsigned(row.get(column));
         let (old, revoked, orphaned) = (count(0), count(2), count(3));
         Ok(Rows { old, before: old, revoked, orphaned, kept, detached })
-    }
-
-    /// The old rows; all rows; the revoked and the orphaned ones that go.
-    fn counts(&self, run: &Run<'_>, part: &Part<'_>, horizon: &str, binds: &mut Binds) -> String {
-        let (alias, from, revoked, orphaned) = if part.role == TableRole::RefreshToken {
-            let (joined, revoked, orphaned) = run.refresh_counts(binds);
-            let from = if joined {
-                run.doomed(part.role, part.table, &mut Binds::default()).1
-            } else {
-                format!("{} r", part.table.sql())
-            };
-            ("r", from, revoked, orphaned)
-        } else {
-            ("t", format!("{} t", part.table.sql()), "false".to_owned(), "false".to_owned())
-        };
-        format!(
-            "SELECT count(*) FILTER (WHERE {}), count(*), count(*) FILTER (WHERE {revoked}), \
-             count(*) FILTER (WHERE {orphaned}) FROM {from}",
-            old(alias, horizon)
-        )
     }
 
     /// The rows that were put aside, and the pointers of these that are cleared.
@@ -235,7 +215,7 @@ impl Aside<'_> {
         self.point(client).await?;
         for ((part, rows), (still, all)) in self.parts.iter().zip(found.iter_mut()).zip(now) {
             let values = Values::new(self.excluded);
-            let counted = Sql::new(|binds| self.counts(&run, part, horizon, binds));
+            let counted = Sql::new(|binds| counts(&run, part, horizon, binds));
             let row = counted.one(client, values).await.map_err(failed())?;
             let (revoked, orphaned) = self.kept_although(client, &run, part).await?;
             let (kept, detached) = self.kept(client, part).await?;
@@ -376,4 +356,24 @@ impl Aside<'_> {
 fn missing(part: &Part<'_>, alias: &str) -> String {
     let key = part.table.key_sql();
     format!("NOT EXISTS (SELECT FROM {} m WHERE m.{key} = {alias}.{key})", part.aside)
+}
+
+/// The old rows; all rows; the revoked and the orphaned ones that go.
+fn counts(run: &Run<'_>, part: &Part<'_>, horizon: &str, binds: &mut Binds) -> String {
+    let (alias, from, revoked, orphaned) = if part.role == TableRole::RefreshToken {
+        let (joined, revoked, orphaned) = run.refresh_counts(binds);
+        let from = if joined {
+            run.doomed(part.role, part.table, &mut Binds::default()).1
+        } else {
+            format!("{} r", part.table.sql())
+        };
+        ("r", from, revoked, orphaned)
+    } else {
+        ("t", format!("{} t", part.table.sql()), "false".to_owned(), "false".to_owned())
+    };
+    format!(
+        "SELECT count(*) FILTER (WHERE {}), count(*), count(*) FILTER (WHERE {revoked}), \
+         count(*) FILTER (WHERE {orphaned}) FROM {from}",
+        old(alias, horizon)
+    )
 }
