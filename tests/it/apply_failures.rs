@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use nix::sys::signal::Signal;
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use super::support::database::Template;
 use super::support::rows::{application, everything, session, user};
-use super::support::{Database, Sandbox, server};
+use super::support::{Database, Sandbox, eventually, server};
 
 /// An update, a creation and a deletion with tokens.
 const FILE: &str = r#"
@@ -336,9 +335,5 @@ fn wait_for_waiter(database: &Database) {
 
 /// Polls until a count is not zero.
 pub fn wait_for(database: &Database, count: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while database.value(count) == "0" {
-        assert!(Instant::now() < deadline, "{count} stays 0");
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually(format!("{count} stays 0"), || database.value(count) != "0");
 }

@@ -1,6 +1,6 @@
 //! `cleartokens` as people meet it: what it prints, and its exit codes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use insta::assert_snapshot;
 use nix::sys::signal::Signal;
@@ -10,7 +10,7 @@ use super::cleanup::draft::Draft;
 use super::cleanup::graph::Graph;
 use super::cleanup::runner::now;
 use super::support::sandbox::Output;
-use super::support::{Database, Sandbox, Template};
+use super::support::{Database, Sandbox, Template, eventually};
 
 const DOT: Template = Template::Dot341;
 const AS_OF: [&str; 2] = ["--as-of", "2026-01-02T03:04:05.6Z"];
@@ -203,11 +203,7 @@ fn signals_end_a_run_after_the_running_batch() {
         let before = world.rows();
         let arguments = ["--refresh-token-expire", "1h", "--batch-size", "4", "--batch-interval", "1h"];
         let running = world.sandbox.command(&[&["cleartokens"], &AS_OF[..], &arguments].concat()).spawn();
-        let patience = Instant::now() + Duration::from_secs(60);
-        while world.rows() == before {
-            assert!(Instant::now() < patience, "no batch was committed");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("no batch was committed", || world.rows() != before);
         running.signal(signal);
         let output = running.wait().exits(code);
         assert!(

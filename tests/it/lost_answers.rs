@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use oauthctl::conninfo::{Given, Machine, Sources, resolve};
@@ -19,7 +18,7 @@ use super::apply_failures::cutting_proxy;
 use super::support::database::Template;
 use super::support::instance::Instance;
 use super::support::rows::application;
-use super::support::{Database, Sandbox, server};
+use super::support::{Database, Sandbox, eventually, server};
 
 /// The server ends the session while no statement runs; the next statement says why.
 #[tokio::test]
@@ -34,10 +33,7 @@ async fn the_reason_that_came_between_two_statements_is_told() {
     let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                   WHERE datname = current_database() AND application_name = 'oauthctl test'";
     assert_eq!(test.value(others), "1");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while test.value(others) != "0" {
-        assert!(Instant::now() < deadline, "the session stays");
-    }
+    eventually("the session stays", || test.value(others) == "0");
     let lost = client.batch_execute("SELECT 1").await.map_err(DbError::during("the work")).unwrap_err();
     assert_eq!(lost.to_string(), "the work failed: terminating connection due to administrator command");
     assert_eq!(*lost.meaning(), Meaning::AdminShutdown);
@@ -193,11 +189,7 @@ fn what_the_server_warns_of_at_a_commit_is_shown() {
     database.execute("SELECT pg_reload_conf()");
     let running = sandbox.command(&["apply", "--yes"]).spawn();
     let waiting = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while database.value(waiting) == "0" {
-        assert!(Instant::now() < deadline, "COMMIT does not wait");
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("COMMIT does not wait", || database.value(waiting) != "0");
     assert_snapshot!("not_replicated", running.wait().exits(0));
     assert_eq!(database.value("SELECT name FROM oauth2_provider_application"), "After");
     // The end of the test would wait as well.

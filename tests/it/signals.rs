@@ -23,8 +23,9 @@ client_type = "confidential"
 authorization_grant_type = "client-credentials"
 "#;
 
-const APPLY: &[&str] = &["apply", "--yes", "--secrets-out", "secrets.json"];
-const ROTATE: &[&str] = &["rotate-secret", "old", "--yes", "--secrets-out", "secrets.json"];
+const APPLY: &[&str] = &["apply", "--yes", "--secrets-out", "secrets.json", "--lock-timeout", "10m"];
+const ROTATE: &[&str] =
+    &["rotate-secret", "old", "--yes", "--secrets-out", "secrets.json", "--lock-timeout", "10m"];
 
 fn world() -> (Database, Sandbox) {
     let database = Database::create(Template::Dot341);

@@ -15,7 +15,7 @@ use super::support::database::Template;
 use super::support::dot::dot_python;
 use super::support::rows::everything;
 use super::support::sandbox::Output;
-use super::support::{Database, Sandbox};
+use super::support::{Database, PATIENCE, Sandbox};
 
 const AS_OF: [&str; 2] = ["--as-of", "2026-01-02T03:04:05.6Z"];
 
@@ -174,7 +174,7 @@ fn growth_and_runs_come_from_the_ledger() {
          SELECT 1000 + n, gen_random_uuid(), now(), '', now(), now() FROM generate_series(1, 500) n",
     );
     // PostgreSQL's counters are published some time after the commit.
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + PATIENCE;
     let grown = loop {
         let status = world.json(&[]);
         let tables = status["tables"].as_array().unwrap().clone();

@@ -6,14 +6,14 @@ mod cleanups;
 mod time_outs;
 
 use std::io::{BufRead as _, BufReader};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use super::support::sandbox::Output;
-use super::support::{Database, Instance, Sandbox, Template, rows};
+use super::support::{Database, Instance, Sandbox, Template, eventually, rows};
 
 const DOT: Template = Template::Dot341;
 const TOKENS: &str = "oauth2_provider_accesstoken";
@@ -177,7 +177,7 @@ async fn a_lock_that_is_queued_for_names_who_is_in_front() {
         let _ = migration.batch_execute(&format!("ALTER TABLE {TOKENS} ADD COLUMN x int")).await;
     });
     let queues = format!("SELECT count(*) FROM pg_locks WHERE pid = {pid} AND NOT granted");
-    until(|| world.database.value(queues.clone()) == "1");
+    eventually("it does not queue", || world.database.value(queues.clone()) == "1");
     let output = world.run(&["list", "--lock-timeout", "100ms"]).exits(6);
     let text = stderr(&output);
     assert!(text.contains(&format!("held by pid {pid} (")), "{text}");
@@ -185,14 +185,6 @@ async fn a_lock_that_is_queued_for_names_who_is_in_front() {
     assert!(text.contains(&format!("SELECT pg_terminate_backend({first})")), "{text}");
     world.database.execute(format!("SELECT pg_terminate_backend({pid})"));
     altering.await.unwrap();
-}
-
-fn until(mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(120), "it does not come");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// A role without `pg_monitor` sees pids and application names of others, and not since when. Some columns suffice to read
@@ -302,7 +294,7 @@ async fn a_table_that_may_not_be_written_names_its_holder() {
             // Its backend may outlive it for a moment, with the lock of `apply`.
             let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^oauthctl ' \
                         AND datname = current_database()";
-            until(|| world.database.value(ours) == "0");
+            eventually("it does not end", || world.database.value(ours) == "0");
         }
         let (running, said) = world.until_it_waits(&["apply", "--yes", "--lock-timeout", "10m"]);
         assert!(said.contains(&format!("held by pid {pid}")), "{said}");

@@ -17,12 +17,9 @@ use oauthctl::model::{CleanupPolicy, TableRole};
 use super::draft::{Draft, Numbers, Schema};
 use super::graph::Graph;
 use super::runner::now;
-use crate::support::{Database, Instance, Sandbox, Template, environment};
+use crate::support::{Database, Instance, Sandbox, Template, environment, eventually};
 
 const DOT: Template = Template::Dot341;
-
-/// How long anything may take that is sure to happen.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,20 +86,13 @@ impl Moment {
     }
 
     fn wait_for(database: &Database) {
-        eventually("the moment", || database.value("SELECT is_called::text FROM reached") == "true");
+        eventually("the moment does not come", || {
+            database.value("SELECT is_called::text FROM reached") == "true"
+        });
     }
 
     fn release(database: &Database) {
         database.execute("SELECT nextval('released')");
-    }
-}
-
-#[track_caller]
-pub(super) fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < LIMIT, "{what} does not come");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -167,7 +157,7 @@ fn whatever_is_killed_nothing_dangles_and_the_next_run_finishes() {
             Moment::release(&database);
             // Its backends notice, and roll back, when they next write to it.
             let gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'oauthctl%'";
-            eventually("the end of its backends", || database.value(gone) == "0");
+            eventually("its backends do not end", || database.value(gone) == "0");
             let left = Graph::read(&database, DOT);
             left.assert_between(&before, &after);
             assert!(!moment.stops || left != after, "{what}: the batch at hand is rolled back");

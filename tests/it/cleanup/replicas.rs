@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::num::NonZeroU32;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use oauthctl::model::{CleanupPolicy, Pace};
@@ -15,7 +15,7 @@ use super::draft::Draft;
 use super::graph::Graph;
 use super::runner::{Runner, now};
 use crate::support::sandbox::Output;
-use crate::support::{Database, Instance, Sandbox, Template};
+use crate::support::{Database, Instance, Sandbox, Template, eventually};
 
 const DOT: Template = Template::Dot341;
 const MOST: Duration = Duration::from_millis(400);
@@ -54,13 +54,9 @@ impl World {
     }
 
     fn wait_for_replay(&self) {
-        let start = Instant::now();
         let replayed = "SELECT coalesce(bool_and(replay_lsn >= pg_current_wal_flush_lsn()), false)::text \
                         FROM pg_stat_replication WHERE state = 'streaming'";
-        while self.database.value(replayed) != "true" {
-            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not replay");
-            thread::sleep(Duration::from_millis(20));
-        }
+        eventually("the replica does not replay", || self.database.value(replayed) == "true");
     }
 
     fn on_replica(&self, sql: &str) {

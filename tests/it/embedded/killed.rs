@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 use oauthctl::embedded::SUPERVISE;
 
 use super::{
-    Holder, THROWAWAY, directory, eventually, kept, nothing_is_left_running, process, processes, query,
-    start, used,
+    Holder, THROWAWAY, directory, kept, nothing_is_left_running, process, processes, query, start, used,
 };
+use crate::support::eventually;
 
 #[test]
 fn a_killed_user_leaves_no_server() {
@@ -35,7 +35,7 @@ fn a_killed_user_leaves_no_server() {
 
     // One that is killed before it has the server leaves none either.
     let holder = Holder::at(directory.path());
-    eventually("a supervisor", || !processes(directory.path()).is_empty());
+    eventually("no supervisor comes", || !processes(directory.path()).is_empty());
     holder.kill();
     nothing_is_left_running(directory.path());
 }
@@ -98,7 +98,7 @@ fn a_killed_initdb_is_begun_again() {
         let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
         names.filter(|name| name.to_str().unwrap().starts_with("data.new-")).count()
     };
-    eventually("initdb runs", || unfinished() == 1);
+    eventually("initdb does not run", || unfinished() == 1);
     kill(process(directory.path(), SUPERVISE), Signal::SIGKILL).unwrap();
     // Its starter notices that it has died, and says so; another start does the whole work.
     let failed = holder.child.wait_with_output().unwrap();
@@ -146,7 +146,7 @@ fn throwaway_servers_leave_nothing_behind() {
     killed.socket_dir();
     assert_eq!(left(), 1);
     killed.kill();
-    eventually("the directory goes", || left() == 0);
+    eventually("the directory stays", || left() == 0);
 
     // Where the supervisor is killed, too, the next one cleans up. It does not touch those in use.
     let (mut abandoned, mut used) = (holder(), holder());
@@ -156,7 +156,7 @@ fn throwaway_servers_leave_nothing_behind() {
     abandoned.kill();
     nothing_is_left_running(&place);
     // A process that ends loses its command line first, and children of the server never had the place in theirs.
-    eventually("the dying let go of their locks", || {
+    eventually("the dying keep their locks", || {
         let locks = ["users.lock", "supervisor.lock", "server.lock"];
         locks.iter().all(|lock| File::open(place.join(lock)).unwrap().try_lock().is_ok())
     });

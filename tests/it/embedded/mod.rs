@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::unistd::Pid;
 use oauthctl::embedded::{Cluster, DIRECTORY_VARIABLE, EmbeddedError, Place, Purpose, Supervisor};
@@ -23,10 +23,7 @@ use tempfile::TempDir;
 use tokio_postgres::{Config, NoTls};
 
 use crate::support::server::{block_on, programs};
-use crate::support::{binary, environment};
-
-/// How long anything may take that is sure to happen, on a machine that is busy with other things.
-const DEADLINE: Duration = Duration::from_secs(120);
+use crate::support::{binary, environment, eventually};
 
 /// Tells a [`Holder`] where the server is to be, or that it is to be thrown away.
 const HOLD: &str = "OAUTHCTL_TEST_HOLD";
@@ -107,17 +104,8 @@ fn process(directory: &Path, name: &str) -> Pid {
 }
 
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < DEADLINE, "{what}: not in {DEADLINE:?}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-#[track_caller]
 fn nothing_is_left_running(directory: &Path) {
-    eventually("no process is left", || processes(directory).is_empty());
+    eventually("processes are left", || processes(directory).is_empty());
 }
 
 /// A process that uses a server until its stdin ends.

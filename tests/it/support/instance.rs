@@ -19,14 +19,13 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 use super::database::{Database, Home, Template};
+use super::eventually::PATIENCE;
 use super::server::{block_on, programs};
 
 const PORT: u16 = 5432;
 
 /// Stops the server when nobody holds the other end of the pipe any more.
 const PARENT: &str = "\"$@\" </dev/null & pid=$!; read -r _; kill -QUIT $pid 2>/dev/null; wait $pid";
-
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// See the module.
 #[derive(Debug)]
@@ -162,7 +161,7 @@ impl Instance {
             }
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
             let mut parent = command.spawn().unwrap();
-            while start.elapsed() < LIMIT && parent.try_wait().unwrap().is_none() {
+            while start.elapsed() < PATIENCE && parent.try_wait().unwrap().is_none() {
                 if self.answers() {
                     self.parent = Some(parent);
                     return;
@@ -173,7 +172,7 @@ impl Instance {
             let _ = parent.wait();
             let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(15).collect();
-            assert!(start.elapsed() < LIMIT, "the server does not start:\n{}", tail.join("\n"));
+            assert!(start.elapsed() < PATIENCE, "the server does not start:\n{}", tail.join("\n"));
         }
     }
 
@@ -199,7 +198,7 @@ impl Instance {
         // A fast shutdown keeps statistics and writes everything, unless the parent ends it first.
         let start = Instant::now();
         while signal == Signal::SIGINT
-            && start.elapsed() < LIMIT
+            && start.elapsed() < PATIENCE
             && self.data().join("postmaster.pid").exists()
         {
             thread::sleep(Duration::from_millis(20));

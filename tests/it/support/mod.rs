@@ -13,6 +13,7 @@
 pub mod certificates;
 pub mod database;
 pub mod dot;
+pub mod eventually;
 pub mod forge;
 pub mod instance;
 pub mod namespace;
@@ -27,6 +28,7 @@ pub mod tap;
 pub mod terminal;
 
 pub use database::{Database, Template};
+pub use eventually::{PATIENCE, eventually};
 pub use instance::Instance;
 pub use not_run::not_run;
 pub use sandbox::Sandbox;

@@ -6,12 +6,10 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
 
-use super::{environment, not_run};
+use super::{environment, eventually, not_run};
 
 /// Tells the second run that it is the one inside.
 const INSIDE: &str = "OAUTHCTL_TEST_INSIDE";
@@ -113,11 +111,8 @@ impl Host {
     /// Until then it is still in the namespace of this process.
     fn wait_until_apart(&self) {
         let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).unwrap();
-        let start = Instant::now();
-        while namespace(&self.process.id().to_string()) == namespace("self") {
-            assert!(start.elapsed() < Duration::from_secs(120), "it gets no namespace");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let process = self.process.id().to_string();
+        eventually("it gets no namespace", || namespace(&process) != namespace("self"));
     }
 
     /// Runs a program there.

@@ -18,17 +18,15 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::Sandbox;
 use super::database::{Database, Home};
 use super::instance::account;
 use super::server::block_on;
+use super::{PATIENCE, Sandbox};
 
 const PORT: u16 = 6432;
 
 /// Stops the pooler when nobody holds the other end of the pipe any more.
 const PARENT: &str = "\"$@\" </dev/null & pid=$!; read -r _; kill -TERM $pid 2>/dev/null; wait $pid";
-
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running pooler.
 #[derive(Debug)]
@@ -127,7 +125,7 @@ impl Pooler {
         let start = Instant::now();
         while UnixStream::connect(self.directory.path().join(format!(".s.PGSQL.{PORT}"))).is_err() {
             let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < LIMIT, "the pooler does not start:\n{}", log());
+            assert!(start.elapsed() < PATIENCE, "the pooler does not start:\n{}", log());
             thread::sleep(Duration::from_millis(10));
         }
     }
