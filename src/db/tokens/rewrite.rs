@@ -11,7 +11,7 @@ use std::cmp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::try_join_all;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::excluded::Excluded;
@@ -110,20 +110,24 @@ impl<'a> Rewrite<'a> {
 
     /// Locks the tables for this transaction alone, one after the other.
     ///
-    /// If this is part of a lock cycle, it gives way: all its waits together take at most half of `deadlock_timeout`,
-    /// after which PostgreSQL would fail the statement of another session. Where another session waits for this
-    /// transaction already, that time may be over, so it does not wait at all.
+    /// If this is part of a lock cycle, it gives way: once it has the first table, all its waits together take at most half
+    /// of `deadlock_timeout`, after which PostgreSQL would fail the statement of another session. Where another session
+    /// waits for this transaction already, that time may be over, so it does not wait at all.
     ///
     /// # Errors
     /// The server's.
     pub async fn lock(&self, transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         let nowait = if is_in_the_way(transaction).await? { " NOWAIT" } else { "" };
-        let (first, others) = (1, self.parts.len());
-        for (position, part) in self.parts.iter().enumerate() {
-            let share = if position == 0 { first } else { others };
-            let table = part.table.sql();
-            let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE{nowait}");
-            transaction.batch_execute(&format!("{}; {lock}", lock_timeout(share))).await?;
+        let mut begun = None;
+        for part in &self.parts {
+            limit_wait(transaction, begun.as_deref()).await?;
+            let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE{nowait}", part.table.sql());
+            transaction.batch_execute(&lock).await?;
+            if begun.is_none() {
+                // From now on others wait for this transaction.
+                let now = "SELECT pg_catalog.clock_timestamp()::text";
+                begun = Some(transaction.query_typed_one(now, &[]).await?.get::<_, String>(0));
+            }
         }
         Ok(())
     }
@@ -284,11 +288,11 @@ pub async fn is_in_the_way(client: &impl GenericClient) -> Result<bool, tokio_po
     Ok(client.query_typed_one(sql, &[]).await?.get(0))
 }
 
-/// Waits for a lock for a part of a quarter of `deadlock_timeout`.
-fn lock_timeout(parts: usize) -> String {
-    format!(
-        "SELECT pg_catalog.set_config('lock_timeout', greatest(setting::bigint / {}, 1)::text, true) \
-         FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'",
-        4 * parts
-    )
+/// Waits for the next lock until half of `deadlock_timeout` has passed since an instant; `None`: since now.
+async fn limit_wait(transaction: &Transaction<'_>, since: Option<&str>) -> Result<(), tokio_postgres::Error> {
+    let sql = "SELECT pg_catalog.set_config('lock_timeout', greatest(setting::float8 / 2 - 1000 * extract(epoch FROM \
+               pg_catalog.clock_timestamp() - coalesce($1::text::timestamptz, pg_catalog.clock_timestamp())), 1)::int8::text, \
+               true) FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'";
+    transaction.query_typed(sql, &[(&since, Type::TEXT)]).await?;
+    Ok(())
 }

@@ -86,7 +86,9 @@ async fn a_run_writes_no_more_wal_than_it_may() {
         .await
         .unwrap();
     assert_eq!(outcome.stop, Stop::Finished);
-    assert!(outcome.waited.get(Kind::WalRate) > Duration::ZERO, "{outcome:?}");
+    // On a machine that is busy with other things the run may be slower than the rate by itself.
+    let is_slow = outcome.elapsed.as_secs() > (last - before) / RATE;
+    assert!(is_slow || outcome.waited.get(Kind::WalRate) > Duration::ZERO, "{outcome:?}");
     // After the last batch nothing waits. One second's worth may come at once.
     let least = (last - before).saturating_sub(2 * largest + RATE) / RATE;
     assert!(outcome.elapsed.as_secs() >= least, "{least} s for {} bytes: {outcome:?}", last - before);

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oauthctl::db::tokens::Phase;
 use oauthctl::model::{CleanupPolicy, Pace, Strategy, TableRole};
-use oauthctl::sweep::{Event, Stop};
+use oauthctl::sweep::{Event, Stop, Transient};
 
 use super::graph::Graph;
 use super::runner::{Runner, now};
 use super::silent::crowd;
-use crate::support::{Database, Template};
+use crate::support::{Database, PATIENCE, Template};
 
 const DOT: Template = Template::Dot341;
 
@@ -98,6 +98,7 @@ async fn nothing_that_others_commit_is_lost() {
                 let (mut there, mut gone) = (BTreeSet::new(), BTreeSet::new());
                 let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ writer;
                 while !over.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
                     state ^= state << 13;
                     state ^= state >> 7;
                     state ^= state << 17;
@@ -128,9 +129,16 @@ async fn nothing_that_others_commit_is_lost() {
         })
         .collect();
     let runner = Runner::new(&database, DOT).await;
-    for _ in 0..8 {
+    let (started, mut finished) = (Instant::now(), 0);
+    while finished < 8 {
         let outcome = runner.run(&policy(), now()).await.unwrap();
-        assert_eq!(outcome.stop, Stop::Finished, "{outcome:?}");
+        match outcome.stop {
+            Stop::Finished => finished += 1,
+            // Where each statement of these takes long, the rewrite is the one that gives way.
+            Stop::NoProgress { reason: Transient::Locked, .. } => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not get its locks");
     }
     over.store(true, Ordering::Relaxed);
     let (mut there, mut gone) = (BTreeSet::new(), BTreeSet::new());
