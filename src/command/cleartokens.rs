@@ -18,6 +18,7 @@ use super::history::History;
 use super::loading;
 use super::names;
 use super::reaching;
+use super::reclaiming::{self, Space};
 use super::references;
 use super::reporting;
 use super::resuming::Resuming;
@@ -135,6 +136,10 @@ pub struct CleartokensArgs {
     /// Begin where an earlier run stopped, as its last line says. Default: where the ledger says, if there is one.
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     resume_from: Option<Position>,
+    /// Give the space of deleted rows back to the disk, beside your users: with REPACK (CONCURRENTLY) from PostgreSQL 19 on,
+    /// and before that with REINDEX CONCURRENTLY, which shrinks the indexes.
+    #[arg(long)]
+    reclaim: bool,
     /// Count what would be deleted, exactly unless --count says otherwise, and delete nothing.
     #[arg(long)]
     dry_run: bool,
@@ -284,6 +289,9 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
         return interrupted.or(dry_run(session, &connected, question, &policy)).await;
     }
     writable::require(&connected).await?;
+    if args.reclaim {
+        interrupted.or(Space::read(&connected, &sweeps)).await?.require()?;
+    }
     let counted = match Manner::of(&session.ui, session.global.format == Format::Json) {
         Manner::Bar => {
             let question = Question { sweeps: &sweeps, counting: policy.counting, as_of };
@@ -308,7 +316,9 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let Some(outcome) = outcome else { return result.map(|()| Exit::Done) };
     let reported = report(session, &rfc3339(as_of), &outcome, counted.as_ref().and_then(Counted::exact));
     // The reason of a failure is worth more than a reader that has gone away.
-    result.and(reported)
+    let exit = result.and(reported)?;
+    reclaiming::after(session, &connected, &sweeps, &outcome, args.reclaim).await?;
+    Ok(exit)
 }
 
 /// Connects. With the instant that everything is compared with.

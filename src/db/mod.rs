@@ -27,6 +27,7 @@ pub mod notices;
 pub mod patience;
 pub mod pressure;
 mod query;
+pub mod reclaim;
 pub mod replication;
 pub mod rights;
 mod savepoint;

@@ -13,6 +13,7 @@ mod references;
 mod registrations;
 mod schema;
 mod sequences;
+pub mod space;
 pub mod status;
 mod stored;
 mod upgrade;
@@ -87,6 +88,8 @@ pub enum Check {
     Replication,
     /// Dead rows and old ones.
     Vacuum,
+    /// Room that no row needs.
+    Space,
 }
 
 impl Check {
@@ -325,6 +328,9 @@ pub fn examine(facts: &Facts, terms: &Terms) -> Report {
         activity::replication(slots, facts.standbys.as_deref())
     });
     look(all, Check::Vacuum, &facts.storage, |tables| vacuum::check(tables, facts.autovacuum.as_ref().ok()));
+    if let (Ok(tables), Ok(server)) = (&facts.storage, &facts.server) {
+        all.extend(space::check(tables, server));
+    }
     Report { findings, upgrades: upgrades.and_then(Result::ok) }
 }
 

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod plan_json;
 pub mod plan_markdown;
 pub mod progress;
+pub mod reclaim;
 pub mod report_json;
 pub mod sarif;
 pub mod status;

@@ -51,6 +51,7 @@ mod poolers;
 mod pull_requests;
 mod read_only;
 mod recipes;
+mod reclaim;
 mod reconcile;
 mod references;
 mod refusals;

@@ -21,6 +21,7 @@ const PARAMETER_PRIVILEGES: i32 = 150_000;
 pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Result<Server, Error> {
     let sql = "SELECT current_setting('server_version'), current_setting('server_version_num')::int, version(), \
                       current_database()::text, current_user::text, current_setting('server_encoding'), host(inet_server_addr()), \
+                      ARRAY(SELECT extname::text FROM pg_extension ORDER BY 1), \
                       coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)";
     let row = client.query_typed_one(sql, &[]).await?;
     Ok(Server {
@@ -31,7 +32,8 @@ pub async fn server(client: &impl GenericClient, layout: Option<&Layout>) -> Res
         read_only: writable::read_only(client).await?,
         encoding: row.get(5),
         address: row.get(6),
-        superuser: row.get(7),
+        repackers: row.get::<_, Vec<&str>>(7).iter().filter_map(|name| name.parse().ok()).collect(),
+        superuser: row.get(8),
         engine: engine::recognise(client, layout).await?,
         banner: row.get(2),
     })

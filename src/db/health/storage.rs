@@ -10,6 +10,9 @@ use crate::db::layout::{Layout, Reference};
 use crate::db::query::{self, estimate, unsigned};
 use crate::model::health::{Autovacuum, Index, Part, Referrer, Storage, Trigger};
 
+/// What a row takes beside its columns, in bytes: its header, its entry in the block, and what alignment costs.
+const ROW: u32 = 24 + 4 + 4;
+
 /// Every DOT table with its parts; without indexes, which [`add_indexes`] adds. Takes a reader's lock on each part for
 /// its size. `role`: whom row-level security may hide rows from; `None`: from the one that asks.
 pub async fn storage(
@@ -22,7 +25,7 @@ pub async fn storage(
                         AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                JOIN pg_roles r ON r.rolname = coalesce($2::text::name, current_user) WHERE c.oid = ANY($1)";
-    let mut parts = parts(client, layout).await?;
+    let mut parts = parts(client, layout, role).await?;
     let found = query::rows(client, sql, &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)], |row| {
         let oid: Oid = row.get(0);
         Some(Storage {
@@ -40,7 +43,11 @@ pub async fn storage(
     Ok(tables)
 }
 
-async fn parts(client: &impl GenericClient, layout: &Layout) -> Result<BTreeMap<Oid, Vec<Part>>, Error> {
+async fn parts(
+    client: &impl GenericClient,
+    layout: &Layout,
+    role: Option<&str>,
+) -> Result<BTreeMap<Oid, Vec<Part>>, Error> {
     let option = |name: &str| {
         format!(
             "(SELECT o.option_value FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = '{name}')"
@@ -54,8 +61,12 @@ async fn parts(client: &impl GenericClient, layout: &Layout) -> Result<BTreeMap<
                 NOT coalesce({off}::bool, true), \
                 coalesce({threshold}, current_setting('autovacuum_vacuum_threshold'))::float8 \
                   + coalesce({scale}, current_setting('autovacuum_vacuum_scale_factor'))::float8 * greatest(c.reltuples, 0), \
-                greatest(age(c.relfrozenxid), age(t.relfrozenxid))::bigint \
-         FROM part p JOIN pg_class c ON c.oid = p.oid AND c.relkind = 'r' \
+                greatest(age(c.relfrozenxid), age(t.relfrozenxid))::bigint, \
+                pg_relation_size(c.oid), c.reltuples * ({ROW} + {width}) / {fill} * 100, \
+                pg_has_role(r.oid, c.relowner, 'USAGE') OR CASE WHEN current_setting('server_version_num')::int >= 170000 \
+                  THEN has_table_privilege(r.oid, c.oid, 'MAINTAIN') ELSE false END \
+         FROM part p JOIN pg_roles r ON r.rolname = coalesce($2::text::name, current_user) \
+         JOIN pg_class c ON c.oid = p.oid AND c.relkind = 'r' \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_class t ON t.oid = c.reltoastrelid \
          LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid \
@@ -63,9 +74,15 @@ async fn parts(client: &impl GenericClient, layout: &Layout) -> Result<BTreeMap<
         off = option("autovacuum_enabled"),
         threshold = option("autovacuum_vacuum_threshold"),
         scale = option("autovacuum_vacuum_scale_factor"),
+        fill = format_args!("coalesce({}, '100')::float8", option("fillfactor")),
+        // Without the statistics of each column, as where the role may not read them, nothing is known.
+        width = "(SELECT sum(w.avg_width * (1 - w.null_frac)) FROM pg_stats w \
+                  WHERE w.schemaname = n.nspname AND w.tablename = c.relname AND NOT w.inherited \
+                  HAVING count(*) = (SELECT count(*) FROM pg_attribute a \
+                                     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))",
     );
     let mut parts: BTreeMap<Oid, Vec<Part>> = BTreeMap::new();
-    for row in client.query_typed(&sql, &[(&oids(layout), Type::OID_ARRAY)]).await? {
+    for row in client.query_typed(&sql, &[(&oids(layout), Type::OID_ARRAY), (&role, Type::TEXT)]).await? {
         parts.entry(row.get(0)).or_default().push(part(&row));
     }
     Ok(parts)
@@ -84,6 +101,9 @@ fn part(row: &Row) -> Part {
         autovacuum_off: row.get(9),
         dead_limit: estimate(row.get(10)).unwrap_or_default(),
         xid_age: unsigned(row.get(11)),
+        heap_bytes: unsigned(row.get(12)),
+        needed_bytes: row.get::<_, Option<f64>>(13).and_then(estimate),
+        maintained: row.get(14),
         indexes: Vec::new(),
     }
 }
@@ -95,7 +115,7 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
     let sql = "SELECT w.name, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname), \
                       pg_get_expr(i.indpred, i.indrelid), i.indisvalid AND i.indisready, \
                       EXISTS (SELECT FROM pg_stat_progress_create_index b WHERE b.index_relid = i.indexrelid), \
-                      pg_relation_size(i.indexrelid) \
+                      pg_relation_size(i.indexrelid), NOT i.indisexclusion \
                FROM unnest($1::text[]) AS w(name) JOIN pg_index i ON i.indrelid = w.name::regclass \
                JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
                LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0 \
@@ -108,6 +128,7 @@ pub async fn add_indexes(client: &impl GenericClient, tables: &mut [Storage]) ->
             leading: row.get(2),
             predicate: row.get(3),
             valid: row.get(4),
+            concurrent: row.get(7),
             building: row.get(5),
             bytes: unsigned(row.get(6)),
         };

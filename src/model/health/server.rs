@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use strum::EnumString;
+
 use super::{Lacks, Purpose, ReadOnly};
 use crate::model::Engine;
 
@@ -27,6 +29,16 @@ pub struct Server {
     pub encoding: String,
     /// The server's address; `None`: a Unix socket.
     pub address: Option<String>,
+    /// Extensions of this database that write tables anew.
+    pub repackers: Vec<Repacker>,
+}
+
+/// An extension that writes a table anew while others use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum Repacker {
+    PgRepack,
+    PgSqueeze,
 }
 
 /// TLS, as the server sees it.

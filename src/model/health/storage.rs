@@ -26,6 +26,12 @@ pub struct Part {
     /// The table with its TOAST, without its indexes.
     pub table_bytes: u64,
     pub index_bytes: u64,
+    /// The file with the rows alone.
+    pub heap_bytes: u64,
+    /// About how much of it the rows need, by their statistics; `None`: not known.
+    pub needed_bytes: Option<u64>,
+    /// Whether the role may write it anew: it owns the table, or may `MAINTAIN` it (PostgreSQL 17 and later).
+    pub maintained: bool,
     /// About how many rows; `None`: it was never analysed.
     pub rows: Option<u64>,
     /// Estimated number of dead row versions.
@@ -57,7 +63,20 @@ pub struct Index {
     pub valid: bool,
     /// Whether it is being built at this moment.
     pub building: bool,
+    /// Whether PostgreSQL can build it again beside its users: not if it is that of an exclusion constraint.
+    pub concurrent: bool,
     pub bytes: u64,
+}
+
+/// How far the building of an index has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuild {
+    /// What the server does, in PostgreSQL's words, such as `building index: scanning table`.
+    pub phase: String,
+    /// Blocks done, and how many there are in this phase; 0: not known.
+    pub blocks: (u64, u64),
+    /// The session whose transaction it waits for.
+    pub waits_for: Option<i32>,
 }
 
 /// A trigger or a rule that DOT did not create, or a disabled check of a foreign key.
