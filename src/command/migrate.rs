@@ -1,4 +1,4 @@
-//! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
+//! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns; and SQL for the roles of its jobs.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,9 @@ use clap::Args;
 use super::Format;
 use super::loading;
 use super::reaching;
+use super::roles;
 use super::session::Session;
+use super::values;
 use super::writable;
 use crate::db;
 use crate::db::migrations::{self, Migrated};
@@ -24,12 +26,17 @@ pub struct What {
     /// Create the ledger. It records which file manages which application, and the history of runs.
     #[arg(long)]
     ledger: bool,
+    /// Print SQL that makes a role with few privileges for each job, and run nothing, not even --ledger: with it, the roles
+    /// may use a ledger that is not there yet.
+    #[arg(long, conflicts_with = "provider")]
+    roles: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   oauthctl migrate --ledger
-  oauthctl migrate --provider --embedded";
+  oauthctl migrate --provider --embedded
+  oauthctl migrate --roles > roles.sql";
 
 /// The flags of `migrate`.
 #[derive(Args, Debug)]
@@ -40,10 +47,16 @@ pub struct MigrateArgs {
     /// Run this SQL file afterwards, if --provider has just created the tables.
     #[arg(long, value_name = "FILE", requires = "provider")]
     seed: Option<PathBuf>,
+    /// With --roles: what the names of the roles begin with.
+    #[arg(long, value_name = "PREFIX", requires = "roles", default_value = "oauthctl_", value_parser = values::role_prefix)]
+    role_prefix: String,
 }
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
+    if args.what.roles {
+        return roles::print(session, &args.role_prefix, args.what.ledger).await;
+    }
     let config = loading::without_secrets(session)?.database;
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     // Held until the end: the embedded server stops with its last user.

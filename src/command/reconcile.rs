@@ -44,7 +44,11 @@ pub async fn prepare(
     intent: Intent,
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
-    let config = match loading::load(session) {
+    let loaded = match intent {
+        Intent::Show | Intent::Execute => loading::load(session),
+        Intent::ShowWithoutSecrets => loading::withholding_secrets(session),
+    };
+    let config = match loaded {
         Ok(config) => config,
         Err(error) => {
             flawed::tell(session).await;
@@ -69,6 +73,9 @@ async fn read_and_plan(
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
     let mut connected = reaching::connect(session, &config, connections).await?;
     references::declare(session, &mut connected, &config, &[]).await?;
+    if intent == Intent::ShowWithoutSecrets {
+        applications::withhold_secrets(&mut connected.layout);
+    }
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
@@ -84,7 +91,7 @@ async fn read_and_plan(
     let mut client = connected.database.get().await?;
     let not_tried = trying::require(session, &connected, &config, &mut client, &plan).await?;
     drop(client);
-    if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
+    if let Some(lacks) = unread.filter(|_| intent.shows()) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if promised.is_none() {

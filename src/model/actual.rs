@@ -132,6 +132,8 @@ pub struct Actual {
     pub user_table: Option<UserTable>,
     /// What the ledger says; `None` without a ledger.
     pub ownership: Option<Ownership>,
+    /// Whether the stored secrets were not read: `client_secret` of every row is then empty and says nothing.
+    pub withholds_secrets: bool,
 }
 
 /// The table of the project's own in which the users are.

@@ -123,6 +123,8 @@ pub enum SecretDeclaration {
     Hash(EncodedHash),
     /// Made once, when the application is created; never compared afterwards.
     Generate,
+    /// Plain text that was not read: the plan is made without secrets.
+    Withheld,
     /// Made anew in place of the stored one. No file can say this: `rotate-secret` does.
     Rotate,
 }

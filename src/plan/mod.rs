@@ -50,6 +50,10 @@ pub struct Plan {
     pub declared: usize,
     /// Declared applications whose secret could not be verified and is left alone.
     pub unverified: Vec<ClientId>,
+    /// Whether no secret was looked at, neither a declared nor a stored one: all declared ones are then unverified, and only
+    /// a plan with secrets knows whether they change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withholds_secrets: bool,
     /// Declared applications whose secret the project has encrypted: neither compared nor written, even if the file
     /// declares one.
     pub foreign: Vec<ClientId>,
@@ -81,6 +85,12 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether `apply` may change secrets that this plan has not looked at.
+    #[must_use]
+    pub fn has_unread_secrets(&self) -> bool {
+        self.withholds_secrets && !self.unverified.is_empty()
     }
 
     /// Counts the steps.
@@ -163,6 +173,7 @@ pub fn plan(
 ) -> Result<Plan, Vec<Finding>> {
     let mut planner = Planner { desired, actual, facts, plan: Plan::default(), findings: Vec::new() };
     planner.plan.total = actual.total;
+    planner.plan.withholds_secrets = actual.withholds_secrets;
     planner.plan.dynamic = actual.dynamic;
     planner.plan.declared = desired.applications.len();
     planner.plan.targets = facts.scope.into_iter().flatten().cloned().collect();
@@ -247,6 +258,14 @@ impl<'a> Planner<'a> {
                 if row.is_some_and(|stored| diff::leaves_foreign(declared, stored)) {
                     self.plan.foreign.push(client_id.clone());
                 }
+                let is_unverified = match row {
+                    Some(_) if actual.withholds_secrets => diff::manages_secret(declared),
+                    Some(_) => facts.secrets.get(client_id) == Some(&SecretVerdict::CannotVerify),
+                    None => false,
+                };
+                if is_unverified {
+                    self.plan.unverified.push(client_id.clone());
+                }
                 return self.record(client_id, step);
             }
             Ok(_) => {}
@@ -256,9 +275,6 @@ impl<'a> Planner<'a> {
     }
 
     fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {
-        if self.facts.secrets.get(client_id) == Some(&SecretVerdict::CannotVerify) {
-            self.plan.unverified.push(client_id.clone());
-        }
         if step.is_some() {
             return step;
         }

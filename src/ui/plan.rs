@@ -106,6 +106,9 @@ pub fn summary_line(plan: &Plan, subject: &Subject) -> String {
     let denominator = denominator(plan, subject, visible);
     if parts.is_empty() {
         let subject = match plan.targets.len() {
+            0 if plan.has_unread_secrets() => {
+                "Apart from unverified secrets, the database matches the file".to_owned()
+            }
             0 => "The database matches the file".to_owned(),
             1 => "The target matches the file; the rest was not looked at".to_owned(),
             many => format!("The {many} targets match the file; the rest was not looked at"),
@@ -346,7 +349,13 @@ pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
     }
-    if !plan.unverified.is_empty() {
+    if plan.withholds_secrets {
+        let made = "Made without secrets: advice on them is left out";
+        lines.push(match plan.unverified.as_slice() {
+            [] => format!("{made}."),
+            unverified => format!("{made}, and these are unverified: {}.", listed(unverified)),
+        });
+    } else if !plan.unverified.is_empty() {
         lines.push(format!(
             "The stored secret cannot be verified and is left alone: {}.",
             listed(&plan.unverified)

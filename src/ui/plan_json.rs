@@ -12,7 +12,7 @@ use crate::plan::{Plan, Proposal, Step, Subject, Summary};
 use crate::sweep;
 
 /// The version of the format.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -28,6 +28,7 @@ struct Document<'a> {
     unchanged: &'a [ClientId],
     unmanaged: &'a [ClientId],
     dynamic: u64,
+    without_secrets: bool,
     unverified: &'a [ClientId],
     foreign: &'a [ClientId],
     untargeted: usize,
@@ -96,6 +97,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
         total,
         declared,
         unverified,
+        withholds_secrets,
         foreign,
         untargeted,
         targets,
@@ -114,6 +116,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
         unchanged,
         unmanaged,
         dynamic: *dynamic,
+        without_secrets: *withholds_secrets,
         unverified,
         foreign,
         untargeted: *untargeted,

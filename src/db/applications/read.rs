@@ -54,6 +54,7 @@ pub async fn read(
         dynamic,
         total,
         ownership: None,
+        withholds_secrets: !table.withheld.is_empty(),
     })
 }
 
@@ -72,9 +73,9 @@ pub(super) fn stored_columns(layout: &Layout) -> String {
     )
 }
 
-/// The column's text, or NULL where the schema lacks it.
+/// The column's text, or NULL where the schema lacks it or it is withheld.
 fn select(table: &Table, column: &str) -> String {
-    if table.has(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
+    if table.reads(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
 }
 
 async fn read_mentioned(

@@ -140,6 +140,7 @@ pub(in crate::ui) fn everything() -> Plan {
         total: 1_042,
         declared: 6,
         unverified: vec![ClientId::new("argon")],
+        withholds_secrets: false,
         foreign: vec![ClientId::new("awx")],
         untargeted: 2,
         targets: Vec::new(),
