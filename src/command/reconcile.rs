@@ -35,7 +35,7 @@ use crate::model::words::rfc3339;
 use crate::model::{Actual, ClientId, ForeignRows, Key};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, Proposal, maintained, seal};
+use crate::plan::{Facts, Finding, Plan, Proposal, Whole, maintained, seal};
 
 /// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
@@ -60,7 +60,7 @@ pub async fn prepare(
     }
     names::check(session, &config, scope)?;
     let interrupted = session.interrupted.clone();
-    interrupted.or(read_and_plan(session, config, scope, intent, promised)).await
+    interrupted.or(Box::pin(read_and_plan(session, config, scope, intent, promised))).await
 }
 
 async fn read_and_plan(
@@ -194,7 +194,14 @@ async fn plan_against(
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
+    let unseen = plan.unread();
+    let gone = match unseen.as_slice() {
+        [] => Vec::new(),
+        keys => applications::read_rows(&*snapshot, layout, keys).await?,
+    };
+    drop(unseen);
+    let gone = gone.iter().map(|stored| (stored.key.clone(), Whole::of(stored, &actual))).collect();
+    let plan = plan.with_rows(gone).with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
     Ok(Planned { plan, foreign, maintained, unread, advice })
 }
 

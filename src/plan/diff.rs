@@ -106,7 +106,7 @@ pub(super) fn update(
 }
 
 /// What a row holds, as plans show it.
-fn held(row: &StoredFields, field: Field) -> Value {
+pub(super) fn held(row: &StoredFields, field: Field) -> Value {
     match row.held(field) {
         Some(Held::Text(text)) => Value::Text(text.clone()),
         Some(Held::Uris(column)) => Value::Uris(split_list(column).map(str::to_owned).collect()),

@@ -19,15 +19,18 @@ pub mod saved;
 pub mod seal;
 mod secret_verdict;
 mod step;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use columns::maintained;
 pub use finding::{Finding, FindingCause};
 pub use proposal::{CleanupForecast, Proposal, Subject};
+use schemars::JsonSchema;
 pub use secret_verdict::SecretVerdict;
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
+pub use whole::{Presence, Whole, Wholes};
 
 use crate::model::{
     Actual, ClientId, Declared, Dependents, Desired, ForeignRows, Key, Policy, Provider, Prune, Stored,
@@ -63,10 +66,13 @@ pub struct Plan {
     pub targets: Vec<ClientId>,
     /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
     pub counted_at: Option<String>,
+    /// The rows of the steps as they are now. A saved plan has their digests instead.
+    #[serde(skip)]
+    pub rows: Wholes,
 }
 
 /// How many steps of each kind a plan has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Rows to insert.
     pub create: usize,
@@ -134,6 +140,19 @@ impl Plan {
             }
         }
         self.counted_at = Some(counted_at);
+        self
+    }
+
+    /// The rows that go and have not been read as a whole: those that the file does not mention.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&Key> {
+        self.deletions().map(|row| &row.key).filter(|key| !self.rows.contains_key(*key)).collect()
+    }
+
+    /// Fills these in.
+    #[must_use]
+    pub fn with_rows(mut self, rows: Wholes) -> Self {
+        self.rows.extend(rows);
         self
     }
 
@@ -266,12 +285,21 @@ impl<'a> Planner<'a> {
                 if is_unverified {
                     self.plan.unverified.push(client_id.clone());
                 }
-                return self.record(client_id, step);
+                let step = self.record(client_id, step);
+                if let (Some(_), Some(stored)) = (&step, row) {
+                    self.see(stored);
+                }
+                return step;
             }
             Ok(_) => {}
         }
         self.findings.extend(violations);
         None
+    }
+
+    /// Keeps a row that a step is about.
+    fn see(&mut self, stored: &Stored) {
+        self.plan.rows.insert(stored.key.clone(), Whole::of(stored, self.actual));
     }
 
     fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {
@@ -300,6 +328,7 @@ impl<'a> Planner<'a> {
             {
                 let step = deletion(RowRef::of(stored), &stored.fields.name, DeleteReason::Removed);
                 deletions.insert(client_id.clone(), step);
+                self.see(stored);
             }
         }
         for unmanaged in &actual.unmanaged {

@@ -96,6 +96,25 @@ async fn read_mentioned(
     Ok(found)
 }
 
+/// Reads rows that the file does not mention, in the snapshot of the caller's transaction.
+pub async fn read_rows(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<Vec<Stored>, DbError> {
+    let table = layout.application();
+    let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    let sql = format!(
+        "SELECT {columns} FROM {table} t WHERE t.{key} = ANY($1::text[]::{key_type}[])",
+        columns = stored_columns(layout),
+        table = table.sql(),
+        key = table.key_sql(),
+        key_type = table.key_type(),
+    );
+    let read = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| stored(row, table)).await;
+    read.map_err(DbError::during("reading the applications that would be deleted"))
+}
+
 /// A row that begins with the key, the client id, the source, the digest, the managed fields, the other columns, and whether it
 /// registered itself elsewhere.
 pub(super) fn stored(row: &Row, table: &Table) -> Stored {
