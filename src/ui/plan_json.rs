@@ -19,6 +19,7 @@ use crate::sweep;
 pub const FORMAT_VERSION: &str = "1.1";
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(title = "A plan of oauthctl")]
 struct Document<'a> {
     format_version: &'static str,
     tool_version: &'static str,
