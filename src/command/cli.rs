@@ -52,7 +52,7 @@ pub enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Create oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
-    /// Print the JSON Schema of the file.
+    /// Print the JSON Schema of the file, or of the JSON plan.
     Schema(schema::SchemaArgs),
     /// Print shell completions.
     Completions(completions::CompletionsArgs),

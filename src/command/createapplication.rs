@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
-use crate::db::rights::{Columns, Task};
+use crate::db::rights::{Columns, Extent, Task};
 use crate::error::{Error, Exit};
 use crate::model::{Application, ClientId, ColumnValue, Field, SecretDeclaration};
 use crate::plan::Plan;
@@ -215,7 +215,7 @@ async fn require(
     let fields = Field::ALL.iter().map(|field| field.column()).chain(own.keys().map(String::as_str));
     let columns = applications::inserted_columns(connected.layout.application(), fields);
     let creates = Some(Columns::These(columns));
-    let task = Task { applications: true, users, creates, ..Task::default() };
+    let task = Task { applications: Some(Extent::Whole), users, creates, ..Task::default() };
     rights::require(connected, &task, Exit::Refused).await
 }
 

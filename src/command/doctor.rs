@@ -49,6 +49,8 @@ pub struct DoctorArgs {
 enum Wanted {
     /// Also status, list, show and import, which only read.
     Plan,
+    /// Plan with --without-secrets. Looked at only if it is named.
+    PlanWithoutSecrets,
     /// Change applications, and delete tokens if the file asks for it.
     Apply,
     /// Create one application.
@@ -68,9 +70,13 @@ enum Upgrade {
 
 impl DoctorArgs {
     fn terms(&self) -> Terms {
-        let wanted = if self.purposes.is_empty() { Wanted::value_variants() } else { &self.purposes };
-        let purposes = wanted.iter().map(|wanted| match wanted {
+        // Who may plan may plan without secrets.
+        let all = Wanted::value_variants().iter().filter(|wanted| **wanted != Wanted::PlanWithoutSecrets);
+        let wanted: Vec<Wanted> =
+            if self.purposes.is_empty() { all.copied().collect() } else { self.purposes.clone() };
+        let purposes = wanted.into_iter().map(|wanted| match wanted {
             Wanted::Plan => Purpose::Plan,
+            Wanted::PlanWithoutSecrets => Purpose::PlanWithoutSecrets,
             Wanted::Apply => Purpose::Apply,
             Wanted::Createapplication => Purpose::Createapplication,
             Wanted::RotateSecret => Purpose::RotateSecret,

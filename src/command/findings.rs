@@ -240,7 +240,7 @@ fn signing_hash(config: &Config, client_id: &ClientId, violation: &Violation) ->
     let application = &config.desired.applications.get(client_id)?.application;
     match &application.client_secret {
         // The file's own text or hash is at fault, not the row.
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_)) => None,
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Withheld | SecretDeclaration::Hash(_)) => None,
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => Some(format!(
             "the secret that is stored is a hash and cannot be read back: declare the secret with {{ env = \"NAME\" }} or \
              {{ file = \"PATH\" }}; or leave `{key}` out, apply with hash_client_secret = false, run \

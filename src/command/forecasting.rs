@@ -56,7 +56,7 @@ pub async fn refusals(
     let refusals = sweep::refusals(&mut client, &connected.layout, sweeps, &policy.pace).await?;
     let mut violations = Vec::new();
     for refusal in refusals {
-        if intent == Intent::Show && refusal.concerns_role() {
+        if intent.shows() && refusal.concerns_role() {
             session.ui.warning(format_args!(
                 "as this role, apply would be refused: {}.",
                 visible(&refusal.to_string())

@@ -5,6 +5,19 @@
 pub enum Intent {
     /// `plan`: it is shown. In a pull request the role is often one that may only read, so what it lacks is a warning.
     Show,
+    /// `plan --without-secrets`: the same, and no client secret is read.
+    ShowWithoutSecrets,
     /// `apply`: it is executed.
     Execute,
+}
+
+impl Intent {
+    /// Whether the plan is shown and no more.
+    #[must_use]
+    pub const fn shows(self) -> bool {
+        match self {
+            Self::Show | Self::ShowWithoutSecrets => true,
+            Self::Execute => false,
+        }
+    }
 }

@@ -18,6 +18,18 @@ pub const DEFAULT_FILE: &str = "oauth.toml";
 /// # Errors
 /// Shows every problem, and returns that there were some.
 pub fn load(session: &mut Session) -> Result<Config, Error> {
+    load_with(session, Presence::Required)
+}
+
+/// Reads the file and looks at none of the secrets that it refers to.
+///
+/// # Errors
+/// As [`load`], but for secrets that are not there.
+pub fn withholding_secrets(session: &mut Session) -> Result<Config, Error> {
+    load_with(session, Presence::Withheld)
+}
+
+fn load_with(session: &mut Session, presence: Presence) -> Result<Config, Error> {
     let path = session.global.file.clone();
     let bytes = from_stdin::read(&path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
@@ -28,7 +40,7 @@ pub fn load(session: &mut Session) -> Result<Config, Error> {
             problem
         }
     })?;
-    parse(session, bytes, &path, Presence::Required)
+    parse(session, bytes, &path, presence)
 }
 
 /// Reads the file if there is one, for verbs that need no secret of it.
@@ -68,7 +80,7 @@ fn parse(session: &mut Session, bytes: Vec<u8>, path: &Path, presence: Presence)
     match config::load(bytes, path, surroundings(), presence) {
         Ok(config) => {
             // With optional secrets the warnings are about what this verb does not need.
-            if !config.problems.is_empty() && presence == Presence::Required {
+            if !config.problems.is_empty() && presence != Presence::Optional {
                 reporting::problems(session, &config.source, &config.problems);
             }
             Ok(config)

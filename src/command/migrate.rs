@@ -1,4 +1,4 @@
-//! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns.
+//! `migrate`: oauthctl's own tables, or DOT's in a database that no Django owns; and SQL for the roles of its jobs.
 
 mod definer;
 
@@ -9,8 +9,9 @@ use clap::Args;
 use super::Format;
 use super::loading;
 use super::reaching;
+use super::roles;
 use super::session::Session;
-use super::values::not_empty;
+use super::values::{self, not_empty};
 use super::writable;
 use crate::db;
 use crate::db::migrations::{self, Migrated};
@@ -29,15 +30,20 @@ pub struct What {
     ledger: bool,
     /// Print SQL for a superuser: functions with which a role deletes expired rows without the triggers of foreign keys,
     /// for `fk_checks`. Changes nothing.
-    #[arg(long, conflicts_with_all = ["provider", "ledger"], requires = "role")]
+    #[arg(long, conflicts_with_all = ["provider", "ledger", "roles"], requires = "role")]
     definer: bool,
+    /// Print SQL that makes a role with few privileges for each job, and run nothing, not even --ledger: with it, the roles
+    /// may use a ledger that is not there yet.
+    #[arg(long, conflicts_with = "provider")]
+    roles: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   oauthctl migrate --ledger
   oauthctl migrate --provider --embedded
-  oauthctl migrate --definer --for cleaner > definer.sql";
+  oauthctl migrate --definer --for cleaner > definer.sql
+  oauthctl migrate --roles > roles.sql";
 
 /// The flags of `migrate`.
 #[derive(Args, Debug)]
@@ -51,12 +57,18 @@ pub struct MigrateArgs {
     /// The role that may call the functions of --definer.
     #[arg(long = "for", id = "role", value_name = "ROLE", value_parser = not_empty, requires = "definer")]
     role: Option<String>,
+    /// With --roles: what the names of the roles begin with.
+    #[arg(long, value_name = "PREFIX", requires = "roles", default_value = "oauthctl_", value_parser = values::role_prefix)]
+    role_prefix: String,
 }
 
 /// Makes the tables.
 pub async fn run(session: &mut Session, args: &MigrateArgs) -> Result<Exit, Error> {
     if let Some(role) = &args.role {
         return definer::run(session, role).await;
+    }
+    if args.what.roles {
+        return roles::print(session, &args.role_prefix, args.what.ledger).await;
     }
     let config = loading::without_secrets(session)?.database;
     let seed = args.seed.as_deref().map(read_seed).transpose()?;

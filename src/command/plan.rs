@@ -33,7 +33,7 @@ pub struct PlanArgs {
     /// Exit with 2 if applications would change. Expired tokens do not count as a change.
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Also show the defaults of new applications, and the unchanged applications.
+    /// Also show the defaults of new applications, what a deleted application holds, and the unchanged applications.
     #[arg(long)]
     full: bool,
     /// Also write the plan as JSON to this file.
@@ -45,6 +45,10 @@ pub struct PlanArgs {
     /// With `--format markdown`: the longest comment that the forge takes, in UTF-16 code units. Bitbucket: 32768.
     #[arg(long, value_name = "N", default_value_t = plan_markdown::LIMIT, value_parser = values::max_length)]
     max_length: usize,
+    /// Read no client secret, neither from the environment or files nor from the database: declared ones are shown as
+    /// unverified. For a job without secrets, whose role may not read them.
+    #[arg(long)]
+    without_secrets: bool,
     #[command(flatten)]
     scope: ScopeArgs,
 }
@@ -63,11 +67,17 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
 }
 
 async fn plan(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
+    if args.without_secrets && args.out.is_some() {
+        let why = "--out saves what apply will do, and without secrets it is not known which of them apply would replace";
+        return Err(Error::usage(format!("--without-secrets and --out exclude each other: {why}"))
+            .hint("leave one of them out; --json-out writes the plan for scripts"));
+    }
+    let intent = if args.without_secrets { Intent::ShowWithoutSecrets } else { Intent::Show };
     let outputs =
         [Output::given("--out", args.out.as_ref()), Output::given("--json-out", args.json_out.as_ref())];
     let outputs: Vec<Output<'_>> = outputs.into_iter().flatten().collect();
     outputs::check(session, &outputs, None)?;
-    let prepared = reconcile::prepare(session, &args.scope, Intent::Show, None).await?;
+    let prepared = reconcile::prepare(session, &args.scope, intent, None).await?;
     outputs::check_referred(&prepared.config, &outputs)?;
     if let Some(path) = &args.out {
         saved::write(session, path, &prepared, &args.scope).await?;
@@ -103,6 +113,9 @@ fn json(proposal: &Proposal) -> Result<String, Error> {
 fn say_what_comes_next(session: &mut Session, args: &PlanArgs) {
     let step = match &args.out {
         Some(path) => format!("`oauthctl apply {}` does exactly this", path.display()),
+        None if args.without_secrets => {
+            "`oauthctl apply` compares the secrets too, asks, and then does this".to_owned()
+        }
         None => "`oauthctl apply` asks, and then does this".to_owned(),
     };
     session.ui.next_step(step);

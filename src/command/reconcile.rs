@@ -36,7 +36,7 @@ use crate::model::words::rfc3339;
 use crate::model::{Actual, ClientId, ForeignRows, Key};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, Proposal, maintained, seal};
+use crate::plan::{Facts, Finding, Plan, Proposal, Whole, maintained, seal};
 
 /// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
@@ -45,7 +45,11 @@ pub async fn prepare(
     intent: Intent,
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
-    let config = match loading::load(session) {
+    let loaded = match intent {
+        Intent::Show | Intent::Execute => loading::load(session),
+        Intent::ShowWithoutSecrets => loading::withholding_secrets(session),
+    };
+    let config = match loaded {
         Ok(config) => config,
         Err(error) => {
             flawed::tell(session).await;
@@ -57,7 +61,7 @@ pub async fn prepare(
     }
     names::check(session, &config, scope)?;
     let interrupted = session.interrupted.clone();
-    interrupted.or(read_and_plan(session, config, scope, intent, promised)).await
+    interrupted.or(Box::pin(read_and_plan(session, config, scope, intent, promised))).await
 }
 
 async fn read_and_plan(
@@ -71,6 +75,9 @@ async fn read_and_plan(
     let connections = config.cleanup.as_ref().map_or(3, |policy| connections(&policy.pace).max(3));
     let mut connected = reaching::connect(session, &config, connections).await?;
     references::declare(session, &mut connected, &config, &[]).await?;
+    if intent == Intent::ShowWithoutSecrets {
+        applications::withhold_secrets(&mut connected.layout);
+    }
     if !scope.targets.is_empty() {
         session.ui.warning("--target looks at a part of the file only; the rest may need changes too.");
     }
@@ -86,7 +93,7 @@ async fn read_and_plan(
     let mut client = connected.database.get().await?;
     let not_tried = trying::require(session, &connected, &config, &mut client, &plan).await?;
     drop(client);
-    if let Some(lacks) = unread.filter(|_| intent == Intent::Show) {
+    if let Some(lacks) = unread.filter(|_| intent.shows()) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if promised.is_none() {
@@ -189,7 +196,14 @@ async fn plan_against(
         .await
         .map_err(DbError::during("looking for rows that refer to what would be deleted"))?;
     drop(keys);
-    let plan = plan.with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
+    let unseen = plan.unread();
+    let gone = match unseen.as_slice() {
+        [] => Vec::new(),
+        keys => applications::read_rows(&*snapshot, layout, keys).await?,
+    };
+    drop(unseen);
+    let gone = gone.iter().map(|stored| (stored.key.clone(), Whole::of(stored, &actual))).collect();
+    let plan = plan.with_rows(gone).with_dependents(&counts, rfc3339(counted_at)).with_foreign_rows(&foreign);
     Ok(Planned { plan, foreign, maintained, unread, advice })
 }
 

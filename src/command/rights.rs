@@ -14,7 +14,7 @@ use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::layout::{Layout, Table};
 use crate::db::ledger::{self, Ledger, Use};
-use crate::db::rights::{self, Columns, DEPENDENTS, Task};
+use crate::db::rights::{self, Columns, DEPENDENTS, Extent, Task};
 use crate::error::{Error, Exit};
 use crate::model::health::{Lack, Lacks};
 use crate::model::{Category, CleanupPolicy, Ownership, Prune, Strategy, Sweep, TableRole, UserRef};
@@ -100,7 +100,7 @@ pub fn refuse_hidden(connected: &Connected) -> Result<(), Error> {
 
 /// The same for a plan, which only warns.
 pub fn check_hidden(session: &mut Session, connected: &Connected, intent: Intent) -> Result<(), Error> {
-    if intent == Intent::Execute {
+    if !intent.shows() {
         return refuse_hidden(connected);
     }
     if let Some(reason) = hidden([connected.layout.application()]) {
@@ -128,14 +128,29 @@ pub async fn require_reading(
         UserRef::Key(_) => None,
     });
     let task = Task {
-        applications: true,
+        applications: Some(match intent {
+            Intent::Show | Intent::Execute => Extent::Whole,
+            Intent::ShowWithoutSecrets => Extent::WithoutSecrets,
+        }),
         tokens: policy.map(|policy| read_by(policy, &connected.layout.roles())).unwrap_or_default(),
         users: !users.is_empty(),
         user_columns: named.collect(),
+        narrow: intent == Intent::ShowWithoutSecrets,
         ..Task::default()
     };
-    require(connected, &task, exit_of_reading(intent)).await
+    let lacks = lacks(connected, &task).await?;
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    let refusal = refusal(exit_of_reading(intent), &lacks);
+    let client = connected.database.get().await?;
+    let may_read = rights::may_read_secrets(&**client, &connected.layout, None).await;
+    let needs_secrets = intent == Intent::Show && !may_read.map_err(DbError::during(LOOKING))?;
+    Err(if needs_secrets { refusal.hint(WITHOUT_SECRETS) } else { refusal })
 }
+
+/// What else a role can do that may not read client secrets.
+const WITHOUT_SECRETS: &str = "`oauthctl plan --without-secrets` needs no privilege on client_secret";
 
 /// The tables that a count of what cleanup would delete looks at.
 pub(super) fn read_by(policy: &CleanupPolicy, available: &BTreeSet<TableRole>) -> Vec<TableRole> {
@@ -154,15 +169,26 @@ pub async fn require_tokens(
     layout: &Layout,
     intent: Intent,
 ) -> Result<(), Error> {
-    let task = Task { tokens: DEPENDENTS.to_vec(), ..Task::default() };
-    let lacks = rights::lacking(client, layout, None, &task).await.map_err(DbError::during(LOOKING))?;
-    if lacks.is_empty() { Ok(()) } else { Err(refusal(exit_of_reading(intent), &lacks)) }
+    let narrow = intent == Intent::ShowWithoutSecrets;
+    let task = Task { tokens: DEPENDENTS.to_vec(), narrow, ..Task::default() };
+    require_of(client, layout, &task, exit_of_reading(intent)).await
+}
+
+/// [`require`] on a connection that is at hand.
+pub async fn require_of(
+    client: &impl GenericClient,
+    layout: &Layout,
+    task: &Task<'_>,
+    exit: Exit,
+) -> Result<(), Error> {
+    let lacks = rights::lacking(client, layout, None, task).await.map_err(DbError::during(LOOKING))?;
+    if lacks.is_empty() { Ok(()) } else { Err(refusal(exit, &lacks)) }
 }
 
 /// A plan that cannot be made has failed; a verb that would write refuses.
 #[must_use]
 pub fn exit_of_reading(intent: Intent) -> Exit {
-    if intent == Intent::Show { Exit::Failed } else { Exit::Refused }
+    if intent.shows() { Exit::Failed } else { Exit::Refused }
 }
 
 /// What the role lacks for the plan and the cleanup after it is refused before anything is written. A plan only warns:
@@ -180,6 +206,10 @@ pub async fn check_role(
     // The token tables of a cleanup are looked at by the cleanup itself.
     let dependents = DEPENDENTS.into_iter().filter(|_| task.deletes);
     let hidden = hidden(dependents.filter_map(|role| connected.layout.table(role)));
+    if intent == Intent::ShowWithoutSecrets {
+        // Such a plan cannot be saved, so another role applies.
+        return Ok((lacks, Vec::new()));
+    }
     if intent == Intent::Show {
         if let Some(reason) = hidden {
             warn_hidden(session, &reason);
@@ -217,7 +247,7 @@ pub async fn ownership(
         return Ok(Ok(None));
     };
     session.require_owner(&config.policy)?;
-    let wanted = if intent == Intent::Show { Use::Ownership } else { Use::Manage };
+    let wanted = if intent.shows() { Use::Ownership } else { Use::Manage };
     let lacks = found.lacks(client, None, wanted).await.map_err(looking())?;
     if lacks.is_empty() {
         let ownership = ledger::ownership(client, layout, &session.owner(&config.policy)).await;

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
-use crate::db::rights::{Columns, DEPENDENTS, Task};
+use crate::db::rights::{Columns, DEPENDENTS, Extent, Task};
 use crate::error::{Error, Exit};
 use crate::hasher::Cipher;
 use crate::model::words::rfc3339;
@@ -116,7 +116,7 @@ async fn require(connected: &Connected) -> Result<(), Error> {
     let secret = [Field::ClientSecret.column()];
     let updates = Some(Columns::These(applications::updated_columns(connected.layout.application(), secret)));
     let task = Task {
-        applications: true,
+        applications: Some(Extent::Whole),
         tokens: DEPENDENTS.to_vec(),
         users: true,
         updates,

@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schema of `oauth.toml`, for editors.
+//! `schema`: the JSON Schema of `oauth.toml`, for editors, or of the JSON plan, for scripts.
 
 use clap::Args;
 
@@ -6,22 +6,29 @@ use super::session::Session;
 use crate::config;
 use crate::error::{Error, Exit};
 use crate::model::json;
+use crate::ui::plan_json;
 
 const EXAMPLES: &str = "\
 Examples:
-  oauthctl schema > oauth.schema.json";
+  oauthctl schema > oauth.schema.json
+  oauthctl schema --plan > plan.schema.json";
 
-/// The flags of `schema`: none of its own.
+/// The flags of `schema`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct SchemaArgs {}
+pub struct SchemaArgs {
+    /// Print the schema of what `plan --format json` prints.
+    #[arg(long)]
+    plan: bool,
+}
 
 /// Prints it.
 ///
 /// # Errors
 /// When the answer cannot be written.
-pub fn run(session: &mut Session, _args: &SchemaArgs) -> Result<Exit, Error> {
-    let text = json::document(&config::json_schema());
+pub fn run(session: &mut Session, args: &SchemaArgs) -> Result<Exit, Error> {
+    let schema = if args.plan { plan_json::json_schema() } else { config::json_schema() };
+    let text = json::document(&schema);
     session.answer(&text.map_err(|error| Error::from_source(Exit::Failed, &error))?)?;
     Ok(Exit::Done)
 }

@@ -17,6 +17,7 @@ use super::loading;
 use super::look::look;
 use super::outputs::{self, Output};
 use super::reaching;
+use super::rights;
 use super::session::Session;
 use super::values::parse_instant;
 use crate::config::Config;
@@ -24,6 +25,7 @@ use crate::db::error::DbError;
 use crate::db::health::{census, measurement, storage};
 use crate::db::ledger::{self, Ledger, Use};
 use crate::db::patience::Reading;
+use crate::db::rights::Task;
 use crate::db::tokens::{Budget, TokensError};
 use crate::error::{Error, Exit};
 use crate::health::status::{Status, TableStatus};
@@ -101,6 +103,9 @@ async fn count(
     if question.counting.method == Some(CountMethod::Off) {
         return Ok((Counted::Off, Vec::new()));
     }
+    let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
+    let task = Task { tokens, ..Task::default() };
+    rights::require_of(&***client, &connected.layout, &task, Exit::Failed).await?;
     let snapshot = connected.snapshot(client, Reading::Everything).await?;
     let budget = Budget::new(question.counting.budget);
     let cost = match question.counting.method {

@@ -41,6 +41,18 @@ pub(super) fn max_length(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("write a number from {least} on"))
 }
 
+/// `--role-prefix`: a name that SQL need not quote, with room for the rest of it.
+pub(super) fn role_prefix(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 50;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && !text.starts_with("pg_");
+    if begins && text.len() <= LONGEST && text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("write at most {LONGEST} small letters, digits and _, a letter or _ first, and not pg_"))
+    }
+}
+
 /// A category of cleanup.
 pub(super) fn category() -> Offering<Category> {
     Offering { offered: category_keys(), read: parse_category }

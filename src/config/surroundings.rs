@@ -20,6 +20,8 @@ pub enum Presence {
     Optional,
     /// They must be. For everything that compares or writes.
     Required,
+    /// They are not looked at, whether they are there or not. For a plan without secrets.
+    Withheld,
 }
 
 /// Reads a file, but not a directory and not more than `limit` bytes ([`io::ErrorKind::FileTooLarge`]).

@@ -178,6 +178,13 @@ impl Layout {
         &self.tables[&TableRole::Application]
     }
 
+    /// From now on no statement reads these columns of the application table.
+    pub fn withhold(&mut self, columns: BTreeSet<String>) {
+        if let Some(table) = self.tables.get_mut(&TableRole::Application) {
+            table.withheld = columns;
+        }
+    }
+
     /// The role of a table.
     #[must_use]
     pub fn role_of(&self, oid: Oid) -> Option<TableRole> {

@@ -12,7 +12,7 @@ use tokio_postgres::{Error, GenericClient};
 use super::layout::Layout;
 use super::rights::{Columns, check, table_of};
 use super::{Parameter, query};
-use crate::model::health::{Lacks, PastRun, Privilege};
+use crate::model::health::{Lack, Lacks, PastRun, Privilege};
 use crate::model::printable::literal;
 use crate::model::{ClientId, Key, Ownership, Position};
 
@@ -86,6 +86,46 @@ pub enum Use {
     Remember,
 }
 
+impl Use {
+    /// The tables, in the order of [`Ledger`], with what is done to them.
+    const fn privileges(self) -> [(&'static str, &'static [Privilege]); 4] {
+        use Privilege::{Delete, Insert, Select, Update};
+        // Without those on the last table a run is noted all the same, and prints where it stopped.
+        let (managed, run, measurement, position): (&[Privilege], &[Privilege], &[Privilege], &[Privilege]) =
+            match self {
+                Self::Ownership => (&[Select], &[], &[], &[]),
+                Self::History => (&[], &[Select], &[Select], &[]),
+                Self::Note => (&[], &[Select, Insert, Update], &[Insert], &[]),
+                Self::Manage => {
+                    (&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert], &[])
+                }
+                Self::Remember => (&[], &[], &[], &[Select, Insert, Delete]),
+            };
+        [
+            ("oauthctl.managed_application", managed),
+            ("oauthctl.run", run),
+            ("oauthctl.table_measurement", measurement),
+            ("oauthctl.cleanup_position", position),
+        ]
+    }
+}
+
+/// What a new role needs for all of these together, whether the ledger is there by now or not.
+#[must_use]
+pub fn needed(uses: &[Use]) -> Vec<Lack> {
+    let mut by_table: BTreeMap<&str, BTreeSet<Privilege>> = BTreeMap::new();
+    for (table, privileges) in uses.iter().flat_map(|wanted| wanted.privileges()) {
+        by_table.entry(table).or_default().extend(privileges);
+    }
+    let tables = by_table.into_iter().filter(|(_, privileges)| !privileges.is_empty());
+    let tables = tables.map(|(table, privileges)| Lack::Tables {
+        privileges: privileges.into_iter().collect(),
+        columns: Vec::new(),
+        tables: vec![table.to_owned()],
+    });
+    std::iter::once(Lack::Schema(SCHEMA.to_owned())).chain(tables).collect()
+}
+
 impl Ledger {
     /// Looks for it in the catalogue, which every role may read; `None`: there is none.
     pub async fn find(client: &impl GenericClient) -> Result<Option<Self>, Error> {
@@ -115,26 +155,12 @@ impl Ledger {
         role: Option<&str>,
         wanted: Use,
     ) -> Result<Lacks, Error> {
-        use Privilege::{Delete, Insert, Select, Update};
         let Self { managed, run, measurement, position } = self;
-        let (of_managed, of_run, of_measurement): (&[Privilege], &[Privilege], &[Privilege]) = match wanted {
-            Use::Ownership => (&[Select], &[], &[]),
-            Use::History => (&[], &[Select], &[Select]),
-            Use::Note => (&[], &[Select, Insert, Update], &[Insert]),
-            Use::Manage => (&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert]),
-            Use::Remember => (&[], &[], &[]),
-        };
-        // Without these a run is noted all the same, and prints where it stopped.
-        let of_position: &[Privilege] = if wanted == Use::Remember { &[Select, Insert, Delete] } else { &[] };
-        let each = [
-            (Some(*managed), of_managed),
-            (Some(*run), of_run),
-            (*measurement, of_measurement),
-            (*position, of_position),
-        ];
-        let needs: BTreeMap<(Oid, Privilege), Columns> = each
+        let tables = [Some(*managed), Some(*run), *measurement, *position];
+        let needs: BTreeMap<(Oid, Privilege), Columns> = tables
             .into_iter()
-            .filter_map(|(table, privileges)| Some((table?, privileges)))
+            .zip(wanted.privileges())
+            .filter_map(|(table, (_, privileges))| Some((table?, privileges)))
             .flat_map(|(table, privileges)| privileges.iter().map(move |one| ((table, *one), Columns::Whole)))
             .collect();
         check(client, role, &needs, &BTreeSet::new()).await

@@ -20,14 +20,22 @@ use super::along::Along;
 use super::layout::{Layout, Reference};
 use super::{applications, tokens};
 use crate::model::health::{Lacks, Privilege};
-use crate::model::{Doomed, Named, Sweep, TableRole, Treatment};
+use crate::model::{Doomed, Field, Named, Sweep, TableRole, Treatment};
+
+/// How much of an application is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Everything but secrets: a grant on the other columns is enough.
+    WithoutSecrets,
+}
 
 /// What a verb is going to do.
 #[expect(clippy::struct_excessive_bools, reason = "kinds of statements, which do not depend on each other")]
 #[derive(Clone, Debug, Default)]
 pub struct Task<'a> {
-    /// Reads whole applications.
-    pub applications: bool,
+    /// How much is read of applications; `None`: they are not read.
+    pub applications: Option<Extent>,
     /// Counts the rows of these tables, and reads whose and how old they are.
     pub tokens: Vec<TableRole>,
     /// Looks up users.
@@ -45,7 +53,12 @@ pub struct Task<'a> {
     pub sweeps: &'a [Sweep],
     /// Writes the tables of the sweeps anew.
     pub rewrites: bool,
+    /// Columns are named wherever a grant on some of them is enough: for roles that are to see no token.
+    pub narrow: bool,
 }
+
+/// What an estimate of the rows to delete, and the rows of link tables, are told apart by. A grant on a table covers them.
+const SYSTEM_COLUMNS: [&str; 2] = ["ctid", "tableoid"];
 
 /// What depends on applications.
 pub const DEPENDENTS: [TableRole; 4] =
@@ -79,30 +92,62 @@ pub async fn lacking(
     role: Option<&str>,
     task: &Task<'_>,
 ) -> Result<Lacks, Error> {
-    let mut needs = Needs { layout, all: BTreeMap::new(), narrow: BTreeSet::new() };
-    needs.of(task);
-    if task.applications
-        && !layout.application().has("hash_client_secret")
-        && !shown_by_secrets(client, layout).await?
-    {
-        needs.migrations(client).await?;
+    lacking_for_all(client, layout, role, std::slice::from_ref(task)).await
+}
+
+/// What a role lacks that nobody has granted anything, for all of these tasks together: what PUBLIC lacks.
+pub async fn needed(
+    client: &impl GenericClient,
+    layout: &Layout,
+    tasks: &[Task<'_>],
+) -> Result<Lacks, Error> {
+    lacking_for_all(client, layout, Some("public"), tasks).await
+}
+
+async fn lacking_for_all(
+    client: &impl GenericClient,
+    layout: &Layout,
+    role: Option<&str>,
+    tasks: &[Task<'_>],
+) -> Result<Lacks, Error> {
+    let mut needs = Needs { layout, all: BTreeMap::new(), narrow: BTreeSet::new(), is_narrow: false };
+    for task in tasks {
+        needs.of(task);
+        if !knows_hashing(client, layout, task).await? {
+            needs.migrations(client).await?;
+        }
     }
+    needs.name_columns();
     let mut lacks = check(client, role, &needs.all, &needs.narrow).await?;
-    if let Some(columns) = &task.creates {
-        lacks.all.extend(sequences(client, layout.application(), role, columns).await?);
-    }
-    if task.rewrites {
-        lacks.all.extend(temporary(client, role).await?);
+    for task in tasks {
+        if let Some(columns) = &task.creates {
+            lacks.all.extend(sequences(client, layout.application(), role, columns).await?);
+        }
+        if task.rewrites {
+            lacks.all.extend(temporary(client, role).await?);
+        }
     }
     Ok(lacks)
+}
+
+/// Whether it can be known how this DOT keeps secrets without a look at `django_migrations`.
+async fn knows_hashing(client: &impl GenericClient, layout: &Layout, task: &Task<'_>) -> Result<bool, Error> {
+    match task.applications {
+        Some(_) if layout.application().has("hash_client_secret") => Ok(true),
+        Some(Extent::Whole) => shown_by_secrets(client, layout).await,
+        Some(Extent::WithoutSecrets) => Ok(false),
+        None => Ok(true),
+    }
 }
 
 /// Needs by table and privilege.
 struct Needs<'a> {
     layout: &'a Layout,
     all: BTreeMap<(Oid, Privilege), Columns>,
-    /// Tables that are not DOT's: no more is asked for than the columns.
+    /// No more is asked for than the columns: in tables that are not DOT's, and where the others hold secrets.
     narrow: BTreeSet<Oid>,
+    /// Whether that holds for all tables.
+    is_narrow: bool,
 }
 
 impl Needs<'_> {
@@ -119,9 +164,13 @@ impl Needs<'_> {
             deletes,
             sweeps,
             rewrites,
+            narrow,
         } = task;
-        if *applications {
-            self.need(TableRole::Application, Select, Columns::Whole);
+        self.is_narrow |= *narrow;
+        match applications {
+            Some(Extent::Whole) => self.need(TableRole::Application, Select, Columns::Whole),
+            Some(Extent::WithoutSecrets) => self.read_without_secrets(),
+            None => {}
         }
         for role in tokens {
             self.read(*role);
@@ -204,6 +253,15 @@ impl Needs<'_> {
         self.look_up(sweep);
     }
 
+    /// The columns of the application table are named: a grant on the table would cover its secrets.
+    fn read_without_secrets(&mut self) {
+        let table = self.layout.application();
+        let secrets = applications::secret_columns(table);
+        let shown = table.columns.keys().map(String::as_str).filter(|name| !secrets.contains(*name));
+        self.add(table.oid, Privilege::Select, Columns::these(shown));
+        self.narrow.insert(table.oid);
+    }
+
     fn delete(&mut self, role: TableRole) {
         self.read(role);
         self.need(role, Privilege::Update, Columns::Any);
@@ -217,6 +275,24 @@ impl Needs<'_> {
 
     fn read(&mut self, role: TableRole) {
         self.read_columns(role, &READ);
+        if self.is_narrow {
+            self.need(role, Privilege::Select, Columns::these(SYSTEM_COLUMNS));
+        }
+    }
+
+    /// The end: where columns are to be named, also the one that is enough for a lock on a row.
+    fn name_columns(&mut self) {
+        if !self.is_narrow {
+            return;
+        }
+        self.narrow.extend(self.all.keys().map(|(oid, _)| *oid));
+        let keys: BTreeMap<Oid, &str> =
+            self.layout.tables().map(|(_, table)| (table.oid, table.key.as_str())).collect();
+        for ((oid, _), columns) in &mut self.all {
+            if let (Columns::Any, Some(key)) = (&*columns, keys.get(oid)) {
+                *columns = Columns::these([*key]);
+            }
+        }
     }
 
     /// Applications that are left alone are found by their client ids.
@@ -242,6 +318,10 @@ impl Needs<'_> {
         for (_, reference) in Along::new(layout, table).references() {
             let Reference { from, from_column, to, to_column, treatment, .. } = reference;
             let column = || Columns::these([from_column.as_str()]);
+            if treatment.is_ours() {
+                // Rows that another session has locked are told apart by these.
+                self.add(*from, Privilege::Select, Columns::these(SYSTEM_COLUMNS));
+            }
             match treatment {
                 Treatment::OnDelete(_) => continue,
                 Treatment::Refuse => {}
@@ -282,9 +362,19 @@ impl Needs<'_> {
 /// Whether the stored secrets show how this DOT keeps them, as far as the role may read them.
 async fn shown_by_secrets(client: &impl GenericClient, layout: &Layout) -> Result<bool, Error> {
     let table = layout.application();
-    let need = ((table.oid, Privilege::Select), Columns::these(["client_secret"]));
-    let may_read = check(client, None, &[need].into(), &BTreeSet::new()).await?.is_empty();
-    Ok(may_read && applications::stored_hashes(client, table).await?.is_some())
+    Ok(may_read_secrets(client, layout, None).await?
+        && applications::stored_hashes(client, table).await?.is_some())
+}
+
+/// Whether a role may read client secrets. `role`: `None` is the one that asks.
+pub async fn may_read_secrets(
+    client: &impl GenericClient,
+    layout: &Layout,
+    role: Option<&str>,
+) -> Result<bool, Error> {
+    let secret = Columns::these([Field::ClientSecret.column()]);
+    let need = ((layout.application().oid, Privilege::Select), secret);
+    Ok(check(client, role, &[need].into(), &BTreeSet::new()).await?.is_empty())
 }
 
 /// Whether a sweep's condition joins access and refresh tokens.

@@ -9,6 +9,7 @@ use crate::model::words::listed;
 const fn verbs(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
         Purpose::Plan => &["plan", "status"],
+        Purpose::PlanWithoutSecrets => &["plan --without-secrets"],
         Purpose::Apply => &["apply"],
         Purpose::Createapplication => &["createapplication"],
         Purpose::RotateSecret => &["rotate-secret"],
@@ -37,6 +38,10 @@ pub(super) fn check(privileges: &Privileges, functions: &Functions, terms: &Term
             continue;
         }
         let mut finding = lacking(&lacks, *purpose);
+        if *purpose == Purpose::Plan && !privileges.reads_secrets {
+            finding =
+                finding.shell("oauthctl plan --without-secrets   # needs no privilege on client_secret");
+        }
         // What one purpose has asked for need not be typed again for the next.
         finding.remedies.retain(|remedy| granted.insert(remedy.text().to_owned()));
         findings.push(finding);

@@ -96,6 +96,7 @@ fn privileges(all: &[Lack]) -> Privileges {
     Privileges {
         role: "app".to_owned(),
         superuser: false,
+        reads_secrets: true,
         lacks: writing.map(|purpose| (purpose, lacks(all))).into(),
         status: lacks(&[]),
         rewrite: lacks(&[]),

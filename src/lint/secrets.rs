@@ -49,12 +49,17 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
     match &application.client_secret {
         Some(SecretDeclaration::Plain(secret)) => advice.extend(of_plain(secret)),
         Some(SecretDeclaration::Hash(hash)) => advice.extend(of_hash(hash.as_str())),
-        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => {}
+        Some(SecretDeclaration::Withheld | SecretDeclaration::Generate | SecretDeclaration::Rotate)
+        | None => {}
     }
     advice.extend(too_few(iterations_of(provider.client_secret_hasher)).filter(|_| {
         // What this file will have hashed.
-        matches!(application.client_secret, Some(SecretDeclaration::Plain(_) | SecretDeclaration::Generate))
-            && application.hash_client_secret != Some(false)
+        let declared = &application.client_secret;
+        let is_hashed_here = matches!(
+            declared,
+            Some(SecretDeclaration::Plain(_) | SecretDeclaration::Withheld | SecretDeclaration::Generate)
+        );
+        is_hashed_here && application.hash_client_secret != Some(false)
     }));
     advice
 }
@@ -63,9 +68,12 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
 pub(super) fn of_row(declared: &Declared, row: &StoredFields) -> Option<Advice> {
     let managed = |field: Field| !declared.ignores(&field.into());
     let writes = match declared.application.client_secret {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => {
-            managed(Field::ClientSecret)
-        }
+        Some(
+            SecretDeclaration::Plain(_)
+            | SecretDeclaration::Withheld
+            | SecretDeclaration::Hash(_)
+            | SecretDeclaration::Rotate,
+        ) => managed(Field::ClientSecret),
         Some(SecretDeclaration::Generate) | None => false,
     };
     let flag = declared.application.hash_client_secret.filter(|_| managed(Field::HashClientSecret));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::application::{ClientId, StoredFields, UserRef};
@@ -73,7 +74,7 @@ pub struct Unmanaged {
 }
 
 /// The rows that are deleted with an application, and how many of them are in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Dependents {
     pub access_tokens: u64,
     /// Access tokens that have not expired.
@@ -132,6 +133,8 @@ pub struct Actual {
     pub user_table: Option<UserTable>,
     /// What the ledger says; `None` without a ledger.
     pub ownership: Option<Ownership>,
+    /// Whether the stored secrets were not read: `client_secret` of every row is then empty and says nothing.
+    pub withholds_secrets: bool,
 }
 
 /// The table of the project's own in which the users are.

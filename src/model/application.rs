@@ -2,10 +2,12 @@
 //!
 //! Invariant: in what a file declares, `None` means "not managed"; an empty list means empty.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::column::{Attribute, ColumnValue};
@@ -21,6 +23,16 @@ use crate::secret::Secret;
 /// Many maps of a large plan have it as their key, so a copy is a reference to one text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(Arc<str>);
+
+impl JsonSchema for ClientId {
+    fn schema_name() -> Cow<'static, str> {
+        "ClientId".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
 
 impl Serialize for ClientId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -58,7 +70,7 @@ pub enum UserRef {
 }
 
 /// A value of a column of the user table, which stands for the user that has it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Named {
     pub column: String,
     pub value: String,
@@ -123,6 +135,8 @@ pub enum SecretDeclaration {
     Hash(EncodedHash),
     /// Made once, when the application is created; never compared afterwards.
     Generate,
+    /// Plain text that was not read: the plan is made without secrets.
+    Withheld,
     /// Made anew in place of the stored one. No file can say this: `rotate-secret` does.
     Rotate,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::application::ClientId;
@@ -128,7 +129,7 @@ impl fmt::Display for Breach {
 }
 
 /// Something of the table that only a write can try.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct NotTried {
     /// `trigger`, `exclusion constraint`, …
     pub kind: &'static str,

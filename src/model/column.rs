@@ -3,8 +3,10 @@
 //! Values are text in PostgreSQL's own form as soon as their type is known, so that no type is left out. Invariant: a
 //! value that [`ColumnKind::accept`] lets through has the same meaning under all settings of the session.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::field::Field;
@@ -51,6 +53,16 @@ impl fmt::Display for Attribute {
             Self::Field(field) => field.fmt(f),
             Self::Column(name) => f.pad(&format!("columns.{name}")),
         }
+    }
+}
+
+impl JsonSchema for Attribute {
+    fn schema_name() -> Cow<'static, str> {
+        "Attribute".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cleanup::Category;
@@ -10,7 +11,7 @@ use super::sweep::Tally;
 use super::tables::TableRole;
 
 /// A number of rows. In 95 of 100 forecasts or more, the true number is between the bounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Estimate {
     pub estimate: u64,
     pub low: u64,

@@ -1,8 +1,10 @@
 //! Rows of the project's own that refer to rows that go: counted, and what is done with them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::on_delete::OnDelete;
@@ -13,7 +15,7 @@ use super::toml_string::toml_string;
 use super::visible::visible;
 
 /// Rows of a table that is not DOT's and that refer to rows to delete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForeignRows {
     /// The referring table, as SQL writes it.
     pub table: String,
@@ -76,6 +78,16 @@ impl ForeignTally {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.iter().filter_map(|rows| rows.rows).sum()
+    }
+}
+
+impl JsonSchema for ForeignTally {
+    fn schema_name() -> Cow<'static, str> {
+        "ForeignTally".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<ForeignRows>::json_schema(generator)
     }
 }
 

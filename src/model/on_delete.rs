@@ -1,10 +1,11 @@
 //! What PostgreSQL does with rows that refer to a deleted one. Every verb asks here whether such rows prevent a
 //! deletion.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `ON DELETE` of a foreign key. Django writes `NO ACTION`, except for `DB_CASCADE` and its siblings (Django 6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDelete {
     /// The deletion fails, at the end of the transaction where the constraint is deferred.

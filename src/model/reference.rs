@@ -1,9 +1,10 @@
 //! What is done with rows of the project's own that refer to rows that go. Django's `on_delete` is Python; the database
 //! knows only what it does by itself, so the rest is recognised or declared. Knows no SQL.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use strum::EnumString;
 
@@ -177,6 +178,16 @@ impl Treatment {
             Self::Link => "link",
             Self::OnDelete(_) => "on_delete",
         }
+    }
+}
+
+impl JsonSchema for Treatment {
+    fn schema_name() -> Cow<'static, str> {
+        "Treatment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["refuse", "null", "delete", "link", "on_delete"] })
     }
 }
 

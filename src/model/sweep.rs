@@ -3,10 +3,12 @@
 //! A pass walks one table once and may serve several categories, because a row and the row that keeps it alive go
 //! together. `plan::retention` makes sweeps, `db::tokens` turns them into SQL, `sweep` runs them.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::AddAssign;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -237,6 +239,16 @@ impl AddAssign for Tally {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }
+    }
+}
+
+impl JsonSchema for Tally {
+    fn schema_name() -> Cow<'static, str> {
+        "Tally".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, u64>::json_schema(generator)
     }
 }
 

@@ -107,6 +107,19 @@ pub(super) fn changes(declared: &Declared, row: &StoredFields, actual: &Actual) 
     (changes, compared)
 }
 
+/// The columns that were read with a row.
+pub(super) fn held(row: &StoredFields, actual: &Actual) -> Vec<(Attribute, Value)> {
+    let text = |name: &str, text: &str| match actual.custom.get(name) {
+        Some(column) => shown(column.kind, text),
+        None => Value::Text(text.to_owned()),
+    };
+    let held = |(name, stored): (&String, &Option<String>)| {
+        let value = stored.as_deref().map_or(Value::Absent, |stored| text(name, stored));
+        (Attribute::Column(name.clone()), value)
+    };
+    row.columns.iter().map(held).collect()
+}
+
 /// The column and the text that it is to hold.
 fn wanted<'a>(
     name: &str,

@@ -28,6 +28,9 @@ pub(super) fn check(
         None => new_row(actual, provider),
         Some(stored) => row(&stored.fields),
     };
+    if stored.is_some() && actual.withholds_secrets {
+        row.forget(Field::ClientSecret);
+    }
     let known = stored.map_or_else(Vec::new, |_| full_clean(&row, provider, SCHEMA));
     // What the file ignores it does not manage, once the row is there.
     let counts = |field: Field| stored.is_none() || !declared.ignores(&field.into());

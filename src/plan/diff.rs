@@ -6,7 +6,7 @@ mod secret;
 
 use std::collections::BTreeSet;
 
-pub(super) use secret::leaves_foreign;
+pub(super) use secret::{leaves_foreign, manages_secret};
 
 use self::secret::SecretState;
 use super::{FieldChange, FieldSetting, Finding, FindingCause, RowRef, SecretVerdict, Step, Value, columns};
@@ -77,6 +77,9 @@ pub(super) fn update(
     let (mut changes, mut count) = (Vec::new(), 0);
     for field in Field::ALL.iter().copied() {
         let Some(declaration) = managed(field) else { continue };
+        if field == Field::ClientSecret && actual.withholds_secrets {
+            continue;
+        }
         count += 1;
         changes.extend(match (declaration, check.value(declaration)) {
             (Declaration::Secret(declared), _) => {
@@ -103,7 +106,7 @@ pub(super) fn update(
 }
 
 /// What a row holds, as plans show it.
-fn held(row: &StoredFields, field: Field) -> Value {
+pub(super) fn held(row: &StoredFields, field: Field) -> Value {
     match row.held(field) {
         Some(Held::Text(text)) => Value::Text(text.clone()),
         Some(Held::Uris(column)) => Value::Uris(split_list(column).map(str::to_owned).collect()),
@@ -184,7 +187,10 @@ impl<'a> Check<'a> {
                 Some(no_such_user(user, self.actual))
             }
             Declaration::Secret(
-                SecretDeclaration::Hash(_) | SecretDeclaration::Generate | SecretDeclaration::Rotate,
+                SecretDeclaration::Withheld
+                | SecretDeclaration::Hash(_)
+                | SecretDeclaration::Generate
+                | SecretDeclaration::Rotate,
             )
             | Declaration::Uris(_)
             | Declaration::Flag(_)

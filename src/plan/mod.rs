@@ -19,15 +19,18 @@ pub mod saved;
 pub mod seal;
 mod secret_verdict;
 mod step;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use columns::maintained;
 pub use finding::{Finding, FindingCause};
 pub use proposal::{CleanupForecast, Proposal, Subject};
+use schemars::JsonSchema;
 pub use secret_verdict::SecretVerdict;
 use serde::Serialize;
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
+pub use whole::{Presence, Whole, Wholes};
 
 use crate::model::{
     Actual, ClientId, Declared, Dependents, Desired, ForeignRows, Key, Policy, Provider, Prune, Stored,
@@ -50,6 +53,10 @@ pub struct Plan {
     pub declared: usize,
     /// Declared applications whose secret could not be verified and is left alone.
     pub unverified: Vec<ClientId>,
+    /// Whether no secret was looked at, neither a declared nor a stored one: all declared ones are then unverified, and only
+    /// a plan with secrets knows whether they change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withholds_secrets: bool,
     /// Declared applications whose secret the project has encrypted: neither compared nor written, even if the file
     /// declares one.
     pub foreign: Vec<ClientId>,
@@ -59,10 +66,13 @@ pub struct Plan {
     pub targets: Vec<ClientId>,
     /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
     pub counted_at: Option<String>,
+    /// The rows of the steps as they are now. A saved plan has their digests instead.
+    #[serde(skip)]
+    pub rows: Wholes,
 }
 
 /// How many steps of each kind a plan has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Rows to insert.
     pub create: usize,
@@ -81,6 +91,12 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether `apply` may change secrets that this plan has not looked at.
+    #[must_use]
+    pub fn has_unread_secrets(&self) -> bool {
+        self.withholds_secrets && !self.unverified.is_empty()
     }
 
     /// Counts the steps.
@@ -127,6 +143,19 @@ impl Plan {
         self
     }
 
+    /// The rows that go and have not been read as a whole: those that the file does not mention.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&Key> {
+        self.deletions().map(|row| &row.key).filter(|key| !self.rows.contains_key(*key)).collect()
+    }
+
+    /// Fills these in.
+    #[must_use]
+    pub fn with_rows(mut self, rows: Wholes) -> Self {
+        self.rows.extend(rows);
+        self
+    }
+
     /// Fills in which rows of other tables go, or are changed, with the applications to delete.
     #[must_use]
     pub fn with_foreign_rows(mut self, foreign: &BTreeMap<Key, Vec<ForeignRows>>) -> Self {
@@ -163,6 +192,7 @@ pub fn plan(
 ) -> Result<Plan, Vec<Finding>> {
     let mut planner = Planner { desired, actual, facts, plan: Plan::default(), findings: Vec::new() };
     planner.plan.total = actual.total;
+    planner.plan.withholds_secrets = actual.withholds_secrets;
     planner.plan.dynamic = actual.dynamic;
     planner.plan.declared = desired.applications.len();
     planner.plan.targets = facts.scope.into_iter().flatten().cloned().collect();
@@ -247,7 +277,19 @@ impl<'a> Planner<'a> {
                 if row.is_some_and(|stored| diff::leaves_foreign(declared, stored)) {
                     self.plan.foreign.push(client_id.clone());
                 }
-                return self.record(client_id, step);
+                let is_unverified = match row {
+                    Some(_) if actual.withholds_secrets => diff::manages_secret(declared),
+                    Some(_) => facts.secrets.get(client_id) == Some(&SecretVerdict::CannotVerify),
+                    None => false,
+                };
+                if is_unverified {
+                    self.plan.unverified.push(client_id.clone());
+                }
+                let step = self.record(client_id, step);
+                if let (Some(_), Some(stored)) = (&step, row) {
+                    self.see(stored);
+                }
+                return step;
             }
             Ok(_) => {}
         }
@@ -255,10 +297,12 @@ impl<'a> Planner<'a> {
         None
     }
 
+    /// Keeps a row that a step is about.
+    fn see(&mut self, stored: &Stored) {
+        self.plan.rows.insert(stored.key.clone(), Whole::of(stored, self.actual));
+    }
+
     fn record(&mut self, client_id: &ClientId, step: Option<Step>) -> Option<Step> {
-        if self.facts.secrets.get(client_id) == Some(&SecretVerdict::CannotVerify) {
-            self.plan.unverified.push(client_id.clone());
-        }
         if step.is_some() {
             return step;
         }
@@ -284,6 +328,7 @@ impl<'a> Planner<'a> {
             {
                 let step = deletion(RowRef::of(stored), &stored.fields.name, DeleteReason::Removed);
                 deletions.insert(client_id.clone(), step);
+                self.see(stored);
             }
         }
         for unmanaged in &actual.unmanaged {

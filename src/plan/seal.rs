@@ -86,7 +86,12 @@ pub fn seal(
             (Some(secret), _) | (None, Some(SecretDeclaration::Plain(secret))) => {
                 stored.insert(client_id.clone(), StoredSecret::new(secret.expose().to_owned()));
             }
-            (None, Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None) => {}
+            // A plan without secrets is not executed.
+            (
+                None,
+                Some(SecretDeclaration::Withheld | SecretDeclaration::Generate | SecretDeclaration::Rotate)
+                | None,
+            ) => {}
         }
     }
     let items: Vec<(&Secret, &Salt)> =

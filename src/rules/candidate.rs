@@ -140,6 +140,8 @@ impl<'a> Candidate<'a> {
             }
             // A row that is there keeps the secret that it has.
             Declaration::Secret(SecretDeclaration::Generate) if self.facts.contains_key(&field) => return,
+            // Nothing is known of it, so no rule may judge the one that it replaces.
+            Declaration::Secret(SecretDeclaration::Withheld) => return self.forget(field),
             Declaration::Secret(SecretDeclaration::Rotate | SecretDeclaration::Generate) => {
                 Fact::Secret(SecretFacts::made(provider))
             }

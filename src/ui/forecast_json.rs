@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::{Category, Counted, Estimate, Forecast};
 
 /// Keys `estimate`, `low`, `high` and `exact`, for all rows and for each category, and what they rest on.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ForecastView {
     total: Estimate,
     rows: Map<String, Value>,

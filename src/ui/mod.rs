@@ -25,6 +25,7 @@ pub mod plan_markdown;
 pub mod progress;
 pub mod reclaim;
 pub mod report_json;
+pub mod roles;
 pub mod sarif;
 pub mod status;
 pub mod status_json;

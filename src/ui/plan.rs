@@ -4,15 +4,17 @@
 //! and the file is shown with its control characters escaped, so that a name cannot forge a line.
 
 mod forecast;
+mod loss;
 mod outcome;
 mod reach;
+mod values;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
-use unicode_width::UnicodeWidthStr as _;
 
+use self::values::{GENERATED, ROTATED, UNNEEDED, blank, labels, shown_value, storage};
 pub use forecast::render_forecast;
 pub(super) use forecast::{by_category, headline, spared, to_the_second, with_them};
 pub use outcome::applied_line;
@@ -29,10 +31,6 @@ use crate::plan::{
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
-
-const GENERATED: &str = "generated at apply, shown once";
-const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
-const ROTATED: &str = "replaced by a generated one, shown once";
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +49,10 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
+        let lost = step.row().and_then(|row| plan.rows.get(&row.key));
+        if let (Step::Delete { .. }, Some(lost), Detail::Full) = (step, lost, detail) {
+            loss::render(&mut out, lost);
+        }
         out.push('\n');
     }
     render_left_alone(&mut out, proposal, detail);
@@ -106,6 +108,9 @@ pub fn summary_line(plan: &Plan, subject: &Subject) -> String {
     let denominator = denominator(plan, subject, visible);
     if parts.is_empty() {
         let subject = match plan.targets.len() {
+            0 if plan.has_unread_secrets() => {
+                "Apart from unverified secrets, the database matches the file".to_owned()
+            }
             0 => "The database matches the file".to_owned(),
             1 => "The target matches the file; the rest was not looked at".to_owned(),
             many => format!("The {many} targets match the file; the rest was not looked at"),
@@ -226,23 +231,6 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
     }
 }
 
-/// The keys, all as wide as the widest.
-fn labels<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<String> {
-    let labels: Vec<String> = attributes.map(|attribute| visible(&attribute.to_string())).collect();
-    let widest = labels.iter().map(|label| label.width()).max().unwrap_or_default();
-    let pad = |label: String| format!("{label}{:1$}", "", widest - label.width());
-    labels.into_iter().map(pad).collect()
-}
-
-/// As wide as a label, and empty.
-fn blank(label: &str) -> String {
-    " ".repeat(label.width())
-}
-
-const fn storage(hashed: bool) -> &'static str {
-    if hashed { "stored hashed" } else { "stored in plain text" }
-}
-
 pub(super) fn render_changes(out: &mut String, changes: &[FieldChange]) {
     let labels = labels(changes.iter().map(|change| &change.field));
     for (change, label) in changes.iter().zip(labels) {
@@ -300,35 +288,6 @@ fn render_uris(out: &mut String, mut label: String, mark: &str, (before, after):
     }
 }
 
-fn shown_value(value: &Value) -> String {
-    match value {
-        Value::Absent => "(none)".to_owned(),
-        Value::Text(text) => format!("\"{}\"", visible(text)),
-        Value::Literal(text) => visible(text),
-        Value::Flag(flag) => flag.to_string(),
-        Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
-        Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),
-        Value::User { key, username: Some(name), by: _ } => {
-            format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
-        }
-        Value::User { key, username: None, by: Some(named) } => {
-            format!("{} (id {})", visible(&named.in_file()), visible(key.as_str()))
-        }
-        Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
-        Value::StoredSecret => "(secret)".to_owned(),
-        Value::Secret { source, hashed } => {
-            let how = match source {
-                SecretWrite::Generated | SecretWrite::Unneeded => GENERATED,
-                SecretWrite::Rotated => ROTATED,
-                SecretWrite::Declared => "replaced: the declared value differs from the stored one",
-                SecretWrite::Hash => "replaced: the declared hash differs from the stored one",
-                SecretWrite::Restored => "unchanged",
-            };
-            format!("(secret) {how}; {}", storage(*hashed))
-        }
-    }
-}
-
 fn render_left_alone(out: &mut String, proposal: &Proposal, detail: Detail) {
     let lines = left_alone(proposal, detail);
     if !lines.is_empty() {
@@ -346,7 +305,13 @@ pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
     }
-    if !plan.unverified.is_empty() {
+    if plan.withholds_secrets {
+        let made = "Made without secrets: advice on them is left out";
+        lines.push(match plan.unverified.as_slice() {
+            [] => format!("{made}."),
+            unverified => format!("{made}, and these are unverified: {}.", listed(unverified)),
+        });
+    } else if !plan.unverified.is_empty() {
         lines.push(format!(
             "The stored secret cannot be verified and is left alone: {}.",
             listed(&plan.unverified)

@@ -101,7 +101,13 @@ fn head(plan: &Plan, subject: &Subject) -> String {
             parts.push(part(count, what));
         }
     }
-    let counts = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
+    if parts.is_empty() {
+        parts.push("no changes".to_owned());
+    }
+    if plan.has_unread_secrets() {
+        parts.push("secrets unverified".to_owned());
+    }
+    let counts = parts.join(", ");
     format!("{}: {counts}\n\n{}.\n", title(subject), denominator(plan, subject, code))
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::health::JobRole;
 use crate::model::json;
 use crate::model::{Application, ClientId};
 use crate::secret::Secret;
@@ -64,6 +65,19 @@ pub struct Migrated {
 /// Serde's, which do not occur.
 pub fn migrated(migrated: &Migrated) -> serde_json::Result<String> {
     document(migrated)
+}
+
+#[derive(Serialize)]
+struct Roles<'a> {
+    roles: &'a [JobRole],
+}
+
+/// The roles that `migrate --roles` proposes.
+///
+/// # Errors
+/// Serde's, which do not occur.
+pub fn roles(roles: &[JobRole]) -> serde_json::Result<String> {
+    document(Roles { roles })
 }
 
 #[derive(Serialize)]

@@ -47,6 +47,7 @@ mod own_columns;
 mod owners;
 mod packages;
 mod pipelines;
+mod plan_json;
 mod poolers;
 mod pull_requests;
 mod read_only;

@@ -4,26 +4,20 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::Transaction;
 
-use crate::command::desired::mentioned;
+use crate::command::duties;
 use crate::command::look::{look, try_look};
-use crate::command::rights;
 use crate::config::Config;
 use crate::db::applications::{self, MarkError};
 use crate::db::error::DbError;
 use crate::db::health::{beside, registrations, sequences, server, storage, stored, upgrade as upgrades};
 use crate::db::layout::{Layout, LayoutError, Table};
-use crate::db::rights::{Columns, DEPENDENTS, Task};
 use crate::db::session;
 use crate::db::tokens::definer::Found;
 use crate::db::tokens::{self, TokensError};
 use crate::error::Error;
-use crate::health::{Facts, Look, NoSchema, Purpose, Shape, Terms};
+use crate::health::{Facts, Look, NoSchema, Shape, Terms};
 use crate::model::health::{Affected, Encryption, Functions, Registrations, Server};
-use crate::model::{
-    BlockingRows, CleanupPolicy, Field, FkChecks, Prune, ReferenceFault, ReferenceName, Strategy, Sweep,
-    TableRole,
-};
-use crate::plan::retention;
+use crate::model::{BlockingRows, FkChecks, ReferenceFault, ReferenceName, Sweep, TableRole};
 
 /// Reads the facts in one snapshot. What the role may not see becomes a reason, not an error.
 pub(super) async fn facts(
@@ -62,8 +56,8 @@ pub(super) async fn facts(
     }
     let wrong = wrong_marks(&mut layout, config);
     let asked = server.clone().unwrap_or_default();
-    let sweeps = sweeps(snapshot, &layout, config).await?;
-    let wanted = wanted(&layout, config, &sweeps);
+    let sweeps = duties::sweeps(snapshot, &layout, config).await?;
+    let wanted = duties::of_verbs(&layout, config, &sweeps);
     Ok(Ok(Facts {
         django: look(snapshot, "reading django_migrations", async |client| {
             server::django_hint(client, &layout).await
@@ -190,61 +184,6 @@ fn without_tables(server: Look<Server>, encryption: Look<Option<Encryption>>, mi
         prepared: not(),
         slots: not(),
         standbys: not(),
-    }
-}
-
-/// What a cleanup by the file's policy would delete now.
-async fn sweeps(snapshot: &Transaction<'_>, layout: &Layout, config: &Config) -> Result<Vec<Sweep>, DbError> {
-    let policy = config.cleanup.clone().unwrap_or_default();
-    let policy = CleanupPolicy { declared: config.spared(), ..policy };
-    let now = applications::instant(&**snapshot).await?;
-    Ok(retention::sweeps(&policy, now, &layout.roles()))
-}
-
-/// What each verb does by this file; without a file, everything that it can do.
-fn wanted<'a>(layout: &Layout, config: &Config, sweeps: &'a [Sweep]) -> server::Wanted<'a> {
-    let no_file = config.source.text().is_empty();
-    let deletes = no_file || config.policy.prune != Prune::Never || !config.desired.removed.is_empty();
-    let cleans = no_file || config.cleanup.is_some();
-    let mentioned = mentioned(&config.desired);
-    let users = !mentioned.users.is_empty();
-    let tokens = TableRole::ALL.iter().copied().filter(|role| *role != TableRole::Application).collect();
-    let status = Task { applications: true, tokens, users, ..Task::default() };
-    let reads = Task { tokens: DEPENDENTS.to_vec(), ..status.clone() };
-    let policy = config.cleanup.clone().unwrap_or_default();
-    let counted = if cleans { rights::read_by(&policy, &layout.roles()) } else { DEPENDENTS.to_vec() };
-    let plan = Task { tokens: counted, ..status.clone() };
-    let table = layout.application();
-    let fields = || {
-        let own = mentioned.columns.keys().map(String::as_str);
-        Field::ALL.iter().map(|field| field.column()).chain(own)
-    };
-    let creates = Some(Columns::These(applications::inserted_columns(table, fields())));
-    let secret = applications::updated_columns(table, [Field::ClientSecret.column()]);
-    let rewrites = config.cleanup.as_ref().is_some_and(|policy| policy.pace.strategy == Strategy::Rewrite);
-    let apply = Task {
-        creates: creates.clone(),
-        updates: Some(Columns::These(applications::updated_columns(table, fields()))),
-        locks: true,
-        deletes,
-        sweeps: if cleans { sweeps } else { &[] },
-        rewrites: rewrites && cleans,
-        ..reads.clone()
-    };
-    let rotate = Task { users: true, updates: Some(Columns::These(secret)), locks: true, ..reads.clone() };
-    let create = Task { applications: true, creates, ..Task::default() };
-    let clean = Task { sweeps, rewrites, ..Task::default() };
-    server::Wanted {
-        tasks: BTreeMap::from([
-            (Purpose::Plan, plan),
-            (Purpose::Apply, apply),
-            (Purpose::Createapplication, create),
-            (Purpose::RotateSecret, rotate),
-            (Purpose::Cleartokens, clean),
-        ]),
-        status,
-        rewrite: Task { sweeps, rewrites: true, ..Task::default() },
-        ledger: config.policy.prune == Prune::Owned,
     }
 }
 

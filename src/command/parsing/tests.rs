@@ -126,7 +126,7 @@ fn values_complete() {
         ("createapplication", "--algorithm", "RS256 HS256"),
         ("list", "--client-type", "confidential public"),
         ("import", "--registration-source", "manual dcr cimd all"),
-        ("doctor", "--for", "plan apply createapplication rotate-secret cleartokens"),
+        ("doctor", "--for", "plan plan-without-secrets apply createapplication rotate-secret cleartokens"),
     ] {
         assert_eq!(bash_offers(&bash, verb, option).join(" "), offered, "{verb} {option}");
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no problem made here contains the text, its length or a part of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use crate::config::conceal::is_variable_name;
@@ -55,6 +55,9 @@ pub(super) fn client_secret(
         }
         return Some(SecretDeclaration::Generate);
     }
+    if context.presence == Presence::Withheld {
+        return withheld(env, file, context);
+    }
     let secret = referred(env, file, context)?;
     if let Err(flaws) = secret.check_sendable() {
         let problem = Problem::error(UNSENDABLE, format!("the secret {flaws}")).at(span).label("not shown");
@@ -62,6 +65,15 @@ pub(super) fn client_secret(
     }
     // The rest of the file is looked at all the same; with the error it is used for nothing but to say what was meant.
     Some(SecretDeclaration::Plain(secret))
+}
+
+/// Whether the reference can be one; what it refers to is not read.
+fn withheld(env: Slot<String>, file: Slot<String>, context: &Context<'_>) -> Option<SecretDeclaration> {
+    match env.present() {
+        Some(name) => variable_name(&name, context)?,
+        None => context.files.borrow_mut().push(place(&context.text("file", file)?, context)),
+    }
+    Some(SecretDeclaration::Withheld)
 }
 
 /// `{ env }` or `{ file }`.
@@ -103,14 +115,23 @@ fn referred(env: Slot<String>, file: Slot<String>, context: &Context<'_>) -> Opt
     secret_file(&path, context)
 }
 
+fn variable_name(name: &Placed<String>, context: &Context<'_>) -> Option<()> {
+    if is_variable_name(&name.value) {
+        return Some(());
+    }
+    let problem = Problem::error("invalid-variable-name", "`env` is not the name of an environment variable");
+    let problem = problem.at(name.span.clone()).label("not shown");
+    context.reject(problem.hint("write the name of the variable, without `$`"))
+}
+
+/// Where a secret file is.
+fn place(path: &Placed<String>, context: &Context<'_>) -> PathBuf {
+    context.directory.join(Path::new(&path.value))
+}
+
 fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     let span = name.span.clone();
-    if !is_variable_name(&name.value) {
-        let problem =
-            Problem::error("invalid-variable-name", "`env` is not the name of an environment variable");
-        return context
-            .reject(problem.at(span).label("not shown").hint("write the name of the variable, without `$`"));
-    }
+    variable_name(name, context)?;
     let subject = format!("the environment variable {}", quoted(&name.value));
     let Some(value) = (context.surroundings.variable)(&name.value) else {
         let hint = format!("set it, for example with: export {}=…", name.value);
@@ -127,7 +148,7 @@ fn variable(name: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
 fn secret_file(path: &Placed<String>, context: &Context<'_>) -> Option<Secret> {
     let span = path.span.clone();
     let subject = format!("the file {}", quoted(&path.value));
-    let place = context.directory.join(Path::new(&path.value));
+    let place = place(path, context);
     context.files.borrow_mut().push(place.clone());
     let bytes = match (context.surroundings.file)(&place, FILE_LIMIT) {
         Ok(bytes) => bytes,
@@ -177,7 +198,8 @@ impl Context<'_> {
     fn unavailable<T>(&self, code: &'static str, message: String, span: Span, hint: &str) -> Option<T> {
         let severity = match self.presence {
             Presence::Optional => Severity::Warning,
-            Presence::Required => Severity::Error,
+            // Withheld secrets are not looked for: what is missing is the database's address.
+            Presence::Required | Presence::Withheld => Severity::Error,
         };
         self.reject(Problem::new(severity, code, message).at(span).hint(hint))
     }

@@ -97,6 +97,11 @@ pub(super) fn left_empty(table: &Table) -> impl Iterator<Item = &str> {
         .filter_map(|(column, name)| custom(column).is_left_empty(name).then_some(name))
 }
 
+/// The columns that probably hold a secret.
+pub(super) fn confidential(table: &Table) -> impl Iterator<Item = &Column> {
+    own(table).filter(|column| custom(column).is_confidential(&column.name))
+}
+
 /// The columns that are read with a row, by name.
 pub(super) fn readable(table: &Table) -> Vec<&Column> {
     own(table).filter(|column| !custom(column).is_confidential(&column.name)).collect()
@@ -164,7 +169,8 @@ pub(super) async fn read_usual(
     };
     let examples = asked.iter().map(one).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "WITH sample AS (SELECT * FROM {table} t WHERE {which} LIMIT {LOOKED_AT}) SELECT ARRAY[{examples}]::text[]",
+        "WITH sample AS (SELECT {read} FROM {table} t WHERE {which} LIMIT {LOOKED_AT}) SELECT ARRAY[{examples}]::text[]",
+        read = asked.iter().map(|(name, _)| format!("t.{}", quote(name))).collect::<Vec<_>>().join(", "),
         table = table.sql(),
     );
     let usual = query::value::<Vec<Option<String>>>(client, &sql, &[]).await;

@@ -20,8 +20,9 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use marks::{MarkError, mark};
 pub use owners::nameless;
 pub use reach::dependents;
-pub use read::read;
-pub(in crate::db) use secrets::stored as stored_hashes;
+pub use read::{read, read_rows};
+pub use secrets::withhold_secrets;
+pub(in crate::db) use secrets::{secret_columns, stored as stored_hashes};
 pub(super) use write::filled_here;
 pub use write::{
     Cell, ChangedApplication, NewApplication, SET, Seen, delete, insert, inserted_columns, lock, seen,
@@ -31,7 +32,7 @@ pub use write::{
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Table;
-use crate::model::printable::literal;
+use crate::model::printable::{literal, quote};
 use crate::model::{ClientId, ColumnValue, UserRef, announces_secret};
 
 /// What the file mentions.
@@ -46,8 +47,17 @@ pub struct Mentioned {
 
 /// A digest that changes whenever the row does. The secret is left out, because plans are shown and kept, and a digest
 /// over a weak secret could be guessed from, and so are columns of the project's own that seem to hold one; `xmin`
-/// changes with every write, so also with those.
+/// changes with every write, so also with those. Where columns are withheld, the digest is of the others only: a whole row
+/// and `xmin` need a privilege on the whole table.
 fn fingerprint(table: &Table) -> String {
+    if !table.withheld.is_empty() {
+        let shown = table.columns.keys().filter(|name| table.reads(name) && !announces_secret(name));
+        let shown: Vec<String> = shown.map(|name| format!("t.{}", quote(name))).collect();
+        return format!(
+            "(SELECT encode(sha256(convert_to(to_jsonb(r)::text, 'UTF8')), 'hex') FROM (SELECT {}) r)",
+            shown.join(", ")
+        );
+    }
     let own = table.columns.keys().filter(|name| announces_secret(name)).map(String::as_str);
     let hidden: Vec<String> = std::iter::once("client_secret")
         .chain(own.filter(|name| *name != "client_secret"))

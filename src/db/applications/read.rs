@@ -54,6 +54,7 @@ pub async fn read(
         dynamic,
         total,
         ownership: None,
+        withholds_secrets: !table.withheld.is_empty(),
     })
 }
 
@@ -72,9 +73,9 @@ pub(super) fn stored_columns(layout: &Layout) -> String {
     )
 }
 
-/// The column's text, or NULL where the schema lacks it.
+/// The column's text, or NULL where the schema lacks it or it is withheld.
 fn select(table: &Table, column: &str) -> String {
-    if table.has(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
+    if table.reads(column) { format!("t.{}::text", quote(column)) } else { "NULL::text".to_owned() }
 }
 
 async fn read_mentioned(
@@ -93,6 +94,25 @@ async fn read_mentioned(
     let read = query::each(client, &sql, &[(&ids, Type::TEXT_ARRAY)], keep).await;
     read.map_err(DbError::during("reading the applications"))?;
     Ok(found)
+}
+
+/// Reads rows that the file does not mention, in the snapshot of the caller's transaction.
+pub async fn read_rows(
+    client: &impl GenericClient,
+    layout: &Layout,
+    keys: &[&Key],
+) -> Result<Vec<Stored>, DbError> {
+    let table = layout.application();
+    let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    let sql = format!(
+        "SELECT {columns} FROM {table} t WHERE t.{key} = ANY($1::text[]::{key_type}[])",
+        columns = stored_columns(layout),
+        table = table.sql(),
+        key = table.key_sql(),
+        key_type = table.key_type(),
+    );
+    let read = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| stored(row, table)).await;
+    read.map_err(DbError::during("reading the applications that would be deleted"))
 }
 
 /// A row that begins with the key, the client id, the source, the digest, the managed fields, the other columns, and whether it

@@ -1,21 +1,43 @@
-//! Whether a DOT before 2.4 hashes client secrets. Its rows have no flag for it, so the stored secrets are looked at.
+//! The columns that hold secrets, and whether a DOT before 2.4 hashes them: its rows have no flag for it, so the stored
+//! secrets are looked at.
+
+use std::collections::BTreeSet;
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 
+use super::columns;
 use crate::db::error::DbError;
-use crate::db::layout::Table;
+use crate::db::layout::{Layout, Table};
 use crate::db::query;
 use crate::hasher::Algorithm;
+use crate::model::Field;
 use crate::model::printable::quote;
 
 /// Forms that say nothing of DOT: what the project has encrypted, and what may be a hash of its own.
 const NEUTRAL: &str = r"^(\$encrypted\$|gAAAA[A-Za-z0-9_=-]{15,}$|vault:v\d+:.|[a-z][a-z0-9_-]{2,}\$.*\$[A-Za-z0-9+/=._-]{20,}$)";
 
-/// The stored secrets, else the migrations. DOT 1.x compares plain text, and takes a hash for the secret itself.
+/// Lets no statement read a secret of an application any more.
+pub fn withhold_secrets(layout: &mut Layout) {
+    let columns = secret_columns(layout.application());
+    layout.withhold(columns);
+}
+
+/// The columns of applications that a plan without secrets does not read.
+pub(in crate::db) fn secret_columns(table: &Table) -> BTreeSet<String> {
+    let own = columns::confidential(table).map(|column| column.name.clone());
+    own.chain([Field::ClientSecret.column().to_owned()]).collect()
+}
+
+/// The stored secrets if they may be read, else the migrations. DOT 1.x compares plain text, and takes a hash for the secret itself.
 pub(super) async fn are_hashed(client: &impl GenericClient, table: &Table) -> Result<bool, DbError> {
     let during = || DbError::during("finding out whether this DOT hashes secrets");
-    match stored(client, table).await.map_err(during())? {
+    let shown = if table.reads(Field::ClientSecret.column()) {
+        stored(client, table).await.map_err(during())?
+    } else {
+        None
+    };
+    match shown {
         Some(hashed) => Ok(hashed),
         None => migrated(client, table).await.map_err(during()),
     }

@@ -24,6 +24,9 @@ pub struct Trial {
 
 const CHECK: &str = "check constraint";
 
+/// Why a constraint on a column that is not read is not tried.
+const WITHHELD: &str = "this plan does not read the secret";
+
 /// As many rows for which an expression fails are looked for, one by one; more are not shown anyway.
 const MOST_FAILING: usize = 50;
 
@@ -83,7 +86,10 @@ impl<C: GenericClient> Questions<'_, C> {
             .partition(|number| columns.iter().all(|column| self.rows.knows(*number, column)));
         let secret = Field::ClientSecret.column();
         let is_secret = columns.iter().any(|column| column == secret);
-        if !unknown.is_empty() && is_secret {
+        let is_withheld = columns.iter().any(|column| self.table.withheld.contains(column));
+        if !unknown.is_empty() && is_withheld {
+            self.not_tried(kind, name, WITHHELD);
+        } else if !unknown.is_empty() && is_secret {
             self.not_tried(kind, name, "the secret is not known before it is written");
         } else if !unknown.is_empty() && kind == CHECK {
             self.not_tried(kind, name, "PostgreSQL makes a value that it looks at");
@@ -234,6 +240,10 @@ impl<C: GenericClient> Questions<'_, C> {
         };
         let numbers = self.known(KIND, &name, &columns, is_touched);
         if numbers.is_empty() {
+            return Ok(());
+        }
+        if columns.iter().any(|column| self.table.withheld.contains(column)) {
+            self.not_tried(KIND, &name, WITHHELD);
             return Ok(());
         }
         // Which rows no longer have what they have, from which step on.

@@ -160,7 +160,8 @@ fn unknown<'a>(table: &Table, columns: &'a [Column], row: &PlannedRow<'_>) -> BT
         columns.iter().partition(|column| column.generated);
     let is_unknown = |column: &&Column| match row.cell(&column.name) {
         Some(cell) => *cell == PlannedCell::Unknown,
-        None => row.key.is_none() && default(table, column).is_none(),
+        None if row.key.is_some() => !table.reads(&column.name),
+        None => default(table, column).is_none(),
     };
     let mut unknown: BTreeSet<&str> =
         plain.into_iter().filter(is_unknown).map(|column| column.name.as_str()).collect();
@@ -180,6 +181,7 @@ fn sql(table: &Table, columns: &[Column], rows: &[PlannedRow<'_>]) -> String {
         let stored = match column.name.as_str() {
             // Django's auto_now, as the UPDATE has it.
             "updated" => "now()".to_owned(),
+            withheld if !table.reads(withheld) => "NULL".to_owned(),
             _ => format!("t.{name}"),
         };
         let new = default(table, column).unwrap_or_else(|| "NULL".to_owned());

@@ -9,7 +9,7 @@ use crate::db::engine;
 use crate::db::layout::Layout;
 use crate::db::ledger::{Ledger, Use};
 use crate::db::query;
-use crate::db::rights::{Task, lacking};
+use crate::db::rights::{Task, lacking, may_read_secrets};
 use crate::db::writable;
 use crate::model::health::{DjangoHint, Encryption, LedgerRights, Privileges, Purpose, Server};
 use crate::model::printable::quote;
@@ -80,6 +80,7 @@ pub async fn privileges(
         lacks,
         status: lacking(client, layout, role, &wanted.status).await?,
         rewrite: lacking(client, layout, role, &wanted.rewrite).await?,
+        reads_secrets: may_read_secrets(client, layout, role).await?,
         users,
         replication_role: replication_role(client, server, name).await?,
         ledger: match Ledger::find(client).await? {

@@ -1,6 +1,6 @@
 //! The queries of a probe: tables, columns, keys and references, from `pg_catalog` by oid. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{GenericClient, Row};
@@ -70,6 +70,7 @@ pub(super) async fn describe(
             key: String::new(),
             partitioned: row.get(3),
             row_security: row.get(4),
+            withheld: BTreeSet::new(),
         });
         let column = Column {
             name: row.get(5),

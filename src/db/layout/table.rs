@@ -1,6 +1,6 @@
 //! What the catalogue says of one table: its columns, its key, and what refers to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Oid;
 
@@ -45,6 +45,8 @@ pub struct Table {
     pub partitioned: bool,
     /// Whether row-level security may hide rows from this role.
     pub row_security: bool,
+    /// The columns that no statement may read: see [`Layout::withhold`](super::Layout::withhold).
+    pub withheld: BTreeSet<String>,
 }
 
 impl Table {
@@ -81,6 +83,12 @@ impl Table {
             literal(&table),
             literal(&self.key)
         )
+    }
+
+    /// Whether there is such a column and statements may read it.
+    #[must_use]
+    pub fn reads(&self, column: &str) -> bool {
+        self.has(column) && !self.withheld.contains(column)
     }
 
     /// Whether there is such a column.

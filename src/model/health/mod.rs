@@ -6,6 +6,7 @@
 
 mod beside;
 mod census;
+mod job_role;
 mod read_only;
 mod registration;
 mod rights;
@@ -18,6 +19,7 @@ mod vacuuming;
 
 pub use beside::{Beside, LockWait, PreparedTransaction, Slot, Standby, Transaction};
 pub use census::{AgeBand, Ages, Measurement, PastRun, TableRows};
+pub use job_role::JobRole;
 pub use read_only::{ReadOnly, SetBy};
 pub use registration::{Registration, Registrations, announces_registration};
 pub use rights::{Lack, Lacks, Privilege, Purpose};

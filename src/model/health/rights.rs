@@ -12,6 +12,8 @@ use crate::model::words::listed;
 pub enum Purpose {
     /// `plan`, `status` and the other verbs that only read.
     Plan,
+    /// `plan --without-secrets`.
+    PlanWithoutSecrets,
     Apply,
     Createapplication,
     RotateSecret,
@@ -22,7 +24,10 @@ impl Purpose {
     /// Whether the verb writes, so that it has something to refuse.
     #[must_use]
     pub fn writes(self) -> bool {
-        self != Self::Plan
+        match self {
+            Self::Plan | Self::PlanWithoutSecrets => false,
+            Self::Apply | Self::Createapplication | Self::RotateSecret | Self::Cleartokens => true,
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Privileges {
     pub status: Lacks,
     /// What it lacks for `strategy = "rewrite"` besides.
     pub rewrite: Lacks,
+    /// Whether it may read client secrets.
+    pub reads_secrets: bool,
     /// What it lacks for looking up users.
     pub users: Lacks,
     /// Whether it may set `session_replication_role`; `None`: before PostgreSQL 15 only superusers may.

@@ -7,14 +7,22 @@ use crate::plan::{FieldChange, SecretVerdict, SecretWrite, Value};
 pub fn leaves_foreign(declared: &Declared, stored: &Stored) -> bool {
     let managed = |field: Field| !declared.ignores(&field.into());
     let is_declared = match declared.application.client_secret {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Hash(_) | SecretDeclaration::Rotate) => {
-            managed(Field::ClientSecret)
-        }
+        Some(
+            SecretDeclaration::Plain(_)
+            | SecretDeclaration::Withheld
+            | SecretDeclaration::Hash(_)
+            | SecretDeclaration::Rotate,
+        ) => managed(Field::ClientSecret),
         Some(SecretDeclaration::Generate) | None => false,
     };
     let flag = declared.application.hash_client_secret.filter(|_| managed(Field::HashClientSecret));
     let is_other_flag = flag.is_some() && flag != stored.fields.hash_client_secret;
     stored.fields.client_secret.foreign().is_some() && (is_declared || is_other_flag)
+}
+
+/// Whether the file says something of the secret of a row that is there.
+pub fn manages_secret(declared: &Declared) -> bool {
+    declared.application.client_secret.is_some() && !declared.ignores(&Field::ClientSecret.into())
 }
 
 /// What a new row gets.
@@ -23,7 +31,7 @@ pub(super) fn of_a_new_row(application: &Application, actual: &Actual) -> Value 
     let uses_none = application.client_type.as_deref() == Some("public")
         || matches!(application.token_endpoint_auth_method.as_deref(), Some("private_key_jwt" | "none"));
     let source = match declared {
-        Some(SecretDeclaration::Plain(_)) => SecretWrite::Declared,
+        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Withheld) => SecretWrite::Declared,
         Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
         None if uses_none => SecretWrite::Unneeded,
         Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => SecretWrite::Generated,
@@ -50,7 +58,7 @@ impl SecretState<'_> {
             }
             (SecretDeclaration::Rotate, _) => Some(SecretWrite::Rotated),
             // A secret that cannot be verified is left alone rather than rewritten at every run; the plan says so.
-            (SecretDeclaration::Generate, _)
+            (SecretDeclaration::Generate | SecretDeclaration::Withheld, _)
             | (SecretDeclaration::Plain(_), Some(SecretVerdict::CannotVerify)) => None,
             (SecretDeclaration::Plain(_), Some(SecretVerdict::Matches)) => {
                 (self.stored.client_secret.is_hashed() != self.hash).then_some(SecretWrite::Restored)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shares::{Shares, per_second, seconds, thousandths};
@@ -11,7 +12,7 @@ use crate::ui::cause;
 use crate::ui::progress::key;
 
 /// The statistics of a run, for scripts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Run {
     stop: &'static str,
     stop_reason: Option<&'static str>,

@@ -1,13 +1,15 @@
 //! What a plan looks like, without colour.
 
+use std::collections::BTreeMap;
+
 use insta::assert_snapshot;
 
 use super::*;
 use crate::model::Dependents;
 use crate::model::{Category, ClientId, Counted, ForeignRows, Key, Limit, OnDelete, Treatment};
 use crate::plan::CleanupForecast;
-use crate::plan::RowRef;
 use crate::plan::guard::Violation;
+use crate::plan::{Presence, RowRef, Whole};
 
 fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()
@@ -140,11 +142,27 @@ pub(in crate::ui) fn everything() -> Plan {
         total: 1_042,
         declared: 6,
         unverified: vec![ClientId::new("argon")],
+        withholds_secrets: false,
         foreign: vec![ClientId::new("awx")],
         untargeted: 2,
         targets: Vec::new(),
         counted_at: Some("2026-11-23T08:00:00Z".to_owned()),
+        rows: BTreeMap::from([(Key::new("15"), legacy())]),
     }
+}
+
+/// A row with every kind of value.
+fn legacy() -> Whole {
+    let fields = vec![
+        (Field::Name.into(), text("Legacy\u{1b}[31m")),
+        (Field::RedirectUris.into(), uris(&["https://l.example/1", "https://l.example/2"])),
+        (Field::AllowedOrigins.into(), uris(&[])),
+        (Field::Algorithm.into(), text("")),
+        (Field::SkipAuthorization.into(), Value::Flag(true)),
+        (Field::User.into(), Value::User { key: Key::new("7"), username: None, by: None }),
+        (Attribute::Column("tenant_id".to_owned()), Value::Literal("3".to_owned())),
+    ];
+    Whole { client_id: ClientId::new("legacy-cron"), fields, secret: Presence::Present }
 }
 
 #[test]

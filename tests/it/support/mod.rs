@@ -22,6 +22,7 @@ pub mod not_run;
 pub mod pooler;
 pub mod rows;
 pub mod sandbox;
+pub mod schema;
 pub mod server;
 pub mod signals;
 pub mod tap;

@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::schema;
 use super::signals;
 use super::{Database, binary, environment};
 
@@ -60,9 +61,12 @@ impl Sandbox {
         path
     }
 
-    /// Reads a file that a run has written.
+    /// Reads a file that a run has written. A plan has to be as its schema says.
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        let text =
+            fs::read_to_string(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        schema::check_if_plan(text.as_bytes());
+        text
     }
 
     /// Runs `oauthctl` with these arguments, without input.
@@ -179,9 +183,10 @@ impl Running<'_> {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end. A plan in JSON has to be as its schema says.
     pub fn wait(self) -> Output {
         let output = self.child.wait_with_output().expect("the binary ends");
+        schema::check_if_plan(&output.stdout);
         Output {
             code: output.status.code(),
             stdout: self.sandbox.normalise(&output.stdout),
