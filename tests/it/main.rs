@@ -46,6 +46,7 @@ mod newer_dot;
 mod own_columns;
 mod owners;
 mod packages;
+mod packaging;
 mod pipelines;
 mod poolers;
 mod pull_requests;
