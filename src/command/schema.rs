@@ -9,7 +9,8 @@ use crate::model::json;
 
 const EXAMPLES: &str = "\
 Examples:
-  oauthctl schema > oauth.schema.json";
+  oauthctl schema > oauth.schema.json
+  oauthctl schema | jq '.properties | keys'      # the tables of the file";
 
 /// The flags of `schema`: none of its own.
 #[derive(Args, Debug)]

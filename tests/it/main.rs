@@ -73,5 +73,6 @@ mod unsendable_secrets;
 mod uri_fuzz;
 mod validate;
 mod validate_rules;
+mod version;
 mod waiting;
 mod ways_out;
