@@ -30,6 +30,7 @@ mod doctor;
 mod embedded;
 mod examples;
 mod foreign_secrets;
+mod habits;
 mod hashing;
 mod import;
 mod interoperability;
