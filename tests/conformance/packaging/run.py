@@ -36,8 +36,8 @@ client_type = "confidential"
 authorization_grant_type = "client-credentials"
 """
 EXPIRED = """
-    INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, application_id, created, updated)
-    VALUES ('t', 'c', '2020-01-01T00:00:00Z', '', NULL, now(), now())
+    INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, resource, created, updated)
+    VALUES ('t', 'c', '2020-01-01T00:00:00Z', '', '[]', now(), now())
 """
 
 failures, not_run = [], []
@@ -102,22 +102,23 @@ def works(title, words, directory, databases, environment=None):
     database, variables = databases.new()
     environment = {"PATH": os.environ["PATH"], **variables, **(environment or {})}
 
+    file = "/work/oauth.toml" if "chroot" in words else "oauth.toml"
+
     def run(*arguments, exits=0):
-        status, said = output([*words, *arguments], env=environment, cwd=directory)
-        check(f"{title}: {' '.join(arguments[-2:])}", status == exits, f"exit {status}: {said}")
+        status, said = output([*words, "-f", file, *arguments], env=environment, cwd=directory)
+        check(f"{title}: {' '.join(arguments)}", status == exits, f"exit {status}: {said}")
         return said
 
-    file = "/work/oauth.toml" if "chroot" in words else "oauth.toml"
-    said = run("--version")
-    check(f"{title}: the version", said == f"oauthctl {VERSION}", said)
-    run("-f", file, "migrate", "--provider")
-    run("-f", file, "plan", "--detailed-exitcode", exits=2)
+    said = json.loads(run("version", "--format", "json"))["tool_version"]
+    check(f"{title}: the version", said == VERSION, said)
+    run("migrate", "--provider")
+    run("plan", "--detailed-exitcode", exits=2)
     secrets = str(Path(file).parent / "secrets.json")
-    run("-f", file, "apply", "--no-cleanup", "--secrets-out", secrets, "--yes")
-    run("-f", file, "plan", "--detailed-exitcode")
+    run("apply", "--no-cleanup", "--secrets-out", secrets, "--yes")
+    run("plan", "--detailed-exitcode")
     with databases.connect(database) as connection:
         connection.execute(EXPIRED)
-        run("-f", file, "cleartokens")
+        run("cleartokens")
         left = connection.execute("SELECT count(*) FROM oauth2_provider_accesstoken").fetchone()[0]
         made = connection.execute("SELECT count(*) FROM oauth2_provider_application").fetchone()[0]
     check(f"{title}: the rows", (left, made) == (0, 1), f"{left} tokens, {made} applications")
