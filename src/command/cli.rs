@@ -6,7 +6,7 @@ use super::global::GlobalArgs;
 use super::verb_name::VerbName;
 use super::{
     apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate,
+    migrate, plan, rotate_secret, schema, show, status, validate, version,
 };
 
 /// Plan and apply OAuth applications and token cleanup on Django OAuth Toolkit databases.
@@ -58,6 +58,8 @@ pub enum Verb {
     Completions(completions::CompletionsArgs),
     /// Print the manual page.
     Man(man::ManArgs),
+    /// Print the version, and the DOT and PostgreSQL that it works with.
+    Version(version::VersionArgs),
 }
 
 impl Verb {
@@ -82,6 +84,7 @@ impl Verb {
             Self::Schema(_) => VerbName::Schema,
             Self::Completions(_) => VerbName::Completions,
             Self::Man(_) => VerbName::Man,
+            Self::Version(_) => VerbName::Version,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::cli::Verb;
 use super::session::Session;
 use super::{
     apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate,
+    migrate, plan, rotate_secret, schema, show, status, validate, version,
 };
 use super::{format, parsing};
 use crate::db::notices;
@@ -42,5 +42,6 @@ fn start(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Schema(args) => schema::run(session, args),
         Verb::Completions(args) => completions::run(session, args, parsing::command()),
         Verb::Man(args) => man::run(session, args, parsing::command()),
+        Verb::Version(args) => version::run(session, args),
     }
 }

@@ -35,7 +35,7 @@ pub enum Format {
 
 impl Format {
     /// As the command line writes it.
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         self.into_str()
     }
 }
@@ -57,6 +57,7 @@ impl VerbName {
             | Self::Status
             | Self::Doctor
             | Self::Migrate
+            | Self::Version
             // A schema is JSON in both formats.
             | Self::Schema => &[Format::Text, Format::Json],
             Self::Init | Self::Completions | Self::Man => &[Format::Text],

@@ -76,6 +76,7 @@ mod unanswered;
 pub mod validate;
 mod values;
 mod verb_name;
+pub mod version;
 mod writable;
 mod writing;
 

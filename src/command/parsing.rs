@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use super::{Cli, VerbName, format};
 
 /// Verbs of other tools, or words for what a verb does.
-const VERBS: [(&[&str], &str); 8] = [
+const VERBS: [(&[&str], &str); 11] = [
     (&["diff", "preview", "check-drift"], "`oauthctl plan` shows how the database differs from the file"),
     (
         &["export", "dump", "pull"],
@@ -20,20 +20,32 @@ const VERBS: [(&[&str], &str); 8] = [
         &["check", "lint", "verify"],
         "`oauthctl validate` finds the problems of the file, `oauthctl doctor` those of the database",
     ),
-    (&["clean", "cleanup", "clear", "prune", "vacuum"], "`oauthctl cleartokens` deletes expired tokens"),
     (
-        &["create", "add", "new"],
+        &["clean", "cleanup", "clear", "clear_tokens", "clear-tokens", "prune", "vacuum"],
+        "`oauthctl cleartokens` deletes expired tokens",
+    ),
+    (
+        &["create", "create_application", "create-application", "add", "new"],
         "`oauthctl createapplication` creates one application, `oauthctl apply` all of the file",
     ),
     (
         &["delete", "remove", "destroy", "rm"],
         "list the client id under [[removed]] in the file; then `oauthctl apply` deletes the application",
     ),
+    (&["fmt", "format"], "any formatter of TOML may format the file; `oauthctl validate` finds its problems"),
+    (
+        &["refresh"],
+        "there is no copy of the database to refresh: `oauthctl plan` reads the database each time",
+    ),
+    (
+        &["state"],
+        "the database is the state: `oauthctl list` shows the applications, `oauthctl show CLIENT_ID` one of them",
+    ),
     (&["rotate", "reset-secret"], "`oauthctl rotate-secret CLIENT_ID` gives an application a new secret"),
 ];
 
 /// Flags of other tools, with the verbs behind which they are answered.
-const FLAGS: [(&[VerbName], &[&str], &str); 6] = [
+const FLAGS: [(&[VerbName], &[&str], &str); 7] = [
     (
         &[VerbName::Apply],
         &["--dry-run", "--check"],
@@ -41,8 +53,13 @@ const FLAGS: [(&[VerbName], &[&str], &str); 6] = [
     ),
     (
         &[VerbName::Apply, VerbName::RotateSecret],
-        &["--auto-approve", "--force", "--no-input"],
+        &["--auto-approve", "--doit", "--force", "--no-input", "--noinput"],
         "`--yes` does not ask",
+    ),
+    (
+        &[VerbName::Plan],
+        &["--yes", "-y", "--auto-approve", "--doit", "--no-input", "--noinput"],
+        "this verb changes nothing and does not ask; `oauthctl apply` changes the database, and with `--yes` it does not ask",
     ),
     (
         &[VerbName::Plan, VerbName::Status, VerbName::Doctor],
@@ -51,7 +68,7 @@ const FLAGS: [(&[VerbName], &[&str], &str); 6] = [
     ),
     (
         &[VerbName::Cleartokens],
-        &["--yes", "-y", "--auto-approve", "--force", "--no-input"],
+        &["--yes", "-y", "--auto-approve", "--doit", "--force", "--no-input", "--noinput"],
         "this verb never asks: leave it out",
     ),
     (
@@ -91,7 +108,11 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
 fn answered(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let answer = match error.kind() {
         ErrorKind::InvalidSubcommand => verb_instead(&error),
-        ErrorKind::UnknownArgument => flag_instead(words),
+        ErrorKind::UnknownArgument => flag_instead(words).map(|(written, answer)| {
+            // clap has read a word with one dash as letters, and complains about the first.
+            error.insert(ContextKind::InvalidArg, ContextValue::String(written));
+            answer
+        }),
         _ => None,
     };
     if let Some(answer) = answer {
@@ -109,17 +130,20 @@ fn verb_instead(error: &clap::Error) -> Option<&'static str> {
     meant.map(|(_, answer)| *answer)
 }
 
-fn flag_instead(words: &[OsString]) -> Option<&'static str> {
+/// The word as it was written, and what to type instead.
+fn flag_instead(words: &[OsString]) -> Option<(String, &'static str)> {
     // As far as it goes: a flag that is not known does not keep the verb from being found.
     let matches = command().ignore_errors(true).try_get_matches_from(words).ok()?;
     let verb = matches.subcommand_name()?;
-    // Terraform writes its flags with one dash.
-    let is_written =
-        |flag: &&str| words.iter().any(|word| word == *flag || word.to_str() == flag.strip_prefix('-'));
-    let meant = FLAGS.iter().find(|(verbs, flags, _)| {
-        verbs.iter().any(|known| known.name() == verb) && flags.iter().any(&is_written)
-    });
-    meant.map(|(_, _, answer)| *answer)
+    let behind = FLAGS.iter().filter(|(verbs, ..)| verbs.iter().any(|known| known.name() == verb));
+    let mut known = behind.flat_map(|(_, flags, answer)| flags.iter().map(move |flag| (*flag, *answer)));
+    known.find_map(|(flag, answer)| {
+        // Terraform writes its flags with one dash.
+        let one_dash = flag.strip_prefix('-').filter(|rest| rest.starts_with('-'));
+        let written = [Some(flag), one_dash].into_iter().flatten();
+        let mut written = written.filter(|written| words.iter().any(|word| word.as_os_str() == *written));
+        Some((written.next()?.to_owned(), answer))
+    })
 }
 
 #[cfg(test)]

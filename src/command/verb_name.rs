@@ -23,6 +23,7 @@ pub enum VerbName {
     Schema,
     Completions,
     Man,
+    Version,
 }
 
 impl VerbName {
@@ -46,7 +47,8 @@ impl VerbName {
             | Self::Doctor
             | Self::Schema
             | Self::Completions
-            | Self::Man => false,
+            | Self::Man
+            | Self::Version => false,
         }
     }
 

@@ -31,6 +31,12 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The oldest major version of PostgreSQL that the tests pass on.
+    pub const OLDEST_TESTED: u32 = 13;
+
+    /// The newest major version that they pass on.
+    pub const NEWEST_TESTED: u32 = 18;
+
     /// Why nothing is deleted here; `None`: the statements hold.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {

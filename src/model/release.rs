@@ -24,6 +24,15 @@ impl Release {
     /// All of them, oldest first.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
+    /// The oldest that is supported.
+    pub const OLDEST: Self = Self::V1_5;
+
+    /// The newest that has been released, of those that are known here.
+    pub const NEWEST: Self = Self::V3_4_1;
+
+    /// The day of the main branch that [`Self::Main`] stands for.
+    pub const MAIN_AS_OF: &'static str = "2026-08-22";
+
     /// The last of DOT's migrations that is known here.
     pub const NEWEST_MIGRATION: u32 = 25;
 

@@ -30,6 +30,7 @@ pub mod sarif;
 pub mod status;
 pub mod status_json;
 mod tables;
+pub mod version;
 pub mod waiting;
 pub mod wrap;
 

@@ -18,7 +18,7 @@ struct Document<T> {
     report: T,
 }
 
-fn document<T: Serialize>(report: T) -> serde_json::Result<String> {
+pub(super) fn document<T: Serialize>(report: T) -> serde_json::Result<String> {
     json::document(&Document { format_version: FORMAT_VERSION, tool_version: TOOL_VERSION, report })
 }
 

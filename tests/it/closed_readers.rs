@@ -63,6 +63,7 @@ const RUNS: &[(&[&str], &str, i32)] = &[
     (&["schema"], "", 0),
     (&["completions", "bash"], "", 0),
     (&["man"], "", 0),
+    (&["version"], "", 0),
     (&["hash-secret"], "correct-horse-battery-staple", 0),
     (&["migrate", "--ledger"], "", 0),
     (&["cleartokens", "--dry-run"], "", 0),
