@@ -17,7 +17,8 @@ pub enum FkChecks {
     Triggers,
     /// The cleaner, one query per batch, with those triggers switched off.
     Set,
-    /// The cleaner, where it is allowed and the role may, by its own right or by functions; else the triggers.
+    /// The cleaner, where it is allowed and the role may, by its own right or by the functions of `migrate --definer`; else
+    /// the triggers.
     Auto,
 }
 
