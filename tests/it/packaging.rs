@@ -107,11 +107,16 @@ fn the_completions_of_the_package_are_those_that_are_made() {
     assert_eq!(packed, made);
 }
 
-/// maturin takes version, description, licence and README from Cargo.toml only while there is no `[project]`.
+/// maturin takes from Cargo.toml what is named as dynamic, and nothing of it is written twice.
 #[test]
 fn the_wheel_has_no_metadata_of_its_own() {
     let pyproject: Table = fs::read_to_string("pyproject.toml").unwrap().parse().unwrap();
-    assert!(!pyproject.contains_key("project"));
+    let project = pyproject["project"].as_table().unwrap();
+    let written: BTreeSet<&str> = project.keys().map(String::as_str).collect();
+    assert_eq!(written, BTreeSet::from(["dynamic", "license-files", "name"]));
+    let dynamic: Vec<&str> =
+        project["dynamic"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    assert_eq!(dynamic, ["version", "description", "readme", "license", "keywords"]);
     assert_eq!(text(pyproject["tool"]["maturin"].as_table().unwrap(), "bindings"), "bin");
 }
 

@@ -181,6 +181,10 @@ def wheel(scratch, databases, binary):
         name = next(name for name in opened.namelist() if name.endswith("/scripts/oauthctl"))
         check("wheel: the same binary", opened.read(name) == binary)
         metadata = opened.read(f"oauthctl-{VERSION}.dist-info/METADATA").decode()
+        licences = {name.rsplit("/", 1)[1] for name in opened.namelist() if "/licenses/" in name}
+        named = [name for name in opened.namelist() if str(ROOT).encode() in opened.read(name)]
+    check("wheel: the licences", licences == {"LICENSE-APACHE", "LICENSE-MIT"}, f"{licences}")
+    check("wheel: no path of this machine", not named, f"{named}")
     check("wheel: the version", f"\nVersion: {VERSION}\n" in metadata)
     check("wheel: the description", f"\nSummary: {PACKAGE['description']}\n" in metadata)
     check("wheel: for glibc and musl", "manylinux2014" in path.name and "musllinux" in path.name, path.name)
@@ -192,9 +196,11 @@ def wheel(scratch, databases, binary):
     pip = [environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
     status, said = output([*pip, "--no-index", "--find-links", DIST, "oauthctl"])
     check("wheel: pip install", status == 0, said)
-    works("wheel with pip", [environment / "bin/oauthctl"], scratch, databases)
+    for name in ("pip", "uvx"):
+        (scratch / name).mkdir()
+    works("wheel with pip", [environment / "bin/oauthctl"], scratch / "pip", databases)
     uvx = [Path(sys.executable).with_name("uvx"), "--quiet", "--no-index", "--find-links", DIST, "oauthctl"]
-    works("wheel with uvx", uvx, scratch, databases, {"HOME": str(scratch), "UV_PYTHON": sys.executable})
+    works("wheel with uvx", uvx, scratch / "uvx", databases, {"HOME": str(scratch), "UV_PYTHON": sys.executable})
 
 
 def deb(scratch, databases, binary):
