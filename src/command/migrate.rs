@@ -19,6 +19,7 @@ use crate::error::{Error, Exit};
 use crate::ui::report_json;
 
 /// Which tables to make; at least one.
+#[expect(clippy::struct_excessive_bools, reason = "flags, each of which stands for itself")]
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct What {
