@@ -24,8 +24,9 @@ use super::server::{block_on, programs};
 
 const PORT: u16 = 5432;
 
-/// Stops the server when nobody holds the other end of the pipe any more.
-const PARENT: &str = "\"$@\" </dev/null & pid=$!; read -r _; kill -QUIT $pid 2>/dev/null; wait $pid";
+/// Ends with the server, and stops it when nobody holds the other end of the pipe any more.
+const PARENT: &str = "exec 3<&0; \"$@\" </dev/null 3<&- & pid=$!; { read -r _; kill -QUIT $pid 2>/dev/null; } <&3 & \
+    reader=$!; wait $pid; kill $reader 2>/dev/null";
 
 /// See the module.
 #[derive(Debug)]
