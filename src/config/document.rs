@@ -22,6 +22,9 @@ use crate::model::{Category, CountMethod, FkChecks, Prune, ReferenceRule, Strate
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "oauth.toml")]
 pub(super) struct Document {
+    /// The versions of oauthctl that the file is for, as Cargo writes them. Others refuse it before they read any other key.
+    #[schemars(example = &">=0.1")]
+    pub required_version: Slot<String>,
     /// Where the database is. The libpq environment (PGHOST, …) and --database-url serve too.
     pub database: Slot<Database>,
     /// The server settings that validation depends on: Django's `OAUTH2_PROVIDER`.

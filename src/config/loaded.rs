@@ -9,6 +9,7 @@ use super::document::{Document, Part};
 use super::pieces::Pieces;
 use super::problem::{Problems, Span};
 use super::reader::{self, Notes};
+use super::required_version;
 use super::resolve::{self, Context, Resolved};
 use super::surroundings::{Presence, Surroundings};
 use super::syntax::{self, Parsed};
@@ -32,6 +33,11 @@ pub(super) fn whole(
 ) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
     let Some(Parsed { document, hidden }) = syntax::parse(text, &mut problems) else { return Err(problems) };
+    if let Some(problem) = required_version::unmet(&document, env!("CARGO_PKG_VERSION")) {
+        let mut only = Problems::default();
+        only.push(problem);
+        return Err(only);
+    }
     let (problems, files) = (RefCell::new(problems), RefCell::default());
     let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
     drop(document);
@@ -61,8 +67,10 @@ pub(super) fn in_pieces(
     let Pieces { settings, applications } = pieces;
     let (problems, files) = (RefCell::default(), RefCell::default());
     let Parsed { document, mut hidden } = syntax::parse_sound(&settings)?;
-    // An application that no header begins.
-    if document.get_ref().get("applications").is_some() {
+    // An application that no header begins, or a file for another version.
+    if document.get_ref().get("applications").is_some()
+        || required_version::unmet(&document, env!("CARGO_PKG_VERSION")).is_some()
+    {
         return None;
     }
     let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });

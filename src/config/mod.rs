@@ -17,6 +17,7 @@ mod pieces;
 mod places;
 mod problem;
 mod reader;
+mod required_version;
 mod resolve;
 mod schema;
 pub mod size;

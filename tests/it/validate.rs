@@ -240,3 +240,18 @@ fn the_schema_is_the_one_that_editors_have() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_snapshot!(output.stdout);
 }
+
+/// Also a large file, which is read in pieces: it says nothing of what the version that is asked for would read.
+#[test]
+fn a_file_for_another_version_is_refused_before_it_is_read() {
+    let sandbox = Sandbox::new();
+    let newer = "required_version = \">=99\"\nnewer_key = 1\n";
+    sandbox.write("oauth.toml", newer);
+    assert_snapshot!(sandbox.oauthctl(&["validate"]).exits(64));
+    let block = |n| format!("[applications.a{n}]\nnew_field = true\n");
+    sandbox.write("oauth.toml", newer.to_owned() + &(0..60_000).map(block).collect::<String>());
+    let large = sandbox.oauthctl(&["validate"]).exits(64);
+    assert!(large.stderr.contains("1 error"), "{large}");
+    sandbox.write("oauth.toml", "required_version = \">=0.1\"\n");
+    sandbox.oauthctl(&["validate"]).exits(0);
+}

@@ -48,8 +48,19 @@ pub(super) type More<'a> = &'a mut dyn FnMut(&mut dyn FnMut(Blocks)) -> Option<(
 
 /// Resolves a document. `None`: [`More`] has given up.
 pub(super) fn resolve(document: Document, more: More<'_>, context: &Context<'_>) -> Option<Resolved> {
-    let Document { database, provider, defaults, applications, removed, renamed, policy, cleanup, lint } =
-        document;
+    let Document {
+        // Looked at before anything else.
+        required_version: _,
+        database,
+        provider,
+        defaults,
+        applications,
+        removed,
+        renamed,
+        policy,
+        cleanup,
+        lint,
+    } = document;
     let mut places = Places::default();
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
