@@ -56,7 +56,7 @@ mod prepared;
 pub mod reaching;
 mod reading;
 mod reclaiming;
-mod reconcile;
+pub mod reconcile;
 mod references;
 mod reporting;
 mod resuming;
