@@ -85,7 +85,7 @@ fn a_role_that_may_not_is_refused_before_the_first_deletion() {
     let grants: Vec<&str> = hints.into_iter().filter(|hint| hint.starts_with("GRANT MAINTAIN ")).collect();
     if !grants.is_empty() {
         for grant in grants {
-            database.execute(grant);
+            database.execute(grant.replace("[database]", database.name()));
         }
         sandbox.oauthctl(&["cleartokens", "--reclaim"]).exits(0);
     }
