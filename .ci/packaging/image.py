@@ -15,7 +15,7 @@ import tarfile
 import time
 from pathlib import Path
 
-# The user of examples/kubernetes and examples/compose: `nobody`, which owns nothing here.
+# The user of examples/kubernetes and examples/compose: `nobody`.
 USER = 65534
 ARCHITECTURES = {62: "amd64", 183: "arm64"}  # e_machine of ELF
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"

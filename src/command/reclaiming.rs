@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use deadpool_postgres::Object;
+
 use super::Format;
 use super::connected::{Connected, give_back};
+use super::interrupted::Interrupted;
 use super::session::Session;
 use crate::db::error::DbError;
 use crate::db::health::{server, storage};
@@ -16,7 +19,7 @@ use crate::model::health::{Rebuild, Server, Storage};
 use crate::model::{Sweep, TableRole};
 use crate::sweep::{Outcome, Stop};
 use crate::ui::progress::Manner;
-use crate::ui::reclaim::{Reclaimed, Reclaiming, left_behind, render};
+use crate::ui::reclaim::{Reclaimed, Reclaiming, render};
 
 const LOOKING: &str = "looking at the space that the tables take";
 
@@ -65,10 +68,6 @@ impl Space {
         let worth_it = self.tables.iter().filter(|table| space::is_worth_it(table, lost(table)));
         worth_it.flat_map(|table| &table.parts).flat_map(|part| space::steps(part, &self.server)).collect()
     }
-
-    fn names(&self) -> Vec<String> {
-        self.tables.iter().flat_map(|table| &table.parts).map(|part| part.name.clone()).collect()
-    }
 }
 
 /// How many rows each table has lost.
@@ -115,15 +114,16 @@ async fn run(
     sweeps: &[Sweep],
     outcome: &Outcome,
 ) -> Result<(Vec<Reclaimed>, Server), Error> {
-    let space = session.interrupted.clone().or(Space::read(connected, sweeps)).await?;
+    let interrupted = session.interrupted.clone();
+    let space = interrupted.or(Space::read(connected, sweeps)).await;
+    let space =
+        space.map_err(|error| if interrupted.exit().is_some() { stopped(&interrupted) } else { error })?;
     let steps = space.steps(&deleted(outcome));
     let result = write_anew(session, connected, &steps).await;
-    let client = connected.database.get().await?;
-    let invalid = reclaim::invalid(&**client, &space.names()).await.map_err(DbError::during(LOOKING))?;
-    if !invalid.is_empty() {
-        session.ui.warning(left_behind(&invalid));
-        for index in &invalid {
-            session.ui.hint(format_args!("DROP INDEX CONCURRENTLY {index};"));
+    for finding in space::left_behind(&Space::read(connected, sweeps).await?.tables) {
+        session.ui.warning(format_args!("{} {}", finding.found, finding.meaning));
+        for remedy in &finding.remedies {
+            session.ui.hint(remedy.text());
         }
     }
     Ok((result?, space.server))
@@ -137,12 +137,14 @@ async fn write_anew(
     let manner = Manner::of(&session.ui, session.global.format == Format::Json);
     let interrupted = session.interrupted.clone();
     let mut shown = Reclaiming::new(&mut session.ui, manner);
+    let client = connected.database.get().await?;
+    // Where the role may have one connection only, the line shows the time and nothing more.
+    let watcher = connected.database.get().await.ok();
     let mut all = Vec::new();
     for (position, step) in steps.iter().enumerate() {
         if interrupted.exit().is_some() {
-            return Err(interrupted.stopped());
+            return Err(stopped(&interrupted));
         }
-        let client = connected.database.get().await?;
         let doing = |source| Error::from(DbError::new("reclaiming space", source)).context(step.sql.clone());
         let bytes_before = reclaim::size(&**client, &step.of).await.map_err(doing)?;
         let pid = reclaim::pid(&**client).await.map_err(doing)?;
@@ -155,7 +157,7 @@ async fn write_anew(
                 tokio::select! {
                     done = &mut work => break done,
                     () = tokio::time::sleep(ASK_EVERY) => {
-                        let progress = ask(connected, pid).await;
+                        let progress = ask(watcher.as_ref(), pid).await;
                         shown.tell(step, (number, of), progress.as_ref());
                     }
                 }
@@ -164,7 +166,7 @@ async fn write_anew(
         drop(cancelling);
         if interrupted.exit().is_some() {
             give_back(client, &interrupted);
-            return Err(interrupted.stopped());
+            return Err(stopped(&interrupted));
         }
         done.map_err(doing)?;
         let bytes_after = reclaim::size(&**client, &step.of).await.map_err(doing)?;
@@ -176,10 +178,15 @@ async fn write_anew(
     Ok(all)
 }
 
-/// How far it has come, if there is a connection to spare. Nothing depends on it.
-async fn ask(connected: &Connected, pid: i32) -> Option<Rebuild> {
-    let client = connected.database.get().await.ok()?;
-    reclaim::progress(&**client, pid).await.ok().flatten()
+/// A signal came after the deletion.
+fn stopped(interrupted: &Interrupted) -> Error {
+    let exit = interrupted.exit().unwrap_or(Exit::Interrupted);
+    Error::new(exit, "interrupted while space was reclaimed; the rows were deleted before")
+}
+
+/// How far it has come, seen from another connection. Nothing depends on it.
+async fn ask(watcher: Option<&Object>, pid: i32) -> Option<Rebuild> {
+    reclaim::progress(&***watcher?, pid).await.ok().flatten()
 }
 
 /// Says how the space comes back, where a run that was not to see to it has left much.

@@ -116,7 +116,7 @@ pub struct Standing {
     pub may_vacuum: Vec<Oid>,
 }
 
-/// Reads that. Who may vacuum: the owners of the table and of the database, and since PostgreSQL 17 whoever may `MAINTAIN`
+/// Reads that. Who may vacuum: the owners of the table and of the database, and since PostgreSQL 17 a role that may `MAINTAIN`
 /// the table (`vacuum_is_permitted_for_relation()` in PostgreSQL's source).
 pub async fn standing(client: &impl GenericClient, tables: &[Oid]) -> Result<Standing, Error> {
     let sql = format!(

@@ -3,7 +3,6 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, GenericClient};
 
-use super::Parameter;
 use super::query::{self, unsigned};
 use crate::model::health::Rebuild;
 
@@ -45,16 +44,4 @@ pub async fn pid(client: &impl GenericClient) -> Result<i32, Error> {
 pub async fn size(client: &impl GenericClient, name: &str) -> Result<u64, Error> {
     let sql = "SELECT pg_catalog.pg_total_relation_size($1::text::regclass)";
     query::value(client, sql, &[(&name, Type::TEXT)]).await.map(unsigned)
-}
-
-/// The indexes of tables that cannot be used, as SQL names them. `tables`: the same.
-///
-/// # Errors
-/// The server's.
-pub async fn invalid(client: &impl GenericClient, tables: &[String]) -> Result<Vec<String>, Error> {
-    let sql = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
-               JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-               WHERE i.indrelid = ANY($1::text[]::regclass[]) AND NOT i.indisvalid ORDER BY 1";
-    let parameters: [Parameter<'_>; 1] = [(&tables, Type::TEXT_ARRAY)];
-    query::rows(client, sql, &parameters, |row| row.get(0)).await
 }

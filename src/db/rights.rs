@@ -95,7 +95,7 @@ pub async fn lacking(
     lacking_for_all(client, layout, role, std::slice::from_ref(task)).await
 }
 
-/// What a role lacks that nobody has granted anything, for all of these tasks together: what PUBLIC lacks.
+/// What a role without any grant lacks for all of these tasks together: what PUBLIC lacks.
 pub async fn needed(
     client: &impl GenericClient,
     layout: &Layout,

@@ -30,7 +30,7 @@ fn parts(tables: &[Storage]) -> impl Iterator<Item = (TableRole, &Part)> {
 }
 
 /// An index that a failed `CREATE INDEX CONCURRENTLY` or `REINDEX … CONCURRENTLY` has left behind.
-fn broken(index: &Index) -> Option<Finding> {
+pub(super) fn broken(index: &Index) -> Option<Finding> {
     let Index { name, valid, building, bytes: size, .. } = index;
     if *valid {
         return None;

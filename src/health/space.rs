@@ -1,6 +1,6 @@
 //! The room that deleted rows leave behind: where it is much, and what gives it back to the disk on this server.
 
-use super::{Check, Finding, Remedy};
+use super::{Check, Finding, Remedy, indexes};
 use crate::model::health::{Index, Part, Repacker, Server, Storage};
 use crate::model::words::bytes;
 
@@ -34,7 +34,7 @@ fn finding(part: &Part, empty: u64, server: &Server) -> Finding {
         format!("{} takes {}, of which about {} are empty.", part.name, bytes(part.heap_bytes), bytes(empty));
     let mut finding = Check::Space.note(found).meaning(
         "PostgreSQL keeps the room for new rows; so do the indexes. These give it back to the disk. All but the rewrite let \
-         everybody work meanwhile.",
+         the server's users work meanwhile.",
     );
     finding.remedies = ways(part, server);
     finding
@@ -115,6 +115,13 @@ pub fn advice(server: &Server) -> String {
 #[must_use]
 pub const fn keeps_tables(server: &Server) -> bool {
     server.version_number < REPACK
+}
+
+/// The indexes that a statement has left behind which did not end, with what removes each.
+#[must_use]
+pub fn left_behind(tables: &[Storage]) -> Vec<Finding> {
+    let parts = tables.iter().flat_map(|table| &table.parts);
+    parts.flat_map(|part| part.indexes.iter().filter_map(indexes::broken)).collect()
 }
 
 /// Whether it is worth it: a quarter of the rows went, or half of the table is empty.

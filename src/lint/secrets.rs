@@ -66,20 +66,12 @@ pub(super) fn advise(application: &Application, provider: &Provider) -> Vec<Advi
 
 /// Advice on a secret that `apply` leaves in clear in a row that says afterwards that it is hashed.
 pub(super) fn of_row(declared: &Declared, row: &StoredFields) -> Option<Advice> {
-    let managed = |field: Field| !declared.ignores(&field.into());
-    let writes = match declared.application.client_secret {
-        Some(
-            SecretDeclaration::Plain(_)
-            | SecretDeclaration::Withheld
-            | SecretDeclaration::Hash(_)
-            | SecretDeclaration::Rotate,
-        ) => managed(Field::ClientSecret),
-        Some(SecretDeclaration::Generate) | None => false,
-    };
-    let flag = declared.application.hash_client_secret.filter(|_| managed(Field::HashClientSecret));
     let stored = &row.client_secret;
     let is_plain = !stored.expose().is_empty() && !stored.is_hashed() && stored.foreign().is_none();
-    if writes || !is_plain || flag.or(row.hash_client_secret) != Some(true) {
+    if declared.sets_secret()
+        || !is_plain
+        || declared.managed_hash_flag().or(row.hash_client_secret) != Some(true)
+    {
         return None;
     }
     let message = if row.hash_client_secret == Some(true) {

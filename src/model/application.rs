@@ -317,6 +317,27 @@ impl Declared {
     pub fn ignores(&self, attribute: &Attribute) -> bool {
         self.ignore.contains(attribute)
     }
+
+    /// Whether the file says what the secret of an existing row is.
+    #[must_use]
+    pub fn sets_secret(&self) -> bool {
+        let is_set = match self.application.client_secret {
+            Some(
+                SecretDeclaration::Plain(_)
+                | SecretDeclaration::Withheld
+                | SecretDeclaration::Hash(_)
+                | SecretDeclaration::Rotate,
+            ) => true,
+            Some(SecretDeclaration::Generate) | None => false,
+        };
+        is_set && !self.ignores(&Field::ClientSecret.into())
+    }
+
+    /// The `hash_client_secret` that an existing row gets; `None`: the file leaves it as it is.
+    #[must_use]
+    pub fn managed_hash_flag(&self) -> Option<bool> {
+        self.application.hash_client_secret.filter(|_| !self.ignores(&Field::HashClientSecret.into()))
+    }
 }
 
 /// Everything the file wants of the application table.

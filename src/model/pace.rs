@@ -133,7 +133,7 @@ impl Pace {
         .collect()
     }
 
-    /// The same with the triggers where nobody has allowed more.
+    /// The same with the triggers where no `--allow` permits more.
     #[must_use]
     pub fn with_consent(self, allowed: bool) -> Self {
         let auto = self.fk_checks == FkChecks::Auto && !allowed;

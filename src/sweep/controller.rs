@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that works for so many at once, and makes the others wait.
+    /// A server that works for a fixed number of sessions at once, and makes the others wait.
     fn server(workers: u32, room: f64) -> Measured {
         let busy = f64::from(workers).min(room);
         Measured { rate: 10_000.0 * busy, per_row: f64::from(workers) / busy, held: false }

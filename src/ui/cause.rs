@@ -44,7 +44,7 @@ pub const fn hint(cause: &Cause) -> &'static str {
         }
         Cause::Checkpoint => "Look at the server's disks, and at max_wal_size.",
         Cause::Slot { active: false, .. } => {
-            "Start its consumer, or drop the slot with pg_drop_replication_slot() if nobody needs it."
+            "Start its consumer, or drop the slot with pg_drop_replication_slot() if it has no consumer."
         }
         Cause::Slot { active: true, .. } => "Look at its consumer, and at pg_replication_slots.",
         Cause::Archiver { .. } => "Look at archive_command and at pg_stat_archiver.",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Ui;
-use super::plan::{plural, visible};
+use super::plan::visible;
 use super::progress::{Line, Manner, short};
 use crate::health::space::Step;
 use crate::model::health::Rebuild;
@@ -133,14 +133,6 @@ pub fn render(reclaimed: &[Reclaimed], keeps_tables: bool) -> String {
     text
 }
 
-/// Indexes that a statement has left behind which did not end.
-#[must_use]
-pub fn left_behind(indexes: &[String]) -> String {
-    let them = plural(indexes.len() as u64, "index").replace("indexs", "indexes");
-    let verb = if indexes.len() == 1 { "is" } else { "are" };
-    format!("{them} {verb} invalid, which costs every write and serves no query: {}", indexes.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +150,6 @@ mod tests {
         The tables themselves keep their size, and use the room for new rows: `oauthctl doctor` says what would give it back.
         ");
         insta::assert_snapshot!(render(&both[..1], false), @"Reclaimed: 1 table written anew, 30 MB before, 10 MB after.");
-        insta::assert_snapshot!(left_behind(&["public.a_ccnew".to_owned()]), @"1 index is invalid, which costs every write and serves no query: public.a_ccnew");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Roles as a script of SQL, to be read before somebody runs it. Pure.
+//! Roles as a script of SQL, to be read before it is run. Pure.
 
 use std::fmt::Write as _;
 

@@ -12,7 +12,7 @@ use crate::model::{Category, Engine, Release};
 /// A build of this program.
 #[derive(Debug)]
 pub struct Build {
-    /// 40 hexadecimal digits; `None`: whoever built it did not say.
+    /// 40 hexadecimal digits; `None`: the build did not say.
     pub commit: Option<&'static str>,
     /// `gnu` or `musl`; `None`: the system has but one.
     pub libc: Option<&'static str>,

@@ -154,7 +154,7 @@ pub(super) fn referring<'a>(
     layout.references.iter().filter(move |reference| oids.contains(&reference.to))
 }
 
-/// Why triggers may not stay silent while the sweeps run, whoever the role is.
+/// Why triggers may not stay silent while the sweeps run, for every role.
 pub(super) async fn unmet(
     client: &impl GenericClient,
     layout: &Layout,

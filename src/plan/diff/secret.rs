@@ -5,19 +5,9 @@ use crate::plan::{FieldChange, SecretVerdict, SecretWrite, Value};
 
 /// Whether the file says something of a secret that only the project can read or write.
 pub fn leaves_foreign(declared: &Declared, stored: &Stored) -> bool {
-    let managed = |field: Field| !declared.ignores(&field.into());
-    let is_declared = match declared.application.client_secret {
-        Some(
-            SecretDeclaration::Plain(_)
-            | SecretDeclaration::Withheld
-            | SecretDeclaration::Hash(_)
-            | SecretDeclaration::Rotate,
-        ) => managed(Field::ClientSecret),
-        Some(SecretDeclaration::Generate) | None => false,
-    };
-    let flag = declared.application.hash_client_secret.filter(|_| managed(Field::HashClientSecret));
+    let flag = declared.managed_hash_flag();
     let is_other_flag = flag.is_some() && flag != stored.fields.hash_client_secret;
-    stored.fields.client_secret.foreign().is_some() && (is_declared || is_other_flag)
+    stored.fields.client_secret.foreign().is_some() && (declared.sets_secret() || is_other_flag)
 }
 
 /// Whether the file says something of the secret of a row that is there.

@@ -94,7 +94,7 @@ fn why_it_stopped_and_what_is_left() {
         last(&outcome(held), None),
         "Stopped: it waited 10m00s for replication slot old, which no consumer uses: it holds back 3.0 GB of WAL (at \
          most 1.0 GB), and nothing changed. Start its consumer, or drop the slot with pg_drop_replication_slot() if \
-         nobody needs it. --dry-run counts what is left. The next run continues from here."
+         it has no consumer. --dry-run counts what is left. The next run continues from here."
     );
     let stopped = Outcome { position: "access:1f9a03c2:17".parse().ok(), ..outcome(Stop::Interrupted) };
     assert_eq!(

@@ -97,12 +97,12 @@ class Databases:
 
 
 def works(title, words, directory, databases, environment=None):
-    """Runs the verbs. The directory is where oauth.toml has to be; inside a root it is what the program sees as /work."""
+    """Runs the verbs. The directory is where oauth.toml has to be; inside a root it is what the program sees as /project."""
     (directory / "oauth.toml").write_text(FILE, encoding="utf-8")
     database, variables = databases.new()
     environment = {"PATH": os.environ["PATH"], **variables, **(environment or {})}
 
-    file = "/work/oauth.toml" if "chroot" in words else "oauth.toml"
+    file = "/project/oauth.toml" if "chroot" in words else "oauth.toml"
 
     def run(*arguments, exits=0):
         status, said = output([*words, "-f", file, *arguments], env=environment, cwd=directory)
@@ -163,9 +163,9 @@ def archive(scratch, databases):
         opened.extractall(scratch / "archive", filter="data")
     (directory,) = (scratch / "archive").iterdir()
     root = scratch / "alone"
-    (root / "work").mkdir(parents=True)
+    (root / "project").mkdir(parents=True)
     shutil.copy(directory / "oauthctl", root)
-    works("archive", [*in_root(root), "/oauthctl"], root / "work", databases)
+    works("archive", [*in_root(root), "/oauthctl"], root / "project", databases)
     verbs = re.findall(r"^  ([a-z-]+)  ", output([directory / "oauthctl", "--help"])[1], re.M)
     verbs = [verb for verb in verbs if verb != "help"]
     missing = [verb for verb in verbs if not (directory / f"man/oauthctl-{verb}.1").exists()]
@@ -214,7 +214,7 @@ def deb(scratch, databases, binary):
     check("deb: the version", re.fullmatch(re.escape(VERSION) + r"(-\d+)?", fields["Version"]) is not None, fields["Version"])
     check("deb: needs no other package", fields["Depends"] == "", fields["Depends"])
     root = scratch / "deb"
-    for directory in ("work", "var/lib/dpkg/updates", "var/lib/dpkg/info"):
+    for directory in ("project", "var/lib/dpkg/updates", "var/lib/dpkg/info"):
         (root / directory).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
     if os.geteuid() == 0:
@@ -225,7 +225,7 @@ def deb(scratch, databases, binary):
     check("deb: dpkg -i", status == 0, said)
     program = root / "usr/bin/oauthctl"
     check("deb: the same binary", program.read_bytes() == binary)
-    works("deb", [*in_root(root), "/usr/bin/oauthctl"], root / "work", databases)
+    works("deb", [*in_root(root), "/usr/bin/oauthctl"], root / "project", databases)
     units = root / "usr/lib/systemd/system"
     check("deb: units", {unit.name for unit in units.iterdir()} == {unit.name for unit in (ROOT / "examples/systemd").iterdir()})
     if shutil.which("systemd-analyze"):
@@ -269,14 +269,14 @@ def image(scratch, databases, binary):
     check("image: the version", config["config"]["Labels"]["org.opencontainers.image.version"] == VERSION)
     check("image: the same binary", (root / "usr/bin/oauthctl").read_bytes() == binary)
     user = config["config"]["User"]
-    (root / "work").mkdir()
+    (root / "project").mkdir()
     if os.geteuid() == 0:
-        os.chown(root / "work", *map(int, user.split(":")))
+        os.chown(root / "project", *map(int, user.split(":")))
     environment = dict(variable.split("=", 1) for variable in config["config"]["Env"])
     entry = config["config"]["Entrypoint"]
     # `chroot` itself is not in the image's PATH.
     environment["PATH"] = os.environ["PATH"]
-    works("image", [*in_root(root, user), *entry], root / "work", databases, environment)
+    works("image", [*in_root(root, user), *entry], root / "project", databases, environment)
     if shutil.which("skopeo"):
         status, said = output(["skopeo", "inspect", f"oci-archive:{path}"])
         check("image: skopeo inspect", status == 0 and VERSION in said, said)

@@ -172,7 +172,7 @@ fn variables(table: &Table, tables: &Tables<'_>, clients: &str) -> String {
 fn unchanged(layout: &Layout, kind: Kind, schema: &str) -> String {
     let locked: Vec<String> = kind.changed(layout).iter().map(|table| table.sql()).collect();
     format!(
-        "    -- Until the transaction ends, nobody changes a trigger, a column or a foreign key of these tables.\n    \
+        "    -- Until the transaction ends, no session changes a trigger, a column or a foreign key of these tables.\n    \
          LOCK TABLE {} IN ROW EXCLUSIVE MODE;\n    \
          IF {}\n            IS DISTINCT FROM {} THEN\n        \
          RAISE EXCEPTION 'the tables are not those that this function was printed for'\n            \
@@ -195,7 +195,7 @@ fn excluded(layout: &Layout) -> String {
     )
 }
 
-/// The applications whose rows stay whoever calls.
+/// The applications whose rows stay for every caller.
 fn clients(bounds: &Bounds) -> String {
     let each: Vec<String> = bounds.excluded.iter().map(|id| printable(&literal(id))).collect();
     format!("ARRAY[{}]::text[]", each.join(", "))

@@ -158,7 +158,7 @@ fn earlier() -> String {
     )
 }
 
-/// Refuses to install where somebody else could change the functions afterwards.
+/// Refuses to install where another role could change the functions afterwards.
 fn guards(database: &str) -> String {
     let database = printable(&literal(database));
     format!(

@@ -36,7 +36,7 @@ struct Installed {
     fit_for: Vec<Place>,
     /// Whether the role that asks may call it.
     callable: bool,
-    /// Whether everybody may.
+    /// Whether PUBLIC may.
     public: bool,
 }
 

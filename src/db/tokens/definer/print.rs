@@ -14,7 +14,7 @@ use crate::model::printable::literal;
 pub(super) const FUNCTION: &str = "fingerprint";
 
 /// Kind, row-level security, inheritance, the columns that statements name, foreign keys with what they do, and every
-/// trigger and rule of the user's own. Of the triggers of foreign keys only those that somebody has switched off, or
+/// trigger and rule of the user's own. Of the triggers of foreign keys only those that are switched off, or
 /// always on. `p_tables`: the names of the tables, as SQL writes them.
 const QUERY: &str = r#"SELECT pg_catalog.md5(pg_catalog.string_agg(f.line, E'\n' ORDER BY f.line COLLATE "C"))
     FROM (
