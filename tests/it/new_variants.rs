@@ -26,6 +26,9 @@ const DECIDED: [Decided; 2] = [
         file: "src/model/sweep.rs",
         by: &[
             "src/db/rights.rs",
+            "src/db/tokens/definer/bounds.rs",
+            "src/db/tokens/definer/call.rs",
+            "src/db/tokens/definer/kind.rs",
             "src/db/tokens/predicate.rs",
             "src/db/tokens/steps.rs",
             "src/model/sweep.rs",
