@@ -269,7 +269,7 @@ async fn the_pool_has_the_size_that_was_asked_for_and_replaces_lost_sessions() {
 
 #[tokio::test]
 async fn what_runs_can_be_cancelled_on_every_kind_of_connection() {
-    let server = NetworkServer::start();
+    let Some(server) = NetworkServer::for_tls("connect::what_runs_can_be_cancelled") else { return };
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();

@@ -187,10 +187,9 @@ fn a_backlog_has_a_cost() {
     let revoked = ["--only", "revoked", "--count", "forecast"];
     let text = world.run(&["cleartokens", "--dry-run"], &revoked).stdout;
     assert!(text.contains("Cleanup would delete about "), "{text}");
-    assert!(
-        text.contains("\nA run would take about ") && text.contains(" times (maintenance_work_mem"),
-        "{text}"
-    );
+    // Of which PostgreSQL 17 and later need a twentieth of the memory.
+    let passes = if world.database.major() >= 17 { " once" } else { " times (maintenance_work_mem" };
+    assert!(text.contains("\nA run would take about ") && text.contains(passes), "{text}");
     let json = world.json(&["cleartokens", "--dry-run"], &revoked);
     let (cost, rows) = (&json["cost"], json["forecast"]["total"]["estimate"].as_u64().unwrap());
     assert!(rows > 10_000_000, "{json}");

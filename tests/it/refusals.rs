@@ -107,9 +107,7 @@ fn row_level_security() {
     );
     let role = world.as_role("SELECT, INSERT, UPDATE, DELETE, TRUNCATE");
     assert_snapshot!("rewrite_under_row_level_security", world.refuses(REWRITE, BY_ROLE));
-    let major: u32 =
-        world.database.value("SELECT current_setting('server_version_num')::int / 10000").parse().unwrap();
-    if major >= 15 {
+    if world.database.major() >= 15 {
         world.database.execute(format!("GRANT SET ON PARAMETER session_replication_role TO {role}"));
         assert_snapshot!("set_under_row_level_security", world.refuses(SET, BY_ROLE));
     }

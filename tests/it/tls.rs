@@ -113,7 +113,10 @@ pub fn to(server: &NetworkServer, user: &str) -> String {
 
 #[tokio::test]
 async fn every_mode_and_every_certificate_end_as_with_psql() {
-    let server = NetworkServer::start();
+    let Some(server) = NetworkServer::for_tls("tls::every_mode_and_every_certificate_end_as_with_psql")
+    else {
+        return;
+    };
     let client = Client::new();
     let authority = Authority::new("Test authority");
     let root = client.file("authority.pem", &authority.pem);
@@ -170,7 +173,11 @@ async fn every_mode_and_every_certificate_end_as_with_psql() {
 
 #[tokio::test]
 async fn servers_that_insist_on_tls_or_refuse_it_end_as_with_psql() {
-    let server = NetworkServer::start();
+    let Some(server) =
+        NetworkServer::for_tls("tls::servers_that_insist_on_tls_or_refuse_it_end_as_with_psql")
+    else {
+        return;
+    };
     let client = Client::new();
     let authority = Authority::new("Test authority");
     let root = client.file("authority.pem", &authority.pem);
@@ -196,7 +203,7 @@ async fn servers_that_insist_on_tls_or_refuse_it_end_as_with_psql() {
 
 #[tokio::test]
 async fn client_certificates_end_as_with_psql() {
-    let server = NetworkServer::start();
+    let Some(server) = NetworkServer::for_tls("tls::client_certificates_end_as_with_psql") else { return };
     let authority = Authority::new("Test authority");
     let identity = authority.sign(&named("localhost", &["localhost"]));
     server.use_certificate(&identity.chain, &identity.key, &authority.pem);
@@ -236,7 +243,10 @@ async fn client_certificates_end_as_with_psql() {
 
 #[tokio::test]
 async fn addresses_revocation_and_versions_end_as_with_psql() {
-    let server = NetworkServer::start();
+    let Some(server) = NetworkServer::for_tls("tls::addresses_revocation_and_versions_end_as_with_psql")
+    else {
+        return;
+    };
     let client = Client::new();
     let authority = Authority::new("Test authority");
     let root = client.file("authority.pem", &authority.pem);
@@ -287,7 +297,7 @@ async fn addresses_revocation_and_versions_end_as_with_psql() {
 
 #[tokio::test]
 async fn channel_binding_ends_as_with_psql() {
-    let server = NetworkServer::start();
+    let Some(server) = NetworkServer::for_tls("tls::channel_binding_ends_as_with_psql") else { return };
     let client = Client::new();
     let authority = Authority::new("Test authority");
     let password = oauthctl_password();

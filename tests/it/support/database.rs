@@ -245,6 +245,11 @@ impl Database {
             other => panic!("expected one value, found {other:?}"),
         }
     }
+
+    /// The version of PostgreSQL: 15, 18.
+    pub fn major(&self) -> u32 {
+        self.value("SELECT current_setting('server_version_num')::int / 10000").parse().unwrap()
+    }
 }
 
 impl Drop for Database {

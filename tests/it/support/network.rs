@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::unistd::{Uid, User};
 use tempfile::TempDir;
 
+use super::not_run;
 use super::server::programs;
 
 /// The superuser: let in without a password through the socket, and nowhere else.
@@ -58,7 +59,18 @@ pub struct NetworkServer {
 }
 
 impl NetworkServer {
-    /// A new, empty server on a free port of 127.0.0.1, without TLS.
+    /// As [`Self::start`], for a test that switches TLS on. `None`, and the test is reported as not run: the PostgreSQL
+    /// here was built without it.
+    pub fn for_tls(test: &str) -> Option<Self> {
+        let server = Self::start();
+        if !server.has_tls() {
+            not_run(test, "this PostgreSQL was built without TLS");
+            return None;
+        }
+        Some(server)
+    }
+
+    /// A new, empty server on a free port of 127.0.0.1, with TLS switched off.
     pub fn start() -> Self {
         let directory = directory();
         let data = directory.path().join("data");
@@ -67,7 +79,8 @@ impl NetworkServer {
             .args(["--no-sync", "-A", "reject", "-E", "UTF8", "--no-locale", "-U", SUPERUSER, "-D"])
             .arg(&data);
         run(&mut initdb);
-        fs::write(data.join("pg_hba.conf"), LOGINS).unwrap();
+        let tls = !setting(&data, directory.path(), "ssl_library").is_empty();
+        fs::write(data.join("pg_hba.conf"), logins(tls)).unwrap();
         let server = Self::launch(directory);
         server.psql(ROLES);
         server
@@ -77,8 +90,8 @@ impl NetworkServer {
     pub fn standby(&self) -> Self {
         let directory = directory();
         let mut backup = as_server(Command::new(programs().program("pg_basebackup")), directory.path());
-        fs::write(self.data().join("pg_hba.conf"), format!("{LOGINS}\nlocal replication postgres trust\n"))
-            .unwrap();
+        let replicating = format!("{}\nlocal replication postgres trust\n", logins(self.has_tls()));
+        fs::write(self.data().join("pg_hba.conf"), replicating).unwrap();
         self.psql("SELECT pg_reload_conf()");
         backup
             .args(["--no-sync", "-R", "-X", "stream", "-c", "fast", "-U", SUPERUSER, "-h"])
@@ -109,20 +122,28 @@ impl NetworkServer {
         let log = fs::File::create(directory.path().join("log")).unwrap();
         shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
         let shell = shell.spawn().unwrap();
-        let server = Self { directory, port, shell };
+        let mut server = Self { directory, port, shell };
         server.wait_until_ready();
         server
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_ready(&mut self) {
         for _ in 0..2_400 {
             let state = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             if state.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
                 return;
             }
+            if self.shell.try_wait().unwrap().is_some() {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("no server:\n{}", fs::read_to_string(self.directory.path().join("log")).unwrap_or_default());
+    }
+
+    /// Whether this PostgreSQL was built with TLS.
+    pub fn has_tls(&self) -> bool {
+        !self.psql("SHOW ssl_library").is_empty()
     }
 
     /// The TCP port, which is the socket's number too.
@@ -186,6 +207,24 @@ impl Drop for NetworkServer {
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
     }
+}
+
+/// `pg_hba.conf`. A server without TLS starts with no line that asks for it.
+fn logins(tls: bool) -> String {
+    LOGINS.lines().filter(|line| tls || !line.starts_with("hostssl ")).fold(
+        String::new(),
+        |mut lines, line| {
+            lines.push_str(line);
+            lines.push('\n');
+            lines
+        },
+    )
+}
+
+/// A setting of a server that does not run.
+fn setting(data: &Path, directory: &Path, name: &str) -> String {
+    let mut postgres = as_server(Command::new(programs().program("postgres")), directory);
+    run(postgres.arg("-C").arg(name).arg("-D").arg(data)).trim().to_owned()
 }
 
 /// A directory that the server can get into and use.

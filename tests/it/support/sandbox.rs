@@ -8,15 +8,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-const COUNTED_AT: &str = " counted at ";
-
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oauthctl::embedded::BINDIR_VARIABLE;
 use tempfile::TempDir;
 
 use super::schema;
 use super::signals;
 use super::{Database, binary, environment};
+
+const COUNTED_AT: &str = " counted at ";
 
 /// A temporary directory, which is also the home. Everything in it survives from one run to the next.
 #[derive(Debug)]
@@ -30,7 +31,9 @@ impl Sandbox {
     /// Without a database: `PGHOST` and the like are not set.
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("oauthctl-it-").tempdir().expect("a directory");
-        Self { directory, variables: Vec::new(), database: None }
+        // Where the tests name a PostgreSQL, `--embedded` takes it too.
+        let named = environment(BINDIR_VARIABLE).map(|bindir| (BINDIR_VARIABLE.to_owned(), bindir));
+        Self { directory, variables: named.into_iter().collect(), database: None }
     }
 
     /// With libpq's variables set to this database.
