@@ -1,9 +1,11 @@
 """The benchmarks; `benches/run` calls this. Prints Markdown; what it is doing goes to stderr."""
 
 import argparse
+import shutil
 import signal
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -38,10 +40,10 @@ def arguments():
     resumed = benchmarks.add_parser("resume")
     resumed.add_argument("--sessions", type=int, nargs="+", default=[100_000])
     resumed.add_argument("--runs", type=int, default=10, help="runs that each delete an equal part")
-    scale = benchmarks.add_parser("applications")
-    scale.add_argument("--applications", type=int, default=10_000)
-    scale.add_argument("--repeat", type=int, default=3)
-    scale.add_argument("--loop", type=int, default=10, help="how often createapplication runs")
+    several = benchmarks.add_parser("applications")
+    several.add_argument("--applications", type=int, default=10_000)
+    several.add_argument("--repeat", type=int, default=3)
+    several.add_argument("--loop", type=int, default=10, help="how often createapplication runs")
     many = benchmarks.add_parser("many")
     many.add_argument("--applications", type=int, default=100_000)
     many.add_argument("--updates", type=int, default=10_000)
@@ -50,6 +52,14 @@ def arguments():
     count.add_argument("--sessions", type=int, nargs="+", default=[1_000_000])
     count.add_argument("--repeat", type=int, default=3)
     count.add_argument("--budgets", nargs="+", default=["300ms", "1s", "5s"], help="what a forecast may take")
+    large = benchmarks.add_parser("scale")
+    large.add_argument("--sessions", type=int, nargs="+", default=[10_000_000])
+    large.add_argument("--budgets", nargs="+", default=["300ms"], help="what a forecast may take")
+    large.add_argument("--runs", type=int, default=10, help="runs that each delete an equal part")
+    large.add_argument("--workers-sessions", type=int, default=1_000_000, help="for --workers auto beside --workers 2")
+    large.add_argument("--applications", type=int, default=100_000)
+    large.add_argument("--updates", type=int, default=10_000)
+    large.add_argument("--repeat", type=int, default=3)
     secrets = benchmarks.add_parser("secrets")
     secrets.add_argument("--secrets", type=int, default=200)
     secrets.add_argument("--iterations", type=int, default=1_200_000)
@@ -111,6 +121,7 @@ def field(cluster, program, older, links):
         if older and "auto" not in name:
             contestants[f"older {name}"] = contenders.oauthctl(older, *flags)
         contestants[name] = contenders.oauthctl(program, *flags)
+    contestants["oauthctl, definer"] = contenders.definer(cluster, program)
     return contestants
 
 
@@ -124,8 +135,10 @@ def race(cluster, template, runners, repeat):
     """Every contender in turn, and that again, so that a busy minute does not hit one of them only."""
     costs = {name: [] for name in runners}
     for turn in range(repeat):
-        for name, (command, environment) in runners.items():
+        for name, (command, environment, prepare) in runners.items():
             cluster.copy(template, "run")
+            if prepare:
+                prepare("run")
             cost = measure.run(cluster, "run", command, environment)
             costs[name].append(cost)
             say(f"{turn + 1}/{repeat} {name}: {cost.wall:.2f} s")
@@ -136,19 +149,51 @@ def table(costs):
     median = lambda name, what: statistics.median(getattr(cost, what) for cost in costs[name])  # noqa: E731
     first = next(iter(costs))
     peer, reference = median(first, "wall"), costs[first][0].end_state
-    print(f"| | s | × {first} | rows/s | WAL, MiB | freed, MiB | client CPU, s | client memory, MiB | end state |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| | s | × {first} | rows/s | WAL, MiB | freed, MiB | locked, s | client CPU, s | client memory, MiB | end state |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name, runs in costs.items():
         wall = median(name, "wall")
         same = "equal" if all(run.end_state == reference for run in runs) else "DIFFERENT"
         print(
             f"| {name} | {wall:.2f} | {peer / wall:.1f} | {runs[0].deleted / wall:,.0f} | {median(name, 'wal'):.0f} "
-            f"| {median(name, 'freed'):.0f} | {median(name, 'client_cpu'):.2f} | {median(name, 'client_memory'):.0f} | {same} |"
+            f"| {median(name, 'freed'):.0f} | {median(name, 'locked'):.2f} | {median(name, 'client_cpu'):.2f} | {median(name, 'client_memory'):.0f} | {same} |"
         )
+
+
+WORKERS = ["oauthctl", "older oauthctl", "oauthctl --workers 2", "older oauthctl --workers 2", "oauthctl --workers auto"]
+
+
+def scale(cluster, given):
+    """What large tables need: forecasts, runs that are resumed, the number of workers, many applications."""
+    for sessions in given.sessions:
+        template = make_template(cluster, sessions, 1, links=False)
+        print(f"\ncount, {sessions:,} sessions\n")
+        counting.report(cluster, template, given, say)
+        resume.report(cluster, template, given, say)
+        for database in (template, "run"):
+            cluster.drop(database)
+    template = make_template(cluster, given.workers_sessions, 1, links=False)
+    print(f"\ncleanup, {given.workers_sessions:,} sessions\n")
+    contestants = field(cluster, given.oauthctl, given.older, links=False)
+    table(race(cluster, template, {name: contestants[name] for name in WORKERS if name in contestants}, given.repeat))
+    print("\nmany applications\n")
+    many_applications.report(cluster, make_schema(cluster, "many"), given, say)
+
+
+def room(given):
+    """Says what `scale` needs, and ends it if that is not there."""
+    # A session is 1.2 kB with its indexes; one original, one copy, and the write-ahead log.
+    needed = 2 * 1.2e3 * max(*given.sessions, given.workers_sessions) + 9e9
+    there = shutil.disk_usage(tempfile.gettempdir()).free
+    say(f"needs about {needed / 1e9:.0f} GB in {tempfile.gettempdir()}, which has {there / 1e9:.0f} GB, and an hour")
+    if there < needed:
+        sys.exit("error: not enough room; take fewer --sessions, or another TMPDIR")
 
 
 def main():
     given = arguments()
+    if given.benchmark == "scale":
+        room(given)
     # An exception, so that the server is stopped and its files go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with Cluster(given.shared_buffers) as cluster:
@@ -157,6 +202,9 @@ def main():
             return
         if given.benchmark == "applications":
             applications.report(cluster, make_schema(cluster, "applications"), given, say)
+            return
+        if given.benchmark == "scale":
+            scale(cluster, given)
             return
         if given.benchmark == "secrets":
             secret_hashes.report(cluster, make_schema(cluster, "secrets"), given, say)

@@ -75,10 +75,15 @@ class Cluster:
         """A connection that commits every statement."""
         return psycopg.connect(host=self.dir, user="postgres", dbname=database, autocommit=True)
 
-    def copy(self, template, database):
-        """Makes an identical copy with warm caches, and a checkpoint, so that all start alike."""
+    def drop(self, database):
+        """Gives its room back."""
         with self.connect() as server:
             server.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    def copy(self, template, database):
+        """Makes an identical copy with warm caches, and a checkpoint, so that all start alike."""
+        self.drop(database)
+        with self.connect() as server:
             strategy = " STRATEGY file_copy" if server.info.server_version >= 150000 else ""
             server.execute(f"CREATE DATABASE {database} TEMPLATE {template}{strategy}")
         with self.connect(database) as copy:

@@ -5,13 +5,23 @@ All get the same instant and the same lifetimes, so all must leave the same rows
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Callable, NamedTuple
 
 HERE = Path(__file__).parent
 NOW = "2026-01-01T00:00:00+00:00"
 LIFETIME = 14 * 86_400
 GRACE = 10 * 86_400
+
+
+class Contender(NamedTuple):
+    """Whom to run, in which environment, and what a superuser does in the database before."""
+
+    command: list
+    environment: dict
+    prepare: Callable | None = None
 
 
 def literals(text, **values):
@@ -46,7 +56,7 @@ def dot(with_links=False):
     if with_links:
         environment |= {"OAUTHCTL_APPS": '["links"]', "PYTHONPATH": str(HERE)}
     manage = HERE.parent / "tests/conformance/manage.py"
-    return [sys.executable, str(manage), "cleartokens"], environment
+    return Contender([sys.executable, str(manage), "cleartokens"], environment)
 
 
 def best_sql(cluster):
@@ -54,7 +64,7 @@ def best_sql(cluster):
     settings = "SET jit = off; SET work_mem = '256MB'; SET max_parallel_workers_per_gather = 0;"
     text = instants((HERE / "sql/best.sql").read_text(encoding="utf-8"))
     psql = os.path.join(cluster.bin, "psql")
-    return [psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", settings, "-c", "", *each(text)], {}
+    return Contender([psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", settings, "-c", "", *each(text)], {})
 
 
 def each(text):
@@ -67,4 +77,22 @@ def oauthctl(program, *flags):
     """`oauthctl cleartokens`, without a file."""
     command = [program, "cleartokens", "--refresh-token-expire", str(LIFETIME)]
     command += ["--refresh-token-grace-period", str(GRACE), "--as-of", NOW.replace("+00:00", "Z"), *flags]
-    return command, {"NO_COLOR": "1"}
+    return Contender(command, {"NO_COLOR": "1"})
+
+
+def definer(cluster, program, *flags):
+    """The same by a role without privileges but those of `migrate --definer`."""
+
+    def prepare(database):
+        env = {**os.environ, **cluster.environment(database)}
+        role = "DO $$ BEGIN CREATE ROLE cleaner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        with cluster.connect(database) as connection:
+            connection.execute(role)
+            connection.execute("GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cleaner")
+        command = [program, "migrate", "--definer", "--for", "cleaner"]
+        sql = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout
+        psql = os.path.join(cluster.bin, "psql")
+        subprocess.run([psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"], env=env, check=True, input=sql)
+
+    command, environment, _ = oauthctl(program, "--fk-checks", "auto", "--allow", "fk-checks=set", *flags)
+    return Contender(command, {**environment, "PGUSER": "cleaner"}, prepare)

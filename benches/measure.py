@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Cost:
     wal: float
     deleted: int
     freed: float
+    locked: float
     end_state: tuple
 
 
@@ -62,9 +64,41 @@ def peak_memory(pid):
         return 0.0
 
 
+class LockedTime:
+    """How long a table was locked against writers, in seconds, by looking a hundred times a second."""
+
+    SQL = """SELECT count(*) > 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+        WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND c.relname = ANY (%s)
+            AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
+
+    def __init__(self, cluster, database):
+        self.connection = cluster.connect(database)
+        self.seconds, self.ended = 0.0, threading.Event()
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        """Until the end: the time since the last look counts, if there is a lock now."""
+        last = time.monotonic()
+        while not self.ended.wait(0.01):
+            locked = self.connection.execute(self.SQL, [TABLES]).fetchone()[0]
+            now = time.monotonic()
+            self.seconds += now - last if locked else 0
+            last = now
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.connection.close()
+
+
 def run(cluster, database, command, environment=None):
     """Times the command as a whole process."""
-    with cluster.connect(database) as connection:
+    with cluster.connect(database) as connection, LockedTime(cluster, database) as locks:
         before, size_before = rows(connection), size(connection)
         start_of_wal = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
         env = {**os.environ, **cluster.environment(database), **(environment or {})}
@@ -90,5 +124,6 @@ def run(cluster, database, command, environment=None):
             wal=float(wal) / 2**20,
             deleted=before - rows(connection),
             freed=size_before - size(connection),
+            locked=locks.seconds,
             end_state=fingerprint(connection),
         )

@@ -22,7 +22,7 @@ def one(cluster, program, *flags):
     """A run on a server that has just been started: pages, seconds, and what it says."""
     cluster.restart()
     before = read(cluster)
-    command, environment = contenders.oauthctl(program, "--format", "json", "--quiet", *flags)
+    command, environment, _ = contenders.oauthctl(program, "--format", "json", "--quiet", *flags)
     env = {**os.environ, **cluster.environment("run"), **environment}
     started = time.monotonic()
     said = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout

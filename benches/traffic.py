@@ -75,7 +75,8 @@ def beside(cluster, cleaner, rate):
                 time.sleep(QUIET)
             else:
                 subprocess.run(
-                    cleaner[0], env={**env, **cleaner[1]}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                    cleaner.command, env={**env, **cleaner.environment}, check=True,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 )
             ended = time.time()
             time.sleep(1)

@@ -31,7 +31,7 @@ use super::trying;
 use super::values;
 use super::writable;
 use crate::config::Config;
-use crate::db::applications;
+use crate::db::applications::{self, Others};
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::db::rights::{Columns, Extent, Task};
@@ -224,7 +224,7 @@ async fn plan(connected: &Connected, config: &Config) -> Result<Result<Plan, Vec
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
     let layout = &connected.layout;
-    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
+    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired), Others::Counted).await?;
     snapshot.commit().await.map_err(DbError::during("reading the applications"))?;
     let plan = match verdict(config, layout, &actual) {
         Ok(plan) => plan,

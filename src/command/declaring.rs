@@ -2,7 +2,7 @@
 
 use super::connected::Connected;
 use super::environment;
-use super::inventory::{self, Look};
+use super::inventory::{self, Inventory, Look};
 use super::loading;
 use super::reporting;
 use super::rewriting::rewrite;
@@ -23,7 +23,7 @@ pub async fn append(session: &mut Session, connected: &Connected, client_id: &Cl
     let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
     let selection = Selection { client_ids: vec![client_id.to_string()], ..Selection::default() };
-    let inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
+    let inventory: Inventory = inventory::read(session, connected, &config, &selection, Look::Rows).await?;
     let import = import(inventory.rows, &inventory.custom, &config, &inventory.drift, Wish::default());
     let written = take_in(session, &config, is_there, import, false)?;
     remarks(session, &written);

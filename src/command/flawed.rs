@@ -11,7 +11,7 @@ use super::hashing;
 use super::reaching;
 use super::session::Session;
 use crate::config::Config;
-use crate::db::applications;
+use crate::db::applications::{self, Others};
 use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::hasher::{StoredSecret, Verdict, verify_all};
@@ -55,7 +55,9 @@ async fn look(session: &mut Session, config: &Config) -> Result<(), Error> {
     let connected = reaching::connect(session, config, 1).await?;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
-    let actual = applications::read(&*snapshot, &connected.layout, &mentioned(&config.desired)).await?;
+    let actual =
+        applications::read(&*snapshot, &connected.layout, &mentioned(&config.desired), Others::Counted)
+            .await?;
     drop(snapshot);
     let found: Vec<(&Meant<'_>, &StoredSecret)> = meant
         .iter()

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::Format;
+use super::connected::Connected;
 use super::declaring::{remarks, take_in};
 use super::inventory::{self, FilterArgs, Inventory, Look};
-use super::listing::{self, Missing};
+use super::listing::{self, Line, Missing};
 use super::loading;
 use super::names;
 use super::reaching;
@@ -13,6 +14,7 @@ use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
 use crate::import::{Wish, import};
+use crate::model::{Brief, Kept, Listed};
 use crate::ui::import::{self as view, Written};
 use crate::ui::plan::plural;
 
@@ -69,17 +71,15 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     let (mut config, is_there) = loading::if_there(session)?;
     inventory::forget_secrets(&mut config, None);
     let connected = reaching::connect(session, &config, 1).await?;
-    let selection = args.filter.selection(&args.client_ids);
-    let look = if args.unmanaged { Look::Tokens } else { Look::Rows };
-    let mut inventory = inventory::read(session, &connected, &config, &selection, look).await?;
-    inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
-    names::check_filters(&args.filter, &inventory)?;
-    if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
-        session.ui.status(nothing);
-    }
     if args.unmanaged {
-        return unmanaged(session, &config, inventory);
+        return match session.global.format {
+            Format::Json => unmanaged::<Listed>(session, args, &connected, &config).await,
+            Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+                unmanaged::<Brief>(session, args, &connected, &config).await
+            }
+        };
     }
+    let mut inventory: Inventory = found(session, args, &connected, &config, Look::Rows).await?;
     let wish = Wish { full: args.wish.full, hashes: args.wish.with_hashes, update: args.wish.update };
     let rows = std::mem::take(&mut inventory.rows);
     let import = import(rows, &inventory.custom, &config, &inventory.drift, wish);
@@ -93,6 +93,24 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
         session.ui.next_step("`oauthctl plan` shows whether the database matches the file now");
     }
     Ok(Exit::Done)
+}
+
+/// The rows that the flags select.
+async fn found<R: Kept>(
+    session: &mut Session,
+    args: &ImportArgs,
+    connected: &Connected,
+    config: &Config,
+    look: Look,
+) -> Result<Inventory<R>, Error> {
+    let selection = args.filter.selection(&args.client_ids);
+    let inventory = inventory::read(session, connected, config, &selection, look).await?;
+    inventory::check_all_found(connected, config, &args.client_ids, &inventory).await?;
+    names::check_filters(&args.filter, &inventory)?;
+    if let Some(nothing) = names::nothing_matches(&args.filter, &inventory) {
+        session.ui.status(nothing);
+    }
+    Ok(inventory)
 }
 
 fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result<(), Error> {
@@ -110,10 +128,15 @@ fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result
 }
 
 /// Lists what the file does not mention.
-fn unmanaged(session: &mut Session, config: &Config, mut inventory: Inventory) -> Result<Exit, Error> {
+async fn unmanaged<R: Line>(
+    session: &mut Session,
+    args: &ImportArgs,
+    connected: &Connected,
+    config: &Config,
+) -> Result<Exit, Error> {
+    let mut inventory: Inventory<R> = found(session, args, connected, config, Look::Tokens).await?;
     let Inventory { drift, rows, .. } = &mut inventory;
-    rows.retain(|row| !drift.contains_key(&row.stored.client_id));
-
+    rows.retain(|row| !drift.contains_key(row.client_id()));
     listing::answer(session, config, &inventory, Missing::Hidden)?;
     if session.global.format == Format::Json {
         return Ok(Exit::Done);

@@ -13,13 +13,13 @@ use super::session::Session;
 use super::values;
 use super::values::not_empty;
 use crate::config::Config;
-use crate::db::applications;
+use crate::db::applications::{self, Others};
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::error::{Error, Exit};
 use crate::model::{
-    ClientId, CustomColumns, Declared, Dependents, Key, Listed, Nameless, RecentToken, SecretDeclaration,
-    Selection, Usage,
+    ClientId, CustomColumns, Declared, Dependents, Kept, Key, Listed, Nameless, RecentToken,
+    SecretDeclaration, Selection, Usage,
 };
 use crate::plan::drift::{Drift, drift};
 use crate::plan::seal;
@@ -125,12 +125,15 @@ pub enum Look {
 
 /// What was found, in one snapshot.
 #[derive(Debug)]
-pub struct Inventory {
+pub struct Inventory<R = Listed> {
     /// The instant of the snapshot.
     pub as_of: OffsetDateTime,
     /// The rows, by client id.
-    pub rows: Vec<Listed>,
-    pub usage: BTreeMap<Key, Usage>,
+    pub rows: Vec<R>,
+    /// Whether tokens were counted.
+    counted: bool,
+    /// Of those that have tokens.
+    usage: BTreeMap<Key, Usage>,
     /// The rows that refer to them.
     pub dependents: BTreeMap<Key, Dependents>,
     /// Their newest tokens.
@@ -145,7 +148,13 @@ pub struct Inventory {
     pub nameless: Option<Nameless>,
 }
 
-impl Inventory {
+impl<R> Inventory<R> {
+    /// The tokens of a row; `None`: they were not counted.
+    #[must_use]
+    pub fn usage(&self, key: &Key) -> Option<&Usage> {
+        self.counted.then(|| self.usage.get(key).unwrap_or(&Usage::NONE))
+    }
+
     /// How an application stands to the file.
     #[must_use]
     pub fn drift(&self, client_id: &ClientId) -> &Drift {
@@ -154,40 +163,38 @@ impl Inventory {
 }
 
 /// Reads the rows in a snapshot in which nothing can be written. A signal ends it.
-pub async fn read(
+pub async fn read<R: Kept>(
     session: &Session,
     connected: &Connected,
     config: &Config,
     selection: &Selection,
     look: Look,
-) -> Result<Inventory, Error> {
+) -> Result<Inventory<R>, Error> {
     let interrupted = session.interrupted.clone();
     interrupted.or(snapshot(session, connected, config, selection, look)).await
 }
 
-async fn snapshot(
+async fn snapshot<R: Kept>(
     session: &Session,
     connected: &Connected,
     config: &Config,
     selection: &Selection,
     look: Look,
-) -> Result<Inventory, Error> {
+) -> Result<Inventory<R>, Error> {
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let reading = if look == Look::Rows { Reading::Applications } else { Reading::Everything };
     let snapshot = connected.snapshot(&mut client, reading).await?;
     let as_of = applications::instant(&*snapshot).await?;
-    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
-    let rows = applications::list(&*snapshot, layout, selection).await?;
-    let has_owner = rows.iter().any(|row| row.owner.is_some());
+    let actual = applications::read(&*snapshot, layout, &mentioned(&config.desired), Others::Counted).await?;
+    let rows: Vec<R> = applications::list(&*snapshot, layout, selection).await?;
+    let has_owner = rows.iter().any(Kept::has_owner);
     let nameless = if has_owner { applications::nameless(&*snapshot, layout).await? } else { None };
-    let keys: Vec<&Key> = rows.iter().map(|row| &row.stored.key).collect();
+    let keys: Vec<&Key> = rows.iter().map(Kept::key).collect();
     let (mut usage, mut dependents, mut recent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    if look != Look::Rows {
+    let counted = look != Look::Rows;
+    if counted {
         usage = applications::usage(&*snapshot, layout, &keys).await?;
-        for key in &keys {
-            usage.entry((*key).clone()).or_default();
-        }
     }
     if look == Look::Closely {
         (_, dependents) = applications::dependents(&*snapshot, layout, &keys).await?;
@@ -202,11 +209,11 @@ async fn snapshot(
     let secrets = verdicts.map_err(|_| session.interrupted.stopped())?;
     let drift = drift(&config.desired, &actual, &secrets, &config.provider);
     let (custom, dynamic) = (actual.custom, actual.dynamic);
-    Ok(Inventory { as_of, rows, usage, dependents, recent, drift, custom, dynamic, nameless })
+    Ok(Inventory { as_of, rows, counted, usage, dependents, recent, drift, custom, dynamic, nameless })
 }
 
 /// Says what of the applications could not be shown.
-pub fn tell_gaps(session: &mut Session, inventory: &Inventory) {
+pub fn tell_gaps<R>(session: &mut Session, inventory: &Inventory<R>) {
     match &inventory.nameless {
         Some(nameless @ Nameless::NoRight { table: _, grant }) => {
             session.ui.warning(format_args!("{nameless}."));
@@ -230,13 +237,13 @@ pub fn forget_secrets(config: &mut Config, except: Option<&ClientId>) {
 }
 
 /// The error for client ids that were named and are not there; nothing if all are.
-pub async fn check_all_found(
+pub async fn check_all_found<R: Kept>(
     connected: &Connected,
     config: &Config,
     wanted: &[String],
-    inventory: &Inventory,
+    inventory: &Inventory<R>,
 ) -> Result<(), Error> {
-    let found = |id: &&String| inventory.rows.iter().any(|row| row.stored.client_id.as_str() == id.as_str());
+    let found = |id: &&String| inventory.rows.iter().any(|row| row.client_id().as_str() == id.as_str());
     let missing: Vec<&String> = wanted.iter().filter(|id| !found(id)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let named: Vec<String> =

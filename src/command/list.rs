@@ -4,14 +4,14 @@ use clap::Args;
 
 use super::Format;
 use super::inventory::{self, FilterArgs, Inventory, Look};
-use super::listing::{Missing, answer};
+use super::listing::{Line, Missing, answer};
 use super::loading;
 use super::names;
 use super::reaching;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
-use crate::model::Field;
+use crate::model::{Brief, Field, Kept, Listed};
 use crate::ui::plan::{plural, visible};
 
 const EXAMPLES: &str = "\
@@ -36,12 +36,21 @@ pub struct ListArgs {
 
 /// Prints the selected applications.
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
+    match session.global.format {
+        Format::Json => list::<Listed>(session, args).await,
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+            list::<Brief>(session, args).await
+        }
+    }
+}
+
+async fn list<R: Line>(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
     let mut config = loading::without_secrets(session)?;
     inventory::forget_secrets(&mut config, None);
     let connected = reaching::connect(session, &config, 1).await?;
     let selection = args.filter.selection(&args.client_ids);
     let look = if args.no_tokens { Look::Rows } else { Look::Tokens };
-    let inventory = inventory::read(session, &connected, &config, &selection, look).await?;
+    let inventory: Inventory<R> = inventory::read(session, &connected, &config, &selection, look).await?;
     inventory::check_all_found(&connected, &config, &args.client_ids, &inventory).await?;
     names::check_filters(&args.filter, &inventory)?;
     let is_whole = args.client_ids.is_empty() && args.filter.is_empty();
@@ -65,9 +74,9 @@ pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> 
 
 /// Whether a declared secret was not compared with the stored one: verifying the hashes of many takes too long. See
 /// [`inventory::forget_secrets`].
-fn has_uncompared(config: &Config, inventory: &Inventory) -> bool {
+fn has_uncompared<R: Kept>(config: &Config, inventory: &Inventory<R>) -> bool {
     inventory.rows.iter().any(|row| {
-        let client_id = &row.stored.client_id;
+        let client_id = row.client_id();
         let client_id = config.desired.renamed.get(client_id).unwrap_or(client_id);
         let declared = config.desired.applications.get(client_id);
         declared.is_some_and(|declared| declared.application.client_secret.is_none())
@@ -76,9 +85,9 @@ fn has_uncompared(config: &Config, inventory: &Inventory) -> bool {
 }
 
 /// Names the applications whose secret the project has encrypted.
-fn tell_foreign(session: &mut Session, inventory: &Inventory) {
-    let rows = inventory.rows.iter().filter(|row| row.stored.fields.client_secret.foreign().is_some());
-    let names: Vec<String> = rows.map(|row| visible(row.stored.client_id.as_str())).collect();
+fn tell_foreign<R: Kept>(session: &mut Session, inventory: &Inventory<R>) {
+    let rows = inventory.rows.iter().filter(|row| row.has_foreign_secret());
+    let names: Vec<String> = rows.map(|row| visible(row.client_id().as_str())).collect();
     if !names.is_empty() {
         session.ui.status(format_args!("Foreign secrets, encrypted by the project: {}.", names.join(", ")));
     }

@@ -10,7 +10,7 @@ use crate::config::{Config, closest};
 use crate::db::patience::Reading;
 use crate::db::{applications, tokens};
 use crate::error::Error;
-use crate::model::{Allow, ClientId, Prune};
+use crate::model::{Allow, ClientId, Kept, Prune};
 use crate::plan::Plan;
 use crate::rules;
 use crate::ui::plan::{plural, visible};
@@ -150,10 +150,9 @@ pub(super) async fn check_excluded(connected: &Connected, excluded: &[String]) -
 ///
 /// # Errors
 /// The first of them.
-pub(super) fn check_filters(filter: &FilterArgs, found: &Inventory) -> Result<(), Error> {
-    let rows = || found.rows.iter().map(|row| &row.stored.fields);
-    let has_type = |value: &str| rows().any(|row| row.client_type == value);
-    let has_grant = |value: &str| rows().any(|row| row.authorization_grant_type == value);
+pub(super) fn check_filters<R: Kept>(filter: &FilterArgs, found: &Inventory<R>) -> Result<(), Error> {
+    let has_type = |value: &str| found.rows.iter().any(|row| row.client_type() == value);
+    let has_grant = |value: &str| found.rows.iter().any(|row| row.authorization_grant_type() == value);
     choice("--client-type", &filter.client_types, &rules::CLIENT_TYPES, has_type)?;
     choice("--grant-type", &filter.grant_types, &rules::grant_types(), has_grant)
 }
@@ -174,7 +173,7 @@ fn choice(
 }
 
 /// "no application matches", where flags selected nothing.
-pub(super) fn nothing_matches(filter: &FilterArgs, found: &Inventory) -> Option<String> {
+pub(super) fn nothing_matches<R>(filter: &FilterArgs, found: &Inventory<R>) -> Option<String> {
     if filter.is_empty() || !found.rows.is_empty() {
         return None;
     }

@@ -25,7 +25,7 @@ use super::session::Session;
 use super::subject::subject;
 use super::trying;
 use crate::config::{Config, Problems};
-use crate::db::applications;
+use crate::db::applications::{self, Others};
 use crate::db::dependents;
 use crate::db::error::DbError;
 use crate::db::identity;
@@ -167,7 +167,8 @@ async fn plan_against(
     let layout = &connected.layout;
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Applications).await?;
-    let mut actual = applications::read(&*snapshot, layout, &mentioned(&config.desired)).await?;
+    let mut actual =
+        applications::read(&*snapshot, layout, &mentioned(&config.desired), Others::Named).await?;
     let known = rights::ownership(session, &*snapshot, layout, config, intent).await?;
     let (ownership, unread) = known.map_or_else(|lacks| (None, Some(lacks)), |known| (known, None));
     actual.ownership = ownership;

@@ -10,7 +10,7 @@ use super::desired::mentioned;
 use super::desired::with_only;
 use super::executing;
 use super::history::History;
-use super::inventory::{self, FilterArgs, Look};
+use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::loading;
 use super::outputs;
 use super::prepared::Prepared;
@@ -21,7 +21,7 @@ use super::scope::{ConsentArgs, ScopeArgs};
 use super::session::Session;
 use super::writable;
 use crate::config::Config;
-use crate::db::applications;
+use crate::db::applications::{self, Others};
 use crate::db::error::DbError;
 use crate::db::patience::Reading;
 use crate::db::rights::{Columns, DEPENDENTS, Extent, Task};
@@ -62,7 +62,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     require(&connected).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
-    let found = inventory::read(session, &connected, &file, &selection, Look::Rows).await?;
+    let found: Inventory = inventory::read(session, &connected, &file, &selection, Look::Rows).await?;
     inventory::check_all_found(&connected, &file, wanted, &found).await?;
     let application =
         Application { client_secret: Some(SecretDeclaration::Rotate), ..Application::default() };
@@ -157,7 +157,7 @@ async fn plan(
     let mut client = connected.database.get().await?;
     let snapshot = connected.snapshot(&mut client, Reading::Everything).await?;
     let mentioned = mentioned(&config.desired);
-    let actual = applications::read(&*snapshot, layout, &mentioned).await?;
+    let actual = applications::read(&*snapshot, layout, &mentioned, Others::Counted).await?;
     if let Some(cipher) =
         actual.applications.get(client_id).and_then(|row| row.fields.client_secret.foreign())
     {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Format;
-use super::inventory::{self, FilterArgs, Look};
+use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::loading;
 use super::reaching;
 use super::session::Session;
@@ -34,7 +34,8 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
     let connected = reaching::connect(session, &config, 1).await?;
     let wanted = std::slice::from_ref(&args.client_id);
     let selection = FilterArgs::default().selection(wanted);
-    let inventory = inventory::read(session, &connected, &config, &selection, Look::Closely).await?;
+    let inventory: Inventory =
+        inventory::read(session, &connected, &config, &selection, Look::Closely).await?;
     inventory::check_all_found(&connected, &config, wanted, &inventory).await?;
     let Some(row) = inventory.rows.first() else {
         return Err(Error::new(Exit::Failed, "the application was deleted meanwhile"));
@@ -43,7 +44,7 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
     let has_file = !config.source.text().is_empty();
     let portrait = Portrait {
         row,
-        usage: inventory.usage.get(key).copied().unwrap_or_default(),
+        usage: inventory.usage(key).copied().unwrap_or_default(),
         dependents: inventory.dependents.get(key).copied().unwrap_or_default(),
         recent: inventory.recent.get(key).map_or(&[], Vec::as_slice),
         file: has_file.then(|| config.source.path()),

@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use super::actual::Stored;
-use super::application::Named;
+use super::actual::{Origin, Stored};
+use super::application::{ClientId, Named};
 use super::key::Key;
 
 /// Which applications to look at. An empty list is no condition; conditions add up.
@@ -61,6 +61,109 @@ pub struct Listed {
     pub owner: Option<Owner>,
 }
 
+/// What a table of applications shows of a row: a tenth of it, because there may be very many.
+#[derive(Debug)]
+pub struct Brief {
+    pub client_id: ClientId,
+    pub key: Key,
+    pub name: Box<str>,
+    pub client_type: Box<str>,
+    pub authorization_grant_type: Box<str>,
+    pub origin: Origin,
+    /// The owner's name; without one, the primary key.
+    pub owner: Option<Box<str>>,
+    /// Whether the project has encrypted the client secret.
+    pub has_foreign_secret: bool,
+}
+
+/// How much of a row is kept.
+pub trait Kept: Sized {
+    /// Keeps what is needed.
+    fn keep(row: Listed) -> Self;
+    fn client_id(&self) -> &ClientId;
+    fn key(&self) -> &Key;
+    fn client_type(&self) -> &str;
+    fn authorization_grant_type(&self) -> &str;
+    fn has_owner(&self) -> bool;
+    /// See [`Brief::has_foreign_secret`].
+    /// Whether the project has encrypted its client secret.
+}
+
+impl Kept for Listed {
+    fn keep(row: Listed) -> Self {
+        row
+    }
+
+    fn client_id(&self) -> &ClientId {
+        &self.stored.client_id
+    }
+
+    fn key(&self) -> &Key {
+        &self.stored.key
+    }
+
+    fn client_type(&self) -> &str {
+        &self.stored.fields.client_type
+    }
+
+    fn authorization_grant_type(&self) -> &str {
+        &self.stored.fields.authorization_grant_type
+    }
+
+    fn has_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    fn has_foreign_secret(&self) -> bool {
+        self.stored.fields.client_secret.foreign().is_some()
+    }
+}
+
+impl Kept for Brief {
+    fn keep(row: Listed) -> Self {
+        let has_foreign_secret = row.has_foreign_secret();
+        let Listed { stored: Stored { client_id, key, origin, fields, .. }, owner, .. } = row;
+        let owner = owner.map(|owner| match owner.name {
+            Some(named) => named.value.into(),
+            None => owner.key.as_str().into(),
+        });
+        Self {
+            client_id,
+            key,
+            name: fields.name.into(),
+            client_type: fields.client_type.into(),
+            authorization_grant_type: fields.authorization_grant_type.into(),
+            origin,
+            owner,
+            has_foreign_secret,
+        }
+    }
+
+    fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn client_type(&self) -> &str {
+        &self.client_type
+    }
+
+    fn authorization_grant_type(&self) -> &str {
+        &self.authorization_grant_type
+    }
+
+    fn has_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    fn has_foreign_secret(&self) -> bool {
+        self.has_foreign_secret
+    }
+}
+
 /// Rows of a token table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -72,6 +175,10 @@ pub struct Tokens {
     pub last: Option<OffsetDateTime>,
 }
 
+impl Tokens {
+    const NONE: Self = Self { total: 0, live: 0, last: None };
+}
+
 /// What an application is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -80,6 +187,9 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// That of an application without tokens.
+    pub const NONE: Self = Self { access: Tokens::NONE, refresh: Tokens::NONE };
+
     /// When a token of either kind was last made or changed.
     #[must_use]
     pub fn last(&self) -> Option<OffsetDateTime> {

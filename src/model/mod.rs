@@ -56,7 +56,7 @@ pub use foreign_rows::{
     BlockingRows, ForeignRows, ForeignTally, only_way_out, references_block, suggestion, way_through,
 };
 pub use identity::{Identity, Sameness};
-pub use inventory::{Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usage};
+pub use inventory::{Brief, Kept, Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
 pub use key_set::{PRIVATE as PRIVATE_MEMBERS, holds_private_key, without_private_key};
 pub use on_delete::OnDelete;

@@ -94,7 +94,7 @@ fn fields(row: &Listed, as_of: OffsetDateTime) -> Vec<(String, Vec<String>)> {
         fields.push((field.key().to_owned(), values));
     }
     let by = if stored.origin == Origin::Marked { ", by [policy] dynamic; DOT notes manual" } else { "" };
-    fields.push(("registration_source".to_owned(), vec![visible(&source(row)) + by]));
+    fields.push(("registration_source".to_owned(), vec![visible(source(&stored.origin)) + by]));
     fields.extend(created.as_ref().map(|created| ("created".to_owned(), instant(created))));
     fields.extend(updated.as_ref().map(|updated| ("updated".to_owned(), instant(updated))));
     fields.extend(stored.fields.columns.iter().map(|(name, value)| {

@@ -3,7 +3,6 @@
 //! Pure: rows and a width in, styled text out. Widths are those of a terminal's cells. Where there is no width, such as
 //! in a pipe, nothing is cut.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -12,21 +11,22 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::plan::{grouped, visible};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-use crate::model::{Listed, Origin, Owner, Usage};
+use crate::model::{Brief, Origin, Usage};
 use crate::plan::drift::Drift;
 
 /// Between two columns.
 const GAP: usize = 2;
 
 /// One line of the list: a row, a declaration without a row, or both.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+#[derive(Debug)]
+pub struct Entry<'a, R> {
+    pub client_id: &'a str,
     /// The row; `None`: it is declared and not there.
-    pub row: Option<&'a Listed>,
+    pub row: Option<&'a R>,
     /// The display name.
     pub name: &'a str,
     /// Its tokens, where they were counted.
-    pub usage: Option<Usage>,
+    pub usage: Option<&'a Usage>,
     /// How it stands to the file; `None`: there is no file.
     pub drift: Option<&'a Drift>,
 }
@@ -43,7 +43,9 @@ pub struct Frame {
 }
 
 /// What a line has in a column.
-type Cell = Box<dyn Fn(&str, &Entry<'_>) -> (String, Option<Style>)>;
+type Cell = Box<dyn Fn(&Line<'_>) -> (String, Option<Style>)>;
+
+type Line<'a> = Entry<'a, Brief>;
 
 struct Column {
     title: &'static str,
@@ -76,7 +78,7 @@ impl Column {
 
 /// The table, by client id.
 #[must_use]
-pub fn table(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> String {
+pub fn table(entries: &[Line<'_>], frame: Frame) -> String {
     if entries.is_empty() {
         return String::new();
     }
@@ -88,56 +90,51 @@ pub fn table(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> String {
     let mut out = String::new();
     let titles = columns.iter().map(|column| (column.title.into(), Some(BOLD)));
     line(&mut out, &columns, &widths, frame, titles);
-    for (client_id, entry) in entries {
-        let cells = columns.iter().map(|column| (column.cell)(client_id, entry));
+    for entry in entries {
+        let cells = columns.iter().map(|column| (column.cell)(entry));
         line(&mut out, &columns, &widths, frame, cells);
     }
     out
 }
 
-fn columns(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> Vec<Column> {
+fn columns(entries: &[Line<'_>], frame: Frame) -> Vec<Column> {
     let measured = |title, right, least, expendable, cell: Cell| {
-        let width = |(client_id, entry): (&&str, &Entry<'_>)| cell(client_id, entry).0.width();
-        let widest = entries.iter().map(width).max().unwrap_or_default();
+        let widest = entries.iter().map(|entry| cell(entry).0.width()).max().unwrap_or_default();
         Column { title, right, least, expendable, cell, widest }
     };
-    let column = |title, least, expendable, cell: fn(&str, &Entry<'_>, Frame) -> String| {
-        let cell = Box::new(move |id: &str, entry: &Entry<'_>| (visible(&cell(id, entry, frame)), None));
+    let column = |title, least, expendable, cell: fn(&Line<'_>, Frame) -> String| {
+        let cell = Box::new(move |entry: &Line<'_>| (visible(&cell(entry, frame)), None));
         measured(title, false, least, expendable, cell)
     };
-    let number = |title, count: fn(Usage) -> u64| {
-        let cell = Box::new(move |_: &str, entry: &Entry<'_>| {
+    let number = |title, count: fn(&Usage) -> u64| {
+        let cell = Box::new(move |entry: &Line<'_>| {
             (entry.usage.map(|usage| grouped(count(usage))).unwrap_or_default(), None)
         });
         measured(title, true, None, 0, cell)
     };
     let mut columns = vec![
-        column("CLIENT ID", Some(24), 0, |client_id, _, _| client_id.to_owned()),
-        column("NAME", Some(12), 3, |_, entry, _| entry.name.to_owned()),
-        column("TYPE", None, 5, |_, entry, _| {
-            entry.row.map(|row| row.stored.fields.client_type.clone()).unwrap_or_default()
-        }),
-        column("GRANT", None, 4, |_, entry, _| {
-            let grant = entry.row.map_or("", |row| &row.stored.fields.authorization_grant_type);
+        column("CLIENT ID", Some(24), 0, |entry, _| entry.client_id.to_owned()),
+        column("NAME", Some(12), 3, |entry, _| entry.name.to_owned()),
+        column("TYPE", None, 5, |entry, _| entry.row.map_or("", |row| &row.client_type).to_owned()),
+        column("GRANT", None, 4, |entry, _| {
+            let grant = entry.row.map_or("", |row| &row.authorization_grant_type);
             grant.rsplit(':').next().unwrap_or_default().to_owned()
         }),
     ];
-    if entries.values().any(|entry| entry.row.is_some_and(|row| row.owner.is_some())) {
-        columns.push(column("OWNER", Some(12), 6, |_, entry, _| owner(entry)));
+    if entries.iter().any(|entry| entry.row.is_some_and(|row| row.owner.is_some())) {
+        columns.push(column("OWNER", Some(12), 6, |entry, _| owner(entry).to_owned()));
     }
-    if entries.values().any(|entry| entry.row.is_some_and(|row| !row.stored.origin.is_manual())) {
-        let source = |_: &str, entry: &Entry<'_>, _| entry.row.map(source).unwrap_or_default();
+    if entries.iter().any(|entry| entry.row.is_some_and(|row| !row.origin.is_manual())) {
+        let source = |entry: &Line<'_>, _| entry.row.map_or("", |row| source(&row.origin)).to_owned();
         columns.push(column("SOURCE", None, 2, source));
     }
-    if entries.values().any(|entry| entry.usage.is_some())
-        || entries.values().all(|entry| entry.row.is_none())
-    {
+    if entries.iter().any(|entry| entry.usage.is_some()) || entries.iter().all(|entry| entry.row.is_none()) {
         columns.push(number("ACCESS", |usage| usage.access.live));
         columns.push(number("REFRESH", |usage| usage.refresh.live));
-        columns.push(column("LAST USE", None, 1, |_, entry, frame| last_use(entry, frame.as_of)));
+        columns.push(column("LAST USE", None, 1, |entry, frame| last_use(entry, frame.as_of)));
     }
-    if entries.values().any(|entry| entry.drift.is_some()) {
-        let cell = |_: &str, entry: &Entry<'_>| {
+    if entries.iter().any(|entry| entry.drift.is_some()) {
+        let cell = |entry: &Line<'_>| {
             entry.drift.map_or((String::new(), None), |drift| (drift.name().to_owned(), Some(style(drift))))
         };
         columns.push(measured("FILE", false, None, 0, Box::new(cell)));
@@ -145,28 +142,23 @@ fn columns(entries: &BTreeMap<&str, Entry<'_>>, frame: Frame) -> Vec<Column> {
     columns
 }
 
-fn owner(entry: &Entry<'_>) -> String {
-    let owner = entry.row.and_then(|row| row.owner.as_ref());
-    let name = |owner: &Owner| match &owner.name {
-        Some(named) => named.value.clone(),
-        None => owner.key.to_string(),
-    };
-    owner.map(name).unwrap_or_default()
+fn owner<'a>(entry: &Line<'a>) -> &'a str {
+    entry.row.and_then(|row| row.owner.as_deref()).unwrap_or_default()
 }
 
 /// DOT's word for how the application was registered; for DOT, whatever registers clients is `dcr`.
-pub(super) fn source(row: &Listed) -> String {
-    match &row.stored.origin {
-        Origin::Manual => "manual".to_owned(),
-        Origin::Dcr | Origin::Marked => "dcr".to_owned(),
-        Origin::Cimd => "cimd".to_owned(),
-        Origin::Other(other) => other.clone(),
+pub(super) fn source(origin: &Origin) -> &str {
+    match origin {
+        Origin::Manual => "manual",
+        Origin::Dcr | Origin::Marked => "dcr",
+        Origin::Cimd => "cimd",
+        Origin::Other(other) => other,
     }
 }
 
 /// A row whose tokens were counted and that has none was never used.
-fn last_use(entry: &Entry<'_>, as_of: OffsetDateTime) -> String {
-    match (entry.row, entry.usage.and_then(|usage| usage.last())) {
+fn last_use(entry: &Line<'_>, as_of: OffsetDateTime) -> String {
+    match (entry.row, entry.usage.and_then(Usage::last)) {
         (None, _) => String::new(),
         (Some(_), Some(last)) => ago(last, as_of),
         (Some(_), None) => "never".to_owned(),
@@ -294,8 +286,8 @@ mod tests {
     #[test]
     fn client_ids_are_whole_where_the_columns_that_stay_leave_room() {
         let client_id = "aQ0jXyfXvTZTCKrqMm7Lpc9OeJvHh5bN2sWdUgIk";
-        let entry = Entry { row: None, name: "A rather long display name", usage: None, drift: None };
-        let entries = BTreeMap::from([(client_id, entry)]);
+        let name = "A rather long display name";
+        let entries = [Entry { client_id, row: None, name, usage: None, drift: None }];
         let shown = |width| {
             let frame = Frame { width, unicode: true, as_of: OffsetDateTime::UNIX_EPOCH };
             anstream::adapter::strip_str(&table(&entries, frame)).to_string()

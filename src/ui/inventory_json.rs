@@ -57,7 +57,7 @@ struct Application<'a> {
     #[serde(flatten)]
     fields: Fields<'a>,
     columns: &'a BTreeMap<String, Option<String>>,
-    registration_source: String,
+    registration_source: &'a str,
     /// Whether `[policy] dynamic` says so, and not DOT's own column.
     marked: bool,
     created: Option<String>,
@@ -147,7 +147,7 @@ fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>)
         key: &stored.key,
         fields: Fields(row),
         columns: &stored.fields.columns,
-        registration_source: source(row),
+        registration_source: source(&stored.origin),
         marked: stored.origin == Origin::Marked,
         created: created.map(rfc3339),
         updated: updated.map(rfc3339),
@@ -163,7 +163,7 @@ fn application<'a>(row: &'a Listed, usage: Option<Usage>, drift: Option<&Drift>)
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn list(
-    entries: &BTreeMap<&str, Entry<'_>>,
+    entries: &[Entry<'_, Listed>],
     file: Option<&Path>,
     as_of: OffsetDateTime,
     dynamic: u64,
@@ -174,10 +174,10 @@ pub fn list(
         as_of: rfc3339(as_of),
         file: file.map(|file| file.display().to_string()),
         applications: entries
-            .values()
-            .filter_map(|entry| Some(application(entry.row?, entry.usage, entry.drift)))
+            .iter()
+            .filter_map(|entry| Some(application(entry.row?, entry.usage.copied(), entry.drift)))
             .collect(),
-        missing: entries.iter().filter(|(_, entry)| entry.row.is_none()).map(|(id, _)| *id).collect(),
+        missing: entries.iter().filter(|entry| entry.row.is_none()).map(|entry| entry.client_id).collect(),
         dynamic,
     };
     json::document(&document)

@@ -14,17 +14,19 @@ use crate::db::layout::{Layout, Table};
 use crate::db::query::{self, instant_if_any, unsigned};
 use crate::db::source::{manual, source};
 use crate::model::printable::quote;
-use crate::model::{Field, Key, Listed, Named, Owner, RecentToken, Selection, TableRole, Tokens, Usage};
+use crate::model::{
+    Field, Kept, Key, Listed, Named, Owner, RecentToken, Selection, TableRole, Tokens, Usage,
+};
 
 /// Columns of a selected row that are the managed ones and those before them.
 const OWN_COLUMNS: usize = 6 + Field::ALL.len();
 
-/// The rows that the selection means, by client id.
-pub async fn list(
+/// The rows that the selection means, in the order of their client ids' bytes.
+pub async fn list<R: Kept>(
     client: &impl GenericClient,
     layout: &Layout,
     selection: &Selection,
-) -> Result<Vec<Listed>, DbError> {
+) -> Result<Vec<R>, DbError> {
     let table = layout.application();
     let instant = |column: &str| {
         if table.has(column) {
@@ -70,7 +72,12 @@ pub async fn list(
             is_unique: row.get(OWN_COLUMNS + 4),
         });
         let (created, updated) = (OWN_COLUMNS, OWN_COLUMNS + 1);
-        Listed { stored, created: instant_if_any(row, created), updated: instant_if_any(row, updated), owner }
+        R::keep(Listed {
+            stored,
+            created: instant_if_any(row, created),
+            updated: instant_if_any(row, updated),
+            owner,
+        })
     })
     .await
     .map_err(DbError::during("reading the applications"))

@@ -20,7 +20,7 @@ pub use inventory::{client_ids, instant, list, recent_tokens, usage};
 pub use marks::{MarkError, mark};
 pub use owners::nameless;
 pub use reach::dependents;
-pub use read::{read, read_rows};
+pub use read::{Others, read, read_rows};
 pub use secrets::withhold_secrets;
 pub(in crate::db) use secrets::{secret_columns, stored as stored_hashes};
 pub(super) use write::filled_here;

@@ -15,11 +15,21 @@ use crate::db::source::{manual, registered_elsewhere};
 use crate::model::printable::quote;
 use crate::model::{Actual, ClientId, Field, Key, Origin, Stored, StoredFields, TableRole, Unmanaged};
 
+/// How much is read of the rows that the file does not mention. There may be very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// Who they are: only a plan may delete them.
+    Named,
+    /// Their number; [`Actual::unmanaged`] stays empty.
+    Counted,
+}
+
 /// Reads all that a plan needs, in the snapshot of the caller's transaction. The ledger's part is the caller's.
 pub async fn read(
     client: &impl GenericClient,
     layout: &Layout,
     mentioned: &Mentioned,
+    others: Others,
 ) -> Result<Actual, DbError> {
     let table = layout.application();
     let managed: BTreeMap<Field, Option<u32>> = Field::ALL
@@ -29,14 +39,18 @@ pub async fn read(
         .collect();
     let ids: Vec<&str> = mentioned.client_ids.iter().map(ClientId::as_str).collect();
     let applications = read_mentioned(client, layout, &ids).await?;
-    let (unmanaged, dynamic) = read_unmanaged(client, layout, &ids).await?;
+    let unmanaged = match others {
+        Others::Named => read_unmanaged(client, layout, &ids).await?,
+        Others::Counted => Vec::new(),
+    };
+    let (manual_rows, dynamic) = count_unmanaged(client, layout, &ids).await?;
     let (mut custom, renderings) = columns::read(client, layout, mentioned).await?;
     if mentioned.client_ids.iter().any(|client_id| !applications.contains_key(client_id)) {
         // Only a new row needs examples.
         columns::read_usual(client, table, &manual(layout), &mut custom).await?;
     }
     let Found { users, ambiguous } = read_users(client, layout, &mentioned.users).await?;
-    let total = (applications.len() + unmanaged.len()) as u64 + dynamic;
+    let total = applications.len() as u64 + manual_rows + dynamic;
     Ok(Actual {
         client_id_length: table.columns.get("client_id").and_then(|column| column.max_length),
         device_grants: layout.table(TableRole::DeviceGrant).is_some(),
@@ -138,33 +152,50 @@ pub(super) fn stored(row: &Row, table: &Table) -> Stored {
     }
 }
 
+/// The rows `t` that the client ids in `$1` do not name.
+const OTHERS: &str =
+    "NOT EXISTS (SELECT FROM unnest($1::text[]) AS m(client_id) WHERE m.client_id = t.client_id)";
+
+const READING_OTHERS: &str = "reading the other applications";
+
 async fn read_unmanaged(
     client: &impl GenericClient,
     layout: &Layout,
     ids: &[&str],
-) -> Result<(Vec<Unmanaged>, u64), DbError> {
+) -> Result<Vec<Unmanaged>, DbError> {
     let table = layout.application();
-    let others =
-        "NOT EXISTS (SELECT FROM unnest($1::text[]) AS m(client_id) WHERE m.client_id = t.client_id)";
-    let manual = manual(layout);
     let sql = format!(
         "SELECT t.{key}::text, t.client_id::text, t.name::text, {fingerprint} FROM {table} t \
-         WHERE {others} AND {manual} ORDER BY t.client_id COLLATE \"C\"",
+         WHERE {OTHERS} AND {manual} ORDER BY t.client_id COLLATE \"C\"",
         fingerprint = fingerprint(table),
+        manual = manual(layout),
         key = table.key_sql(),
         table = table.sql(),
     );
-    let attempted = "reading the other applications";
     let unmanaged = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| Unmanaged {
         key: Key::new(row.get::<_, String>(0)),
         client_id: ClientId::new(row.get::<_, String>(1)),
         name: row.get::<_, Option<String>>(2).unwrap_or_default(),
         fingerprint: row.get(3),
     })
-    .await
-    .map_err(DbError::during(attempted))?;
-    let sql =
-        format!("SELECT count(*) FROM {table} t WHERE {others} AND NOT ({manual})", table = table.sql());
-    let dynamic = query::value(client, &sql, &[(&ids, Type::TEXT_ARRAY)]).await;
-    Ok((unmanaged, query::unsigned(dynamic.map_err(DbError::during(attempted))?)))
+    .await;
+    unmanaged.map_err(DbError::during(READING_OTHERS))
+}
+
+/// The numbers of the others: those that somebody made, and those that registered themselves.
+async fn count_unmanaged(
+    client: &impl GenericClient,
+    layout: &Layout,
+    ids: &[&str],
+) -> Result<(u64, u64), DbError> {
+    let (manual, table) = (manual(layout), layout.application().sql());
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE {manual}), count(*) FILTER (WHERE NOT ({manual})) FROM {table} t WHERE {OTHERS}"
+    );
+    let counts = query::rows(client, &sql, &[(&ids, Type::TEXT_ARRAY)], |row| {
+        (query::unsigned(row.get(0)), query::unsigned(row.get(1)))
+    })
+    .await;
+    let counts = counts.map_err(DbError::during(READING_OTHERS))?;
+    Ok(counts.first().copied().unwrap_or_default())
 }
