@@ -13,6 +13,7 @@ use super::history::History;
 use super::intent::Intent;
 use super::outputs;
 use super::prepared::Prepared;
+use super::reclaiming;
 use super::reconcile;
 use super::reporting;
 use super::resuming::Resuming;
@@ -90,6 +91,9 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let finished = finish(session, &prepared, &done);
     result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
     finished?;
+    if let Some(cleaned) = &done.cleaned {
+        reclaiming::after(session, &prepared.connected, &prepared.sweeps, cleaned, false).await?;
+    }
     Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 

@@ -85,8 +85,8 @@ pub trait Kept: Sized {
     fn client_type(&self) -> &str;
     fn authorization_grant_type(&self) -> &str;
     fn has_owner(&self) -> bool;
-    /// See [`Brief::has_foreign_secret`].
-    /// Whether the project has encrypted its client secret.
+    /// Whether the project has encrypted the client secret.
+    fn has_foreign_secret(&self) -> bool;
 }
 
 impl Kept for Listed {

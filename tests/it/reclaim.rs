@@ -63,7 +63,14 @@ fn scripts_get_an_object_for_each() {
 #[test]
 fn where_it_is_not_asked_for_the_run_says_how() {
     let (_database, sandbox) = world();
-    assert_snapshot!(sandbox.oauthctl(&["cleartokens"]).exits(0).stderr);
+    let said = sandbox.oauthctl(&["cleartokens"]).exits(0).stderr;
+    assert_snapshot!(said);
+
+    let (_database, sandbox) = world();
+    sandbox.write("oauth.toml", "[cleanup]\n");
+    let after_apply = sandbox.oauthctl(&["apply", "--yes"]).exits(0).stderr;
+    let hint = said.lines().find(|line| line.contains("--reclaim")).unwrap();
+    assert!(after_apply.lines().any(|line| line == hint), "{after_apply}");
 }
 
 #[test]
