@@ -1,12 +1,12 @@
 //! Rows of the database as declarations in the file: for `import`, and for `createapplication --write`.
 
 use super::connected::Connected;
-use super::environment;
 use super::inventory::{self, Inventory, Look};
 use super::loading;
 use super::reporting;
 use super::rewriting::rewrite;
 use super::session::Session;
+use super::variables::Given;
 use crate::config::edit::{Edited, edit};
 use crate::config::{self, Config};
 use crate::error::{Error, Exit};
@@ -66,7 +66,7 @@ pub fn take_in(
     let set = changes.set.iter().map(|set| (set.client_id.clone(), set.field.clone())).collect();
     let start = if is_there { before } else { HEADING };
     let Edited { text, left } =
-        edit(start, changes).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        edit(start, changes, &config.variables).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     for (client_id, field) in &left {
         let why = "it is written in a form that the new value has no place in; change it by hand".to_owned();
         remarks.push(Remark {
@@ -92,7 +92,9 @@ fn check(session: &mut Session, text: String, before: &Config, added: &[ClientId
     let path = before.source.path();
     let failed =
         || Error::new(Exit::Failed, format!("{} was not written: it would not be valid", path.display()));
-    match config::load(text.into_bytes(), path, environment::surroundings(), config::Presence::Optional) {
+    let given = Given::read(&session.global)?;
+    let bytes = text.into_bytes();
+    match given.surround(|around| config::load(bytes, path, around, config::Presence::Optional)) {
         Ok(after) => {
             let declared = |config: &Config| config.desired.applications.len();
             let is_complete = declared(&after) == declared(before) + added.len()

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::format::Format;
 use super::values;
+use super::variables;
 use crate::config::duration;
 use crate::ui::Color;
 
@@ -17,6 +18,12 @@ pub struct GlobalArgs {
     /// The file that declares the applications and the cleanup policy; `-`: stdin.
     #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
     pub file: PathBuf,
+    /// A value for ${var.NAME} in the file. It is printed in plans: no secret.
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variables::assignment)]
+    pub vars: Vec<(String, String)>,
+    /// Read such values from a TOML file with a line NAME = "VALUE" for each. --var wins.
+    #[arg(long = "var-file", global = true, value_name = "FILE")]
+    pub var_files: Vec<PathBuf>,
     /// Where the database is: a postgres:// URL or libpq's "key=value" text. Without it, `DATABASE_URL`, `[database] url` in
     /// the file and libpq's variables are used, in this order.
     #[arg(long, global = true, value_name = "URL", value_parser = values::not_empty)]

@@ -51,8 +51,8 @@ impl History {
             rights::warn(session, "this run is not noted in the ledger: ", &lacks);
             return Ok(Self { run: None });
         }
-        let text = config.source.text();
-        let digest = (!text.is_empty()).then(|| digest(text));
+        let has_file = !config.source.text().is_empty();
+        let digest = has_file.then(|| digest(&config.said()));
         let owner = session.owner(&config.policy);
         let commit = commit();
         let run = Run {

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use super::environment::surroundings;
 use super::from_stdin;
 use super::reporting;
 use super::session::Session;
+use super::variables::{Given, unused};
 use crate::config::{self, Config, Presence};
 use crate::error::Error;
 
@@ -77,8 +77,14 @@ pub fn if_there(session: &mut Session) -> Result<(Config, bool), Error> {
 
 fn parse(session: &mut Session, bytes: Vec<u8>, path: &Path, presence: Presence) -> Result<Config, Error> {
     let path = &from_stdin::name(path);
-    match config::load(bytes, path, surroundings(), presence) {
+    let given = Given::read(&session.global)?;
+    match given.surround(|surroundings| config::load(bytes, path, surroundings, presence)) {
         Ok(config) => {
+            for name in unused(&session.global, &config.variables) {
+                session
+                    .ui
+                    .warning(format_args!("--var {name}: {} does not use this variable", path.display()));
+            }
             // With optional secrets the warnings are about what this verb does not need.
             if !config.problems.is_empty() && presence != Presence::Optional {
                 reporting::problems(session, &config.source, &config.problems);

@@ -75,6 +75,7 @@ mod trying;
 mod unanswered;
 pub mod validate;
 mod values;
+mod variables;
 mod verb_name;
 pub mod version;
 mod writable;

@@ -67,7 +67,7 @@ pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
 
 /// Refuses unless the file is the one that the plan was made from.
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
-    saved.check_config(&digest(config.source.text()))?;
+    saved.check_config(&digest(&config.said()))?;
     let Origin { cleanup, as_of, .. } = &saved.origin;
     // Without the instant, the cleanup would be that of another instant.
     if *cleanup && config.cleanup.is_some() && as_of.is_none() {
@@ -106,7 +106,7 @@ async fn identity_of(connected: &Connected) -> Result<Identity, Error> {
 
 async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error> {
     Ok(Origin {
-        config: digest(prepared.config.source.text()),
+        config: digest(&prepared.config.said()),
         database: identity_of(&prepared.connected).await?,
         table: prepared.connected.layout.application().oid,
         targets: scope.targets.clone(),

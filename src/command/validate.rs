@@ -5,10 +5,10 @@ use std::io;
 use clap::Args;
 
 use super::Format;
-use super::environment::surroundings;
 use super::from_stdin;
 use super::reporting;
 use super::session::Session;
+use super::variables::Given;
 use crate::config::{self, Config, Presence, Problems, Rejected, Source};
 use crate::error::{Error, Exit};
 use crate::ui::{annotations, diagnostics, sarif};
@@ -30,7 +30,8 @@ pub struct ValidateArgs {}
 /// When it is not valid, or the answer cannot be written.
 pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
     let format = session.global.format;
-    match load(session) {
+    let given = Given::read(&session.global)?;
+    match load(session, &given) {
         Ok(config) if format == Format::Text => {
             reporting::problems(session, &config.source, &config.problems);
             session.tell(&summary(&config))?;
@@ -45,11 +46,12 @@ pub fn run(session: &mut Session, _args: &ValidateArgs) -> Result<Exit, Error> {
     }
 }
 
-fn load(session: &Session) -> Result<Config, Box<Rejected>> {
+fn load(session: &Session, given: &Given) -> Result<Config, Box<Rejected>> {
     let path = &session.global.file;
     let error = match from_stdin::read(path) {
         Ok(bytes) => {
-            return config::load(bytes, &from_stdin::name(path), surroundings(), Presence::Optional);
+            let name = from_stdin::name(path);
+            return given.surround(|around| config::load(bytes, &name, around, Presence::Optional));
         }
         Err(error) => error,
     };

@@ -35,7 +35,8 @@ fn from_toml(text: &str) -> Option<ColumnValue> {
     let line = format!("value = {text}");
     let document = syntax::parse(&line, &mut problems)?.document;
     let problems = RefCell::new(problems);
-    let Line { value } = reader::read(&document, reader::Notes { problems: &problems, offset: 0 });
+    let Line { value } =
+        reader::read(&document, reader::Notes { problems: &problems, offset: 0, variables: None });
     let is_sound = problems.borrow().error_count() == 0;
     value.value().and_then(|Free(value)| value).filter(|_| is_sound)
 }

@@ -1,7 +1,7 @@
 //! Text → what it wants: all at once, or a large file piece by piece.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::required_version;
 use super::resolve::{self, Context, Resolved};
 use super::surroundings::{Presence, Surroundings};
 use super::syntax::{self, Parsed};
+use super::variables::Variables;
 
 /// What a text wants, and what is wrong with it.
 pub(super) struct Loaded {
@@ -22,6 +23,8 @@ pub(super) struct Loaded {
     pub problems: Problems,
     /// The files that it refers to.
     pub files: Vec<PathBuf>,
+    /// The variables that it uses, with their values.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Reads the whole text. The error: why it makes no sense.
@@ -39,7 +42,9 @@ pub(super) fn whole(
         return Err(only);
     }
     let (problems, files) = (RefCell::new(problems), RefCell::default());
-    let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
+    let variables = Variables::new(surroundings);
+    let notes = Notes { problems: &problems, offset: 0, variables: Some(&variables) };
+    let read: Document = reader::read(&document, notes);
     drop(document);
     let context = Context {
         problems: &problems,
@@ -51,7 +56,7 @@ pub(super) fn whole(
     let resolved = resolve::resolve(read, &mut |_| Some(()), &context);
     let (problems, files) = (problems.into_inner(), files.into_inner());
     match resolved {
-        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files }),
+        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files, variables: variables.into_used() }),
         None => Err(problems),
     }
 }
@@ -66,6 +71,7 @@ pub(super) fn in_pieces(
 ) -> Option<Loaded> {
     let Pieces { settings, applications } = pieces;
     let (problems, files) = (RefCell::default(), RefCell::default());
+    let variables = Variables::new(surroundings);
     let Parsed { document, mut hidden } = syntax::parse_sound(&settings)?;
     // An application that no header begins, or a file for another version.
     if document.get_ref().get("applications").is_some()
@@ -73,7 +79,8 @@ pub(super) fn in_pieces(
     {
         return None;
     }
-    let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
+    let notes = Notes { problems: &problems, offset: 0, variables: Some(&variables) };
+    let read: Document = reader::read(&document, notes);
     drop(document);
     drop(settings);
     let context = Context {
@@ -87,7 +94,7 @@ pub(super) fn in_pieces(
     let more: resolve::More<'_> = &mut |add| {
         for piece in &applications {
             let parsed = syntax::parse_sound(text.get(piece.clone())?)?;
-            let notes = Notes { problems: &problems, offset: piece.start };
+            let notes = Notes { offset: piece.start, ..notes };
             hidden.extend(parsed.hidden.into_iter().map(|span| notes.place(span)));
             let Part { applications } = reader::read(&parsed.document, notes);
             let names = parsed.document.get_ref().get("applications")?.get_ref().as_table()?;
@@ -100,7 +107,8 @@ pub(super) fn in_pieces(
         Some(())
     };
     let resolved = resolve::resolve(read, more, &context)?;
-    Some(Loaded { resolved, hidden, problems: problems.into_inner(), files: files.into_inner() })
+    let (problems, files, variables) = (problems.into_inner(), files.into_inner(), variables.into_used());
+    Some(Loaded { resolved, hidden, problems, files, variables })
 }
 
 fn digest(name: &str) -> u64 {

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::problem::Problem;
 use super::suggest;
+use super::variables::Fault;
 
 /// Why a value does not deserialise.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub(super) enum Error {
     OutOfRange,
     #[error("contains a NUL byte, which PostgreSQL cannot store")]
     NulByte,
+    #[error(transparent)]
+    Variable(#[from] Fault),
     #[error("{0}")]
     Other(String),
 }
@@ -63,6 +66,7 @@ impl Error {
             Self::Choice { given, choices } => suggest::unknown_choice(subject, given, choices),
             Self::OutOfRange => Problem::error("number-too-large", message),
             Self::NulByte => Problem::error("nul-byte", message).hint("leave the \\u0000 out"),
+            Self::Variable(fault) => fault.problem(subject),
             Self::Other(_) => Problem::error("invalid-value", message),
         }
     }

@@ -29,7 +29,9 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod values;
+mod variables;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,9 +44,10 @@ pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
+pub use variables::{PREFIX as VARIABLE_PREFIX, is_name as is_variable_name};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Policy, Provider, References,
+    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Field, Policy, Provider, References,
     SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
@@ -85,6 +88,8 @@ pub struct Config {
     pub database: Database,
     /// The files that it refers to, as seen from here.
     pub files: Vec<PathBuf>,
+    /// The variables that it uses, with their values.
+    pub variables: BTreeMap<String, String>,
     places: places::Places,
 }
 
@@ -116,6 +121,16 @@ impl Config {
     pub fn spared(&self) -> BTreeSet<ClientId> {
         let Desired { applications, renamed, removed: _ } = &self.desired;
         applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
+    }
+
+    /// All that the file says, for a digest: its text, and the values of the variables in it.
+    #[must_use]
+    pub fn said(&self) -> Cow<'_, str> {
+        let text = self.source.text();
+        if self.variables.is_empty() {
+            return text.into();
+        }
+        format!("{text}\0{:?}", self.variables).into()
     }
 
     /// Forgets secrets that no client can send, for verbs that need none of them: they count as not available.
@@ -205,7 +220,7 @@ fn load_in(
             return Err(Box::new(Rejected { source: source.concealing(hidden), problems, flawed: None }));
         }
     };
-    let loaded::Loaded { resolved, hidden, problems, files } = loaded;
+    let loaded::Loaded { resolved, hidden, mut problems, files, variables } = loaded;
     let source = source.concealing(hidden);
     let resolve::Resolved {
         desired,
@@ -218,6 +233,14 @@ fn load_in(
         database,
         places,
     } = resolved;
+    if let Some((client_id, name)) = variables::equal_secret(&desired, &variables) {
+        let message = format!(
+            "the secret of {} is the value of the variable {name}, and variables are printed",
+            suggest::quoted(client_id.as_str())
+        );
+        let place = places.find(PlaceOf::Value(client_id, Field::ClientSecret.into())).unwrap_or_default();
+        problems.push(Problem::error("variable-in-secret", message).at(place));
+    }
     let rejected = (problems.error_count() > 0).then(|| (source.clone(), problems.clone()));
     let config = Config {
         source,
@@ -231,6 +254,7 @@ fn load_in(
         lint,
         database,
         files,
+        variables,
         places,
     };
     let Some((source, problems)) = rejected else { return Ok(config) };

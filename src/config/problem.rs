@@ -128,6 +128,13 @@ impl Problems {
         first.push(start, describe);
     }
 
+    /// Whether one of the errors that will be shown is inside of a place.
+    #[must_use]
+    pub fn has_error_in(&self, place: &Span) -> bool {
+        let mut spans = self.errors.kept.values().filter_map(|problem| problem.span.as_ref());
+        spans.any(|span| place.start <= span.start && span.end <= place.end)
+    }
+
     /// How many errors there are, shown or not.
     #[must_use]
     pub const fn error_count(&self) -> u64 {

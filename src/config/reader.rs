@@ -4,6 +4,7 @@
 //! so that strict structs (`deny_unknown_fields`) and all problems in one run go together.
 //! Invariant: every value is visited once, and no error ends the visit. Knows no table and no key by name.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::de::value::SeqDeserializer;
@@ -19,6 +20,7 @@ use super::problem::{Problem, Problems, Severity, Span};
 use super::slot::SLOT;
 use super::suggest::{self, harmless, quoted};
 use super::values::{OR_DATE, OR_TABLE};
+use super::variables::Variables;
 
 /// Reads a whole document. What is wrong with it is in `problems` afterwards.
 pub(super) fn read<'de, T: Deserialize<'de> + Default>(
@@ -42,6 +44,8 @@ pub(super) struct Notes<'a> {
     pub problems: &'a RefCell<Problems>,
     /// Where the text begins in the file, in bytes.
     pub offset: usize,
+    /// What `${var.NAME}` stands for; `None`: for itself.
+    pub variables: Option<&'a Variables<'a>>,
 }
 
 impl Notes<'_> {
@@ -97,6 +101,14 @@ impl<'de> Node<'_, 'de> {
         })
     }
 
+    /// A string with its variables replaced.
+    fn text<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Error> {
+        let Some(variables) = self.notes.variables else { return Ok(Cow::Borrowed(text)) };
+        let trail = || self.trail.keys().into_iter().map(str::to_owned).collect();
+        let expanded = variables.expand(text, &trail)?;
+        if expanded.contains('\0') { Err(Error::NulByte) } else { Ok(expanded) }
+    }
+
     fn list(&self) -> Result<ListAccess<'_, 'de>, Error> {
         let DeValue::Array(items) = self.value.get_ref() else { return Err(self.wrong_type("a list")) };
         Ok(ListAccess { items: items.iter(), trail: self.trail, notes: self.notes })
@@ -123,7 +135,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value.get_ref() {
             DeValue::String(text) if text.contains('\0') => Err(Error::NulByte),
-            DeValue::String(text) => visitor.visit_str(text),
+            DeValue::String(text) => visitor.visit_str(&self.text(text)?),
             DeValue::Integer(number) => {
                 let number = i64::from_str_radix(number.as_str(), number.radix());
                 visitor.visit_i64(number.map_err(|_| Error::OutOfRange)?)
@@ -180,7 +192,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.value.get_ref() {
-            DeValue::String(text) => visitor.visit_enum(text.as_ref().into_deserializer()),
+            DeValue::String(text) => visitor.visit_enum(self.text(text)?.as_ref().into_deserializer()),
             _ => Err(self.wrong_type("text")),
         }
     }

@@ -124,6 +124,7 @@ fn meaning(config: &Config) -> String {
         lint,
         database,
         files: _,
+        variables: _,
         places: _,
     } = config;
     format!(
@@ -300,6 +301,10 @@ fn each_problem_is_at_its_place() {
         (
             "[applications.a]\nauthorization_grant_type = \"openid-hybrid\"\nredirect_uris = []",
             "no-redirect-uris@3:17",
+        ),
+        (
+            "[applications.a]\nauthorization_grant_type = \"openid-hybrid\"\nredirect_uris = [1]",
+            "wrong-type@3:18",
         ),
         ("[applications.a]\nalgorithm = \"RS256\"", "no-rsa-key@2:13"),
         ("[applications.a]\nalgorithm = \"HS256\"\nhash_client_secret = true", "hs256@3:22"),

@@ -14,7 +14,7 @@ use super::column::{Attribute, ColumnValue};
 use super::field::Field;
 use super::key::Key;
 use super::key_set::without_private_key;
-use super::toml_string::toml_string;
+use super::toml_string::toml_value;
 use crate::hasher::{EncodedHash, StoredSecret};
 use crate::secret::Secret;
 
@@ -101,9 +101,9 @@ impl Named {
     pub fn in_file(&self) -> String {
         let Self { column, value } = self;
         if [Self::USERNAME, Self::EMAIL].contains(&column.as_str()) {
-            format!("{{ {column} = {} }}", toml_string(value))
+            format!("{{ {column} = {} }}", toml_value(value))
         } else {
-            format!("{{ column = {}, value = {} }}", toml_string(column), toml_string(value))
+            format!("{{ column = {}, value = {} }}", toml_value(column), toml_value(value))
         }
     }
 }

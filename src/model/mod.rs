@@ -68,4 +68,4 @@ pub use reference::{ReferenceFault, ReferenceName, ReferenceRule, References, Re
 pub use release::Release;
 pub use sweep::{Doomed, REGISTRATION_SCOPE, Sweep, Tally, Unit};
 pub use tables::{TableNames, TableRole, is_of_newer_dot};
-pub use toml_string::toml_string;
+pub use toml_string::{toml_string, toml_value};

@@ -23,6 +23,12 @@ pub fn toml_string(text: &str) -> String {
     out
 }
 
+/// A string that the file is to have as a value: where a `${` would begin a variable, it is written `$${`.
+#[must_use]
+pub fn toml_value(text: &str) -> String {
+    toml_string(&text.replace("${", "$${"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,6 +76,7 @@ mod unsendable_secrets;
 mod uri_fuzz;
 mod validate;
 mod validate_rules;
+mod variables;
 mod version;
 mod waiting;
 mod ways_out;

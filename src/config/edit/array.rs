@@ -1,6 +1,6 @@
 //! A list that gets other items: those that stay keep their place, their spelling and their comments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml_edit::Document;
@@ -8,14 +8,21 @@ use toml_edit::Document;
 use super::outline::{indent, line_end, line_start};
 use super::render::{Newline, on_one_line, value};
 use super::{Splice, Written, spliced};
-use crate::model::toml_string;
+use crate::config::variables::resolved;
+use crate::model::toml_value;
 
 /// What makes a value a document.
 const KEY: &str = "x=";
 
 /// The text of the list with exactly the wanted items; `None`: the text is no list.
-pub(super) fn merged(text: &str, wanted: &[String], newline: Newline) -> Option<String> {
-    let items = items(text)?;
+/// `variables`: those of the file, with their values.
+pub(super) fn merged(
+    text: &str,
+    wanted: &[String],
+    newline: Newline,
+    variables: &BTreeMap<String, String>,
+) -> Option<String> {
+    let items = items(text, variables)?;
     let mut missing: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
     let (kept, gone): (Vec<_>, Vec<_>) =
         items.iter().partition(|item| item.text.as_deref().is_some_and(|item| missing.remove(item)));
@@ -43,18 +50,18 @@ pub(super) fn merged(text: &str, wanted: &[String], newline: Newline) -> Option<
 }
 
 struct Item {
-    /// The string; `None`: something else.
+    /// The string with its variables replaced; `None`: something else.
     text: Option<String>,
     span: Range<usize>,
 }
 
-fn items(text: &str) -> Option<Vec<Item>> {
+fn items(text: &str, variables: &BTreeMap<String, String>) -> Option<Vec<Item>> {
     let document = Document::parse(format!("{KEY}{text}")).ok()?;
     let array = document.as_table().iter().next()?.1.as_array()?;
     let item = |value: &toml_edit::Value| {
         let span = value.span()?;
         let span = span.start.checked_sub(KEY.len())?..span.end.checked_sub(KEY.len())?;
-        Some(Item { text: value.as_str().map(str::to_owned), span })
+        Some(Item { text: value.as_str().map(|text| resolved(text, variables).into_owned()), span })
     };
     array.iter().map(item).collect()
 }
@@ -84,13 +91,13 @@ fn own_line(text: &str, item: &Item) -> Option<Range<usize>> {
 
 fn additions(text: &str, last: &Item, added: &[&String], newline: Newline) -> Vec<Splice> {
     let Some(line) = own_line(text, last) else {
-        let items: String = added.iter().map(|uri| format!(", {}", toml_string(uri))).collect();
+        let items: String = added.iter().map(|uri| format!(", {}", toml_value(uri))).collect();
         return vec![(last.span.end..last.span.end, items)];
     };
     let comma = comma_after(text, last.span.end).is_none();
     let indent = indent(text.get(line.clone()).unwrap_or_default());
     let lines: String =
-        added.iter().map(|uri| format!("{indent}{},{}", toml_string(uri), newline.text())).collect();
+        added.iter().map(|uri| format!("{indent}{},{}", toml_value(uri), newline.text())).collect();
     let comma = comma.then(|| (last.span.end..last.span.end, ",".to_owned()));
     comma.into_iter().chain([(line.end..line.end, lines)]).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::outline::indent;
 use super::render::{self, Newline, attribute_text, comment, key_text};
 use super::{Block, Line, Written};
-use crate::model::{Attribute, toml_string};
+use crate::model::{Attribute, toml_value};
 
 /// A name for the table: the client id, unless another table has it.
 pub(super) fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String {
@@ -21,7 +21,7 @@ pub(super) fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String
 
 /// `client_id`, where it is not the name.
 fn client_id_value(name: &str, block: &Block) -> Option<String> {
-    (name != block.client_id.as_str()).then(|| toml_string(block.client_id.as_str()))
+    (name != block.client_id.as_str()).then(|| toml_value(block.client_id.as_str()))
 }
 
 pub(super) fn pair(prefix: &str, field: &Attribute, value: &Written) -> String {
@@ -73,7 +73,7 @@ pub(super) fn dotted_lines(prefix: &str, name: &str, block: &Block, newline: New
     }
     lines
         .into_iter()
-        .chain([format!("{prefix}client_id = {}", toml_string(block.client_id.as_str()))])
+        .chain([format!("{prefix}client_id = {}", toml_value(block.client_id.as_str()))])
         .collect()
 }
 

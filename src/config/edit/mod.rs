@@ -21,7 +21,7 @@ use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_li
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
 use self::render::{Newline, attribute_text, key_text};
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_string};
+use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_string, toml_value};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -122,15 +122,22 @@ pub enum EditError {
     NotATable,
 }
 
-/// Makes the changes. The caller reads the result as it reads any file, before it is written.
+/// Makes the changes. The caller reads the result as it reads any file, before it is written. `variables`: those that the
+/// file uses, with their values; a list keeps an item that has a wanted value by a variable.
 ///
 /// # Errors
 /// [`EditError`]; the text is not half changed.
-pub fn edit(text: &str, changes: Changes) -> Result<Edited, EditError> {
+pub fn edit(text: &str, changes: Changes, variables: &BTreeMap<String, String>) -> Result<Edited, EditError> {
     let document = Document::parse(text).map_err(EditError::Syntax)?;
-    let outline = Outline::of(&document).ok_or(EditError::NotATable)?;
-    let mut editor =
-        Editor { text, outline, newline: Newline::of(text), splices: Vec::new(), left: Vec::new() };
+    let outline = Outline::of(&document, variables).ok_or(EditError::NotATable)?;
+    let mut editor = Editor {
+        text,
+        variables,
+        outline,
+        newline: Newline::of(text),
+        splices: Vec::new(),
+        left: Vec::new(),
+    };
     editor.set(&changes.set);
     editor.add(changes.add);
     Ok(editor.finish())
@@ -155,6 +162,7 @@ fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
 
 struct Editor<'t, 'd> {
     text: &'t str,
+    variables: &'t BTreeMap<String, String>,
     outline: Outline<'d>,
     newline: Newline,
     splices: Vec<Splice>,
@@ -212,7 +220,7 @@ impl Editor<'_, '_> {
         };
         let inner = item.as_table_like().and_then(|table| table.get(inner)).and_then(Item::span);
         let plain = match (item, value) {
-            (_, Written::User(named)) if inner.is_some() => return Some((inner?, toml_string(&named.value))),
+            (_, Written::User(named)) if inner.is_some() => return Some((inner?, toml_value(&named.value))),
             (_, Written::Hash(hash)) => return Some((inner?, toml_string(hash.as_str()))),
             (Item::Value(Value::InlineTable(table)), _) if table.is_dotted() => return None,
             (Item::Value(plain), _) => plain,
@@ -221,7 +229,9 @@ impl Editor<'_, '_> {
         let span = plain.span()?;
         let text = self.text.get(span.clone())?;
         let rendered = match (value, plain) {
-            (Written::Uris(uris), Value::Array(_)) => array::merged(text, uris, self.newline)?,
+            (Written::Uris(uris), Value::Array(_)) => {
+                array::merged(text, uris, self.newline, self.variables)?
+            }
             (value, _) => render::on_one_line(value),
         };
         Some((span, rendered))

@@ -1,11 +1,13 @@
 //! Where the applications of a parsed file are, and what they look like. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value};
 
 use super::COLUMNS;
 use super::render::key_text;
+use crate::config::variables::resolved;
 use crate::model::Attribute;
 
 /// How an application is written.
@@ -57,7 +59,7 @@ pub(super) struct Outline<'d> {
 
 impl<'d> Outline<'d> {
     /// `None`: `applications` is no table.
-    pub fn of<S>(document: &'d Document<S>) -> Option<Self> {
+    pub fn of<S>(document: &'d Document<S>, variables: &BTreeMap<String, String>) -> Option<Self> {
         let Some((key, item)) = document.as_table().get_key_value("applications") else {
             return Some(Self { apps: Vec::new(), parent: Parent::Absent });
         };
@@ -74,7 +76,7 @@ impl<'d> Outline<'d> {
         let apps = table.iter().filter_map(|(block, item)| {
             let (key, shape) = (table.key(block)?, shape(item)?);
             let client_id = item.as_table_like()?.get("client_id").and_then(Item::as_str).unwrap_or(block);
-            let (client_id, extent) = (client_id.to_owned(), extent(key, item));
+            let (client_id, extent) = (resolved(client_id, variables).into_owned(), extent(key, item));
             Some(App { block, client_id, item, shape, extent, is_inside_inline, is_below_dotted, key })
         });
         Some(Self { apps: apps.collect(), parent })

@@ -5,7 +5,7 @@
 
 use super::{COLUMNS, Written};
 use crate::model::visible::is_hidden;
-use crate::model::{Attribute, ColumnValue, toml_string};
+use crate::model::{Attribute, ColumnValue, toml_string, toml_value};
 
 /// Lists that make a line longer than this are written one item a line.
 const WIDTH: usize = 100;
@@ -40,7 +40,7 @@ pub(super) fn value(written: &Written, indent: &str, newline: Newline) -> String
         Written::Uris(uris) if uris.len() > 1 || (uris.len() == 1 && short.len() > WIDTH) => {
             let (newline, step) = (newline.text(), step(indent));
             let items: String =
-                uris.iter().map(|uri| format!("{indent}{step}{},{newline}", toml_string(uri))).collect();
+                uris.iter().map(|uri| format!("{indent}{step}{},{newline}", toml_value(uri))).collect();
             format!("[{newline}{items}{indent}]")
         }
         _ => short,
@@ -55,16 +55,16 @@ fn step(indent: &str) -> &'static str {
 /// A value without a line break.
 pub(super) fn on_one_line(written: &Written) -> String {
     match written {
-        Written::Text(text) => toml_string(text),
+        Written::Text(text) => toml_value(text),
         Written::Flag(flag) => flag.to_string(),
         Written::Uris(uris) => {
-            format!("[{}]", uris.iter().map(|uri| toml_string(uri)).collect::<Vec<_>>().join(", "))
+            format!("[{}]", uris.iter().map(|uri| toml_value(uri)).collect::<Vec<_>>().join(", "))
         }
         Written::User(named) => named.in_file(),
         Written::UserKey(key) if key.parse::<i64>().is_ok_and(|number| number.to_string() == *key) => {
             key.clone()
         }
-        Written::UserKey(key) => toml_string(key),
+        Written::UserKey(key) => toml_value(key),
         Written::Hash(hash) => inline_table(&[format!("hash = {}", toml_string(hash.as_str()))]),
         Written::Column(value) => column(value),
     }
@@ -73,7 +73,7 @@ pub(super) fn on_one_line(written: &Written) -> String {
 /// A value of a column of the project's own.
 pub(super) fn column(value: &ColumnValue) -> String {
     match value {
-        ColumnValue::Text(text) => toml_string(text),
+        ColumnValue::Text(text) => toml_value(text),
         ColumnValue::Integer(number) => number.to_string(),
         ColumnValue::Float(number) => float(*number),
         ColumnValue::Flag(flag) => flag.to_string(),
@@ -99,7 +99,7 @@ fn nested(value: &serde_json::Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => toml_string(text),
+        Value::String(text) => toml_value(text),
         Value::Array(items) => format!("[{}]", items.iter().map(nested).collect::<Vec<_>>().join(", ")),
         Value::Object(entries) => {
             let pair = |(key, value): (&String, &Value)| format!("{} = {}", key_text(key), nested(value));

@@ -22,12 +22,12 @@ fn block(client_id: &str) -> Block {
 
 fn added(text: &str, client_ids: &[&str]) -> String {
     let changes = Changes { add: client_ids.iter().map(|id| block(id)).collect(), ..Changes::default() };
-    edit(text, changes).unwrap().text
+    edit(text, changes, &BTreeMap::new()).unwrap().text
 }
 
 fn set(text: &str, client_id: &str, field: impl Into<Attribute>, value: Written) -> Edited {
     let assignment = Assignment { client_id: ClientId::new(client_id), field: field.into(), value };
-    edit(text, Changes { set: vec![assignment], ..Changes::default() }).unwrap()
+    edit(text, Changes { set: vec![assignment], ..Changes::default() }, &BTreeMap::new()).unwrap()
 }
 
 /// The application of a client id, as a reader of the file finds it.
@@ -150,8 +150,23 @@ fn a_list_keeps_what_stays() {
         ("['a']", &[], "[]"),
     ] {
         let wanted: Vec<String> = wanted.iter().map(|item| (*item).to_owned()).collect();
-        assert_eq!(array::merged(text, &wanted, Newline::Unix).unwrap(), expected, "{text}");
+        assert_eq!(
+            array::merged(text, &wanted, Newline::Unix, &BTreeMap::new()).unwrap(),
+            expected,
+            "{text}"
+        );
     }
+}
+
+#[test]
+fn items_with_variables_stay_while_they_have_a_wanted_value() {
+    let variables = BTreeMap::from([("domain".to_owned(), "example.com".to_owned())]);
+    let text = "['https://${var.domain}/a', 'https://${var.domain}/b']";
+    let wanted = ["https://example.com/b", "a${var.c"].map(str::to_owned);
+    assert_eq!(
+        array::merged(text, &wanted, Newline::Unix, &variables).unwrap(),
+        "['https://${var.domain}/b', \"a$${var.c\"]"
+    );
 }
 
 #[test]
@@ -201,8 +216,14 @@ fn what_has_no_place_is_left_and_named() {
 
 #[test]
 fn applications_that_are_no_table_are_an_error() {
-    assert!(matches!(edit("applications = 3", Changes::default()), Err(EditError::NotATable)));
-    assert!(matches!(edit("applications = ", Changes::default()), Err(EditError::Syntax(_))));
+    assert!(matches!(
+        edit("applications = 3", Changes::default(), &BTreeMap::new()),
+        Err(EditError::NotATable)
+    ));
+    assert!(matches!(
+        edit("applications = ", Changes::default(), &BTreeMap::new()),
+        Err(EditError::Syntax(_))
+    ));
 }
 
 /// A document out of pieces that are valid in any order, in one of the styles, with either line ending.
@@ -271,7 +292,7 @@ proptest! {
                 ],
             })
             .collect();
-        let new = edit(&text, Changes { add, ..Changes::default() }).unwrap().text;
+        let new = edit(&text, Changes { add, ..Changes::default() }, &BTreeMap::new()).unwrap().text;
         prop_assert!(is_insertion(&text, &new), "{new}");
         for id in &ids {
             let found = find(&new, id);

@@ -39,7 +39,7 @@ fn read_kinds(text: &str) -> (Kinds, Vec<String>) {
     let table = DeTable::parse(text).unwrap();
     let document = Spanned::new(0..text.len(), DeValue::Table(table.into_inner()));
     let problems = RefCell::default();
-    let kinds = read(&document, Notes { problems: &problems, offset: 0 });
+    let kinds = read(&document, Notes { problems: &problems, offset: 0, variables: None });
     let problems = problems.into_inner();
     let place = |problem: &Problem| format!("{}: {}", problem.code, &text[problem.span.clone().unwrap()]);
     let shown = problems.shown().into_iter().map(place).collect();

@@ -30,8 +30,13 @@ pub(super) fn check(
             (Subject::Field(field), None) => PlaceOf::Value(client_id, field.into()),
             (Subject::ClientId, _) => PlaceOf::ClientId(client_id),
         };
-        let problem = rule_problem(&violation, provider);
-        context.push(problem.at(places.find(place)));
+        let place = places.find(place);
+        // A list is not empty because its items are wrong.
+        let is_emptied = matches!(violation.reason, Reason::NoRedirectUris { .. })
+            && place.as_ref().is_some_and(|place| context.problems.borrow().has_error_in(place));
+        if !is_emptied {
+            context.push(rule_problem(&violation, provider).at(place));
+        }
     }
     if let Some(problem) = look_alike(&declared.application) {
         let place = PlaceOf::Value(client_id, Field::ClientSecret.into());
