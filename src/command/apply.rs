@@ -24,10 +24,10 @@ use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::error::{Error, Exit};
 use crate::model::{Counted, Tally};
-use crate::plan::Proposal;
+use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
-use crate::ui::plan::{Detail, applied_line, plural, render};
+use crate::ui::plan::{Detail, applied_line, plural, render, visible};
 use crate::ui::plan_json;
 use crate::ui::progress::Total;
 
@@ -62,7 +62,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         Some(saved) => saved::scope(saved, &args.scope)?,
         None => args.scope.clone(),
     };
-    let prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
+    let mut prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
     if let Some(saved) = &saved {
         saved.check_steps(&prepared.proposal.plan)?;
     }
@@ -83,8 +83,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     confirm(session, &args.consent, &question(&prepared.proposal)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
-    let result =
-        reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
+    let result = reconcile_and_clean(session, (args, &scope), &mut prepared, history.run, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
     let finished = finish(session, &prepared, &done);
@@ -118,12 +117,12 @@ impl Done {
 
 async fn reconcile_and_clean(
     session: &mut Session,
-    (consent, scope): (&ConsentArgs, &ScopeArgs),
-    prepared: &Prepared,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    prepared: &mut Prepared,
     run: Option<i64>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, consent, prepared, run, unanswered::PLAN_TELLS).await?;
+    done.applied = execute_or_plan_again(session, (args, scope), prepared, run).await?;
     if done.applied.is_some() {
         verify(session, scope, prepared).await?;
     }
@@ -148,6 +147,67 @@ async fn reconcile_and_clean(
         result?;
     }
     Ok(())
+}
+
+/// How often it is planned again because others write at the same time.
+const ROUNDS: usize = 10;
+
+/// Executes the plan. Under the lock, rows may turn out to have changed since it was made, for example by another
+/// `apply`: then nothing is written, and a new plan has to be agreed to. The lock is free while a person thinks.
+async fn execute_or_plan_again(
+    session: &mut Session,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    prepared: &mut Prepared,
+    run: Option<i64>,
+) -> Result<Option<Outcome>, Error> {
+    let mut rounds = 0;
+    loop {
+        let stale = match execute(session, &args.consent, prepared, run, unanswered::PLAN_TELLS).await {
+            Err(error) if error.exit() == Exit::Stale && args.saved.is_none() && rounds < ROUNDS => error,
+            done => return done,
+        };
+        rounds += 1;
+        session.ui.status(format_args!("Planning again, because {stale}."));
+        let shown = prepared.proposal.plan.clone();
+        reconcile::prepare_again(session, scope, prepared).await?;
+        agree_again(session, args, &shown, prepared).await?;
+    }
+}
+
+/// Continues with the new plan if it is what was shown, or if it is agreed to.
+async fn agree_again(
+    session: &mut Session,
+    args: &ApplyArgs,
+    shown: &Plan,
+    prepared: &Prepared,
+) -> Result<(), Error> {
+    let proposal = &prepared.proposal;
+    let is_the_same = shown::is_the_same(&proposal.plan, shown);
+    if !is_the_same || proposal.refusal.is_some() {
+        apart(session)?;
+        show(session, args, prepared)?;
+    }
+    if let Some(refusal) = &proposal.refusal {
+        return Err(reporting::refusal(session, refusal));
+    }
+    if is_the_same || proposal.is_empty() {
+        return Ok(());
+    }
+    check_delivery(session, &args.consent, &proposal.plan)?;
+    let unseen = shown::not_shown(&proposal.plan, shown);
+    if args.consent.yes && !unseen.is_empty() {
+        let unseen = unseen.iter().map(|client_id| format!("\"{}\"", visible(client_id.as_str())));
+        let unseen = unseen.collect::<Vec<_>>().join(", ");
+        let message = format!("planning again found changes that --yes did not agree to: {unseen}");
+        return Err(Error::new(Exit::Stale, message)
+            .hint("nothing was changed; look at the new plan, then run `oauthctl apply` again"));
+    }
+    confirm(session, &args.consent, &question(proposal)).await
+}
+
+/// Separates the new plan from the one before.
+fn apart(session: &mut Session) -> Result<(), Error> {
+    if session.global.format == Format::Json { Ok(()) } else { session.tell("\n") }
 }
 
 /// Counts what cleanup will delete after the changes; `None`: a signal came, it takes too long, or it failed. Then the bar

@@ -18,6 +18,7 @@ pub mod retention;
 pub mod saved;
 pub mod seal;
 mod secret_verdict;
+pub mod shown;
 mod step;
 mod whole;
 

@@ -71,6 +71,7 @@ mod stored_secrets;
 mod support;
 mod tls;
 mod tls_messages;
+mod two_applies;
 mod unfinished;
 mod unsendable_secrets;
 mod uri_fuzz;
