@@ -150,6 +150,8 @@ pub(super) struct Application {
     /// The client id, where it is not the name of the table.
     #[schemars(length(min = 1))]
     pub client_id: Slot<String>,
+    /// `false`: the application must not exist, as with `[[removed]]`. The other keys are kept and not used.
+    pub enabled: Slot<bool>,
     /// The display name.
     pub name: Slot<String>,
     /// Whether the client can keep a secret (RFC 6749 section 2.1).

@@ -70,7 +70,7 @@ pub struct Config {
     pub source: Source,
     /// Only warnings: an error rejects the file.
     pub problems: Problems,
-    /// `[applications]`, `[[removed]]` and `[[renamed]]`.
+    /// `[applications]`, `[[removed]]` and `[[renamed]]`. An application with `enabled = false` is a removed one.
     pub desired: Desired,
     /// `[defaults.columns]`, which the applications above have already.
     pub default_columns: BTreeMap<String, ColumnValue>,
@@ -116,6 +116,12 @@ impl Config {
     pub fn spared(&self) -> BTreeSet<ClientId> {
         let Desired { applications, renamed, removed: _ } = &self.desired;
         applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
+    }
+
+    /// Whether the application has a block with `enabled = false`.
+    #[must_use]
+    pub fn disables(&self, client_id: &ClientId) -> bool {
+        self.desired.removed.contains(client_id) && self.places.applications.contains_key(client_id)
     }
 
     /// Forgets secrets that no client can send, for verbs that need none of them: they count as not available.

@@ -25,6 +25,7 @@ mod content;
 mod counting;
 mod createapplication;
 mod db_errors;
+mod disabled;
 mod docs;
 mod doctor;
 mod embedded;

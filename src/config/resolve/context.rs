@@ -22,6 +22,18 @@ pub(in crate::config) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The same, without looking for the secrets of an application that needs none because it must not exist.
+    pub(super) fn without_secrets_if(&self, is_disabled: bool) -> Self {
+        let Self { problems, files, surroundings, presence, directory } = *self;
+        Self {
+            problems,
+            files,
+            surroundings,
+            presence: if is_disabled { Presence::Withheld } else { presence },
+            directory,
+        }
+    }
+
     pub(super) fn push(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }

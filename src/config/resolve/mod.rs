@@ -65,17 +65,19 @@ pub(super) fn resolve(document: Document, more: More<'_>, context: &Context<'_>)
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
     let defaults = columns::Defaults::resolve(defaults, context);
-    let mut declaring =
-        Declaring { defaults: &defaults, context, places: &mut places, declared: BTreeMap::new() };
+    let (declared, disabled) = (BTreeMap::new(), BTreeMap::new());
+    let mut declaring = Declaring { defaults: &defaults, context, places: &mut places, declared, disabled };
     declaring.add(applications);
     more(&mut |blocks| declaring.add(blocks))?;
-    let declared = declaring.declared;
+    let Declaring { declared, disabled, .. } = declaring;
     for (client_id, declared) in &declared {
         conformity::check(client_id, declared, &provider, &places, context);
     }
+    let (declared, protected) = references::split(declared, disabled, &mut places);
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
     let lint = lint::check(lint, &desired, &provider, &mut places, context);
-    let policy = policy::resolve(policy, context, &mut places);
+    let mut policy = policy::resolve(policy, context, &mut places);
+    policy.protect.extend(protected);
     let (cleanup, references) = cleanup::resolve(cleanup, context, &mut places);
     let default_columns = defaults.columns;
     Some(Resolved { desired, default_columns, policy, cleanup, references, provider, lint, database, places })
