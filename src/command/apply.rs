@@ -10,6 +10,7 @@ use super::counting::{self, Question};
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
 use super::history::History;
+use super::hooking;
 use super::intent::Intent;
 use super::outputs;
 use super::prepared::Prepared;
@@ -47,6 +48,9 @@ pub struct ApplyArgs {
     /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
+    /// Run the programs of `[[hooks]]` when applications have changed.
+    #[arg(long)]
+    hooks: bool,
     #[command(flatten)]
     consent: ConsentArgs,
     #[command(flatten)]
@@ -80,6 +84,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     }
     writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.proposal.plan)?;
+    check_hooks(session, args, &prepared.proposal)?;
     confirm(session, &args.consent, &question(&prepared.proposal)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
@@ -89,6 +94,9 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let finished = finish(session, &prepared, &done);
     result.map_err(|error| if done.applied.is_some() { error.after_commit() } else { error })?;
     finished?;
+    if done.failed_hooks > 0 {
+        return Err(hooking::failure(done.failed_hooks, &prepared.proposal.hooks));
+    }
     Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
@@ -96,6 +104,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 #[derive(Default)]
 struct Done {
     applied: Option<Outcome>,
+    failed_hooks: u64,
     cleaned: Option<crate::sweep::Outcome>,
     /// How many rows there were to clean when the cleanup began, exactly; `None`: not known.
     expired: Option<u64>,
@@ -124,6 +133,11 @@ async fn reconcile_and_clean(
 ) -> Result<(), Error> {
     done.applied = execute_or_plan_again(session, (args, scope), prepared, run).await?;
     if done.applied.is_some() {
+        if args.hooks {
+            done.failed_hooks = hooking::run(session, &prepared.config, &prepared.proposal).await?;
+        } else {
+            hooking::not_run(session, &prepared.proposal);
+        }
         verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
@@ -194,6 +208,7 @@ async fn agree_again(
         return Ok(());
     }
     check_delivery(session, &args.consent, &proposal.plan)?;
+    check_hooks(session, args, proposal)?;
     let unseen = shown::not_shown(&proposal.plan, shown);
     if args.consent.yes && !unseen.is_empty() {
         let unseen = unseen.iter().map(|client_id| format!("\"{}\"", visible(client_id.as_str())));
@@ -227,6 +242,10 @@ async fn count_again(session: &Session, scope: &ScopeArgs, prepared: &Prepared) 
         _ = interrupted.wait() => None,
         counted = count => counted.ok().flatten(),
     }
+}
+
+fn check_hooks(session: &Session, args: &ApplyArgs, proposal: &Proposal) -> Result<(), Error> {
+    if args.hooks { hooking::check(session, proposal) } else { Ok(()) }
 }
 
 fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<(), Error> {

@@ -35,6 +35,7 @@ mod global;
 pub mod hash_secret;
 mod hashing;
 pub mod history;
+mod hooking;
 pub mod import;
 pub mod init;
 pub mod intent;

@@ -147,7 +147,8 @@ async fn propose(
     };
     let name = identity::name(&**connected.database.get().await?).await?;
     let subject = subject(session, scope.label.as_deref(), Some(name));
-    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject };
+    let hooks = config.hooks.clone();
+    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject, hooks };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);

@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     pub problems: Problems,
     /// The files that it refers to.
     pub files: Vec<PathBuf>,
+    /// The environment variables that it refers to.
+    pub variables: BTreeSet<String>,
 }
 
 /// Reads the whole text. The error: why it makes no sense.
@@ -38,20 +40,23 @@ pub(super) fn whole(
         only.push(problem);
         return Err(only);
     }
-    let (problems, files) = (RefCell::new(problems), RefCell::default());
+    let problems = RefCell::new(problems);
+    let (files, variables) = (RefCell::default(), RefCell::default());
     let read: Document = reader::read(&document, Notes { problems: &problems, offset: 0 });
     drop(document);
     let context = Context {
         problems: &problems,
         files: &files,
+        variables: &variables,
         surroundings,
         presence,
         directory: path.parent().unwrap_or(Path::new("")),
     };
     let resolved = resolve::resolve(read, &mut |_| Some(()), &context);
     let (problems, files) = (problems.into_inner(), files.into_inner());
+    let variables = variables.into_inner();
     match resolved {
-        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files }),
+        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files, variables }),
         None => Err(problems),
     }
 }
@@ -65,7 +70,7 @@ pub(super) fn in_pieces(
     presence: Presence,
 ) -> Option<Loaded> {
     let Pieces { settings, applications } = pieces;
-    let (problems, files) = (RefCell::default(), RefCell::default());
+    let (problems, files, variables) = (RefCell::default(), RefCell::default(), RefCell::default());
     let Parsed { document, mut hidden } = syntax::parse_sound(&settings)?;
     // An application that no header begins, or a file for another version.
     if document.get_ref().get("applications").is_some()
@@ -79,6 +84,7 @@ pub(super) fn in_pieces(
     let context = Context {
         problems: &problems,
         files: &files,
+        variables: &variables,
         surroundings,
         presence,
         directory: path.parent().unwrap_or(Path::new("")),
@@ -100,7 +106,8 @@ pub(super) fn in_pieces(
         Some(())
     };
     let resolved = resolve::resolve(read, more, &context)?;
-    Some(Loaded { resolved, hidden, problems: problems.into_inner(), files: files.into_inner() })
+    let (problems, files) = (problems.into_inner(), files.into_inner());
+    Some(Loaded { resolved, hidden, problems, files, variables: variables.into_inner() })
 }
 
 fn digest(name: &str) -> u64 {

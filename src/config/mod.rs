@@ -44,7 +44,7 @@ pub use suggest::closest;
 pub use surroundings::{Presence, Surroundings, read_file};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Policy, Provider, References,
+    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Hook, Policy, Provider, References,
     SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
@@ -74,6 +74,8 @@ pub struct Config {
     pub desired: Desired,
     /// `[defaults.columns]`, which the applications above have already.
     pub default_columns: BTreeMap<String, ColumnValue>,
+    /// `[[hooks]]`.
+    pub hooks: Vec<Hook>,
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
@@ -85,6 +87,8 @@ pub struct Config {
     pub database: Database,
     /// The files that it refers to, as seen from here.
     pub files: Vec<PathBuf>,
+    /// The environment variables that it refers to.
+    pub variables: BTreeSet<String>,
     places: places::Places,
 }
 
@@ -211,11 +215,12 @@ fn load_in(
             return Err(Box::new(Rejected { source: source.concealing(hidden), problems, flawed: None }));
         }
     };
-    let loaded::Loaded { resolved, hidden, problems, files } = loaded;
+    let loaded::Loaded { resolved, hidden, problems, files, variables } = loaded;
     let source = source.concealing(hidden);
     let resolve::Resolved {
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -230,6 +235,7 @@ fn load_in(
         problems,
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -237,6 +243,7 @@ fn load_in(
         lint,
         database,
         files,
+        variables,
         places,
     };
     let Some((source, problems)) = rejected else { return Ok(config) };

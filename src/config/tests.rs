@@ -117,6 +117,7 @@ fn meaning(config: &Config) -> String {
         problems: _,
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -124,10 +125,11 @@ fn meaning(config: &Config) -> String {
         lint,
         database,
         files: _,
+        variables,
         places: _,
     } = config;
     format!(
-        "{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{lint:#?}\n\
+        "{desired:#?}\n{default_columns:#?}\n{hooks:#?}\n{variables:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{lint:#?}\n\
          {database:#?}"
     )
 }

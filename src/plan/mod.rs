@@ -94,6 +94,15 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether rows of applications change. Otherwise at most the ledger does.
+    #[must_use]
+    pub fn changes_applications(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Create { .. } | Step::Update { .. } | Step::Delete { .. } => true,
+            Step::Adopt { .. } => false,
+        })
+    }
+
     /// Whether `apply` may change secrets that this plan has not looked at.
     #[must_use]
     pub fn has_unread_secrets(&self) -> bool {

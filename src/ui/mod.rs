@@ -15,6 +15,7 @@ pub mod diagnostics;
 pub mod doctor;
 mod forecast_json;
 mod grid;
+pub mod hook_json;
 pub mod import;
 pub mod inventory;
 pub mod inventory_json;

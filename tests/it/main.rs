@@ -33,6 +33,7 @@ mod examples;
 mod foreign_secrets;
 mod habits;
 mod hashing;
+mod hooks;
 mod import;
 mod interoperability;
 mod inventory;
