@@ -97,7 +97,7 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
 
 fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result<(), Error> {
     match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
             remarks(session, written);
             let text = if args.dry_run { view::diff(written) } else { view::summary(written) };
             session.tell(&text)

@@ -44,7 +44,7 @@ pub fn answer(
         }))
         .collect();
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
             let terminal = session.ui.terminal();
             let frame =
                 Frame { width: session.ui.width(), unicode: terminal.unicode, as_of: inventory.as_of };

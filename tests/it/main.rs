@@ -31,6 +31,7 @@ mod doctor;
 mod embedded;
 mod examples;
 mod foreign_secrets;
+mod forges;
 mod habits;
 mod hashing;
 mod hooks;
