@@ -163,6 +163,8 @@ async fn compare(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> R
     session::set_search_path(transaction, None).await.map_err(during())?;
     let lock = async || applications::lock(transaction, request.layout, &keys).await;
     let locked = patiently(Work { transaction, request }, LOCKING, on, lock).await?;
+    let named: Vec<&ClientId> = request.plan.steps.iter().filter_map(new_name).collect();
+    let taken = applications::existing(transaction, request.layout, &named).await?;
     session::set_search_path(transaction, Some(&path)).await.map_err(during())?;
     let locked: BTreeMap<&Key, _> = locked.iter().map(|row| (&row.key, row)).collect();
     let stale: Vec<ClientId> = rows
@@ -171,8 +173,18 @@ async fn compare(Work { transaction, request }: Work<'_>, on: Observer<'_>) -> R
             locked.get(key).is_none_or(|now| now.client_id != *client_id || now.fingerprint != *fingerprint)
         })
         .map(|row| row.client_id.clone())
+        .chain(taken)
         .collect();
     if stale.is_empty() { Ok(()) } else { Err(ApplyError::Stale(stale)) }
+}
+
+/// A client id that no row had when the plan was made.
+fn new_name(step: &Step) -> Option<&ClientId> {
+    match step {
+        Step::Create { client_id, .. } => Some(client_id),
+        Step::Update { row, client_id, .. } => Some(client_id).filter(|name| **name != row.client_id),
+        Step::Adopt { .. } | Step::Delete { .. } => None,
+    }
 }
 
 async fn create(work: Work<'_>, on: Observer<'_>) -> Result<(), ApplyError> {

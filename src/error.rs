@@ -200,10 +200,18 @@ impl From<ApplyError> for Error {
             }
             ApplyError::LostAtCommit(_) => Self::from_source(Exit::Failed, &error)
                 .hint("nothing was changed; run it again when the server is there"),
-            ApplyError::Locked(_) => Self::from_source(Exit::Locked, &error)
-                .hint("wait for it, or give it more time with --lock-timeout"),
+            ApplyError::Locked(ref holder) => {
+                let told = Self::from_source(Exit::Locked, &error)
+                    .hint("wait for it, or give it more time with --lock-timeout");
+                let Some(holder) = holder else { return told };
+                told.hint(format!(
+                    "if nobody is running it any more: `{}` in psql ends its session, and what it has not committed is rolled \
+                     back",
+                    holder.statement_to_end_it()
+                ))
+            }
             ApplyError::Stale(_) => Self::from_source(Exit::Stale, &error)
-                .hint("nothing was changed; run `oauthctl apply` again to see the new plan"),
+                .hint("nothing was changed; run it again to see what is different"),
             ApplyError::Unknown { .. } => {
                 Self { unknown_outcome: true, ..Self::from_source(Exit::Failed, &error) }
             }

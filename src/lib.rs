@@ -26,6 +26,7 @@
 //! | [`plan`] | `model`, `secret`, `hasher`, `rules` |
 //! | [`rules`] | `model`, `hasher` |
 //! | [`health`] | `model` |
+//! | [`hooks`] | `model` |
 //! | [`lint`] | `model`, `secret`, `rules`, `hasher` |
 //! | [`db`] | `model`, `secret`, `hasher`, `conninfo` |
 //! | [`delivery`] | `model`, `secret` |
@@ -47,6 +48,7 @@ pub mod embedded;
 pub mod error;
 pub mod hasher;
 pub mod health;
+pub mod hooks;
 pub mod import;
 pub mod lint;
 pub mod model;

@@ -28,7 +28,9 @@ impl Session {
     pub fn tell(&mut self, text: &str) -> Result<(), Error> {
         match self.global.format {
             Format::Text => self.ui.tell(text).map(|_| ()).map_err(|error| unwritable(&error)),
-            Format::Json | Format::Markdown | Format::Sarif | Format::Github => self.answer(text),
+            Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+                self.answer(text)
+            }
         }
     }
 
@@ -39,7 +41,9 @@ impl Session {
     pub fn tell_whole(&mut self, text: &str) -> Result<(), Error> {
         match self.global.format {
             Format::Text => self.ui.tell_whole(text).map(|_| ()).map_err(|error| unwritable(&error)),
-            Format::Json | Format::Markdown | Format::Sarif | Format::Github => self.answer(text),
+            Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+                self.answer(text)
+            }
         }
     }
 

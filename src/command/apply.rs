@@ -10,6 +10,7 @@ use super::counting::{self, Question};
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
 use super::history::History;
+use super::hooking;
 use super::intent::Intent;
 use super::outputs;
 use super::prepared::Prepared;
@@ -25,10 +26,10 @@ use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::error::{Error, Exit};
 use crate::model::{Counted, Tally};
-use crate::plan::Proposal;
+use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
-use crate::ui::plan::{Detail, applied_line, plural, render};
+use crate::ui::plan::{Detail, applied_line, plural, render, visible};
 use crate::ui::plan_json;
 use crate::ui::progress::Total;
 
@@ -48,6 +49,9 @@ pub struct ApplyArgs {
     /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
+    /// Run the programs of `[[hooks]]` when applications have changed.
+    #[arg(long)]
+    hooks: bool,
     #[command(flatten)]
     consent: ConsentArgs,
     #[command(flatten)]
@@ -63,7 +67,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         Some(saved) => saved::scope(saved, &args.scope)?,
         None => args.scope.clone(),
     };
-    let prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
+    let mut prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
     if let Some(saved) = &saved {
         saved.check_steps(&prepared.proposal.plan)?;
     }
@@ -81,11 +85,11 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     }
     writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.proposal.plan)?;
+    check_hooks(session, args, &prepared.proposal)?;
     confirm(session, &args.consent, &question(&prepared.proposal)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
-    let result =
-        reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
+    let result = reconcile_and_clean(session, (args, &scope), &mut prepared, history.run, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
     let finished = finish(session, &prepared, &done);
@@ -94,6 +98,9 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     if let Some(cleaned) = &done.cleaned {
         reclaiming::after(session, &prepared.connected, &prepared.sweeps, cleaned, false).await?;
     }
+    if done.failed_hooks > 0 {
+        return Err(hooking::failure(done.failed_hooks, &prepared.proposal.hooks));
+    }
     Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
 
@@ -101,6 +108,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 #[derive(Default)]
 struct Done {
     applied: Option<Outcome>,
+    failed_hooks: u64,
     cleaned: Option<crate::sweep::Outcome>,
     /// How many rows there were to clean when the cleanup began, exactly; `None`: not known.
     expired: Option<u64>,
@@ -122,13 +130,18 @@ impl Done {
 
 async fn reconcile_and_clean(
     session: &mut Session,
-    (consent, scope): (&ConsentArgs, &ScopeArgs),
-    prepared: &Prepared,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    prepared: &mut Prepared,
     run: Option<i64>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, consent, prepared, run, unanswered::PLAN_TELLS).await?;
+    done.applied = execute_or_plan_again(session, (args, scope), prepared, run).await?;
     if done.applied.is_some() {
+        if args.hooks {
+            done.failed_hooks = hooking::run(session, &prepared.config, &prepared.proposal).await?;
+        } else {
+            hooking::not_run(session, &prepared.proposal);
+        }
         verify(session, scope, prepared).await?;
     }
     if !prepared.sweeps.is_empty() {
@@ -154,6 +167,68 @@ async fn reconcile_and_clean(
     Ok(())
 }
 
+/// How often it is planned again because others write at the same time.
+const ROUNDS: usize = 10;
+
+/// Executes the plan. Under the lock, rows may turn out to have changed since it was made, for example by another
+/// `apply`: then nothing is written, and a new plan has to be agreed to. The lock is free while a person thinks.
+async fn execute_or_plan_again(
+    session: &mut Session,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    prepared: &mut Prepared,
+    run: Option<i64>,
+) -> Result<Option<Outcome>, Error> {
+    let mut rounds = 0;
+    loop {
+        let stale = match execute(session, &args.consent, prepared, run, unanswered::PLAN_TELLS).await {
+            Err(error) if error.exit() == Exit::Stale && args.saved.is_none() && rounds < ROUNDS => error,
+            done => return done,
+        };
+        rounds += 1;
+        session.ui.status(format_args!("Planning again, because {stale}."));
+        let shown = prepared.proposal.plan.clone();
+        reconcile::prepare_again(session, scope, prepared).await?;
+        agree_again(session, args, &shown, prepared).await?;
+    }
+}
+
+/// Continues with the new plan if it is what was shown, or if it is agreed to.
+async fn agree_again(
+    session: &mut Session,
+    args: &ApplyArgs,
+    shown: &Plan,
+    prepared: &Prepared,
+) -> Result<(), Error> {
+    let proposal = &prepared.proposal;
+    let is_the_same = shown::is_the_same(&proposal.plan, shown);
+    if !is_the_same || proposal.refusal.is_some() {
+        apart(session)?;
+        show(session, args, prepared)?;
+    }
+    if let Some(refusal) = &proposal.refusal {
+        return Err(reporting::refusal(session, refusal));
+    }
+    if is_the_same || proposal.is_empty() {
+        return Ok(());
+    }
+    check_delivery(session, &args.consent, &proposal.plan)?;
+    check_hooks(session, args, proposal)?;
+    let unseen = shown::not_shown(&proposal.plan, shown);
+    if args.consent.yes && !unseen.is_empty() {
+        let unseen = unseen.iter().map(|client_id| format!("\"{}\"", visible(client_id.as_str())));
+        let unseen = unseen.collect::<Vec<_>>().join(", ");
+        let message = format!("planning again found changes that --yes did not agree to: {unseen}");
+        return Err(Error::new(Exit::Stale, message)
+            .hint("nothing was changed; look at the new plan, then run `oauthctl apply` again"));
+    }
+    confirm(session, &args.consent, &question(proposal)).await
+}
+
+/// Separates the new plan from the one before.
+fn apart(session: &mut Session) -> Result<(), Error> {
+    if session.global.format == Format::Json { Ok(()) } else { session.tell("\n") }
+}
+
 /// Counts what cleanup will delete after the changes; `None`: a signal came, it takes too long, or it failed. Then the bar
 /// has no total.
 async fn count_again(session: &Session, scope: &ScopeArgs, prepared: &Prepared) -> Option<Counted> {
@@ -171,6 +246,10 @@ async fn count_again(session: &Session, scope: &ScopeArgs, prepared: &Prepared) 
         _ = interrupted.wait() => None,
         counted = count => counted.ok().flatten(),
     }
+}
+
+fn check_hooks(session: &Session, args: &ApplyArgs, proposal: &Proposal) -> Result<(), Error> {
+    if args.hooks { hooking::check(session, proposal) } else { Ok(()) }
 }
 
 fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<(), Error> {

@@ -40,6 +40,8 @@ pub fn check_appendable(config: &Config, client_id: &ClientId) -> Result<(), Err
     let path = config.source.path().display();
     let why = if desired.applications.contains_key(client_id) {
         "declares it already"
+    } else if config.disables(client_id) {
+        "declares it with enabled = false"
     } else if desired.removed.contains(client_id) {
         "lists it under [[removed]]"
     } else if desired.renamed.contains_key(client_id) {

@@ -21,6 +21,12 @@ pub fn variable_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The names of all environment variables.
+#[must_use]
+pub fn names() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).collect()
+}
+
 /// The variables in which CI systems keep the commit. The first is for jobs in which the others name another one, such as
 /// GitHub's merge commit of a pull request.
 const COMMIT: [&str; 6] = [

@@ -31,6 +31,8 @@ pub enum Format {
     Sarif,
     /// Annotations in a pull request on GitHub.
     Github,
+    /// A Code Quality report of GitLab.
+    Gitlab,
 }
 
 impl Format {
@@ -45,7 +47,7 @@ impl VerbName {
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
             Self::Plan => &[Format::Text, Format::Json, Format::Markdown],
-            Self::Validate => &[Format::Text, Format::Json, Format::Sarif, Format::Github],
+            Self::Validate => &[Format::Text, Format::Json, Format::Sarif, Format::Github, Format::Gitlab],
             Self::Apply
             | Self::Import
             | Self::List

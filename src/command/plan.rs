@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
+use super::github::{Files, GithubArgs};
 use super::intent::Intent;
 use super::outputs::{self, Output};
 use super::reconcile;
@@ -18,7 +19,7 @@ use super::writable;
 use crate::error::{Error, Exit};
 use crate::plan::Proposal;
 use crate::ui::plan::{Detail, render};
-use crate::ui::{plan_json, plan_markdown};
+use crate::ui::{plan_counts, plan_json, plan_markdown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,11 @@ pub struct PlanArgs {
     /// Also write the plan as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json_out: Option<PathBuf>,
+    /// Also write the numbers of changes to this file, for GitLab's report `terraform` on a merge request.
+    #[arg(long, value_name = "FILE")]
+    gitlab_out: Option<PathBuf>,
+    #[command(flatten)]
+    github: GithubArgs,
     /// Save the plan in this file, for `oauthctl apply FILE`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -55,26 +61,33 @@ pub struct PlanArgs {
 
 /// Plans and prints. A comment is also made of a failure, so that an older one does not look current.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
-    let result = Box::pin(plan(session, args)).await;
+    let files = args.github.files()?;
+    let result = Box::pin(plan(session, args, &files)).await;
     if let Err(error) = &result
-        && session.global.format == Format::Markdown
         && error.exit() != Exit::Refused
     {
         let subject = subject(session, args.scope.label.as_deref(), None);
-        session.answer(&plan_markdown::render_failure(&subject, error.exit()))?;
+        let comment = plan_markdown::render_failure(&subject, error.exit());
+        files.write_failure(&comment)?;
+        if session.global.format == Format::Markdown {
+            session.answer(&comment)?;
+        }
     }
     result
 }
 
-async fn plan(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
+async fn plan(session: &mut Session, args: &PlanArgs, files: &Files) -> Result<Exit, Error> {
     if args.without_secrets && args.out.is_some() {
         let why = "--out saves what apply will do, and without secrets it is not known which of them apply would replace";
         return Err(Error::usage(format!("--without-secrets and --out exclude each other: {why}"))
             .hint("leave one of them out; --json-out writes the plan for scripts"));
     }
     let intent = if args.without_secrets { Intent::ShowWithoutSecrets } else { Intent::Show };
-    let outputs =
-        [Output::given("--out", args.out.as_ref()), Output::given("--json-out", args.json_out.as_ref())];
+    let outputs = [
+        Output::given("--out", args.out.as_ref()),
+        Output::given("--json-out", args.json_out.as_ref()),
+        Output::given("--gitlab-out", args.gitlab_out.as_ref()),
+    ];
     let outputs: Vec<Output<'_>> = outputs.into_iter().flatten().collect();
     outputs::check(session, &outputs, None)?;
     let prepared = reconcile::prepare(session, &args.scope, intent, None).await?;
@@ -89,8 +102,12 @@ async fn plan(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
     if let Some(path) = &args.json_out {
         outputs::write(path, &json(&proposal)?)?;
     }
+    if let Some(path) = &args.gitlab_out {
+        outputs::write(path, &plan_counts::gitlab(&proposal))?;
+    }
+    files.write(&proposal)?;
     let text = match session.global.format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Sarif | Format::Github | Format::Gitlab => {
             render(&proposal, if args.full { Detail::Full } else { Detail::Changes })
         }
         Format::Json => json(&proposal)?,

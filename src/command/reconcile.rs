@@ -33,7 +33,7 @@ use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
 use crate::model::words::rfc3339;
-use crate::model::{Actual, ClientId, ForeignRows, Key};
+use crate::model::{Actual, ClientId, ForeignRows, Key, Sweep};
 use crate::plan::guard::{Rails, check, check_cleanup};
 use crate::plan::saved::{Saved, SavedError};
 use crate::plan::{Facts, Finding, Plan, Proposal, Whole, maintained, seal};
@@ -84,23 +84,48 @@ async fn read_and_plan(
     if let Some(promised) = promised {
         saved::check_database(session, promised, &connected).await?;
     }
-    rights::require_reading(&connected, &config, scope, intent).await?;
+    let (proposal, sweeps) = propose(session, &connected, &config, (scope, intent), promised).await?;
+    Ok(Prepared { connected, config, proposal, sweeps })
+}
+
+/// Plans again on the same connections, because rows have changed since the plan was made.
+pub async fn prepare_again(
+    session: &mut Session,
+    scope: &ScopeArgs,
+    prepared: &mut Prepared,
+) -> Result<(), Error> {
+    let Prepared { connected, config, proposal, sweeps } = prepared;
+    let interrupted = session.interrupted.clone();
+    let again = propose(session, connected, config, (scope, Intent::Execute), None);
+    (*proposal, *sweeps) = interrupted.or(Box::pin(again)).await?;
+    Ok(())
+}
+
+/// Plans, counts and checks.
+async fn propose(
+    session: &mut Session,
+    connected: &Connected,
+    config: &Config,
+    (scope, intent): (&ScopeArgs, Intent),
+    promised: Option<&Saved>,
+) -> Result<(Proposal, Vec<Sweep>), Error> {
+    rights::require_reading(connected, config, scope, intent).await?;
     // An application that is hidden looks as if it had to be created, and the file may not say enough for that.
-    rights::check_hidden(session, &connected, intent)?;
+    rights::check_hidden(session, connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
-    let planned = plan_against(session, &connected, &config, (scope, intent), impossible).await?;
+    let planned = plan_against(session, connected, config, (scope, intent), impossible).await?;
     let Planned { plan, foreign, maintained, unread, advice } = planned;
     let mut client = connected.database.get().await?;
-    let not_tried = trying::require(session, &connected, &config, &mut client, &plan).await?;
+    let not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
     drop(client);
     if let Some(lacks) = unread.filter(|_| intent.shows()) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
     if promised.is_none() {
-        names::check_planned(session, &config, scope, &plan)?;
+        names::check_planned(session, config, scope, &plan)?;
     }
-    reporting::left_alone(session, &config, &plan, &maintained);
-    reporting::advice(session, &config, &advice)?;
+    reporting::left_alone(session, config, &plan, &maintained);
+    reporting::advice(session, config, &advice)?;
     let protected = config
         .desired
         .applications
@@ -113,20 +138,21 @@ async fn read_and_plan(
     let refusal = check(&plan, &rails).err();
     let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
     let consent = policy.and_then(|policy| check_cleanup(policy, &allow).err());
-    let (sweeps, forecast) = forecasting::forecast(&connected, &config, scope).await?;
-    let (lacks, role) = rights::check_role(session, &connected, &config, (&plan, &sweeps), intent).await?;
+    let (sweeps, forecast) = forecasting::forecast(connected, config, scope).await?;
+    let (lacks, role) = rights::check_role(session, connected, config, (&plan, &sweeps), intent).await?;
     // Where rows of other tables may not be read, it is not known whether they prevent cleanup.
     let refused = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
-        Some(policy) => forecasting::refusals(session, &connected, policy, &sweeps, intent).await?,
+        Some(policy) => forecasting::refusals(session, connected, policy, &sweeps, intent).await?,
         None => Vec::new(),
     };
     let name = identity::name(&**connected.database.get().await?).await?;
     let subject = subject(session, scope.label.as_deref(), Some(name));
-    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject };
+    let hooks = config.hooks.clone();
+    let mut proposal = Proposal { plan, forecast, refusal, not_tried, subject, hooks };
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);
-    Ok(Prepared { connected, config, proposal, sweeps })
+    Ok((proposal, sweeps))
 }
 
 /// Plans again on the same connection: after a commit there must be nothing left.

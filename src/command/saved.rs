@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> Result<Saved, Error> {
 
 /// The flags that the saved plan was made with, and those that are given now.
 pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
-    let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
+    let Origin { config: _, database: _, table: _, targets, cleanup, as_of, hooks: _ } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
     let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _, counting: _ } = given;
@@ -68,9 +68,10 @@ pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
 /// Refuses unless the file is the one that the plan was made from.
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
     saved.check_config(&digest(&config.said()))?;
-    let Origin { cleanup, as_of, .. } = &saved.origin;
+    let Origin { cleanup, as_of, hooks, .. } = &saved.origin;
     // Without the instant, the cleanup would be that of another instant.
-    if *cleanup && config.cleanup.is_some() && as_of.is_none() {
+    let lacks_instant = *cleanup && config.cleanup.is_some() && as_of.is_none();
+    if lacks_instant || *hooks != config.hooks {
         return Err(SavedError::Edited.into());
     }
     Ok(())
@@ -112,5 +113,6 @@ async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error>
         targets: scope.targets.clone(),
         cleanup: !scope.no_cleanup,
         as_of: prepared.proposal.forecast.as_ref().map(|forecast| forecast.as_of.clone()),
+        hooks: prepared.config.hooks.clone(),
     })
 }

@@ -63,7 +63,9 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         as_of: inventory.as_of,
     };
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github => view::render(&portrait),
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+            view::render(&portrait)
+        }
         Format::Json => {
             inventory_json::show(&portrait).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

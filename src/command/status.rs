@@ -82,7 +82,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
         outputs::write(path, &metrics::render(&status))?;
     }
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github => {
+        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
             let canvas = Canvas { width: session.ui.answer_width(), unicode: session.ui.terminal().unicode };
             render(&status, canvas)
         }

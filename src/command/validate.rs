@@ -7,11 +7,12 @@ use clap::Args;
 use super::Format;
 use super::from_stdin;
 use super::reporting;
+use super::repository;
 use super::session::Session;
 use super::variables::Given;
 use crate::config::{self, Config, Presence, Problems, Rejected, Source};
 use crate::error::{Error, Exit};
-use crate::ui::{annotations, diagnostics, sarif};
+use crate::ui::{annotations, code_quality, diagnostics, sarif};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,11 +69,17 @@ fn load(session: &Session, given: &Given) -> Result<Config, Box<Rejected>> {
 /// The problems for programs.
 fn report(session: &mut Session, source: &Source, problems: &Problems) -> Result<(), Error> {
     let failed = |error: &serde_json::Error| Error::from_source(Exit::Failed, error);
+    let is_file = from_stdin::is_file(&session.global.file);
+    let in_repository = || {
+        let path = if is_file { repository::path(source.path()) } else { source.path().to_owned() };
+        source.clone().seen_at(path)
+    };
     let text = match session.global.format {
         Format::Text | Format::Markdown => diagnostics::render(source, problems),
         Format::Json => diagnostics::json(source, problems).map_err(|error| failed(&error))?,
-        Format::Sarif => sarif::render(source, problems).map_err(|error| failed(&error))?,
-        Format::Github => annotations::render(source, problems),
+        Format::Sarif => sarif::render(&in_repository(), problems).map_err(|error| failed(&error))?,
+        Format::Github => annotations::render(&in_repository(), problems),
+        Format::Gitlab => code_quality::render(&in_repository(), problems).map_err(|error| failed(&error))?,
     };
     session.tell(&text)
 }

@@ -1,7 +1,8 @@
 //! The file as it is written: one strict struct for each table.
 //!
 //! These structs are the only list of keys. The parser, the JSON Schema (`oauthctl schema`) and "did you mean" all
-//! come from them. They say what may be written, not what it means; `resolve` does that.
+//! come from them. They say what may be written, not what it means; `resolve` does that. There are more than 400 lines,
+//! because a list in two files would be two lists.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ pub(super) struct Document {
     pub removed: List<Removed>,
     /// Applications that keep their row and get another client id.
     pub renamed: List<Renamed>,
+    /// Programs that `apply --hooks` runs when it has changed applications.
+    pub hooks: List<Hook>,
     /// What a plan may do.
     pub policy: Slot<Policy>,
     /// Token cleanup. Without this table, `plan` and `apply` clean nothing.
@@ -150,6 +153,8 @@ pub(super) struct Application {
     /// The client id, where it is not the name of the table.
     #[schemars(length(min = 1))]
     pub client_id: Slot<String>,
+    /// `false`: the application must not exist, as with `[[removed]]`. The other keys are kept and not used.
+    pub enabled: Slot<bool>,
     /// The display name.
     pub name: Slot<String>,
     /// Whether the client can keep a secret (RFC 6749 section 2.1).
@@ -264,6 +269,19 @@ pub(super) struct Renamed {
     /// The client id under which it is declared.
     #[schemars(length(min = 1))]
     pub to: Slot<String>,
+}
+
+/// A program that runs after an apply.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["after_apply"]))]
+pub(super) struct Hook {
+    /// The program and its arguments, without a shell. It reads from stdin which applications changed, as JSON.
+    #[schemars(length(min = 1), example = &["kubectl", "rollout", "restart", "deployment/gateway"])]
+    pub after_apply: List<String>,
+    /// The most time that it may take; then it is ended. 0: no limit.
+    #[schemars(example = &"60s")]
+    pub timeout: Slot<Duration>,
 }
 
 /// What a plan may do.

@@ -25,6 +25,8 @@ pub(super) struct Loaded {
     pub files: Vec<PathBuf>,
     /// The variables that it uses, with their values.
     pub variables: BTreeMap<String, String>,
+    /// The environment variables that it refers to.
+    pub environment: BTreeSet<String>,
 }
 
 /// Reads the whole text. The error: why it makes no sense.
@@ -41,7 +43,7 @@ pub(super) fn whole(
         only.push(problem);
         return Err(only);
     }
-    let (problems, files) = (RefCell::new(problems), RefCell::default());
+    let (problems, files, environment) = (RefCell::new(problems), RefCell::default(), RefCell::default());
     let variables = Variables::new(surroundings);
     let notes = Notes { problems: &problems, offset: 0, variables: Some(&variables) };
     let read: Document = reader::read(&document, notes);
@@ -49,14 +51,19 @@ pub(super) fn whole(
     let context = Context {
         problems: &problems,
         files: &files,
+        environment: &environment,
         surroundings,
         presence,
         directory: path.parent().unwrap_or(Path::new("")),
     };
     let resolved = resolve::resolve(read, &mut |_| Some(()), &context);
     let (problems, files) = (problems.into_inner(), files.into_inner());
+    let environment = environment.into_inner();
     match resolved {
-        Some(resolved) => Ok(Loaded { resolved, hidden, problems, files, variables: variables.into_used() }),
+        Some(resolved) => {
+            let variables = variables.into_used();
+            Ok(Loaded { resolved, hidden, problems, files, variables, environment })
+        }
         None => Err(problems),
     }
 }
@@ -70,7 +77,7 @@ pub(super) fn in_pieces(
     presence: Presence,
 ) -> Option<Loaded> {
     let Pieces { settings, applications } = pieces;
-    let (problems, files) = (RefCell::default(), RefCell::default());
+    let (problems, files, environment) = (RefCell::default(), RefCell::default(), RefCell::default());
     let variables = Variables::new(surroundings);
     let Parsed { document, mut hidden } = syntax::parse_sound(&settings)?;
     // An application that no header begins, or a file for another version.
@@ -86,6 +93,7 @@ pub(super) fn in_pieces(
     let context = Context {
         problems: &problems,
         files: &files,
+        environment: &environment,
         surroundings,
         presence,
         directory: path.parent().unwrap_or(Path::new("")),
@@ -107,8 +115,9 @@ pub(super) fn in_pieces(
         Some(())
     };
     let resolved = resolve::resolve(read, more, &context)?;
-    let (problems, files, variables) = (problems.into_inner(), files.into_inner(), variables.into_used());
-    Some(Loaded { resolved, hidden, problems, files, variables })
+    let (problems, files, environment) =
+        (problems.into_inner(), files.into_inner(), environment.into_inner());
+    Some(Loaded { resolved, hidden, problems, files, variables: variables.into_used(), environment })
 }
 
 fn digest(name: &str) -> u64 {

@@ -75,7 +75,7 @@ impl Error {
 /// What to write, where a wrong type is a likely slip.
 fn hint(value: &DeValue<'_>, expected: &str, key: &str) -> Option<String> {
     match (value, expected) {
-        (DeValue::Table(_), "a list") if matches!(key, "removed" | "renamed") => {
+        (DeValue::Table(_), "a list") if matches!(key, "removed" | "renamed" | "hooks") => {
             Some(format!("write `[[{key}]]`, with two brackets, once for each"))
         }
         (DeValue::Array(_), "a table") if key == "applications" => {

@@ -47,7 +47,7 @@ pub use surroundings::{Presence, Surroundings, read_file};
 pub use variables::{PREFIX as VARIABLE_PREFIX, is_name as is_variable_name};
 
 use crate::model::{
-    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Field, Policy, Provider, References,
+    Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Field, Hook, Policy, Provider, References,
     SecretDeclaration, TableNames,
 };
 use crate::secret::Secret;
@@ -73,10 +73,12 @@ pub struct Config {
     pub source: Source,
     /// Only warnings: an error rejects the file.
     pub problems: Problems,
-    /// `[applications]`, `[[removed]]` and `[[renamed]]`.
+    /// `[applications]`, `[[removed]]` and `[[renamed]]`. An application with `enabled = false` is a removed one.
     pub desired: Desired,
     /// `[defaults.columns]`, which the applications above have already.
     pub default_columns: BTreeMap<String, ColumnValue>,
+    /// `[[hooks]]`.
+    pub hooks: Vec<Hook>,
     pub policy: Policy,
     /// `[cleanup]`; `None`: the table is not there, so plan and apply clean nothing.
     pub cleanup: Option<CleanupPolicy>,
@@ -90,6 +92,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The variables that it uses, with their values.
     pub variables: BTreeMap<String, String>,
+    /// The environment variables that it refers to.
+    pub environment: BTreeSet<String>,
     places: places::Places,
 }
 
@@ -131,6 +135,12 @@ impl Config {
             return text.into();
         }
         format!("{text}\0{:?}", self.variables).into()
+    }
+
+    /// Whether the application has a block with `enabled = false`.
+    #[must_use]
+    pub fn disables(&self, client_id: &ClientId) -> bool {
+        self.desired.removed.contains(client_id) && self.places.applications.contains_key(client_id)
     }
 
     /// Forgets secrets that no client can send, for verbs that need none of them: they count as not available.
@@ -220,11 +230,12 @@ fn load_in(
             return Err(Box::new(Rejected { source: source.concealing(hidden), problems, flawed: None }));
         }
     };
-    let loaded::Loaded { resolved, hidden, mut problems, files, variables } = loaded;
+    let loaded::Loaded { resolved, hidden, mut problems, files, variables, environment } = loaded;
     let source = source.concealing(hidden);
     let resolve::Resolved {
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -247,6 +258,7 @@ fn load_in(
         problems,
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -255,6 +267,7 @@ fn load_in(
         database,
         files,
         variables,
+        environment,
         places,
     };
     let Some((source, problems)) = rejected else { return Ok(config) };

@@ -68,6 +68,12 @@ impl Source {
         &self.path
     }
 
+    /// The same file under another path, for messages.
+    #[must_use]
+    pub fn seen_at(self, path: PathBuf) -> Self {
+        Self { path, ..self }
+    }
+
     /// The text, secrets included: for parsing, never for showing.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::document::{
-    Application, Cleanup, Database, DcrApplications, Defaults, Document, Lint, Mark, Policy, Provider,
+    Application, Cleanup, Database, DcrApplications, Defaults, Document, Hook, Lint, Mark, Policy, Provider,
     Reference, Removed, Renamed, Secret, Tables, User,
 };
 use super::problem::Problem;
 use crate::model::visible::is_hidden;
 
 /// The tables of the file as a message names them, and their keys.
-fn tables() -> [(&'static str, &'static [&'static str]); 11] {
+fn tables() -> [(&'static str, &'static [&'static str]); 12] {
     [
         ("at the top level", fields_of::<Document>()),
         ("in `[applications.…]`", fields_of::<Application>()),
@@ -26,6 +26,7 @@ fn tables() -> [(&'static str, &'static [&'static str]); 11] {
         ("in `[provider]`", fields_of::<Provider>()),
         ("in `[[removed]]`", fields_of::<Removed>()),
         ("in `[[renamed]]`", fields_of::<Renamed>()),
+        ("in `[[hooks]]`", fields_of::<Hook>()),
         ("in `[policy]`", fields_of::<Policy>()),
         ("in `[cleanup]`", fields_of::<Cleanup>()),
         ("in `[lint]`", fields_of::<Lint>()),
@@ -59,7 +60,7 @@ pub(super) fn unknown_key(
     let subject = match above {
         [] if is_table => format!("unknown table `[{}]`", bare(key)),
         [] => format!("unknown key {} at the top level", quoted(key)),
-        ["removed" | "renamed"] => format!("unknown key {} in `[[{table}]]`", quoted(key)),
+        ["removed" | "renamed" | "hooks"] => format!("unknown key {} in `[[{table}]]`", quoted(key)),
         _ => {
             let path: Vec<_> = above.iter().map(|key| bare(key)).collect();
             format!("unknown key {} in `[{}]`", quoted(key), path.join("."))

@@ -117,6 +117,7 @@ fn meaning(config: &Config) -> String {
         problems: _,
         desired,
         default_columns,
+        hooks,
         policy,
         cleanup,
         references,
@@ -125,10 +126,11 @@ fn meaning(config: &Config) -> String {
         database,
         files: _,
         variables: _,
+        environment,
         places: _,
     } = config;
     format!(
-        "{desired:#?}\n{default_columns:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{lint:#?}\n\
+        "{desired:#?}\n{default_columns:#?}\n{hooks:#?}\n{environment:#?}\n{policy:#?}\n{cleanup:#?}\n{references:#?}\n{provider:#?}\n{lint:#?}\n\
          {database:#?}"
     )
 }

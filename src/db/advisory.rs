@@ -19,6 +19,14 @@ pub struct Holder {
     pub since: String,
 }
 
+impl Holder {
+    /// The statement that ends this session, and with it the lock.
+    #[must_use]
+    pub fn statement_to_end_it(&self) -> String {
+        format!("SELECT pg_terminate_backend({})", self.pid)
+    }
+}
+
 /// Takes the lock until the transaction ends, unless another session has it: whether it was taken.
 pub async fn take(client: &impl GenericClient, table: Oid) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock($1, $2)";

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, GenericClient, IsolationLevel};
 use super::error::{DbError, Meaning};
 use super::layout::{Layout, LayoutError};
 use super::lock::{self, Blocked, Wanted};
-use super::{Parameter, UNIFORM, query};
+use super::{Parameter, UNIFORM, query, timeouts};
 use crate::model::TableNames;
 use crate::model::printable::quote;
 
@@ -273,7 +273,11 @@ impl Patience {
         // Table names are qualified by now. Functions and operators that were put into a schema of the search path
         // must not be taken for PostgreSQL's own.
         let (setting, lock) = (lock_timeout(self.limit), tables.lock(reading));
-        let begin = format!("{UNIFORM}; SET LOCAL search_path = pg_catalog, pg_temp; {setting}{lock}");
+        // Asked after the locks, because the first query fixes the snapshot.
+        let begin = format!(
+            "{UNIFORM}; SET LOCAL search_path = pg_catalog, pg_temp; {setting}{lock}; {}",
+            timeouts::OF_A_SNAPSHOT
+        );
         snapshot.batch_execute(&begin).await.map_err(DbError::during(ATTEMPTED))?;
         Ok(snapshot)
     }

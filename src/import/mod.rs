@@ -67,6 +67,9 @@ pub enum Reason {
     /// The file says that it must not exist.
     #[error("the file lists it under [[removed]]; left alone")]
     Removed,
+    /// The file has its block, with `enabled = false`.
+    #[error("the file declares it with enabled = false; left alone")]
+    Disabled,
     /// No file can declare it.
     #[error("cannot be declared: {0}")]
     Undeclarable(String),
@@ -119,6 +122,9 @@ impl Importer<'_> {
         let client_id = &row.stored.client_id;
         match drift {
             None | Some(Drift::Missing | Drift::Unmanaged) => self.add(row),
+            Some(Drift::Removed) if self.config.disables(client_id) => {
+                self.remark(client_id, Reason::Disabled);
+            }
             Some(Drift::Removed) => self.remark(client_id, Reason::Removed),
             Some(Drift::Changed { renamed_to: Some(to), .. }) => {
                 self.remark(client_id, Reason::Renamed(to.clone()));

@@ -345,7 +345,7 @@ impl Declared {
 pub struct Desired {
     /// The declared applications.
     pub applications: BTreeMap<ClientId, Box<Declared>>,
-    /// `[[removed]]`: applications that must not exist.
+    /// `[[removed]]`, and `enabled = false`: applications that must not exist.
     pub removed: BTreeSet<ClientId>,
     /// `[[renamed]]`: old client id → new client id. The new one is declared in `applications`.
     pub renamed: BTreeMap<ClientId, ClientId>,

@@ -18,6 +18,7 @@ mod estimate;
 mod field;
 mod foreign_rows;
 pub mod health;
+mod hook;
 mod identity;
 mod inventory;
 pub mod json;
@@ -55,6 +56,7 @@ pub use field::{Field, Kind};
 pub use foreign_rows::{
     BlockingRows, ForeignRows, ForeignTally, only_way_out, references_block, suggestion, way_through,
 };
+pub use hook::Hook;
 pub use identity::{Identity, Sameness};
 pub use inventory::{Brief, Kept, Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;

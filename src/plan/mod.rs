@@ -18,6 +18,7 @@ pub mod retention;
 pub mod saved;
 pub mod seal;
 mod secret_verdict;
+pub mod shown;
 mod step;
 mod whole;
 
@@ -91,6 +92,15 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether rows of applications change. Otherwise at most the ledger does.
+    #[must_use]
+    pub fn changes_applications(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Create { .. } | Step::Update { .. } | Step::Delete { .. } => true,
+            Step::Adopt { .. } => false,
+        })
     }
 
     /// Whether `apply` may change secrets that this plan has not looked at.

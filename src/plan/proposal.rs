@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::guard::{Refusal, Violation};
-use crate::model::{Counted, ForeignRows, NotTried};
+use crate::model::{Counted, ForeignRows, Hook, NotTried};
 
 /// What cleanup would delete at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,9 +42,17 @@ pub struct Proposal {
     /// What of the application table only `apply` will find out.
     pub not_tried: Vec<NotTried>,
     pub subject: Subject,
+    /// What `apply --hooks` runs afterwards.
+    pub hooks: Vec<Hook>,
 }
 
 impl Proposal {
+    /// The hooks that an apply of this plan runs: none where no application changes.
+    #[must_use]
+    pub fn hooks_to_run(&self) -> &[Hook] {
+        if self.plan.changes_applications() { &self.hooks } else { &[] }
+    }
+
     /// The rows that cleanup would delete; `None`: there is no cleanup.
     #[must_use]
     pub fn expired(&self) -> Option<&Counted> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Plan, Step};
-use crate::model::{ClientId, Identity, Sameness, json as escaped};
+use crate::model::{ClientId, Hook, Identity, Sameness, json as escaped};
 
 /// What the file is, with the version of its format.
 const FORMAT: &str = "oauthctl saved plan 2";
@@ -35,6 +35,9 @@ pub struct Origin {
     pub cleanup: bool,
     /// The instant of the cleanup, RFC 3339.
     pub as_of: Option<String>,
+    /// What `apply --hooks` will run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
 }
 
 /// A plan that was read from a file and is what was written.
@@ -272,6 +275,10 @@ mod tests {
             targets: vec!["batch".to_owned()],
             cleanup: true,
             as_of: Some("2026-01-02T03:04:05Z".to_owned()),
+            hooks: vec![Hook {
+                after_apply: vec!["true".to_owned()],
+                timeout: Some(std::time::Duration::from_secs(60)),
+            }],
         }
     }
 

@@ -165,7 +165,7 @@ fn drift(out: &mut String, drift: &Drift) {
             let _ = writeln!(out, "    not declared");
         }
         Drift::Removed => {
-            let _ = writeln!(out, "    {}", paint(RED, "listed under [[removed]]: apply deletes it"));
+            let _ = writeln!(out, "    {}", paint(RED, "must not exist, as the file says: apply deletes it"));
         }
         Drift::Impossible(findings) => {
             let _ = writeln!(out, "    {}", paint(RED, "declared as this database cannot have it"));

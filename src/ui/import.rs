@@ -170,7 +170,7 @@ fn remark(remark: &Remark) -> RemarkView<'_> {
         Reason::Kept(field, _) => ("kept", vec![field.clone()]),
         Reason::Differs(fields) => ("differs", fields.clone()),
         Reason::Renamed(_) => ("renamed", Vec::new()),
-        Reason::Removed => ("removed", Vec::new()),
+        Reason::Removed | Reason::Disabled => ("removed", Vec::new()),
         Reason::Undeclarable(_) => ("undeclarable", Vec::new()),
         Reason::Impossible(_) => ("impossible", Vec::new()),
         Reason::Dynamic => ("dynamic", Vec::new()),

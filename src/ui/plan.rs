@@ -23,7 +23,7 @@ pub(super) use reach::{dies_with, in_use, number_and_fate};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::visible::visible;
 pub use crate::model::words::{grouped, plural};
-use crate::model::{Attribute, Field};
+use crate::model::{Attribute, Field, Hook};
 use crate::plan::guard::Refusal;
 use crate::plan::{
     DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Subject, Summary, Value,
@@ -45,7 +45,7 @@ pub enum Detail {
 /// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
 pub fn render(proposal: &Proposal, detail: Detail) -> String {
-    let Proposal { plan, forecast, refusal, not_tried: _, subject } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried: _, subject, hooks: _ } = proposal;
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step, detail);
@@ -300,7 +300,7 @@ fn render_left_alone(out: &mut String, proposal: &Proposal, detail: Detail) {
 
 /// What the plan does not touch and what it has not tried, a line for each kind.
 pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
-    let Proposal { plan, forecast: _, refusal: _, not_tried, subject: _ } = proposal;
+    let Proposal { plan, forecast: _, refusal: _, not_tried, subject: _, hooks: _ } = proposal;
     let mut lines = Vec::new();
     if detail == Detail::Full && !plan.unchanged.is_empty() {
         lines.push(format!("Unchanged: {}.", listed(&plan.unchanged)));
@@ -341,7 +341,17 @@ pub(super) fn left_alone(proposal: &Proposal, detail: Detail) -> Vec<String> {
         let names: Vec<String> = not_tried.iter().map(|one| visible(&one.to_string())).collect();
         lines.push(format!("Not tried before apply: {}.", names.join(", ")));
     }
+    lines.extend(proposal.hooks_to_run().iter().map(hook_line));
     lines
+}
+
+fn hook_line(hook: &Hook) -> String {
+    let limit = hook.timeout.map(|limit| format!(" (at most {})", humantime::format_duration(limit)));
+    format!(
+        "Hook, run after the changes by apply --hooks: {}{}.",
+        visible(&hook.to_string()),
+        limit.unwrap_or_default()
+    )
 }
 
 fn listed(client_ids: &[crate::model::ClientId]) -> String {

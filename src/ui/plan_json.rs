@@ -11,7 +11,7 @@ use super::cleanup::Run;
 use super::forecast_json::{self, ForecastView};
 use crate::apply;
 use crate::model::json;
-use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, NotTried, Tally};
+use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, Hook, NotTried, Tally};
 use crate::plan::{Plan, Presence, Proposal, Step, Subject, Summary, Value, Whole};
 use crate::sweep;
 
@@ -42,6 +42,7 @@ struct Document<'a> {
     violations: Vec<ViolationView>,
     not_tried: &'a [NotTried],
     cleanup: Option<CleanupView<'a>>,
+    hooks: &'a [Hook],
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeView<'a>>,
 }
@@ -159,7 +160,7 @@ struct CleanupView<'a> {
 /// # Errors
 /// None that can happen: the values serialise.
 pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String, serde_json::Error> {
-    let Proposal { plan, forecast, refusal, not_tried, subject } = proposal;
+    let Proposal { plan, forecast, refusal, not_tried, subject, hooks } = proposal;
     let Subject { file: _, label, database, commit: _ } = subject;
     let Plan {
         steps,
@@ -219,6 +220,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
             others: &forecast.others,
             spared_by_max_age: forecast.spared_by_age,
         }),
+        hooks,
         outcome: report.map(|Report { applied, cleaned }| OutcomeView {
             applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {
                 done: *done,

@@ -40,7 +40,7 @@ const REST: usize = 300;
 /// The comment, with at most `limit` UTF-16 code units, which is at least [`SHORTEST_LIMIT`].
 #[must_use]
 pub fn render(proposal: &Proposal, limit: usize) -> String {
-    let Proposal { plan, forecast: _, refusal, not_tried: _, subject } = proposal;
+    let Proposal { plan, forecast: _, refusal, not_tried: _, subject, hooks: _ } = proposal;
     let head = head(plan, subject);
     let foot = origin(subject);
     let mut room = limit.saturating_sub(size(&head) + size(&foot) + REST);

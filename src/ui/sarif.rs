@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::diagnostics::shown_path;
+use super::sarif_rules;
 use crate::config::{Problem, Problems, Severity, Source, Span};
-use crate::lint::Rule;
 use crate::model::json;
+
+/// Where the project is, as Cargo.toml says; empty before the first release.
+const HOME: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// One run of `validate`. Ends with a newline.
 ///
@@ -13,22 +16,14 @@ use crate::model::json;
 /// Serde's, which do not occur.
 pub fn render(source: &Source, problems: &Problems) -> serde_json::Result<String> {
     let results: Vec<Value> = problems.shown().into_iter().map(|problem| result(source, problem)).collect();
-    let rules: Vec<Value> = Rule::ALL
-        .iter()
-        .map(|rule| {
-            json!({
-                "id": rule.id(),
-                "shortDescription": { "text": rule.finds() },
-                "fullDescription": { "text": format!("{} ({})", rule.finds(), rule.source()) },
-                "defaultConfiguration": { "level": "warning" },
-            })
-        })
-        .collect();
-    let driver = json!({
+    let mut driver = json!({
         "name": "oauthctl",
         "semanticVersion": env!("CARGO_PKG_VERSION"),
-        "rules": rules,
+        "rules": sarif_rules::all(),
     });
+    if !HOME.is_empty() {
+        driver["informationUri"] = HOME.into();
+    }
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -50,7 +45,7 @@ fn result(source: &Source, problem: &Problem) -> Value {
         "message": { "text": text.join("; ") },
         "locations": [location(source, span.as_ref())],
     });
-    if let Some(index) = Rule::ALL.iter().position(|rule| rule.id() == *code) {
+    if let Some(index) = sarif_rules::position(code) {
         result["ruleIndex"] = json!(index);
     }
     if let Some(mark) = related {

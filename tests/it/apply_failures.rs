@@ -320,12 +320,12 @@ impl Drop for Holder {
     }
 }
 
-fn hold_lock(database: &Database) -> Holder {
+pub(super) fn hold_lock(database: &Database) -> Holder {
     let table = database.value("SELECT 'oauth2_provider_application'::regclass::oid::int");
     Holder::new(database, &format!("SELECT pg_advisory_xact_lock(x'6f617574'::int, {table})"))
 }
 
-fn wait_for_waiter(database: &Database) {
+pub(super) fn wait_for_waiter(database: &Database) {
     wait_for(
         database,
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'oauthctl apply' \

@@ -67,7 +67,8 @@ fn code_scanning_reads_it() {
     let output = with("").oauthctl(&["validate", "--format", "sarif"]).exits(0);
     let mut log: Value = serde_json::from_slice(&output.raw_stdout).unwrap();
     let driver = &mut log["runs"][0]["tool"]["driver"];
-    assert_eq!(driver["rules"].as_array_mut().unwrap().split_off(1).len(), Rule::ALL.len() - 1);
+    // The codes of problems come after the rules.
+    assert!(driver["rules"].as_array_mut().unwrap().split_off(1).len() > Rule::ALL.len());
     driver["semanticVersion"] = "[version]".into();
     insta::assert_json_snapshot!("sarif", log);
     // It is for files, not for databases.

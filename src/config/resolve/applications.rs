@@ -19,6 +19,8 @@ pub(super) struct Declaring<'a> {
     pub context: &'a Context<'a>,
     pub places: &'a mut Places,
     pub declared: BTreeMap<ClientId, Box<Declared>>,
+    /// Those of them that must not exist, with the place of their `enabled = false`.
+    pub disabled: BTreeMap<ClientId, Span>,
 }
 
 impl Declaring<'_> {
@@ -35,8 +37,9 @@ impl Declaring<'_> {
 
     fn add_one(&mut self, block: String, section: Placed<Section>) {
         let mut noted = ApplicationPlaces::new(&section.key);
-        let Some((client_id, application)) = one(block, section, self.defaults, &mut noted, self.context)
-        else {
+        let disabled = disabled(&section.value);
+        let context = self.context.without_secrets_if(disabled.is_some());
+        let Some((client_id, application)) = one(block, section, self.defaults, &mut noted, &context) else {
             return;
         };
         if let Some(first) = self.places.applications.get(&client_id) {
@@ -48,7 +51,18 @@ impl Declaring<'_> {
             return;
         }
         self.places.applications.insert(client_id.clone(), Box::new(noted.compact()));
+        if let Some(place) = disabled {
+            self.disabled.insert(client_id.clone(), place);
+        }
         self.declared.insert(client_id, Box::new(application));
+    }
+}
+
+/// Where it says that the application must not exist.
+fn disabled(section: &Section) -> Option<Span> {
+    match &section.enabled {
+        Slot::Present(Placed { span, value: false, .. }) => Some(span.clone()),
+        Slot::Present(_) | Slot::Absent | Slot::Invalid => None,
     }
 }
 
@@ -61,6 +75,8 @@ fn one(
 ) -> Option<(ClientId, Declared)> {
     let Section {
         client_id,
+        // Looked at before.
+        enabled: _,
         name,
         client_type,
         authorization_grant_type,

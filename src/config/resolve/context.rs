@@ -1,7 +1,7 @@
 //! What every section needs to be resolved, and the kinds of values that several sections have.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::problem::{Problem, Problems, Severity, Span};
@@ -15,6 +15,8 @@ pub(in crate::config) struct Context<'a> {
     pub problems: &'a RefCell<Problems>,
     /// The files that are referred to.
     pub files: &'a RefCell<Vec<PathBuf>>,
+    /// The environment variables that are referred to.
+    pub environment: &'a RefCell<BTreeSet<String>>,
     pub surroundings: Surroundings<'a>,
     pub presence: Presence,
     /// The directory of the file: secret files are relative to it.
@@ -22,6 +24,19 @@ pub(in crate::config) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The same, without looking for the secrets of an application that needs none because it must not exist.
+    pub(super) fn without_secrets_if(&self, is_disabled: bool) -> Self {
+        let Self { problems, files, environment, surroundings, presence, directory } = *self;
+        Self {
+            problems,
+            files,
+            environment,
+            surroundings,
+            presence: if is_disabled { Presence::Withheld } else { presence },
+            directory,
+        }
+    }
+
     pub(super) fn push(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }

@@ -20,8 +20,8 @@ pub(super) fn check(
     let Section { set, deny, ignore } = section.value().unwrap_or_default();
     let manner = Manner {
         set: set.present().map(|set| places.note("lint", "set", set)).unwrap_or_default(),
-        deny: selections("deny", deny, desired, context),
-        ignore: selections("ignore", ignore, desired, context),
+        deny: selections("deny", deny, places, context),
+        ignore: selections("ignore", ignore, places, context),
     };
     for (client_id, declared) in &desired.applications {
         for advice in advise(&declared.application, provider) {
@@ -80,18 +80,13 @@ struct Selection {
     client_id: Option<ClientId>,
 }
 
-fn selections(key: &str, list: List<String>, desired: &Desired, context: &Context<'_>) -> Vec<Selection> {
+fn selections(key: &str, list: List<String>, places: &Places, context: &Context<'_>) -> Vec<Selection> {
     let Some(list) = list.items() else { return Vec::new() };
     let list = context.without_duplicates(list, String::clone);
-    list.value.into_iter().filter_map(|item| selection(key, &item, desired, context)).collect()
+    list.value.into_iter().filter_map(|item| selection(key, &item, places, context)).collect()
 }
 
-fn selection(
-    key: &str,
-    item: &Placed<String>,
-    desired: &Desired,
-    context: &Context<'_>,
-) -> Option<Selection> {
+fn selection(key: &str, item: &Placed<String>, places: &Places, context: &Context<'_>) -> Option<Selection> {
     let (name, client_id) = match item.value.split_once(':') {
         Some((name, client_id)) => (name, Some(ClientId::new(client_id))),
         None => (item.value.as_str(), None),
@@ -106,7 +101,7 @@ fn selection(
         };
         return refuse(format!("`{key}` names no rule: {}", quoted(name)), hint);
     };
-    if let Some(unknown) = client_id.as_ref().filter(|id| !desired.applications.contains_key(*id)) {
+    if let Some(unknown) = client_id.as_ref().filter(|id| !places.applications.contains_key(*id)) {
         let message = format!("application {} is not declared here", quoted(unknown.as_str()));
         return refuse(message, "write RULE:CLIENT_ID, or the rule alone for all applications".to_owned());
     }

@@ -10,6 +10,7 @@ mod columns;
 mod conformity;
 mod context;
 mod database;
+mod hooks;
 mod lint;
 mod policy;
 mod provider;
@@ -28,12 +29,13 @@ use self::applications::Declaring;
 use super::Database;
 use super::document::{Blocks, Document};
 use super::places::Places;
-use crate::model::{CleanupPolicy, ColumnValue, Desired, Policy, Provider, References};
+use crate::model::{CleanupPolicy, ColumnValue, Desired, Hook, Policy, Provider, References};
 
 /// Everything that the file says, resolved.
 pub(super) struct Resolved {
     pub desired: Desired,
     pub default_columns: BTreeMap<String, ColumnValue>,
+    pub hooks: Vec<Hook>,
     pub policy: Policy,
     pub cleanup: Option<CleanupPolicy>,
     pub references: References,
@@ -57,6 +59,7 @@ pub(super) fn resolve(document: Document, more: More<'_>, context: &Context<'_>)
         applications,
         removed,
         renamed,
+        hooks,
         policy,
         cleanup,
         lint,
@@ -65,18 +68,32 @@ pub(super) fn resolve(document: Document, more: More<'_>, context: &Context<'_>)
     let database = database::resolve(database, context, &mut places);
     let provider = provider::resolve(provider, context, &mut places);
     let defaults = columns::Defaults::resolve(defaults, context);
-    let mut declaring =
-        Declaring { defaults: &defaults, context, places: &mut places, declared: BTreeMap::new() };
+    let (declared, disabled) = (BTreeMap::new(), BTreeMap::new());
+    let mut declaring = Declaring { defaults: &defaults, context, places: &mut places, declared, disabled };
     declaring.add(applications);
     more(&mut |blocks| declaring.add(blocks))?;
-    let declared = declaring.declared;
+    let Declaring { declared, disabled, .. } = declaring;
     for (client_id, declared) in &declared {
         conformity::check(client_id, declared, &provider, &places, context);
     }
+    let (declared, protected) = references::split(declared, disabled, &mut places);
     let desired = references::resolve(declared, removed, renamed, context, &mut places);
     let lint = lint::check(lint, &desired, &provider, &mut places, context);
-    let policy = policy::resolve(policy, context, &mut places);
+    let hooks = hooks::resolve(hooks, context);
+    let mut policy = policy::resolve(policy, context, &mut places);
+    policy.protect.extend(protected);
     let (cleanup, references) = cleanup::resolve(cleanup, context, &mut places);
     let default_columns = defaults.columns;
-    Some(Resolved { desired, default_columns, policy, cleanup, references, provider, lint, database, places })
+    Some(Resolved {
+        desired,
+        default_columns,
+        hooks,
+        policy,
+        cleanup,
+        references,
+        provider,
+        lint,
+        database,
+        places,
+    })
 }

@@ -10,6 +10,20 @@ use crate::config::slot::{List, Placed, Slot};
 use crate::config::suggest::quoted;
 use crate::model::{ClientId, Declared, Desired};
 
+/// Takes out the applications with `enabled = false`: they must not exist, as if `[[removed]]` named them. Those of them with
+/// `protect = true` stay protected.
+pub(super) fn split(
+    declared: BTreeMap<ClientId, Box<Declared>>,
+    disabled: BTreeMap<ClientId, Span>,
+    places: &mut Places,
+) -> (BTreeMap<ClientId, Box<Declared>>, BTreeSet<ClientId>) {
+    let (gone, declared): (BTreeMap<_, _>, _) =
+        declared.into_iter().partition(|(client_id, _)| disabled.contains_key(client_id));
+    places.removed.extend(disabled);
+    let protected = gone.into_iter().filter(|(_, declared)| declared.protect);
+    (declared, protected.map(|(client_id, _)| client_id).collect())
+}
+
 pub(super) fn resolve(
     applications: BTreeMap<ClientId, Box<Declared>>,
     removed: List<Removed>,
@@ -126,6 +140,17 @@ fn objection(
             Problem::error("rename-conflict", message)
                 .at(from.span.clone())
                 .related(removed.clone(), "removed here"),
+        );
+    }
+    if let Some(disabled) =
+        places.removed.get(&to.value).filter(|_| places.applications.contains_key(&to.value))
+    {
+        let message = format!("{old} is renamed to {new}, which has `enabled = false`");
+        let problem = Problem::error("rename-conflict", message).at(to.span.clone());
+        return Some(
+            problem
+                .related(disabled.clone(), "not enabled here")
+                .hint(format!("to delete it, declare it as {old}, without the rename")),
         );
     }
     if !places.applications.contains_key(&to.value) {

@@ -117,6 +117,7 @@ fn referred(env: Slot<String>, file: Slot<String>, context: &Context<'_>) -> Opt
 
 fn variable_name(name: &Placed<String>, context: &Context<'_>) -> Option<()> {
     if is_variable_name(&name.value) {
+        context.environment.borrow_mut().insert(name.value.clone());
         return Some(());
     }
     let problem = Problem::error("invalid-variable-name", "`env` is not the name of an environment variable");

@@ -24,6 +24,44 @@ fn nothing_is_both_declared_and_removed() {
     assert_eq!(good(text).desired.removed.len(), 1);
 }
 
+#[test]
+fn an_application_that_is_not_enabled_is_a_removed_one() {
+    let text = "[applications.a]\nenabled = false\nclient_id = \"x\"\nclient_secret = { env = \"NOT_SET\" }\nprotect = true\n\
+                [applications.b]\nenabled = false\n[applications.c]\nenabled = true\n\
+                [lint]\nignore = [\"wildcard:x\"]\n";
+    let config = load_with(text, &[], Presence::Required).unwrap();
+    let removed: Vec<&str> = config.desired.removed.iter().map(ClientId::as_str).collect();
+    assert_eq!(removed, ["b", "x"]);
+    let declared: Vec<&str> = config.desired.applications.keys().map(ClientId::as_str).collect();
+    assert_eq!(declared, ["c"]);
+    assert!(config.disables(&ClientId::new("x")) && !config.disables(&ClientId::new("c")));
+    let protected: Vec<&str> = config.policy.protect.iter().map(ClientId::as_str).collect();
+    assert_eq!(protected, ["x"]);
+    let place = config.place(PlaceOf::Removed(&ClientId::new("b"))).unwrap();
+    assert_eq!(&text[place], "false");
+}
+
+#[test]
+fn what_is_not_enabled_is_validated_and_named_once() {
+    for (text, expected) in [
+        ("[applications.a]\nenabled = false\nclient_type = \"secret\"", "unknown-value@3:15"),
+        ("[applications.a]\nenabled = false\nclient_secret = \"x\"", "literal-secret@3:17"),
+        ("[applications.a]\nenabled = \"no\"", "wrong-type@2:11"),
+        ("[applications.a]\nenabled = false\n[[removed]]\nclient_id = \"a\"", "declared-and-removed@4:13"),
+        (
+            "[applications.a]\nenabled = false\n[applications.b]\nclient_id = \"a\"",
+            "duplicate-client-id@4:13",
+        ),
+        ("[applications.a]\nenabled = false\n[[renamed]]\nfrom = \"b\"\nto = \"a\"", "rename-conflict@5:6"),
+        (
+            "[applications.a]\nenabled = false\n[applications.b]\n[[renamed]]\nfrom = \"a\"\nto = \"b\"",
+            "rename-conflict@5:8",
+        ),
+    ] {
+        assert_eq!(problems(text), [expected], "{text}");
+    }
+}
+
 fn renames(declared: &[&str], pairs: &[(&str, &str)]) -> String {
     let applications = declared.iter().map(|id| format!("[applications.{id}]\n"));
     let renames = pairs.iter().map(|(from, to)| format!("[[renamed]]\nfrom = \"{from}\"\nto = \"{to}\"\n"));

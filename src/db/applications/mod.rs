@@ -25,8 +25,8 @@ pub use secrets::withhold_secrets;
 pub(in crate::db) use secrets::{secret_columns, stored as stored_hashes};
 pub(super) use write::filled_here;
 pub use write::{
-    Cell, ChangedApplication, NewApplication, SET, Seen, delete, insert, inserted_columns, lock, seen,
-    stored_secrets, update, updated_columns,
+    Cell, ChangedApplication, NewApplication, SET, Seen, delete, existing, insert, inserted_columns, lock,
+    seen, stored_secrets, update, updated_columns,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -120,6 +120,28 @@ pub async fn seen(
     see(client, table, &which, &client_ids).await.map_err(DbError::during("looking at what was written"))
 }
 
+/// Those of the client ids that a row has.
+///
+/// # Errors
+/// The server's.
+pub async fn existing(
+    client: &impl GenericClient,
+    layout: &Layout,
+    client_ids: &[&ClientId],
+) -> Result<Vec<ClientId>, DbError> {
+    if client_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let client_ids: Vec<&str> = client_ids.iter().map(|client_id| client_id.as_str()).collect();
+    let table = layout.application().sql();
+    let sql =
+        format!("SELECT t.client_id::text FROM {table} t WHERE t.client_id = ANY($1::text[]) ORDER BY 1");
+    let existing = query::rows(client, &sql, &[(&client_ids, Type::TEXT_ARRAY)], |row| row.get(0)).await;
+    let existing: Vec<String> =
+        existing.map_err(DbError::during("looking whether the new client ids are free"))?;
+    Ok(existing.into_iter().map(ClientId::new).collect())
+}
+
 /// Reads rows `t`. `which`: the condition and the order, with the values as `$1`.
 async fn see(
     client: &impl GenericClient,

@@ -108,6 +108,7 @@ fn every_kind_of_step() {
                 commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
                 ..subject("deploy/oauth.toml")
             },
+            hooks: Vec::new(),
         },
         LIMIT,
     );

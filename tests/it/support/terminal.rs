@@ -23,7 +23,16 @@ pub fn run_in_terminal(mut command: Command, columns: u16) -> (ExitStatus, Strin
 }
 
 /// The same with an answer that is typed once the question is there.
-pub fn answered_in_terminal(mut command: Command, question: &str, answer: &str) -> (ExitStatus, String) {
+pub fn answered_in_terminal(command: Command, question: &str, answer: &str) -> (ExitStatus, String) {
+    answered_in_turn(command, question, |_| answer.to_owned())
+}
+
+/// The same with an answer each time the question is there.
+pub fn answered_in_turn(
+    mut command: Command,
+    question: &str,
+    mut answer: impl FnMut(usize) -> String,
+) -> (ExitStatus, String) {
     let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
     let terminal = openpty(&size, None).unwrap();
     let mut child = {
@@ -32,12 +41,12 @@ pub fn answered_in_terminal(mut command: Command, question: &str, answer: &str) 
     };
     drop((command, terminal.slave));
     let mut master = File::from(terminal.master);
-    let (mut bytes, mut read, mut answered) = (Vec::new(), [0; 4096], false);
+    let (mut bytes, mut read, mut answered) = (Vec::new(), [0; 4096], 0);
     while let Ok(count @ 1..) = master.read(&mut read) {
         bytes.extend_from_slice(&read[..count]);
-        if !answered && String::from_utf8_lossy(&bytes).contains(question) {
-            master.write_all(format!("{answer}\n").as_bytes()).unwrap();
-            answered = true;
+        while String::from_utf8_lossy(&bytes).matches(question).count() > answered {
+            master.write_all(format!("{}\n", answer(answered)).as_bytes()).unwrap();
+            answered += 1;
         }
     }
     (child.wait().unwrap(), String::from_utf8(bytes).unwrap())
