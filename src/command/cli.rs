@@ -6,7 +6,7 @@ use super::global::GlobalArgs;
 use super::verb_name::VerbName;
 use super::{
     apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate, version,
+    migrate, plan, rotate_secret, schema, show, show_plan, status, validate, version,
 };
 
 /// Plan and apply OAuth applications and token cleanup on Django OAuth Toolkit databases.
@@ -30,6 +30,8 @@ pub enum Verb {
     Validate(validate::ValidateArgs),
     /// Show what apply would do. It changes nothing.
     Plan(plan::PlanArgs),
+    /// Show a saved plan, without a database.
+    ShowPlan(show_plan::ShowPlanArgs),
     /// Show the plan, ask, make the database match the file, then delete expired tokens.
     Apply(apply::ApplyArgs),
     /// Write applications of the database into the file. The rest of the file does not change.
@@ -70,6 +72,7 @@ impl Verb {
             Self::Init(_) => VerbName::Init,
             Self::Validate(_) => VerbName::Validate,
             Self::Plan(_) => VerbName::Plan,
+            Self::ShowPlan(_) => VerbName::ShowPlan,
             Self::Apply(_) => VerbName::Apply,
             Self::Import(_) => VerbName::Import,
             Self::List(_) => VerbName::List,

@@ -4,7 +4,7 @@ use super::cli::Verb;
 use super::session::Session;
 use super::{
     apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate, version,
+    migrate, plan, rotate_secret, schema, show, show_plan, status, validate, version,
 };
 use super::{format, parsing};
 use crate::db::notices;
@@ -28,6 +28,7 @@ fn start(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Init(args) => init::run(session, args),
         Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
+        Verb::ShowPlan(args) => show_plan::run(session, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Import(args) => session.block_on(import::run, args),
         Verb::List(args) => session.block_on(list::run, args),

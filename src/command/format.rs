@@ -44,7 +44,7 @@ impl VerbName {
     /// The formats that the verb writes.
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Plan => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Plan | Self::ShowPlan => &[Format::Text, Format::Json, Format::Markdown],
             Self::Validate => &[Format::Text, Format::Json, Format::Sarif, Format::Github],
             Self::Apply
             | Self::Import

@@ -69,6 +69,7 @@ pub mod schema;
 pub mod scope;
 pub mod session;
 pub mod show;
+mod show_plan;
 pub mod status;
 mod subject;
 mod trying;

@@ -74,6 +74,7 @@ const FLAGS: [(&[VerbName], &[&str], &str); 7] = [
     (
         &[
             VerbName::Plan,
+            VerbName::ShowPlan,
             VerbName::Apply,
             VerbName::List,
             VerbName::Show,

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::values::parse_instant;
 use crate::config::Config;
 use crate::db::identity;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, not_shown};
 use crate::model::words::rfc3339;
 use crate::model::{Identity, Sameness};
 use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
@@ -35,18 +35,25 @@ pub async fn write(
              pg_control_system() shows the server's",
         );
     }
-    let text =
-        save(&prepared.proposal.plan, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    let text = save(&prepared.proposal, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     outputs::write(path, &text)
 }
 
 /// Reads a plan.
 pub fn read(path: &Path) -> Result<Saved, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    Ok(Saved::read(&text(path)?)?)
+}
+
+/// Reads a plan that is shown and no more.
+pub fn read_to_show(path: &Path) -> Result<Saved, Error> {
+    Saved::read(&text(path)?).map_err(|error| not_shown(&error))
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| {
         Error::usage(format!("cannot read the saved plan {}: {error}", path.display()))
             .hint("`oauthctl plan --out FILE` writes one")
-    })?;
-    Ok(Saved::read(&text)?)
+    })
 }
 
 /// The flags that the saved plan was made with, and those that are given now.

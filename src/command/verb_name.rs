@@ -9,6 +9,7 @@ pub enum VerbName {
     Init,
     Validate,
     Plan,
+    ShowPlan,
     Apply,
     Import,
     List,
@@ -40,6 +41,7 @@ impl VerbName {
             | Self::Migrate => true,
             Self::Validate
             | Self::Plan
+            | Self::ShowPlan
             | Self::List
             | Self::Show
             | Self::HashSecret

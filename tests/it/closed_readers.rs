@@ -53,6 +53,8 @@ const RUNS: &[(&[&str], &str, i32)] = &[
     (&["plan", "--format", "json"], "", 3),
     (&["plan", "--format", "markdown"], "", 3),
     (&["plan", "--detailed-exitcode", "--allow", "delete:legacy", "--out", "p.plan"], "", 2),
+    (&["show-plan", "p.plan"], "", 0),
+    (&["show-plan", "p.plan", "--format", "markdown"], "", 0),
     (&["apply", "--yes", "--secrets-out", "s.json"], "", 3),
     (&["apply", "--yes", "--secrets-out", "s.json", "--format", "json"], "", 3),
     (&["import", "--unmanaged"], "", 0),

@@ -97,6 +97,10 @@ fn no_log_and_no_saved_plan_is_a_command() {
             assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
             assert_eq!(obeyed(&sandbox.read("saved.json")), Vec::<String>::new());
         }
+        for format in ["text", "json", "markdown"] {
+            let arguments = ["show-plan", "--full", "saved.json", "--format", format];
+            assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
+        }
         let arguments = ["apply", "--yes", "-vvv", "saved.json"];
         let output = sandbox.oauthctl(&arguments).exits(0);
         assert_harmless(&arguments, &output);

@@ -64,6 +64,7 @@ mod rights;
 mod rotate_secret;
 mod saved_plans;
 mod session;
+mod show_plan;
 mod signals;
 mod sqlstates;
 mod status;

@@ -83,6 +83,7 @@ fn formats_parse_before_and_behind_the_verb() {
                 VerbName::Createapplication => &["public", "implicit"],
                 VerbName::Migrate => &["--ledger"],
                 VerbName::Completions => &["bash"],
+                VerbName::ShowPlan => &["oauth.plan"],
                 VerbName::Init
                 | VerbName::Validate
                 | VerbName::Plan
