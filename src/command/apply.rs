@@ -9,8 +9,8 @@ use super::cleanup;
 use super::counting::{self, Question};
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
-use super::history::History;
 use super::intent::Intent;
+use super::noting::History;
 use super::outputs;
 use super::prepared::Prepared;
 use super::reconcile;
@@ -22,6 +22,7 @@ use super::session::Session;
 use super::values::parse_instant;
 use super::{unanswered, writable};
 use crate::apply::Outcome;
+use crate::db::ledger::Noted;
 use crate::error::{Error, Exit};
 use crate::model::{Counted, Tally};
 use crate::plan::Proposal;
@@ -84,7 +85,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
     let result =
-        reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.run, &mut done).await;
+        reconcile_and_clean(session, (&args.consent, &scope), &prepared, history.noted, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
     let finished = finish(session, &prepared, &done);
@@ -120,10 +121,10 @@ async fn reconcile_and_clean(
     session: &mut Session,
     (consent, scope): (&ConsentArgs, &ScopeArgs),
     prepared: &Prepared,
-    run: Option<i64>,
+    noted: Noted,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute(session, consent, prepared, run, unanswered::PLAN_TELLS).await?;
+    done.applied = execute(session, consent, prepared, noted, unanswered::PLAN_TELLS).await?;
     if done.applied.is_some() {
         verify(session, scope, prepared).await?;
     }
@@ -141,7 +142,7 @@ async fn reconcile_and_clean(
         };
         done.expired = counted.as_ref().and_then(Counted::exact).map(Tally::total);
         let total = counted.as_ref().and_then(Total::of);
-        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, run).await?;
+        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, noted.run).await?;
         let (cleaned, result) =
             cleanup::run(session, connected, sweeps, &policy.pace, total, &resuming).await;
         done.cleaned = cleaned;

@@ -13,7 +13,7 @@ use super::verb_name::VerbName;
 use crate::config::Config;
 use crate::db::error::DbError;
 use crate::db::health::measurement;
-use crate::db::ledger::{self, Ending, Ledger, Run, Use};
+use crate::db::ledger::{self, Ending, Ledger, Noted, Run, Use};
 use crate::db::lock::Wanted;
 use crate::db::patience::Waits as _;
 use crate::error::Error;
@@ -30,8 +30,7 @@ const MEASURING_WAITS: Duration = Duration::from_millis(500);
 /// A run that is under way.
 #[derive(Debug)]
 pub struct History {
-    /// Its number in the ledger; `None`: there is no ledger, or none that this role may write to.
-    pub run: Option<i64>,
+    pub noted: Noted,
 }
 
 impl History {
@@ -40,17 +39,19 @@ impl History {
         let during = || DbError::during(NOTING);
         let mut client = connected.database.get().await?;
         let Some(found) = Ledger::find(&**client).await.map_err(during())? else {
-            return Ok(Self { run: None });
+            return Ok(Self { noted: Noted::default() });
         };
         session.require_owner(&config.policy)?;
         // Only `apply` says which file manages an application.
-        let wanted = if session.verb == VerbName::Apply { Use::Manage } else { Use::Note };
+        let manages = session.verb == VerbName::Apply;
+        let wanted = if manages { Use::Manage } else { Use::Note };
         let lacks = found.lacks(&**client, None, wanted).await.map_err(during())?;
         if !lacks.is_empty() {
             drop(client);
             rights::warn(session, "this run is not noted in the ledger: ", &lacks);
-            return Ok(Self { run: None });
+            return Ok(Self { noted: Noted::default() });
         }
+        let has_steps = Self::has_steps(session, &found, &client).await?;
         let text = config.source.text();
         let digest = (!text.is_empty()).then(|| digest(text));
         let owner = session.owner(&config.policy);
@@ -62,11 +63,29 @@ impl History {
             config_digest: digest.as_deref(),
             commit: commit.as_deref(),
         };
-        let begin =
-            async |transaction: &Transaction<'_>| ledger::begin(&**transaction, &run).await.map_err(during());
+        let begin = async |transaction: &Transaction<'_>| {
+            ledger::begin(&**transaction, &run, has_steps).await.map_err(during())
+        };
         let noted = connected.patience.transact(&mut client, NOTING, Wanted::Write, begin);
         let run = session.interrupted.or(async { Ok(noted.await?) }).await?;
-        Ok(Self { run: Some(run) })
+        Ok(Self { noted: Noted { run: Some(run), manages, has_steps } })
+    }
+
+    /// Whether the steps of the run are noted, which only a verb has that changes applications. If the role may not write
+    /// them, the run is noted all the same.
+    async fn has_steps(session: &mut Session, found: &Ledger, client: &Object) -> Result<bool, Error> {
+        if session.verb == VerbName::Cleartokens || !found.has_steps() {
+            return Ok(false);
+        }
+        let lacks = found.lacks(&***client, None, Use::NoteSteps).await.map_err(DbError::during(NOTING))?;
+        if !lacks.is_empty() {
+            rights::warn(
+                session,
+                "what this run changes is not noted in the ledger, so `undo` will not know it: ",
+                &lacks,
+            );
+        }
+        Ok(lacks.is_empty())
     }
 
     /// Notes how it ended and what it did. The work is done by now, so a failure here is a warning.
@@ -77,7 +96,7 @@ impl History {
         result: &Result<T, Error>,
         counts: Value,
     ) {
-        let Some(run) = self.run else { return };
+        let Some(run) = self.noted.run else { return };
         let ending = match (result, session.interrupted.exit()) {
             (_, Some(_)) => Ending::Interrupted,
             (Ok(_), None) => Ending::Succeeded,
