@@ -55,6 +55,8 @@ impl VerbName {
             | Self::RotateSecret
             | Self::HashSecret
             | Self::Status
+            | Self::History
+            | Self::Undo
             | Self::Doctor
             | Self::Migrate
             | Self::Version

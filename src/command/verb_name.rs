@@ -19,6 +19,8 @@ pub enum VerbName {
     RotateSecret,
     HashSecret,
     Status,
+    History,
+    Undo,
     Doctor,
     Migrate,
     Schema,
@@ -46,6 +48,8 @@ impl VerbName {
             | Self::Show
             | Self::HashSecret
             | Self::Status
+            | Self::History
+            | Self::Undo
             | Self::Doctor
             | Self::Schema
             | Self::Completions

@@ -19,6 +19,7 @@ pub mod saved;
 pub mod seal;
 mod secret_verdict;
 mod step;
+pub mod undo;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,6 +32,7 @@ mod examples;
 mod foreign_secrets;
 mod habits;
 mod hashing;
+mod history;
 mod import;
 mod interoperability;
 mod inventory;
