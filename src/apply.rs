@@ -12,6 +12,7 @@ mod drain;
 mod error;
 mod keys;
 mod managed;
+mod noted;
 mod request;
 mod trial;
 mod update;
@@ -20,6 +21,7 @@ mod waiting;
 pub use crate::db::advisory::Holder;
 pub use drain::{DRAIN_ABOVE, drains};
 pub use error::ApplyError;
+pub use noted::noted_steps;
 pub use request::{Event, Observer, Request};
 pub use trial::{Verdict, against_constraints, attribute, writes_rows};
 
@@ -107,6 +109,10 @@ async fn execute(
         ledger::record(&transaction, layout, owner, &managed::managed(request.plan), &gone)
             .await
             .map_err(DbError::during("recording in the ledger what this file manages"))?;
+    }
+    if let Some((run, steps)) = request.steps {
+        let noted = ledger::steps::note(&transaction, layout, run, steps).await;
+        noted.map_err(DbError::during("noting in the ledger what this run changes"))?;
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
     let checked = session::check_constraints(&transaction).await;

@@ -34,7 +34,7 @@ pub enum Exit {
     Changes = 2,
     /// Refused by a safety rail, or because the session may not write; nothing was changed.
     Refused = 3,
-    /// The plan is stale or was edited.
+    /// The saved plan is stale, was edited, or is in the format of another version.
     Stale = 4,
     /// The database cannot be reached, or refuses the login.
     Unreachable = 5,
@@ -225,10 +225,19 @@ impl From<ApplyError> for Error {
 
 impl From<SavedError> for Error {
     fn from(error: SavedError) -> Self {
-        let exit = if matches!(error, SavedError::NotAPlan(_)) { Exit::Usage } else { Exit::Stale };
-        Self::from_source(exit, &error)
+        Self::from_source(exit_of(&error), &error)
             .hint("nothing was changed; `oauthctl plan --out FILE` saves a new one")
     }
+}
+
+/// A saved plan that cannot be shown, for a verb that never changes anything.
+#[must_use]
+pub fn not_shown(error: &SavedError) -> Error {
+    Error::from_source(exit_of(error), error).hint("`oauthctl plan --out FILE` saves a new one")
+}
+
+const fn exit_of(error: &SavedError) -> Exit {
+    if matches!(error, SavedError::NotAPlan(_)) { Exit::Usage } else { Exit::Stale }
 }
 
 /// What is said of PgBouncer's `pool_mode = statement`, beside its own words.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::advisory::Holder;
 use crate::db::layout::Layout;
-use crate::db::ledger;
+use crate::db::ledger::{self, steps::NotedStep};
 use crate::db::lock::Blocked;
 use crate::hasher::StoredSecret;
 use crate::model::ClientId;
@@ -23,8 +23,10 @@ pub struct Request<'a> {
     pub layout: &'a Layout,
     /// How long to wait for another apply to end.
     pub lock_timeout: Duration,
-    /// Whose applications these are and which run this is, where there is a ledger.
+    /// Whose applications these are and which run this is, if what a file manages is noted.
     pub owner: Option<ledger::Owner<'a>>,
+    /// The run that this is in the ledger and its [steps](super::noted_steps), if they are noted.
+    pub steps: Option<(i64, &'a [NotedStep])>,
     /// Cancelled: stop before anything is committed.
     pub stop: &'a CancellationToken,
 }

@@ -9,9 +9,9 @@ use super::cleanup;
 use super::counting::{self, Question};
 use super::delivering::{check_delivery, check_secrets_out};
 use super::executing::{confirm, execute};
-use super::history::History;
 use super::hooking;
 use super::intent::Intent;
+use super::noting::History;
 use super::outputs;
 use super::prepared::Prepared;
 use super::reclaiming;
@@ -24,6 +24,7 @@ use super::session::Session;
 use super::values::parse_instant;
 use super::{unanswered, writable};
 use crate::apply::Outcome;
+use crate::db::ledger::Noted;
 use crate::error::{Error, Exit};
 use crate::model::{Counted, Tally};
 use crate::plan::{Plan, Proposal, shown};
@@ -89,7 +90,7 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     confirm(session, &args.consent, &question(&prepared.proposal)).await?;
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     let mut done = Done::default();
-    let result = reconcile_and_clean(session, (args, &scope), &mut prepared, history.run, &mut done).await;
+    let result = reconcile_and_clean(session, (args, &scope), &mut prepared, history.noted, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
     let finished = finish(session, &prepared, &done);
@@ -132,10 +133,10 @@ async fn reconcile_and_clean(
     session: &mut Session,
     (args, scope): (&ApplyArgs, &ScopeArgs),
     prepared: &mut Prepared,
-    run: Option<i64>,
+    noted: Noted,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute_or_plan_again(session, (args, scope), prepared, run).await?;
+    done.applied = execute_or_plan_again(session, (args, scope), prepared, noted).await?;
     if done.applied.is_some() {
         if args.hooks {
             done.failed_hooks = hooking::run(session, &prepared.config, &prepared.proposal).await?;
@@ -158,7 +159,7 @@ async fn reconcile_and_clean(
         };
         done.expired = counted.as_ref().and_then(Counted::exact).map(Tally::total);
         let total = counted.as_ref().and_then(Total::of);
-        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, run).await?;
+        let resuming = Resuming::begin(session, connected, (&policy, sweeps), None, noted.run).await?;
         let (cleaned, result) =
             cleanup::run(session, connected, sweeps, &policy.pace, total, &resuming).await;
         done.cleaned = cleaned;
@@ -176,11 +177,11 @@ async fn execute_or_plan_again(
     session: &mut Session,
     (args, scope): (&ApplyArgs, &ScopeArgs),
     prepared: &mut Prepared,
-    run: Option<i64>,
+    noted: Noted,
 ) -> Result<Option<Outcome>, Error> {
     let mut rounds = 0;
     loop {
-        let stale = match execute(session, &args.consent, prepared, run, unanswered::PLAN_TELLS).await {
+        let stale = match execute(session, &args.consent, prepared, noted, unanswered::PLAN_TELLS).await {
             Err(error) if error.exit() == Exit::Stale && args.saved.is_none() && rounds < ROUNDS => error,
             done => return done,
         };

@@ -14,9 +14,9 @@ use super::connected::database_now;
 use super::consent;
 use super::costing;
 use super::counting::{self, CountArgs, Found, Question};
-use super::history::History;
 use super::loading;
 use super::names;
+use super::noting::History;
 use super::reaching;
 use super::reclaiming::{self, Space};
 use super::references;
@@ -302,7 +302,7 @@ pub async fn run(session: &mut Session, args: &CleartokensArgs) -> Result<Exit, 
     let history = History::begin(session, &connected, &config).await?;
     let total = counted.as_ref().and_then(Total::of);
     let (of, given) = ((&policy, &sweeps[..]), args.resume_from.as_ref());
-    let begun = Resuming::begin(session, &connected, of, given, history.run).await;
+    let begun = Resuming::begin(session, &connected, of, given, history.noted.run).await;
     let (outcome, result) = match begun {
         Ok(resuming) => cleanup::run(session, &connected, &sweeps, &policy.pace, total, &resuming).await,
         Err(error) => (None, Err(error)),

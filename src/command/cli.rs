@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::global::GlobalArgs;
 use super::verb_name::VerbName;
 use super::{
-    apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate, version,
+    apply, cleartokens, completions, createapplication, doctor, hash_secret, history, import, init, list,
+    man, migrate, plan, rotate_secret, schema, show, show_plan, status, undo, validate, version,
 };
 
 /// Plan and apply OAuth applications and token cleanup on Django OAuth Toolkit databases.
@@ -30,6 +30,8 @@ pub enum Verb {
     Validate(validate::ValidateArgs),
     /// Show what apply would do. It changes nothing.
     Plan(plan::PlanArgs),
+    /// Show a saved plan, without a database.
+    ShowPlan(show_plan::ShowPlanArgs),
     /// Show the plan, ask, make the database match the file, then delete expired tokens.
     Apply(apply::ApplyArgs),
     /// Write applications of the database into the file. The rest of the file does not change.
@@ -48,11 +50,15 @@ pub enum Verb {
     HashSecret(hash_secret::HashArgs),
     /// Show the state of the token tables: rows, ages, sizes, what cleanup would delete, the last runs.
     Status(status::StatusArgs),
+    /// List the runs that the ledger has noted, or show one with what it changed.
+    History(history::HistoryArgs),
+    /// Show what would undo a run, as a plan and as changes of the file. It changes nothing.
+    Undo(undo::UndoArgs),
     /// Find problems, present and coming, and print the commands that fix them. It changes nothing.
     Doctor(doctor::DoctorArgs),
     /// Create oauthctl's own tables, or DOT's in an empty database.
     Migrate(migrate::MigrateArgs),
-    /// Print the JSON Schema of the file, or of the JSON plan.
+    /// Print the JSON Schema of the file, of the JSON plan, or of the history.
     Schema(schema::SchemaArgs),
     /// Print shell completions.
     Completions(completions::CompletionsArgs),
@@ -70,6 +76,7 @@ impl Verb {
             Self::Init(_) => VerbName::Init,
             Self::Validate(_) => VerbName::Validate,
             Self::Plan(_) => VerbName::Plan,
+            Self::ShowPlan(_) => VerbName::ShowPlan,
             Self::Apply(_) => VerbName::Apply,
             Self::Import(_) => VerbName::Import,
             Self::List(_) => VerbName::List,
@@ -79,6 +86,8 @@ impl Verb {
             Self::RotateSecret(_) => VerbName::RotateSecret,
             Self::HashSecret(_) => VerbName::HashSecret,
             Self::Status(_) => VerbName::Status,
+            Self::History(_) => VerbName::History,
+            Self::Undo(_) => VerbName::Undo,
             Self::Doctor(_) => VerbName::Doctor,
             Self::Migrate(_) => VerbName::Migrate,
             Self::Schema(_) => VerbName::Schema,

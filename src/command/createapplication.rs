@@ -21,8 +21,8 @@ use super::environment;
 use super::given_secret;
 use super::given_secret::sendable;
 use super::hashing;
-use super::history::History;
 use super::loading;
+use super::noting::History;
 use super::prepared::Prepared;
 use super::reaching;
 use super::rights;
@@ -256,7 +256,7 @@ async fn create(session: &mut Session, prepared: &Prepared) -> Result<Option<Sec
     let mut sealed = super::executing::make_secrets(session, prepared, recipe)?;
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     // Not the file's: it does not declare the application, so it does not answer for it.
-    let result = super::writing::write(session, prepared, &sealed, None).await;
+    let result = super::writing::write(session, prepared, &sealed, history.noted).await;
     let result = result.map_err(|error| {
         let names: Vec<String> =
             prepared.proposal.plan.steps.iter().map(|step| visible(step.client_id().as_str())).collect();

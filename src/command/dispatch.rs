@@ -3,8 +3,8 @@
 use super::cli::Verb;
 use super::session::Session;
 use super::{
-    apply, cleartokens, completions, createapplication, doctor, hash_secret, import, init, list, man,
-    migrate, plan, rotate_secret, schema, show, status, validate, version,
+    apply, cleartokens, completions, createapplication, doctor, hash_secret, history, import, init, list,
+    man, migrate, plan, rotate_secret, schema, show, show_plan, status, undo, validate, version,
 };
 use super::{format, parsing};
 use crate::db::notices;
@@ -28,6 +28,7 @@ fn start(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::Init(args) => init::run(session, args),
         Verb::Validate(args) => validate::run(session, args),
         Verb::Plan(args) => session.block_on(plan::run, args),
+        Verb::ShowPlan(args) => show_plan::run(session, args),
         Verb::Apply(args) => session.block_on(apply::run, args),
         Verb::Import(args) => session.block_on(import::run, args),
         Verb::List(args) => session.block_on(list::run, args),
@@ -37,6 +38,8 @@ fn start(session: &mut Session, verb: &Verb) -> Result<Exit, Error> {
         Verb::RotateSecret(args) => session.block_on(rotate_secret::run, args),
         Verb::HashSecret(args) => hash_secret::run(session, args),
         Verb::Status(args) => session.block_on(status::run, args),
+        Verb::History(args) => session.block_on(history::run, args),
+        Verb::Undo(args) => session.block_on(undo::run, args),
         Verb::Doctor(args) => session.block_on(doctor::run, args),
         Verb::Migrate(args) => session.block_on(migrate::run, args),
         Verb::Schema(args) => schema::run(session, args),

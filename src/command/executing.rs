@@ -10,6 +10,7 @@ use super::scope::ConsentArgs;
 use super::session::Session;
 use super::writing;
 use crate::apply::Outcome;
+use crate::db::ledger::Noted;
 use crate::delivery::Delivery;
 use crate::error::{Error, Exit};
 use crate::model::ClientId;
@@ -42,7 +43,7 @@ pub(super) async fn execute(
     session: &mut Session,
     args: &ConsentArgs,
     prepared: &Prepared,
-    run: Option<i64>,
+    noted: Noted,
     unknown: &str,
 ) -> Result<Option<Outcome>, Error> {
     if prepared.proposal.plan.is_empty() {
@@ -54,7 +55,7 @@ pub(super) async fn execute(
         Some(path) if !sealed.generated.is_empty() => Some(deliver(path, &sealed.generated)?),
         _ => None,
     };
-    let outcome = writing::write(session, prepared, &sealed, run).await;
+    let outcome = writing::write(session, prepared, &sealed, noted).await;
     let outcome = outcome.map_err(|error| error.hint_if_unknown(unknown));
     settle(session, args, delivery, &sealed, outcome).map(Some)
 }

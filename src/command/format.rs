@@ -46,7 +46,7 @@ impl VerbName {
     /// The formats that the verb writes.
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Plan => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Plan | Self::ShowPlan => &[Format::Text, Format::Json, Format::Markdown],
             Self::Validate => &[Format::Text, Format::Json, Format::Sarif, Format::Github, Format::Gitlab],
             Self::Apply
             | Self::Import
@@ -57,6 +57,8 @@ impl VerbName {
             | Self::RotateSecret
             | Self::HashSecret
             | Self::Status
+            | Self::History
+            | Self::Undo
             | Self::Doctor
             | Self::Migrate
             | Self::Version

@@ -1,135 +1,92 @@
-//! The history of runs, where the database has a ledger: a row when a run begins to write, completed when it ends.
+//! `history`: the runs that the ledger has noted, and one of them with what it changed.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
-use deadpool_postgres::{Object, Transaction};
-use serde_json::Value;
+use clap::{Args, Subcommand};
 
+use super::Format;
 use super::connected::Connected;
-use super::environment::commit;
-use super::rights;
+use super::loading;
+use super::reaching;
+use super::recalling::{self, Recalled};
 use super::session::Session;
-use super::verb_name::VerbName;
-use crate::config::Config;
-use crate::db::error::DbError;
-use crate::db::health::measurement;
-use crate::db::ledger::{self, Ending, Ledger, Run, Use};
-use crate::db::lock::Wanted;
-use crate::db::patience::Waits as _;
-use crate::error::Error;
-use crate::model::visible::visible;
-use crate::plan::saved::digest;
+use crate::error::{Error, Exit};
+use crate::ui::{history, history_json};
 
-const NOTING: &str = "noting the run in the ledger";
-const ENDING: &str = "noting the end of the run in the ledger";
-const MEASURING: &str = "noting the sizes of the tables in the ledger";
+const EXAMPLES: &str = "\
+Examples:
+  oauthctl history
+  oauthctl history --limit 5 --format json
+  oauthctl history show 12";
 
-/// How long the measurement waits for a lock.
-const MEASURING_WAITS: Duration = Duration::from_millis(500);
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  oauthctl history show 12
+  oauthctl history show 12 --format json";
 
-/// A run that is under way.
-#[derive(Debug)]
-pub struct History {
-    /// Its number in the ledger; `None`: there is no ledger, or none that this role may write to.
-    pub run: Option<i64>,
+/// The flags of `history`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct HistoryArgs {
+    #[command(subcommand)]
+    one: Option<One>,
+    /// Show the last N runs only.
+    #[arg(long, value_name = "N", default_value = "20")]
+    limit: NonZeroU32,
+    /// Show all runs.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
 }
 
-impl History {
-    /// Notes that a run begins.
-    pub async fn begin(session: &mut Session, connected: &Connected, config: &Config) -> Result<Self, Error> {
-        let during = || DbError::during(NOTING);
-        let mut client = connected.database.get().await?;
-        let Some(found) = Ledger::find(&**client).await.map_err(during())? else {
-            return Ok(Self { run: None });
-        };
-        session.require_owner(&config.policy)?;
-        // Only `apply` says which file manages an application.
-        let wanted = if session.verb == VerbName::Apply { Use::Manage } else { Use::Note };
-        let lacks = found.lacks(&**client, None, wanted).await.map_err(during())?;
-        if !lacks.is_empty() {
-            drop(client);
-            rights::warn(session, "this run is not noted in the ledger: ", &lacks);
-            return Ok(Self { run: None });
-        }
-        let has_file = !config.source.text().is_empty();
-        let digest = has_file.then(|| digest(&config.said()));
-        let owner = session.owner(&config.policy);
-        let commit = commit();
-        let run = Run {
-            verb: session.verb.name(),
-            who: &who(),
-            owner: digest.is_some().then_some(owner.as_str()),
-            config_digest: digest.as_deref(),
-            commit: commit.as_deref(),
-        };
-        let begin =
-            async |transaction: &Transaction<'_>| ledger::begin(&**transaction, &run).await.map_err(during());
-        let noted = connected.patience.transact(&mut client, NOTING, Wanted::Write, begin);
-        let run = session.interrupted.or(async { Ok(noted.await?) }).await?;
-        Ok(Self { run: Some(run) })
-    }
+/// A run to show.
+#[derive(Debug, Subcommand)]
+enum One {
+    /// Show one run, with what it changed.
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show {
+        /// The number of the run, as `oauthctl history` lists it.
+        #[arg(value_name = "N")]
+        run: i64,
+    },
+}
 
-    /// Notes how it ended and what it did. The work is done by now, so a failure here is a warning.
-    pub async fn finish<T>(
-        self,
-        session: &mut Session,
-        connected: &Connected,
-        result: &Result<T, Error>,
-        counts: Value,
-    ) {
-        let Some(run) = self.run else { return };
-        let ending = match (result, session.interrupted.exit()) {
-            (_, Some(_)) => Ending::Interrupted,
-            (Ok(_), None) => Ending::Succeeded,
-            (Err(error), None) if error.exit().is_interruption() => Ending::Interrupted,
-            (Err(_), None) => Ending::Failed,
-        };
-        let finished = async {
-            let mut client = connected.database.get_when_free().await?;
-            end(&mut client, connected, run, (ending, &counts)).await?;
-            measure(&mut client, connected, run).await
-        };
-        if let Err(error) = finished.await {
-            session.ui.warning(Error::from(error));
-        }
+/// Prints the runs, or one of them.
+pub async fn run(session: &mut Session, args: &HistoryArgs) -> Result<Exit, Error> {
+    let config = loading::without_secrets(session)?;
+    let connected = reaching::connect(session, &config, 1).await?;
+    match &args.one {
+        Some(One::Show { run }) => show(session, &connected, *run).await,
+        None => list(session, &connected, (!args.all).then_some(args.limit.get())).await,
     }
 }
 
-async fn end(
-    client: &mut Object,
-    connected: &Connected,
-    run: i64,
-    (ending, counts): (Ending, &Value),
-) -> Result<(), DbError> {
-    let note = async |transaction: &Transaction<'_>| {
-        ledger::finish(&**transaction, run, ending, counts).await.map_err(DbError::during(ENDING))
-    };
-    connected.patience.transact(client, ENDING, Wanted::Write, note).await
-}
-
-/// Notes how large the tables are: apart from the end of the run, because it takes locks on them. Where one is not free,
-/// the next run measures.
-async fn measure(client: &mut Object, connected: &Connected, run: i64) -> Result<(), DbError> {
-    let during = || DbError::during(MEASURING);
-    let record = async |transaction: &Transaction<'_>| {
-        if measurement::supported(&**transaction).await.map_err(during())? {
-            measurement::record(&**transaction, &connected.layout, run).await.map_err(during())?;
-        }
-        Ok::<(), DbError>(())
-    };
-    let patience = connected.patience.within(MEASURING_WAITS);
-    match patience.transact(client, MEASURING, Wanted::Write, record).await {
-        Err(error) if error.is_locked() => {
-            tracing::debug!(error = visible(&error.to_string()), "the tables were not measured");
-            Ok(())
-        }
-        measured => measured,
+async fn list(session: &mut Session, connected: &Connected, limit: Option<u32>) -> Result<Exit, Error> {
+    let runs = recalling::runs(connected, limit).await?;
+    if session.global.format == Format::Json {
+        let text = history_json::list(&runs).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+        session.tell(&text)?;
+        return Ok(Exit::Done);
     }
+    // Only a terminal has an end of the line.
+    let text = history::list(&runs, session.ui.width().unwrap_or(usize::MAX));
+    session.tell_whole(&text)?;
+    if !runs.is_empty() {
+        session.ui.next_step("`oauthctl history show N` shows what a run changed");
+    }
+    Ok(Exit::Done)
 }
 
-/// `user@host`.
-fn who() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
-    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
-    format!("{}@{}", user.as_deref().unwrap_or("?"), host.as_deref().unwrap_or("?"))
+async fn show(session: &mut Session, connected: &Connected, run: i64) -> Result<Exit, Error> {
+    let Recalled { run, steps, tables: _ } = recalling::run(connected, run).await?;
+    if session.global.format == Format::Json {
+        let text = history_json::show(&run, steps.as_deref());
+        session.tell(&text.map_err(|error| Error::from_source(Exit::Failed, &error))?)?;
+        return Ok(Exit::Done);
+    }
+    session.tell(&history::show(&run, steps.as_deref()))?;
+    if steps.as_ref().is_some_and(|steps| !steps.is_empty()) {
+        let number = run.id;
+        session.ui.next_step(format!("`oauthctl undo {number}` shows what would undo it"));
+    }
+    Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use super::{Cli, VerbName, format};
 
 /// Verbs of other tools, or words for what a verb does.
-const VERBS: [(&[&str], &str); 11] = [
+const VERBS: [(&[&str], &str); 13] = [
     (&["diff", "preview", "check-drift"], "`oauthctl plan` shows how the database differs from the file"),
     (
         &["export", "dump", "pull"],
@@ -41,6 +41,8 @@ const VERBS: [(&[&str], &str); 11] = [
         &["state"],
         "the database is the state: `oauthctl list` shows the applications, `oauthctl show CLIENT_ID` one of them",
     ),
+    (&["log", "runs", "audit"], "`oauthctl history` lists the runs that the ledger has noted"),
+    (&["rollback", "revert"], "`oauthctl undo N` shows what would undo a run that `oauthctl history` lists"),
     (&["rotate", "reset-secret"], "`oauthctl rotate-secret CLIENT_ID` gives an application a new secret"),
 ];
 
@@ -74,10 +76,13 @@ const FLAGS: [(&[VerbName], &[&str], &str); 7] = [
     (
         &[
             VerbName::Plan,
+            VerbName::ShowPlan,
             VerbName::Apply,
             VerbName::List,
             VerbName::Show,
             VerbName::Status,
+            VerbName::History,
+            VerbName::Undo,
             VerbName::Doctor,
         ],
         &["--json", "--output"],

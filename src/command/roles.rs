@@ -33,15 +33,15 @@ const JOBS: [Job; 4] = [
     },
     Job {
         name: "reader",
-        what: "plan, status, list, show and import: can read stored client secrets, and no tokens",
+        what: "plan, status, history, list, show, import and undo: can read stored client secrets, and no tokens",
         purpose: Purpose::Plan,
-        ledger: &[Use::Ownership, Use::History],
+        ledger: &[Use::Ownership, Use::History, Use::Recall],
     },
     Job {
         name: "applier",
         what: "apply: changes applications, and deletes what the file says",
         purpose: Purpose::Apply,
-        ledger: &[Use::Manage, Use::Remember],
+        ledger: &[Use::Manage, Use::Remember, Use::NoteSteps],
     },
     Job {
         name: "cleaner",

@@ -9,9 +9,9 @@ use super::delivering;
 use super::desired::mentioned;
 use super::desired::with_only;
 use super::executing;
-use super::history::History;
 use super::inventory::{self, FilterArgs, Inventory, Look};
 use super::loading;
+use super::noting::History;
 use super::outputs;
 use super::prepared::Prepared;
 use super::reaching;
@@ -95,7 +95,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
          with the new secret in oauth.toml lets `oauthctl plan` compare the two",
         rfc3339(began)
     );
-    let result = executing::execute(session, &args.consent, &prepared, None, &unknown).await;
+    let result = executing::execute(session, &args.consent, &prepared, history.noted, &unknown).await;
     let done = result.as_ref().ok().cloned().flatten();
     let counts = serde_json::json!({ "applications": done.as_ref().map(|outcome| outcome.done) });
     history.finish(session, &prepared.connected, &result, counts).await;

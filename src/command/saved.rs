@@ -12,7 +12,7 @@ use super::session::Session;
 use super::values::parse_instant;
 use crate::config::Config;
 use crate::db::identity;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, not_shown};
 use crate::model::words::rfc3339;
 use crate::model::{Identity, Sameness};
 use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
@@ -35,23 +35,30 @@ pub async fn write(
              pg_control_system() shows the server's",
         );
     }
-    let text =
-        save(&prepared.proposal.plan, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
+    let text = save(&prepared.proposal, &origin).map_err(|error| Error::from_source(Exit::Failed, &error))?;
     outputs::write(path, &text)
 }
 
 /// Reads a plan.
 pub fn read(path: &Path) -> Result<Saved, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    Ok(Saved::read(&text(path)?)?)
+}
+
+/// Reads a plan that is shown and no more.
+pub fn read_to_show(path: &Path) -> Result<Saved, Error> {
+    Saved::read(&text(path)?).map_err(|error| not_shown(&error))
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| {
         Error::usage(format!("cannot read the saved plan {}: {error}", path.display()))
             .hint("`oauthctl plan --out FILE` writes one")
-    })?;
-    Ok(Saved::read(&text)?)
+    })
 }
 
 /// The flags that the saved plan was made with, and those that are given now.
 pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
-    let Origin { config: _, database: _, table: _, targets, cleanup, as_of, hooks: _ } = &saved.origin;
+    let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
     let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _, counting: _ } = given;
@@ -68,10 +75,10 @@ pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
 /// Refuses unless the file is the one that the plan was made from.
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
     saved.check_config(&digest(&config.said()))?;
-    let Origin { cleanup, as_of, hooks, .. } = &saved.origin;
+    let Origin { cleanup, as_of, .. } = &saved.origin;
     // Without the instant, the cleanup would be that of another instant.
     let lacks_instant = *cleanup && config.cleanup.is_some() && as_of.is_none();
-    if lacks_instant || *hooks != config.hooks {
+    if lacks_instant || saved.proposal.hooks != config.hooks {
         return Err(SavedError::Edited.into());
     }
     Ok(())
@@ -113,6 +120,5 @@ async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error>
         targets: scope.targets.clone(),
         cleanup: !scope.no_cleanup,
         as_of: prepared.proposal.forecast.as_ref().map(|forecast| forecast.as_of.clone()),
-        hooks: prepared.config.hooks.clone(),
     })
 }

@@ -9,6 +9,7 @@ pub enum VerbName {
     Init,
     Validate,
     Plan,
+    ShowPlan,
     Apply,
     Import,
     List,
@@ -18,6 +19,8 @@ pub enum VerbName {
     RotateSecret,
     HashSecret,
     Status,
+    History,
+    Undo,
     Doctor,
     Migrate,
     Schema,
@@ -40,10 +43,13 @@ impl VerbName {
             | Self::Migrate => true,
             Self::Validate
             | Self::Plan
+            | Self::ShowPlan
             | Self::List
             | Self::Show
             | Self::HashSecret
             | Self::Status
+            | Self::History
+            | Self::Undo
             | Self::Doctor
             | Self::Schema
             | Self::Completions

@@ -5,10 +5,10 @@ use super::prepared::Prepared;
 use super::session::Session;
 use super::trying;
 use super::unanswered;
-use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request};
+use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request, noted_steps};
 use crate::db::error::{DbError, Meaning};
-use crate::db::ledger::Owner;
-use crate::error::Error;
+use crate::db::ledger::Noted;
+use crate::error::{Error, Exit};
 use crate::plan::seal::Sealed;
 use crate::ui::plan::{plural, visible};
 use crate::ui::waiting;
@@ -18,7 +18,7 @@ pub async fn write(
     session: &mut Session,
     prepared: &Prepared,
     sealed: &Sealed,
-    run: Option<i64>,
+    noted: Noted,
 ) -> Result<Outcome, Error> {
     let database = &prepared.connected.database;
     let mut writer = database.get().await?;
@@ -27,12 +27,15 @@ pub async fn write(
         drainer = Some(database.get().await.map_err(no_second_connection)?);
     }
     let owner = session.owner(&prepared.config.policy);
+    let steps = noted_steps(&prepared.proposal.plan);
+    let steps = steps.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let request = Request {
         plan: &prepared.proposal.plan,
         secrets: &sealed.stored,
         layout: &prepared.connected.layout,
         lock_timeout: session.global.lock_timeout,
-        owner: run.map(|run| Owner { name: &owner, run }),
+        owner: noted.owner(&owner),
+        steps: noted.steps().map(|run| (run, steps.as_slice())),
         stop: &session.interrupted.token,
     };
     let used = std::iter::once(&writer).chain(&drainer);

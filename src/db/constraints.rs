@@ -64,7 +64,7 @@ pub async fn try_rows(
                 breach.trigger.get_or_insert_with(|| trigger.name.clone());
             }
         }
-        not_tried.push(NotTried { kind: "trigger", name: trigger.name, why: None });
+        not_tried.push(NotTried { kind: "trigger".into(), name: trigger.name, why: None });
     }
     breaches.sort_by_key(|(position, _)| *position);
     not_tried.sort();

@@ -2,6 +2,8 @@
 //!
 //! Optional; in schema `oauthctl`, which `migrate --ledger` makes (`migrations/ledger/`). Knows no plan and no file.
 
+pub mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -25,6 +27,31 @@ pub struct Owner<'a> {
     /// The name of the file, as the ledger knows it.
     pub name: &'a str,
     pub run: i64,
+}
+
+/// A run as the ledger notes it; the default: not at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noted {
+    /// Its number; `None`: there is no ledger, or none that this role may write to.
+    pub run: Option<i64>,
+    /// Whether it decides what the file manages.
+    pub manages: bool,
+    /// Whether its steps are noted.
+    pub has_steps: bool,
+}
+
+impl Noted {
+    /// The run, if what the file manages is to be noted.
+    #[must_use]
+    pub fn owner<'a>(&self, name: &'a str) -> Option<Owner<'a>> {
+        self.run.filter(|_| self.manages).map(|run| Owner { name, run })
+    }
+
+    /// The run, if its steps are to be noted.
+    #[must_use]
+    pub fn steps(&self) -> Option<i64> {
+        self.run.filter(|_| self.has_steps)
+    }
 }
 
 /// An application that a file answers for.
@@ -69,6 +96,8 @@ pub struct Ledger {
     measurement: Option<Oid>,
     /// `None`: an older oauthctl made the ledger.
     position: Option<Oid>,
+    /// `None`: an older oauthctl made the ledger.
+    step: Option<Oid>,
 }
 
 /// What the ledger is wanted for.
@@ -84,28 +113,37 @@ pub enum Use {
     Manage,
     /// To note where a cleanup stopped.
     Remember,
+    /// To note the steps of a run.
+    NoteSteps,
+    /// To read runs with their steps.
+    Recall,
 }
 
 impl Use {
     /// The tables, in the order of [`Ledger`], with what is done to them.
-    const fn privileges(self) -> [(&'static str, &'static [Privilege]); 4] {
+    const fn privileges(self) -> [(&'static str, &'static [Privilege]); 5] {
         use Privilege::{Delete, Insert, Select, Update};
-        // Without those on the last table a run is noted all the same, and prints where it stopped.
-        let (managed, run, measurement, position): (&[Privilege], &[Privilege], &[Privilege], &[Privilege]) =
-            match self {
-                Self::Ownership => (&[Select], &[], &[], &[]),
-                Self::History => (&[], &[Select], &[Select], &[]),
-                Self::Note => (&[], &[Select, Insert, Update], &[Insert], &[]),
-                Self::Manage => {
-                    (&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert], &[])
-                }
-                Self::Remember => (&[], &[], &[], &[Select, Insert, Delete]),
-            };
+        const NONE: &[Privilege] = &[];
+        // Without those on the last two tables a run is noted all the same: it prints where it stopped, and warns that it
+        // cannot be undone.
+        let of: [&[Privilege]; 5] = match self {
+            Self::Ownership => [&[Select], NONE, NONE, NONE, NONE],
+            Self::History => [NONE, &[Select], &[Select], NONE, NONE],
+            Self::Note => [NONE, &[Select, Insert, Update], &[Insert], NONE, NONE],
+            Self::Manage => {
+                [&[Select, Insert, Update, Delete], &[Select, Insert, Update], &[Insert], NONE, NONE]
+            }
+            Self::Remember => [NONE, NONE, NONE, &[Select, Insert, Delete], NONE],
+            Self::NoteSteps => [NONE, NONE, NONE, NONE, &[Insert]],
+            Self::Recall => [NONE, &[Select], NONE, NONE, &[Select]],
+        };
+        let [managed, run, measurement, position, step] = of;
         [
             ("oauthctl.managed_application", managed),
             ("oauthctl.run", run),
             ("oauthctl.table_measurement", measurement),
             ("oauthctl.cleanup_position", position),
+            ("oauthctl.run_step", step),
         ]
     }
 }
@@ -133,13 +171,20 @@ impl Ledger {
         let run = table_of(client, SCHEMA, "run").await?;
         let measurement = table_of(client, SCHEMA, "table_measurement").await?;
         let position = table_of(client, SCHEMA, "cleanup_position").await?;
-        Ok(managed.zip(run).map(|(managed, run)| Self { managed, run, measurement, position }))
+        let step = table_of(client, SCHEMA, "run_step").await?;
+        Ok(managed.zip(run).map(|(managed, run)| Self { managed, run, measurement, position, step }))
     }
 
     /// Whether an older oauthctl made it.
     #[must_use]
     pub const fn is_outdated(&self) -> bool {
-        self.measurement.is_none() || self.position.is_none()
+        self.measurement.is_none() || self.position.is_none() || self.step.is_none()
+    }
+
+    /// Whether it has the table for the steps of runs.
+    #[must_use]
+    pub const fn has_steps(&self) -> bool {
+        self.step.is_some()
     }
 
     /// Whether it has the table for the places at which cleanups stopped.
@@ -155,8 +200,8 @@ impl Ledger {
         role: Option<&str>,
         wanted: Use,
     ) -> Result<Lacks, Error> {
-        let Self { managed, run, measurement, position } = self;
-        let tables = [Some(*managed), Some(*run), *measurement, *position];
+        let Self { managed, run, measurement, position, step } = self;
+        let tables = [Some(*managed), Some(*run), *measurement, *position, *step];
         let needs: BTreeMap<(Oid, Privilege), Columns> = tables
             .into_iter()
             .zip(wanted.privileges())
@@ -241,14 +286,18 @@ pub async fn record(
     client.execute_typed(sql, &[(&name, Type::TEXT), (&gone, Type::TEXT_ARRAY)]).await.map(drop)
 }
 
-/// Notes that a run begins; returns its number.
-pub async fn begin(client: &impl GenericClient, run: &Run<'_>) -> Result<i64, Error> {
+/// Notes that a run begins; returns its number. `has_steps`: whether its steps will be noted.
+pub async fn begin(client: &impl GenericClient, run: &Run<'_>, has_steps: bool) -> Result<i64, Error> {
     let Run { verb, who, owner, config_digest, commit } = run;
-    let sql = "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\") \
-               VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    // An older ledger has no such column.
+    let (column, value) = if has_steps { (", has_steps", ", true") } else { ("", "") };
+    let sql = format!(
+        "INSERT INTO oauthctl.run (verb, who, version, owner, config_digest, \"commit\"{column}) \
+         VALUES ($1, $2, $3, $4, $5, $6{value}) RETURNING id"
+    );
     let values: [&(dyn ToSql + Sync); 6] =
         [verb, who, &env!("CARGO_PKG_VERSION"), owner, config_digest, commit];
-    query::value(client, sql, &values.map(|value| (value, Type::TEXT))).await
+    query::value(client, &sql, &values.map(|value| (value, Type::TEXT))).await
 }
 
 /// Notes how a run ended and what it did.

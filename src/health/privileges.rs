@@ -143,11 +143,11 @@ fn print(role: &str) -> String {
 /// Without a ledger that the role can use everything goes on but what needs one.
 fn ledger(privileges: &Privileges, terms: &Terms) -> Finding {
     let Privileges { role, ledger, ledger_needed, .. } = privileges;
-    let (outdated, reading, writing) = match ledger {
+    let (outdated, reading, writing, steps) = match ledger {
         LedgerRights::Absent => return Check::Ledger.note("There is no ledger in this database.")
                 .meaning("It is optional: without it there is no `prune = \"owned\"`, no history of runs, and no growth in `status`.")
                 .shell("oauthctl migrate --ledger"),
-        LedgerRights::There { outdated, reading, writing } => (*outdated, reading, writing),
+        LedgerRights::There { outdated, reading, writing, steps } => (*outdated, reading, writing, steps),
     };
     let only_reads = !terms.write();
     let (lacks, verb) = if only_reads { (reading, "read") } else { (writing, "write to") };
@@ -167,11 +167,18 @@ fn ledger(privileges: &Privileges, terms: &Terms) -> Finding {
         };
         return lacks.grants().into_iter().fold(finding, Finding::sql);
     }
+    if !only_reads && !steps.is_empty() {
+        let finding = Check::Ledger
+            .note(format!("{role} may not note in the ledger what a run changes."))
+            .meaning("Runs of this role are noted without that, so `undo` does not know them.");
+        return steps.grants().into_iter().fold(finding, Finding::sql);
+    }
     if outdated {
         Check::Ledger
             .note("The ledger was made by an older version of oauthctl.")
             .meaning(
-                "Runs are noted, but not how large the tables are, so `status` cannot show how they grow.",
+                "Runs are noted, but not all that this version notes of them: `undo` does not know what they changed, and \
+                 `status` may not show how the tables grow.",
             )
             .shell("oauthctl migrate --ledger")
     } else {

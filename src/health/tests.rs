@@ -102,7 +102,12 @@ fn privileges(all: &[Lack]) -> Privileges {
         rewrite: lacks(&[]),
         users: lacks(&[]),
         replication_role: Some(false),
-        ledger: LedgerRights::There { outdated: false, reading: lacks(&[]), writing: lacks(&[]) },
+        ledger: LedgerRights::There {
+            outdated: false,
+            reading: lacks(&[]),
+            writing: lacks(&[]),
+            steps: lacks(&[]),
+        },
         ledger_needed: false,
     }
 }
@@ -132,7 +137,8 @@ fn what_is_missing_is_asked_for_once() {
 #[test]
 fn a_ledger_that_is_locked_is_a_problem_only_to_who_needs_it() {
     let locked = lacks(&[Lack::Schema("oauthctl".to_owned())]);
-    let ledger = LedgerRights::There { outdated: false, reading: locked.clone(), writing: locked };
+    let ledger =
+        LedgerRights::There { outdated: false, reading: locked.clone(), writing: locked, steps: lacks(&[]) };
     let last = |purposes: &[Purpose], ledger_needed| {
         let privileges = Privileges { ledger: ledger.clone(), ledger_needed, ..privileges(&[]) };
         told(&privileges::check(&privileges, &Functions::Absent, &terms(purposes))).pop().unwrap()

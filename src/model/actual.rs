@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::application::{ClientId, StoredFields, UserRef};
 use super::custom_column::CustomColumns;
@@ -74,7 +74,7 @@ pub struct Unmanaged {
 }
 
 /// The rows that are deleted with an application, and how many of them are in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dependents {
     pub access_tokens: u64,
     /// Access tokens that have not expired.
@@ -94,7 +94,8 @@ impl Dependents {
     /// The rows of all tables together.
     #[must_use]
     pub const fn rows(&self) -> u64 {
-        self.access_tokens + self.refresh_tokens + self.id_tokens + self.grants
+        let of_tokens = self.access_tokens.saturating_add(self.refresh_tokens);
+        of_tokens.saturating_add(self.id_tokens).saturating_add(self.grants)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Constraints of the application table that a row would break, and those that cannot be tried beforehand.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::application::ClientId;
 
@@ -129,10 +130,10 @@ impl fmt::Display for Breach {
 }
 
 /// Something of the table that only a write can try.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct NotTried {
     /// `trigger`, `exclusion constraint`, …
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     pub name: String,
     /// Why not, where that does not lie in its kind.
     pub why: Option<String>,

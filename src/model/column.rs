@@ -7,12 +7,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::field::Field;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
 const OWN: [&str; 6] = ["id", "client_id", "created", "updated", "registration_source", "cimd_expires_at"];
+
+/// What the key of a column of the project's own begins with.
+const COLUMNS: &str = "columns.";
 
 /// Something of an application that a file can manage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +55,7 @@ impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(field) => field.fmt(f),
-            Self::Column(name) => f.pad(&format!("columns.{name}")),
+            Self::Column(name) => f.pad(&format!("{COLUMNS}{name}")),
         }
     }
 }
@@ -69,6 +73,16 @@ impl JsonSchema for Attribute {
 impl Serialize for Attribute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Attribute {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix(COLUMNS) {
+            Some(name) => Ok(Self::Column(name.to_owned())),
+            None => Field::deserialize(StrDeserializer::new(&text)).map(Self::Field),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cleanup::Category;
 use super::counting::CountMethod;
@@ -11,7 +11,7 @@ use super::sweep::Tally;
 use super::tables::TableRole;
 
 /// A number of rows. In 95 of 100 forecasts or more, the true number is between the bounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     pub estimate: u64,
     pub low: u64,
@@ -59,7 +59,7 @@ impl Estimate {
 }
 
 /// What a forecast says of one table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableForecast {
     pub role: TableRole,
     pub rows: Estimate,
@@ -68,7 +68,7 @@ pub struct TableForecast {
 }
 
 /// What cleanup would delete, without having counted all of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
     /// The categories that are cleaned, in order.
     pub rows: Vec<(Category, Estimate)>,
@@ -83,7 +83,8 @@ pub struct Forecast {
 }
 
 /// The rows to delete, in the way in which they were counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Counted {
     Exact(Tally),
     Forecast(Forecast),

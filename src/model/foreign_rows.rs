@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::on_delete::OnDelete;
 use super::reference::Treatment;
@@ -38,6 +38,28 @@ pub struct ForeignRows {
     /// Whether a file or a flag says what is done with them.
     #[serde(skip)]
     pub declared: bool,
+}
+
+/// As it is written: what PostgreSQL does, and what is done, are two keys.
+#[derive(Deserialize)]
+struct Written {
+    table: String,
+    column: String,
+    constraint: String,
+    on_delete: OnDelete,
+    treatment: String,
+    rows: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for ForeignRows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { table, column, constraint, on_delete, treatment, rows } =
+            Written::deserialize(deserializer)?;
+        let treatment = Treatment::parse(&treatment, on_delete)
+            .ok_or_else(|| serde::de::Error::custom("no such treatment"))?;
+        let (name, not_null, declared) = (String::new(), false, false);
+        Ok(Self { table, column, constraint, on_delete, treatment, rows, name, not_null, declared })
+    }
 }
 
 impl ForeignRows {

@@ -2,10 +2,10 @@
 //! deletion.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `ON DELETE` of a foreign key. Django writes `NO ACTION`, except for `DB_CASCADE` and its siblings (Django 6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDelete {
     /// The deletion fails, at the end of the transaction where the constraint is deferred.

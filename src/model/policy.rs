@@ -22,7 +22,8 @@ pub enum Prune {
 }
 
 /// The most of something that a plan may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     Count(u64),
     /// A percentage of the applications in the database.

@@ -179,6 +179,14 @@ impl Treatment {
             Self::OnDelete(_) => "on_delete",
         }
     }
+
+    /// Reads the [`key`](Self::key). `on_delete`: what PostgreSQL does.
+    #[must_use]
+    pub fn parse(key: &str, on_delete: OnDelete) -> Option<Self> {
+        [Self::Refuse, Self::Null, Self::Delete, Self::Link, Self::OnDelete(on_delete)]
+            .into_iter()
+            .find(|treatment| treatment.key() == key)
+    }
 }
 
 impl JsonSchema for Treatment {

@@ -10,7 +10,7 @@ use std::ops::AddAssign;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::application::ClientId;
@@ -215,7 +215,7 @@ impl Tally {
     /// The rows of all categories.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().copied().fold(0, u64::saturating_add)
     }
 
     /// Every category with its rows, in order.
@@ -260,5 +260,11 @@ impl Serialize for Tally {
             map.serialize_entry(category.key(), &rows)?;
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Tally {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::<Category, u64>::deserialize(deserializer).map(|rows| rows.into_iter().collect())
     }
 }

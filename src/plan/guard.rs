@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Plan, Step};
 use crate::model::visible::{is_hidden, visible};
 use crate::model::{
@@ -13,7 +15,8 @@ use crate::model::{
 };
 
 /// One broken rail.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Violation {
     /// A protected application would be deleted.
     #[error("application \"{client_id}\" is protected and would be deleted")]
@@ -173,7 +176,7 @@ impl Violation {
 }
 
 /// A plan that may not be executed. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Every broken rail, in the order of the plan.
     pub violations: Vec<Violation>,

@@ -20,6 +20,7 @@ pub mod seal;
 mod secret_verdict;
 pub mod shown;
 mod step;
+pub mod undo;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ pub use finding::{Finding, FindingCause};
 pub use proposal::{CleanupForecast, Proposal, Subject};
 use schemars::JsonSchema;
 pub use secret_verdict::SecretVerdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
 pub use whole::{Presence, Whole, Wholes};
 
@@ -38,7 +39,7 @@ use crate::model::{
 };
 
 /// Everything that is going to happen to the application table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What to do, in this order: updates, creations, adoptions, deletions; each by client id.
     pub steps: Vec<Step>,
@@ -56,7 +57,7 @@ pub struct Plan {
     pub unverified: Vec<ClientId>,
     /// Whether no secret was looked at, neither a declared nor a stored one: all declared ones are then unverified, and only
     /// a plan with secrets knows whether they change.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withholds_secrets: bool,
     /// Declared applications whose secret the project has encrypted: neither compared nor written, even if the file
     /// declares one.
@@ -67,8 +68,8 @@ pub struct Plan {
     pub targets: Vec<ClientId>,
     /// When the dependents of the steps were counted, RFC 3339; `None`: there was nothing to count.
     pub counted_at: Option<String>,
-    /// The rows of the steps as they are now. A saved plan has their digests instead.
-    #[serde(skip)]
+    /// The rows of the steps as they are now.
+    #[serde(default, skip_serializing_if = "Wholes::is_empty")]
     pub rows: Wholes,
 }
 
@@ -157,6 +158,21 @@ impl Plan {
     #[must_use]
     pub fn unread(&self) -> Vec<&Key> {
         self.deletions().map(|row| &row.key).filter(|key| !self.rows.contains_key(*key)).collect()
+    }
+
+    /// The rows of a step before and after it, as far as they have been read.
+    #[must_use]
+    pub fn rows_of(&self, step: &Step) -> (Option<Whole>, Option<Whole>) {
+        let before = step.row().and_then(|row| self.rows.get(&row.key)).cloned();
+        let after = match (step, &before) {
+            (Step::Create { client_id, fields }, _) => Some(Whole::created(client_id, fields)),
+            (Step::Update { client_id, changes, .. }, Some(before)) => {
+                Some(before.changed(client_id, changes))
+            }
+            (Step::Adopt { .. }, Some(before)) => Some(before.clone()),
+            (Step::Delete { .. }, _) | (Step::Update { .. } | Step::Adopt { .. }, None) => None,
+        };
+        (before, after)
     }
 
     /// Fills these in.

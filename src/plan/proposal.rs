@@ -1,12 +1,14 @@
 //! What is proposed: the plan, what cleanup would delete, and why it may not be executed. One value for everybody who
 //! shows it or executes it.
 
+use serde::{Deserialize, Serialize};
+
 use super::Plan;
 use super::guard::{Refusal, Violation};
 use crate::model::{Counted, ForeignRows, Hook, NotTried};
 
 /// What cleanup would delete at an instant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanupForecast {
     /// The instant, RFC 3339 in UTC.
     pub as_of: String,
@@ -19,7 +21,7 @@ pub struct CleanupForecast {
 }
 
 /// What a plan is about: readers tell plans apart by it. Never the server, a user or a password.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// The file, as `-f` names it; `stdin` where it is read from a pipe.
     pub file: String,
@@ -32,7 +34,7 @@ pub struct Subject {
 }
 
 /// A plan with everything that is decided about it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
     pub plan: Plan,
     /// What cleanup would delete after the steps; `None`: there is no cleanup.

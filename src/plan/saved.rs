@@ -1,20 +1,25 @@
 //! A plan in a file, to be reviewed and then applied as it is, or not at all.
 //!
-//! The file holds the steps, with the digest of every row that they touch, what the plan was made from, and a digest of
-//! all that. It is never executed: apply plans again and demands that the same steps come out. Only the targets,
-//! whether cleanup runs, and its instant are taken from the file. Holds no secret. Pure.
+//! The file holds the whole proposal, so that it can be shown offline, with the digest of every row that its steps touch,
+//! what the plan was made from, and a digest of all that. It is never executed: apply plans again and demands that the same
+//! steps come out. Only the targets, whether cleanup runs, and its instant are taken from the file. Holds no secret. Pure.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::{Plan, Step};
-use crate::model::{ClientId, Hook, Identity, Sameness, json as escaped};
+use super::{Plan, Proposal, Step};
+use crate::model::{ClientId, Dependents, Identity, Sameness, json as escaped};
 
 /// What the file is, with the version of its format.
-const FORMAT: &str = "oauthctl saved plan 2";
+const FORMAT: &str = "oauthctl saved plan 3";
+
+/// How each format begins.
+const ANY_FORMAT: &str = "oauthctl saved plan ";
 
 /// The format that did not say for which server a plan was made.
 const WITHOUT_SERVER: &str = "oauthctl saved plan 1";
@@ -35,9 +40,6 @@ pub struct Origin {
     pub cleanup: bool,
     /// The instant of the cleanup, RFC 3339.
     pub as_of: Option<String>,
-    /// What `apply --hooks` will run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hooks: Vec<Hook>,
 }
 
 /// A plan that was read from a file and is what was written.
@@ -45,7 +47,8 @@ pub struct Origin {
 pub struct Saved {
     /// What it was made from.
     pub origin: Origin,
-    steps: Vec<Value>,
+    /// What was shown when it was made.
+    pub proposal: Proposal,
 }
 
 /// Why a saved plan may not be applied.
@@ -57,6 +60,15 @@ pub enum SavedError {
     /// It was saved by an oauthctl that did not note the server.
     #[error("the saved plan does not say for which server it was made: an older oauthctl saved it")]
     NoServer,
+    /// Another oauthctl saved it.
+    #[error(
+        "the saved plan has the format {found}, and this oauthctl reads the format {}: another version saved it",
+        number(FORMAT)
+    )]
+    OtherFormat {
+        /// The number at the end of its name.
+        found: u32,
+    },
     /// The digest differs.
     #[error("the saved plan was edited, or is damaged: its digest differs")]
     Edited,
@@ -111,39 +123,38 @@ pub fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A step, without who depends on it: that changes with every token.
-fn step_of(step: &Step) -> Result<Value, serde_json::Error> {
-    let mut step = serde_json::to_value(step)?;
-    if let Some(step) = step.as_object_mut() {
-        step.remove("dependents");
-        step.remove("others");
-    }
-    Ok(step)
+/// What stands behind the name of the format.
+fn number(format: &str) -> &str {
+    format.strip_prefix(ANY_FORMAT).unwrap_or_default()
 }
 
-fn digest_of(origin: &Value, steps: &Value) -> String {
-    digest(&json!([FORMAT, origin, steps]).to_string())
+/// A step, without who depends on it: that changes with every token.
+fn uncounted(step: &Step) -> Step {
+    let mut step = step.clone();
+    match &mut step {
+        Step::Update { dependents, .. } => *dependents = None,
+        Step::Delete { dependents, others, .. } => {
+            *dependents = Dependents::default();
+            others.clear();
+        }
+        Step::Create { .. } | Step::Adopt { .. } => {}
+    }
+    step
+}
+
+fn digest_of(origin: &Value, proposal: &Value) -> String {
+    digest(&json!([FORMAT, origin, proposal]).to_string())
 }
 
 /// The text of the file.
 ///
 /// # Errors
 /// None that can happen: the values serialise.
-pub fn save(plan: &Plan, origin: &Origin) -> Result<String, serde_json::Error> {
-    let steps = plan.steps.iter().map(step_of).collect::<Result<Vec<_>, _>>()?;
-    let (origin, steps) = (serde_json::to_value(origin)?, Value::from(steps));
-    let digest = digest_of(&origin, &steps);
-    let document = json!({ "format": FORMAT, "digest": digest, "origin": origin, "steps": steps });
+pub fn save(proposal: &Proposal, origin: &Origin) -> Result<String, serde_json::Error> {
+    let (origin, proposal) = (serde_json::to_value(origin)?, serde_json::to_value(proposal)?);
+    let digest = digest_of(&origin, &proposal);
+    let document = json!({ "format": FORMAT, "digest": digest, "origin": origin, "proposal": proposal });
     escaped::document(&document)
-}
-
-/// The document as [`save`] writes it; `None`: it has other keys.
-fn written(document: &Value) -> Option<String> {
-    let keys = document.as_object()?.keys();
-    if !keys.eq(["digest", "format", "origin", "steps"]) {
-        return None;
-    }
-    escaped::document(document).ok()
 }
 
 impl Saved {
@@ -156,26 +167,30 @@ impl Saved {
         match document["format"].as_str() {
             Some(FORMAT) => {}
             Some(WITHOUT_SERVER) => return Err(SavedError::NoServer),
-            Some(other) if other.starts_with("oauthctl saved plan ") => {
-                return Err(SavedError::NotAPlan(" of this version of oauthctl"));
+            other => {
+                return Err(match other.and_then(|format| number(format).parse().ok()) {
+                    Some(found) => SavedError::OtherFormat { found },
+                    None => SavedError::NotAPlan("; a JSON plan of --json-out is not one either"),
+                });
             }
-            _ => return Err(SavedError::NotAPlan("; a JSON plan of --json-out is not one either")),
         }
+        let (origin, proposal) = (document["origin"].take(), document["proposal"].take());
+        let edited = |_| SavedError::Edited;
+        let origin = serde_json::from_value(origin).map_err(edited)?;
+        let proposal = serde_json::from_value(proposal).map_err(edited)?;
+        let saved = Self { origin, proposal };
         // A key that occurs twice, or that is not read, would show a reviewer another plan than the one that is
-        // applied.
-        if written(&document).is_none_or(|written| !written.lines().eq(text.lines())) {
-            return Err(SavedError::Edited);
-        }
-        let (origin, steps) = (document["origin"].take(), document["steps"].take());
-        if document["digest"] != digest_of(&origin, &steps) {
-            return Err(SavedError::Edited);
-        }
-        let origin = serde_json::from_value(origin).map_err(|_| SavedError::Edited)?;
-        let Value::Array(steps) = steps else { return Err(SavedError::Edited) };
-        if !steps.iter().all(|step| client_id(step).is_some()) {
-            return Err(SavedError::Edited);
-        }
-        Ok(Self { origin, steps })
+        // applied. The text has the digest in it.
+        let written = save(&saved.proposal, &saved.origin).map_err(edited)?;
+        let is_sound = written.lines().eq(text.lines()) && saved.instants().all(is_instant);
+        if is_sound { Ok(saved) } else { Err(SavedError::Edited) }
+    }
+
+    /// The instants that are shown.
+    fn instants(&self) -> impl Iterator<Item = &str> {
+        let Proposal { plan, forecast, .. } = &self.proposal;
+        let of_forecast = forecast.as_ref().map(|forecast| forecast.as_of.as_str());
+        of_forecast.into_iter().chain(plan.counted_at.as_deref())
     }
 
     /// Whether the file is the one that the plan was made from, by its [`digest`].
@@ -205,174 +220,32 @@ impl Saved {
     /// # Errors
     /// With what is different.
     pub fn check_steps(&self, now: &Plan) -> Result<(), SavedError> {
-        // A step that does not serialise differs from every other.
-        let now: Vec<Value> = now.steps.iter().map(|step| step_of(step).unwrap_or_default()).collect();
-        let only_in = |one: &[Value], other: &[Value]| {
-            one.iter().filter(|step| !other.contains(step)).filter_map(client_id).collect::<BTreeSet<_>>()
-        };
-        if now == self.steps {
+        let steps = |plan: &Plan| plan.steps.iter().map(uncounted).collect::<Vec<_>>();
+        let (now, then) = (steps(now), steps(&self.proposal.plan));
+        if now == then {
             return Ok(());
         }
-        let mut different = only_in(&now, &self.steps);
-        different.extend(only_in(&self.steps, &now));
+        let only_in = |one: &[Step], other: &[Step]| {
+            let new = one.iter().filter(|step| !other.contains(step));
+            new.map(present_name).collect::<BTreeSet<_>>()
+        };
+        let mut different = only_in(&now, &then);
+        different.extend(only_in(&then, &now));
         // The same steps in another order.
         Err(if different.is_empty() { SavedError::Edited } else { SavedError::Stale(different) })
     }
 }
 
 /// The application of a step, by the name that it has now.
-fn client_id(step: &Value) -> Option<ClientId> {
-    let now = step["row"]["client_id"].as_str().or_else(|| step["client_id"].as_str());
-    now.map(ClientId::new)
+fn present_name(step: &Step) -> ClientId {
+    step.row().map_or_else(|| step.client_id(), |row| &row.client_id).clone()
+}
+
+/// Whether the text is an instant as [`rfc3339`](crate::model::words::rfc3339) writes it, and so nothing that a terminal
+/// or a forge would obey.
+fn is_instant(text: &str) -> bool {
+    OffsetDateTime::parse(text, &Rfc3339).is_ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Dependents, Key};
-    use crate::plan::{DeleteReason, FieldSetting, RowRef};
-
-    fn plan(fingerprint: &str, tokens: u64) -> Plan {
-        let row = RowRef {
-            key: Key::new("1"),
-            client_id: ClientId::new("legacy"),
-            fingerprint: fingerprint.to_owned(),
-        };
-        let fields = vec![FieldSetting {
-            field: crate::model::Field::Name.into(),
-            value: crate::plan::Value::Text("Batch".to_owned()),
-            declared: true,
-        }];
-        let dependents = Dependents { access_tokens: tokens, ..Dependents::default() };
-        let steps = vec![
-            Step::Create { client_id: ClientId::new("batch"), fields },
-            Step::Delete {
-                row,
-                name: String::new(),
-                reason: DeleteReason::Removed,
-                dependents,
-                others: Vec::new(),
-            },
-        ];
-        Plan { steps, ..Plan::default() }
-    }
-
-    fn identity() -> Identity {
-        Identity {
-            system: Some("7000000000000000001".to_owned()),
-            ledger: None,
-            address: "10.0.0.1:5432".to_owned(),
-            database: "shop".to_owned(),
-            oid: 16_384,
-        }
-    }
-
-    fn origin() -> Origin {
-        Origin {
-            config: digest("[cleanup]"),
-            database: identity(),
-            table: 16_384,
-            targets: vec!["batch".to_owned()],
-            cleanup: true,
-            as_of: Some("2026-01-02T03:04:05Z".to_owned()),
-            hooks: vec![Hook {
-                after_apply: vec!["true".to_owned()],
-                timeout: Some(std::time::Duration::from_secs(60)),
-            }],
-        }
-    }
-
-    #[test]
-    fn what_was_saved_is_read_and_tokens_do_not_matter() {
-        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
-        assert_eq!(saved.origin, origin());
-        assert_eq!(saved.check_steps(&plan("a", 2)), Ok(()));
-        assert_eq!(saved.check_config(&origin().config), Ok(()));
-        assert_eq!(saved.check_database(&identity(), 16_384), Ok(Sameness::Same));
-    }
-
-    #[test]
-    fn every_difference_is_found() {
-        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
-        let stale = |client_ids: &[&str]| {
-            Err(SavedError::Stale(client_ids.iter().map(|id| ClientId::new(*id)).collect()))
-        };
-        assert_eq!(saved.check_steps(&plan("b", 1)), stale(&["legacy"]));
-        assert_eq!(saved.check_steps(&Plan::default()), stale(&["batch", "legacy"]));
-        assert_eq!(saved.check_config(&digest("[cleanup] ")), Err(SavedError::OtherConfig));
-    }
-
-    #[test]
-    fn another_database_is_told_apart_in_words() {
-        let saved = Saved::read(&save(&plan("a", 1), &origin()).unwrap()).unwrap();
-        let other_server = Identity {
-            system: Some("7000000000000000002".to_owned()),
-            address: "10.0.0.2:5432".to_owned(),
-            ..identity()
-        };
-        for (found, table, said) in [
-            (Identity { database: "x".to_owned(), ..identity() }, 16_384, "shop"),
-            (
-                other_server,
-                16_384,
-                "shop of 10.0.0.1:5432 (system identifier 7000000000000000001); this is the one of 10.0.0.2:5432 (system \
-                 identifier 7000000000000000002)",
-            ),
-            (
-                identity(),
-                1,
-                "shop of 10.0.0.1:5432 (system identifier 7000000000000000001), which was made anew since",
-            ),
-        ] {
-            let error = saved.check_database(&found, table).unwrap_err();
-            assert_eq!(error.to_string(), format!("the plan was made for another database: {said}"));
-        }
-    }
-
-    #[test]
-    fn a_plan_that_names_no_server_is_refused() {
-        let text = r#"{ "format": "oauthctl saved plan 1", "digest": "0", "origin": {}, "steps": [] }"#;
-        assert_eq!(Saved::read(text), Err(SavedError::NoServer));
-    }
-
-    #[test]
-    fn a_file_that_shows_something_else_than_it_does_was_edited() {
-        let text = save(&plan("a", 1), &origin()).unwrap();
-        for (from, to) in [
-            ("\"steps\": [", "\"steps\": [], \"steps\": ["),
-            ("\"value\": \"Batch\"", "\"value\": \"Harmless\", \"value\": \"Batch\""),
-            ("\"cleanup\": true", "\"cleanup\": false, \"cleanup\": true"),
-            ("\"format\":", "\"note\": \"reviewed\",\n  \"format\":"),
-        ] {
-            let edited = text.replacen(from, to, 1);
-            assert_ne!(edited, text);
-            assert_eq!(Saved::read(&edited), Err(SavedError::Edited), "{from}");
-        }
-        // A checkout on Windows changes the ends of lines.
-        Saved::read(&text.replace('\n', "\r\n")).unwrap();
-    }
-
-    #[test]
-    fn the_same_steps_in_another_order_are_another_plan() {
-        let Plan { steps, .. } = plan("a", 1);
-        let reversed = Plan { steps: steps.into_iter().rev().collect(), ..Plan::default() };
-        let saved = Saved::read(&save(&reversed, &origin()).unwrap()).unwrap();
-        assert_eq!(saved.check_steps(&plan("a", 1)), Err(SavedError::Edited));
-    }
-
-    #[test]
-    fn no_character_can_be_changed() {
-        let text = save(&plan("a", 1), &origin()).unwrap();
-        let mut refused = 0;
-        for (place, character) in text.char_indices().filter(|(_, character)| character.is_alphanumeric()) {
-            let other = if character == 'z' { 'y' } else { 'z' };
-            let edited = format!("{}{other}{}", &text[..place], &text[place + character.len_utf8()..]);
-            Saved::read(&edited).unwrap_err();
-            refused += 1;
-        }
-        assert!(refused > 300);
-        for other in ["", "{}", "[]", "null", "{\"format_version\": \"1.0\"}"] {
-            assert!(matches!(Saved::read(other), Err(SavedError::NotAPlan(_))), "{other}");
-        }
-    }
-}
+mod tests;

@@ -3,12 +3,12 @@
 //! Serialises into the JSON plan (`docs/plan-json.md`), so a renamed key is a new format version. Holds no secret.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Attribute, ClientId, Dependents, ForeignRows, Key, Named, Stored};
 
 /// How a secret gets its new value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretWrite {
     /// Made at apply and delivered once.
@@ -44,7 +44,7 @@ impl SecretWrite {
 }
 
 /// A value of a field, as people and scripts may see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
 pub enum Value {
     /// There is none: the row is new, or it has no owner.
@@ -77,7 +77,7 @@ pub enum Value {
 }
 
 /// One field: before → after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldChange {
     pub field: Attribute,
     /// What the row holds.
@@ -102,7 +102,7 @@ impl FieldChange {
 }
 
 /// One field of a new row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldSetting {
     pub field: Attribute,
     /// What it will hold.
@@ -112,7 +112,7 @@ pub struct FieldSetting {
 }
 
 /// Why an application goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeleteReason {
     /// `[[removed]]` names it.
@@ -122,7 +122,7 @@ pub enum DeleteReason {
 }
 
 /// An existing row, as the plan saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowRef {
     /// The primary key.
     pub key: Key,
@@ -142,7 +142,7 @@ impl RowRef {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Step {
     /// Change fields of a row, and perhaps its client id.

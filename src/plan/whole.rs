@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{FieldChange, FieldSetting, Value, columns, diff};
 use crate::model::{Actual, Attribute, ClientId, Field, Stored};
 
 /// The only thing that is said of a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     Present,
@@ -20,7 +20,7 @@ pub enum Presence {
 }
 
 /// A row of the application table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whole {
     pub client_id: ClientId,
     /// What it holds, by field and column of the project's own; without the secret.

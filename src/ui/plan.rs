@@ -46,15 +46,7 @@ pub enum Detail {
 #[must_use]
 pub fn render(proposal: &Proposal, detail: Detail) -> String {
     let Proposal { plan, forecast, refusal, not_tried: _, subject, hooks: _ } = proposal;
-    let mut out = String::new();
-    for step in &plan.steps {
-        render_step(&mut out, step, detail);
-        let lost = step.row().and_then(|row| plan.rows.get(&row.key));
-        if let (Step::Delete { .. }, Some(lost), Detail::Full) = (step, lost, detail) {
-            loss::render(&mut out, lost);
-        }
-        out.push('\n');
-    }
+    let mut out = render_steps(plan, detail);
     render_left_alone(&mut out, proposal, detail);
     if let Some(forecast) = forecast {
         let takes_rows = plan
@@ -73,6 +65,20 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
     out
 }
 
+/// A block for each step, with an empty line behind it.
+pub(super) fn render_steps(plan: &Plan, detail: Detail) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        render_step(&mut out, step, detail);
+        let lost = step.row().and_then(|row| plan.rows.get(&row.key));
+        if let (Step::Delete { .. }, Some(lost), Detail::Full) = (step, lost, detail) {
+            loss::render(&mut out, lost);
+        }
+        out.push('\n');
+    }
+    out
+}
+
 /// Every broken rail and the flag that lets it through.
 #[must_use]
 pub fn render_refusal(refusal: &Refusal) -> String {
@@ -83,7 +89,7 @@ pub fn render_refusal(refusal: &Refusal) -> String {
         let flag = violation.allow().map(|flag| paint(BOLD, visible(&flag)));
         let _ = match (flag, violation.hint()) {
             (Some(flag), _) => writeln!(out, "{mark} {text}; to let it through: {flag}"),
-            (None, Some(hint)) => writeln!(out, "{mark} {text}; {hint}"),
+            (None, Some(hint)) => writeln!(out, "{mark} {text}; {}", visible(hint)),
             (None, None) => writeln!(out, "{mark} {text}"),
         };
     }

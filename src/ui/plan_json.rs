@@ -1,18 +1,17 @@
 //! A plan, as scripts read it. The format is documented in `docs/plan-json.md` and versioned: a minor version adds
 //! keys, a major one changes or removes them. Pure; secrets cannot occur, because the plan holds none.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::cleanup::Run;
 use super::forecast_json::{self, ForecastView};
+use super::step_json::StepView;
 use crate::apply;
 use crate::model::json;
 use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, Hook, NotTried, Tally};
-use crate::plan::{Plan, Presence, Proposal, Step, Subject, Summary, Value, Whole};
+use crate::plan::{Plan, Proposal, Subject, Summary, Whole};
 use crate::sweep;
 
 /// The version of the format.
@@ -45,66 +44,6 @@ struct Document<'a> {
     hooks: &'a [Hook],
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeView<'a>>,
-}
-
-/// A step with the row that it works on.
-#[derive(Serialize, JsonSchema)]
-struct StepView<'a> {
-    #[serde(flatten)]
-    step: &'a Step,
-    /// The row as it is now; `null`: there is none.
-    before: Option<RowView<'a>>,
-    /// The row as it will be; `null`: it goes.
-    after: Option<RowView<'a>>,
-}
-
-/// A row by field, with `client_id` and `client_secret`; columns of the project's own as `columns.NAME`.
-type RowView<'a> = BTreeMap<String, Held<'a>>;
-
-/// What a row holds in a field.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-enum Held<'a> {
-    /// Text; an owner's primary key; a number, a date or JSON as PostgreSQL writes it.
-    Text(&'a str),
-    Flag(bool),
-    /// URIs in the order in which they are stored.
-    Uris(&'a [String]),
-    /// Of `client_secret`: the only thing that is said of it.
-    Secret(Presence),
-    Absent(()),
-}
-
-fn held(value: &Value) -> Held<'_> {
-    match value {
-        Value::Absent => Held::Absent(()),
-        Value::Text(text) | Value::Literal(text) => Held::Text(text),
-        Value::Flag(flag) => Held::Flag(*flag),
-        Value::Uris(uris) => Held::Uris(uris),
-        Value::User { key, username: _, by: _ } => Held::Text(key.as_str()),
-        Value::StoredSecret | Value::Secret { .. } => Held::Secret(Presence::Present),
-    }
-}
-
-fn row_view(Whole { client_id, fields, secret }: &Whole) -> BTreeMap<String, Held<'_>> {
-    let fields = fields.iter().map(|(field, value)| (field.to_string(), held(value)));
-    let own = [
-        ("client_id".to_owned(), Held::Text(client_id.as_str())),
-        ("client_secret".to_owned(), Held::Secret(*secret)),
-    ];
-    fields.chain(own).collect()
-}
-
-/// The rows of a step before and after it.
-fn rows_of(step: &Step, plan: &Plan) -> (Option<Whole>, Option<Whole>) {
-    let before = step.row().and_then(|row| plan.rows.get(&row.key)).cloned();
-    let after = match (step, &before) {
-        (Step::Create { client_id, fields }, _) => Some(Whole::created(client_id, fields)),
-        (Step::Update { client_id, changes, .. }, Some(before)) => Some(before.changed(client_id, changes)),
-        (Step::Adopt { .. }, Some(before)) => Some(before.clone()),
-        (Step::Delete { .. }, _) | (Step::Update { .. } | Step::Adopt { .. }, None) => None,
-    };
-    (before, after)
 }
 
 /// The JSON Schema of the document, as draft 2020-12, from the structs that are written.
@@ -177,7 +116,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
         counted_at,
         rows: _,
     } = plan;
-    let rows: Vec<(Option<Whole>, Option<Whole>)> = steps.iter().map(|step| rows_of(step, plan)).collect();
+    let rows: Vec<(Option<Whole>, Option<Whole>)> = steps.iter().map(|step| plan.rows_of(step)).collect();
     let document = Document {
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -190,11 +129,7 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
         steps: steps
             .iter()
             .zip(&rows)
-            .map(|(step, (before, after))| StepView {
-                step,
-                before: before.as_ref().map(row_view),
-                after: after.as_ref().map(row_view),
-            })
+            .map(|(step, (before, after))| StepView::of(step, before.as_ref(), after.as_ref()))
             .collect(),
         unchanged,
         unmanaged,

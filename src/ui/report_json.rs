@@ -1,5 +1,6 @@
 //! The answers of `createapplication`, `migrate` and `hash-secret` as JSON, documented in `docs/other-json.md`. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::health::JobRole;
@@ -10,8 +11,8 @@ use crate::secret::Secret;
 const FORMAT_VERSION: &str = "1.0";
 const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-#[derive(Serialize)]
-struct Document<T> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<T> {
     format_version: &'static str,
     tool_version: &'static str,
     #[serde(flatten)]

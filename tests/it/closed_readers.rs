@@ -53,6 +53,8 @@ const RUNS: &[(&[&str], &str, i32)] = &[
     (&["plan", "--format", "json"], "", 3),
     (&["plan", "--format", "markdown"], "", 3),
     (&["plan", "--detailed-exitcode", "--allow", "delete:legacy", "--out", "p.plan"], "", 2),
+    (&["show-plan", "p.plan"], "", 0),
+    (&["show-plan", "p.plan", "--format", "markdown"], "", 0),
     (&["apply", "--yes", "--secrets-out", "s.json"], "", 3),
     (&["apply", "--yes", "--secrets-out", "s.json", "--format", "json"], "", 3),
     (&["import", "--unmanaged"], "", 0),
@@ -70,6 +72,9 @@ const RUNS: &[(&[&str], &str, i32)] = &[
     (&["cleartokens", "--refresh-token-expire", "14d"], "", 0),
     (&["createapplication", "confidential", "client-credentials", "--client-id", "made"], "", 0),
     (&["createapplication", "confidential", "client-credentials", "--client-id", "made"], "", 1),
+    (&["history"], "", 0),
+    (&["history", "show", "1"], "", 0),
+    (&["undo", "1"], "", 0),
     (&["rotate-secret", "made", "--yes", "--secrets-out", "rotated.json"], "", 0),
     (&["apply", "--yes", "--secrets-out", "s.json", "--allow", "delete:legacy"], "", 0),
 ];

@@ -90,6 +90,8 @@ fn no_output_is_a_command() {
 #[test]
 fn no_log_and_no_saved_plan_is_a_command() {
     let (_database, sandbox) = world();
+    sandbox.oauthctl(&["migrate", "--ledger"]).exits(0);
+    let mut runs = 0;
     for text in HOSTILE {
         sandbox.write("oauth.toml", format!("[[removed]]\nclient_id = {}\n", toml(text)));
         for format in ["text", "json"] {
@@ -97,10 +99,22 @@ fn no_log_and_no_saved_plan_is_a_command() {
             assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
             assert_eq!(obeyed(&sandbox.read("saved.json")), Vec::<String>::new());
         }
+        for format in ["text", "json", "markdown"] {
+            let arguments = ["show-plan", "--full", "saved.json", "--format", format];
+            assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
+        }
         let arguments = ["apply", "--yes", "-vvv", "saved.json"];
         let output = sandbox.oauthctl(&arguments).exits(0);
         assert_harmless(&arguments, &output);
         assert!(output.stderr.contains("step executed"), "{output}");
+        runs += 1;
+        let run = runs.to_string();
+        for format in ["text", "json"] {
+            for verb in [&["history"][..], &["history", "show", &run], &["undo", &run]] {
+                let arguments = [verb, &["--format", format]].concat();
+                assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::support::Sandbox;
 
 /// Of Terraform, of octoDNS and of manage.py.
-const TYPED: [&[&str]; 22] = [
+const TYPED: [&[&str]; 24] = [
     &["diff"],
     &["sync", "--doit"],
     &["destroy"],
@@ -25,6 +25,8 @@ const TYPED: [&[&str]; 22] = [
     &["apply", "oauth.plan", "-auto-approve"],
     &["plan", "--doit"],
     &["plan", "--dry-run"],
+    &["rollback"],
+    &["log"],
     &["rotate-secret", "web", "--noinput"],
     &["cleartokens", "--noinput"],
     &["cleartokens", "--yes"],

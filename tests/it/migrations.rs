@@ -10,7 +10,8 @@ use crate::support::server::server_program;
 use crate::support::{Database, Template};
 
 const PROVIDER: &str = "V1__dot_3_4_1";
-const LEDGER: [&str; 4] = ["V1__ledger", "V2__table_measurement", "V3__identity", "V4__cleanup_position"];
+const LEDGER: [&str; 5] =
+    ["V1__ledger", "V2__table_measurement", "V3__identity", "V4__cleanup_position", "V5__run_step"];
 
 async fn migrate_provider(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
     migrations::migrate_provider(client, schema, Duration::from_secs(60)).await
@@ -84,7 +85,7 @@ async fn twice_is_once() {
     assert_eq!(database.table(history), "1 | dot_3_4_1");
     assert_eq!(
         database.table("SELECT version, name FROM oauthctl.ledger_migrations"),
-        "1 | ledger\n2 | table_measurement\n3 | identity\n4 | cleanup_position"
+        "1 | ledger\n2 | table_measurement\n3 | identity\n4 | cleanup_position\n5 | run_step"
     );
 }
 
@@ -136,7 +137,7 @@ async fn runners_at_once_do_the_work_once() {
     for runner in runners {
         applied += runner.await.unwrap();
     }
-    assert_eq!(applied, 5);
+    assert_eq!(applied, 6);
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn a_newer_and_an_edited_history_are_refused() {
     );
     assert_eq!(
         refused(migrate_ledger(&mut client).await),
-        "oauthctl.ledger_migrations is at V7__of_tomorrow, and this version of oauthctl knows nothing after V4"
+        "oauthctl.ledger_migrations is at V7__of_tomorrow, and this version of oauthctl knows nothing after V5"
     );
     database.execute("DELETE FROM oauthctl.ledger_migrations WHERE version = 7");
     database.execute("UPDATE oauthctl.ledger_migrations SET checksum = '1' WHERE version = 1");

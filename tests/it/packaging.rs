@@ -79,6 +79,14 @@ fn the_debian_package_has_every_unit_and_the_program_that_they_start() {
     }
 }
 
+/// The page of a command, and those of what stands behind it.
+fn pages(command: &clap::Command, name: &str, into: &mut BTreeSet<String>) {
+    into.insert(format!("{name}.1"));
+    for verb in command.get_subcommands() {
+        pages(verb, &format!("{name}-{}", verb.get_name()), into);
+    }
+}
+
 #[test]
 fn every_verb_has_a_manual_page() {
     let sandbox = Sandbox::new();
@@ -87,10 +95,8 @@ fn every_verb_has_a_manual_page() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let verbs = Cli::command();
-    let mut wanted: BTreeSet<String> =
-        verbs.get_subcommands().map(|verb| format!("oauthctl-{}.1", verb.get_name())).collect();
-    wanted.insert("oauthctl.1".to_owned());
+    let mut wanted = BTreeSet::new();
+    pages(&Cli::command(), "oauthctl", &mut wanted);
     assert_eq!(made, wanted);
     // The package takes all that there are.
     assert!(assets().iter().any(|(from, _)| from == "target/packaging/man/*.1"));

@@ -48,7 +48,7 @@ fn what_was_saved_is_applied_once() {
     sandbox.oauthctl(&["plan", "--out", "saved.plan"]).exits(0);
     assert_eq!(before, everything(&database, "public"));
     let saved: Value = serde_json::from_str(&sandbox.read("saved.plan")).unwrap();
-    assert_eq!(saved["steps"].as_array().unwrap().len(), 3);
+    assert_eq!(saved["proposal"]["plan"]["steps"].as_array().unwrap().len(), 3);
     for secret in ["the-new-one", "the old one"] {
         assert!(!saved.to_string().contains(secret), "{saved}");
     }

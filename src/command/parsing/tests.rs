@@ -83,6 +83,8 @@ fn formats_parse_before_and_behind_the_verb() {
                 VerbName::Createapplication => &["public", "implicit"],
                 VerbName::Migrate => &["--ledger"],
                 VerbName::Completions => &["bash"],
+                VerbName::ShowPlan => &["oauth.plan"],
+                VerbName::Undo => &["12"],
                 VerbName::Init
                 | VerbName::Validate
                 | VerbName::Plan
@@ -92,6 +94,7 @@ fn formats_parse_before_and_behind_the_verb() {
                 | VerbName::Cleartokens
                 | VerbName::HashSecret
                 | VerbName::Status
+                | VerbName::History
                 | VerbName::Doctor
                 | VerbName::Schema
                 | VerbName::Man

@@ -43,11 +43,19 @@ pub(super) struct Questions<'a, C> {
 impl<C: GenericClient> Questions<'_, C> {
     /// Names what only a write can try.
     pub fn name(&mut self, kind: &'static str, names: Vec<String>) {
-        self.trial.not_tried.extend(names.into_iter().map(|name| NotTried { kind, name, why: None }));
+        self.trial.not_tried.extend(names.into_iter().map(|name| NotTried {
+            kind: kind.into(),
+            name,
+            why: None,
+        }));
     }
 
     fn not_tried(&mut self, kind: &'static str, name: &str, why: impl Into<String>) {
-        self.trial.not_tried.push(NotTried { kind, name: name.to_owned(), why: Some(why.into()) });
+        self.trial.not_tried.push(NotTried {
+            kind: kind.into(),
+            name: name.to_owned(),
+            why: Some(why.into()),
+        });
     }
 
     fn breach(&mut self, number: i64, constraint: &str, columns: Vec<(String, Tried)>, rule: Rule) {

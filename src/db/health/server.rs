@@ -89,6 +89,7 @@ pub async fn privileges(
                 outdated: ledger.is_outdated(),
                 reading: ledger.lacks(client, role, Use::Ownership).await?,
                 writing: ledger.lacks(client, role, Use::Manage).await?,
+                steps: ledger.lacks(client, role, Use::NoteSteps).await?,
             },
         },
         ledger_needed: wanted.ledger,

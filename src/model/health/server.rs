@@ -64,6 +64,8 @@ pub enum LedgerRights {
         reading: Lacks,
         /// What it lacks for noting runs, and what a file manages.
         writing: Lacks,
+        /// What it lacks for noting what runs change.
+        steps: Lacks,
     },
 }
 

@@ -106,7 +106,7 @@ fn dots_own(dependents: &Dependents) -> String {
         grants_live: _,
         users,
     } = *dependents;
-    if access_tokens + refresh_tokens + id_tokens + grants == 0 {
+    if [access_tokens, refresh_tokens, id_tokens, grants] == [0; 4] {
         return "nothing depends on it".to_owned();
     }
     let live =

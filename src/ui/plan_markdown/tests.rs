@@ -101,7 +101,7 @@ fn every_kind_of_step() {
             plan: everything(),
             forecast: Some(forecast),
             refusal: Some(refusal(1, "legacy-cron")),
-            not_tried: vec![NotTried { kind: "trigger", name: "audit_*".to_owned(), why: None }],
+            not_tried: vec![NotTried { kind: "trigger".into(), name: "audit_*".to_owned(), why: None }],
             subject: Subject {
                 label: Some("staging".to_owned()),
                 database: Some("shop".to_owned()),

@@ -95,9 +95,10 @@ fn names(output: &Output, grant: &Grant) -> bool {
 }
 
 /// The verbs of each role. What `apply` would need besides is no business of a role that plans.
-fn verbs(role: &str) -> &'static [&'static [&'static str]] {
+fn verbs(role: &str, ledger: bool) -> &'static [&'static [&'static str]] {
     match role {
         "planner" => &[&["plan", "--without-secrets"]],
+        "reader" if ledger => &[&["plan"], &["status"], &["history"]],
         "reader" => &[&["plan"], &["status"]],
         "applier" => &[&["apply", "--yes"]],
         _ => &[&["cleartokens"]],
@@ -121,12 +122,12 @@ fn each_role_has_what_its_verbs_need_and_no_more() {
                     .database
                     .execute("UPDATE oauth2_provider_application SET name = 'other' WHERE client_id = 'web'");
                 world.database.execute(grant.statement("REVOKE", &name));
-                let outputs: Vec<Output> = verbs(role).iter().map(|verb| world.run(verb)).collect();
+                let outputs: Vec<Output> = verbs(role, ledger).iter().map(|verb| world.run(verb)).collect();
                 let what = grant.statement("GRANT", &name);
                 assert!(outputs.iter().any(|output| names(output, grant)), "{what}: {outputs:#?}");
                 world.database.execute(what);
             }
-            for verb in verbs(role) {
+            for verb in verbs(role, ledger) {
                 let output = world.run(verb).exits(0);
                 let of_apply = role == "reader" && *verb == ["plan"];
                 assert!(of_apply || !output.stderr.contains("warning"), "{role}: {output}");
@@ -136,6 +137,8 @@ fn each_role_has_what_its_verbs_need_and_no_more() {
                 );
             }
             if role == "reader" {
+                let undone = world.run(&["undo", "1"]).exits(1);
+                assert!(undone.stderr.contains("run 1") || undone.stderr.contains("no ledger"), "{undone}");
                 world.run(&["list", "--no-tokens"]).exits(0);
                 world.run(&["show", "web"]).exits(0);
                 world.run(&["list"]).exits(0);
@@ -190,7 +193,7 @@ fn the_roles_fit_swapped_tables() {
     let roles = Roles::made(world, &[]);
     for role in ROLES {
         roles.take_up(role);
-        for verb in verbs(role) {
+        for verb in verbs(role, false) {
             roles.world.run(verb).exits(0);
         }
     }

@@ -18,17 +18,32 @@ pub fn check_if_plan(text: &[u8]) {
     }
 }
 
-/// Why a value does not match a schema.
+/// Why a document does not match a schema with definitions of its own.
+pub fn check_document(root: &Value, document: &Value) -> Result<(), String> {
+    within(root, root, document)
+}
+
+/// Why a value does not match a part of the schema of the plan.
 pub fn check(schema: &Value, value: &Value) -> Result<(), String> {
+    within(&SCHEMA, schema, value)
+}
+
+fn within(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let words = match schema {
         Value::Bool(true) => return Ok(()),
         Value::Object(words) => words,
         other => return Err(format!("{other} matches nothing")),
     };
-    words.iter().try_for_each(|(word, said)| keyword(words, word, said, value))
+    words.iter().try_for_each(|(word, said)| keyword(root, words, (word, said), value))
 }
 
-fn keyword(words: &Map<String, Value>, word: &str, said: &Value, value: &Value) -> Result<(), String> {
+fn keyword(
+    root: &Value,
+    words: &Map<String, Value>,
+    (word, said): (&str, &Value),
+    value: &Value,
+) -> Result<(), String> {
+    let check = |schema: &Value, value: &Value| within(root, schema, value);
     let all = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let matching = || all(said).iter().filter(|schema| check(schema, value).is_ok()).count();
     let is = |holds: bool| if holds { Ok(()) } else { Err(format!("{value}: {word} {said}")) };
@@ -37,7 +52,7 @@ fn keyword(words: &Map<String, Value>, word: &str, said: &Value, value: &Value) 
         "$ref" => {
             let name =
                 said.as_str().and_then(|path| path.strip_prefix("#/$defs/")).ok_or("a strange $ref")?;
-            check(&SCHEMA["$defs"][name], value)
+            check(&root["$defs"][name], value)
         }
         "type" => is(all(said)
             .iter()
