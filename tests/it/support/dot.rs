@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use super::server::programs;
 use super::{Database, Template, environment};
 
 /// Which Django OAuth Toolkit.
@@ -18,7 +19,7 @@ use super::{Database, Template, environment};
 pub enum Release {
     /// 1.5.0, on the last Django that it runs on.
     Oldest,
-    /// 3.4.1.
+    /// 3.4.1, on the last Django that knows this PostgreSQL.
     Newest,
 }
 
@@ -27,12 +28,12 @@ impl Release {
     pub const ALL: [Self; 2] = [Self::Oldest, Self::Newest];
 
     /// What the environment holds. A change here makes a new environment.
-    fn requirements(self) -> &'static [&'static str] {
+    fn requirements(self) -> Vec<&'static str> {
         match self {
-            Self::Oldest => &["django-oauth-toolkit==1.5.0", "Django==4.2.*", "psycopg[binary]"],
-            Self::Newest => &[
+            Self::Oldest => vec!["django-oauth-toolkit==1.5.0", "Django==4.2.*", "psycopg[binary]"],
+            Self::Newest => vec![
                 "django-oauth-toolkit==3.4.1",
-                "Django==5.2.*",
+                if old_django() { "Django==4.2.*" } else { "Django==5.2.*" },
                 "psycopg[binary]",
                 "argon2-cffi==25.1.*",
                 "bcrypt==5.0.*",
@@ -52,7 +53,9 @@ impl Release {
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Oldest => ("OAUTHCTL_TEST_PYTHON_OLDEST", "dot-venv-oldest"),
-            Self::Newest => ("OAUTHCTL_TEST_PYTHON", "dot-venv"),
+            Self::Newest => {
+                ("OAUTHCTL_TEST_PYTHON", if old_django() { "dot-venv-django-4.2" } else { "dot-venv" })
+            }
         }
     }
 
@@ -126,7 +129,8 @@ impl Release {
         let python = directory.join("bin").join("python");
         // Written last: an environment without it is one that an interrupted run left behind.
         let complete = directory.join("complete");
-        let wanted = self.requirements().join("\n");
+        let requirements = self.requirements();
+        let wanted = requirements.join("\n");
         if fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
             return python;
         }
@@ -134,10 +138,16 @@ impl Release {
             fs::remove_dir_all(&directory).unwrap();
         }
         run(Command::new("python3").args(["-m", "venv"]).arg(&directory));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(self.requirements()));
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(&requirements));
         fs::write(&complete, wanted).unwrap();
         python
     }
+}
+
+/// Whether the newest release runs on Django 4.2: Django 5.2 needs PostgreSQL 14.
+pub fn old_django() -> bool {
+    let major = programs().major().expect("the version of PostgreSQL");
+    major.parse::<u32>().expect("a number") < 14
 }
 
 /// The interpreter of the newest release.
@@ -147,7 +157,8 @@ pub fn dot_python() -> PathBuf {
 
 fn run(command: &mut Command) {
     let hint = "the conformance tests need python3 (3.10 or newer) with venv, and PyPI; or in OAUTHCTL_TEST_PYTHON \
-        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1, prometheus_client and psycopg, and \
+        an interpreter with argon2-cffi, bcrypt, Django 5.2 (4.2 for PostgreSQL 13), django-oauth-toolkit 3.4.1, \
+        prometheus_client and psycopg, and \
         in OAUTHCTL_TEST_PYTHON_OLDEST one with django-oauth-toolkit 1.5.0, Django 4.2 and psycopg";
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}\n{hint}"));
     let log = [output.stdout, output.stderr].concat();

@@ -38,7 +38,7 @@ local     all  scram             scram-sha-256
 const ROLES: &str = "
 CREATE ROLE anyone LOGIN; CREATE ROLE tls_only LOGIN; CREATE ROLE plain_only LOGIN;
 CREATE ROLE cert LOGIN; CREATE ROLE cert_any LOGIN;
-CREATE ROLE scram LOGIN PASSWORD 'right: \\ ''scram''';
+SET password_encryption = 'scram-sha-256'; CREATE ROLE scram LOGIN PASSWORD 'right: \\ ''scram''';
 SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'right'; RESET password_encryption;
 CREATE ROLE clear LOGIN PASSWORD 'right';
 CREATE ROLE read_only LOGIN; ALTER ROLE read_only SET default_transaction_read_only = on;
