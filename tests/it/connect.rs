@@ -12,7 +12,7 @@ use oauthctl::db::connect::{ConnectError, Database};
 use oauthctl::db::error::{DbError, Meaning};
 
 use super::support;
-use super::support::network::{NetworkServer, PASSWORD, SCRAM_PASSWORD};
+use super::support::network::{NetworkServer, PASSWORD, SCRAM_PASSWORD, newest_words};
 use super::support::server::programs;
 use super::support::{Sandbox, Template, eventually};
 
@@ -119,7 +119,7 @@ async fn refusals_name_the_target_and_the_cause_and_never_the_password() {
         .replace(&closed.to_string(), "[closed]")
         .replace(&silent_port.to_string(), "[silent]")
         .replace(&port.to_string(), "[port]");
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(newest_words(&said));
 }
 
 #[tokio::test]

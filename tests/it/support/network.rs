@@ -221,6 +221,11 @@ fn logins(tls: bool) -> String {
     )
 }
 
+/// A refusal in the words that servers have since PostgreSQL 14, for snapshots.
+pub fn newest_words(refusal: &str) -> String {
+    refusal.replace("\", SSL off", "\", no encryption")
+}
+
 /// A setting of a server that does not run.
 fn setting(data: &Path, directory: &Path, name: &str) -> String {
     let mut postgres = as_server(Command::new(programs().program("postgres")), directory);
