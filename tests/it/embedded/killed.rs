@@ -80,6 +80,8 @@ fn a_killed_server_is_recovered_from() {
     let mut holder = Holder::at(directory.path());
     let socket_dir = holder.socket_dir();
     query(&socket_dir, "INSERT INTO kept VALUES (43)").unwrap();
+    // The server first: one that hears of its supervisor's end stops in order, and removes its file.
+    kill(process(directory.path(), "postgres -D"), Signal::SIGKILL).unwrap();
     for (pid, _) in processes(directory.path()) {
         // One takes others with it.
         let _ = kill(pid, Signal::SIGKILL);
