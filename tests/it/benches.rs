@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use super::support::binary;
-use super::support::dot::dot_python;
+use super::support::dot::Release;
 
 fn bench(arguments: &[&str]) -> String {
-    let output = Command::new(dot_python())
+    let output = Command::new(Release::Newest.python())
         .args(["benches/bench.py", "--oauthctl"])
         .arg(binary())
         .args(["--shared-buffers", "64MB"])

@@ -11,7 +11,7 @@ use rcgen::KeyPair;
 
 use super::support::Sandbox;
 use super::support::certificates::{Authority, named};
-use super::support::network::NetworkServer;
+use super::support::network::{NetworkServer, newest_words};
 use super::tls::{Client, to};
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn what_is_wrong_with_the_certificate_is_said() {
     let mut said = String::new();
     let mut say = |title: &str, error: ConnectError| {
         let text = error.to_string().replace(client.home.path().to_str().unwrap(), "[home]");
-        let text = text.replace(&server.port().to_string(), "[port]");
+        let text = newest_words(&text.replace(&server.port().to_string(), "[port]"));
         writeln!(said, "{title}\n  {text}").unwrap();
     };
     let full = |root: &str| format!("{} sslmode=verify-full sslrootcert={root}", to(&server, "anyone"));

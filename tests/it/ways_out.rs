@@ -169,7 +169,12 @@ fn texts_that_the_encoding_lacks() {
         sandbox.set("PGDATABASE", &other);
         sandbox.oauthctl(&["migrate", "--provider"]).exits(0);
         sandbox.write("oauth.toml", format!("{NEW}name = \"New ☃\"\n"));
-        insta::with_settings!({ filters => [(r"\[database\]_\w+", "[database]")] }, {
+        // PostgreSQL 13 gives this message no context, and without one no function can have said it.
+        let of_13 = (
+            r"(not-null constraints of \w+ \()character[^)]*",
+            "${1}a function of the database refused, in words that may quote a secret",
+        );
+        insta::with_settings!({ filters => [(r"\[database\]_\w+", "[database]"), of_13] }, {
             if encoding == "LATIN1" {
                 assert_snapshot!("latin1", sandbox.oauthctl(&["apply", "--yes"]).exits(1));
             } else {

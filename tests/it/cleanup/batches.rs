@@ -265,6 +265,7 @@ async fn rows_read(database: &Database, counters: &str) -> u64 {
     while database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") != "1" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    database.settle_statistics();
     let sql = format!("SELECT sum({counters})::bigint FROM pg_stat_user_tables WHERE relname LIKE '%token'");
     database.value(sql).parse().unwrap()
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
+use super::eventually::eventually;
 use super::server::{block_on, server};
 
 /// What a database begins with: the tables as Django's `migrate` leaves them for a version of DOT, without rows.
@@ -244,6 +245,21 @@ impl Database {
             [row] if row.len() == 1 => row[0].clone().expect("a value, not NULL"),
             other => panic!("expected one value, found {other:?}"),
         }
+    }
+
+    /// Waits until the server's statistics have what other sessions did: those that have ended, and those that have not
+    /// keep their last half second to themselves. Before PostgreSQL 15 a process of its own collects the statistics, and
+    /// what it shows may be old. It takes them in the order in which they were sent, so when it shows a row that was
+    /// inserted now, it shows what came before.
+    pub fn settle_statistics(&self) {
+        self.execute("CREATE TABLE public.marker (n int)");
+        eventually("no statistics come", || {
+            // A message of this kind may get lost.
+            self.execute("INSERT INTO public.marker VALUES (0)");
+            let seen = "SELECT n_tup_ins > 0 FROM pg_stat_user_tables WHERE relname = 'marker'";
+            self.table(seen) == "t"
+        });
+        self.execute("DROP TABLE public.marker");
     }
 
     /// The version of PostgreSQL: 15, 18.

@@ -1,8 +1,8 @@
 //! Python interpreters that have the real Django OAuth Toolkit, for the tests that compare with it.
 //!
-//! Each release has a virtual environment in `target/`; the first test that asks for one makes it with pip (about
-//! 15 seconds) while the others, in this process and in any other, wait for a file lock. `OAUTHCTL_TEST_PYTHON` and
-//! `OAUTHCTL_TEST_PYTHON_OLDEST` name interpreters that have the packages already, for machines without a network.
+//! They are virtual environments in `target/`; the first test that asks for one makes it with pip (about 15 seconds)
+//! while the others, in this process and in any other, wait for a file lock. Variables name interpreters that have the
+//! packages already, for machines without a network.
 
 use std::fs::{self, File};
 use std::path::{self, Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use super::server::programs;
 use super::{Database, Template, environment};
 
 /// Which Django OAuth Toolkit.
@@ -18,7 +19,7 @@ use super::{Database, Template, environment};
 pub enum Release {
     /// 1.5.0, on the last Django that it runs on.
     Oldest,
-    /// 3.4.1.
+    /// 3.4.1, on the last Django that runs on this PostgreSQL.
     Newest,
 }
 
@@ -26,48 +27,17 @@ impl Release {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Oldest, Self::Newest];
 
-    /// What the environment holds. A change here makes a new environment.
-    fn requirements(self) -> &'static [&'static str] {
-        match self {
-            Self::Oldest => &["django-oauth-toolkit==1.5.0", "Django==4.2.*", "psycopg[binary]"],
-            Self::Newest => &[
-                "django-oauth-toolkit==3.4.1",
-                "Django==5.2.*",
-                "psycopg[binary]",
-                "argon2-cffi==25.1.*",
-                "bcrypt==5.0.*",
-                "prometheus_client==0.25.*",
-            ],
-        }
-    }
-
-    fn imports(self) -> &'static str {
-        match self {
-            Self::Oldest => "import django, oauth2_provider, psycopg",
-            Self::Newest => "import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg",
-        }
-    }
-
-    /// The variable that names an interpreter, and the directory of the one that is made otherwise.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Oldest => ("OAUTHCTL_TEST_PYTHON_OLDEST", "dot-venv-oldest"),
-            Self::Newest => ("OAUTHCTL_TEST_PYTHON", "dot-venv"),
-        }
-    }
-
-    /// The interpreter to run.
+    /// The interpreter to run on a database.
     ///
     /// # Panics
     /// When there is no Python 3.10 or newer, or the package index cannot be reached. The message says what to do.
     pub fn python(self) -> PathBuf {
-        static OLDEST: OnceLock<PathBuf> = OnceLock::new();
-        static NEWEST: OnceLock<PathBuf> = OnceLock::new();
-        let python = match self {
-            Self::Oldest => &OLDEST,
-            Self::Newest => &NEWEST,
-        };
-        python.get_or_init(|| self.find_or_make()).clone()
+        match self {
+            Self::Oldest => Environment::Oldest,
+            Self::Newest if has_old_django() => Environment::NewestOnDjango42,
+            Self::Newest => Environment::Newest,
+        }
+        .python()
     }
 
     /// A script in `tests/conformance`, with Django's settings there, on a database.
@@ -107,6 +77,77 @@ impl Release {
         assert!(output.status.success(), "manage.py {arguments:?}\n{log}");
         log
     }
+}
+
+/// Whether the newest release runs on Django 4.2 here: Django 5.2 needs PostgreSQL 14.
+pub fn has_old_django() -> bool {
+    static MAJOR: OnceLock<u32> = OnceLock::new();
+    *MAJOR.get_or_init(|| programs().major().unwrap().parse().unwrap()) < 14
+}
+
+/// The newest release on the newest Django, where no database is needed.
+pub fn dot_python() -> PathBuf {
+    Environment::Newest.python()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Environment {
+    Oldest,
+    Newest,
+    NewestOnDjango42,
+}
+
+impl Environment {
+    /// What it holds. A change here makes a new environment.
+    fn requirements(self) -> &'static [&'static str] {
+        match self {
+            Self::Oldest => &["django-oauth-toolkit==1.5.0", "Django==4.2.*", "psycopg[binary]"],
+            Self::Newest => &[
+                "django-oauth-toolkit==3.4.1",
+                "Django==5.2.*",
+                "psycopg[binary]",
+                "argon2-cffi==25.1.*",
+                "bcrypt==5.0.*",
+                "prometheus_client==0.25.*",
+            ],
+            Self::NewestOnDjango42 => &[
+                "django-oauth-toolkit==3.4.1",
+                "Django==4.2.*",
+                "psycopg[binary]",
+                "argon2-cffi==25.1.*",
+                "bcrypt==5.0.*",
+            ],
+        }
+    }
+
+    fn imports(self) -> &'static str {
+        match self {
+            Self::Oldest => "import django, oauth2_provider, psycopg",
+            Self::Newest => "import argon2, bcrypt, django, oauth2_provider, prometheus_client, psycopg",
+            Self::NewestOnDjango42 => "import argon2, bcrypt, django, oauth2_provider, psycopg",
+        }
+    }
+
+    /// The variable that names an interpreter, and the directory of the one that is made otherwise.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Oldest => ("OAUTHCTL_TEST_PYTHON_OLDEST", "dot-venv-oldest"),
+            Self::Newest => ("OAUTHCTL_TEST_PYTHON", "dot-venv"),
+            Self::NewestOnDjango42 => ("OAUTHCTL_TEST_PYTHON_DJANGO42", "dot-venv-django42"),
+        }
+    }
+
+    fn python(self) -> PathBuf {
+        static OLDEST: OnceLock<PathBuf> = OnceLock::new();
+        static NEWEST: OnceLock<PathBuf> = OnceLock::new();
+        static NEWEST_ON_DJANGO42: OnceLock<PathBuf> = OnceLock::new();
+        let python = match self {
+            Self::Oldest => &OLDEST,
+            Self::Newest => &NEWEST,
+            Self::NewestOnDjango42 => &NEWEST_ON_DJANGO42,
+        };
+        python.get_or_init(|| self.find_or_make()).clone()
+    }
 
     fn find_or_make(self) -> PathBuf {
         let (variable, name) = self.names();
@@ -140,14 +181,10 @@ impl Release {
     }
 }
 
-/// The interpreter of the newest release.
-pub fn dot_python() -> PathBuf {
-    Release::Newest.python()
-}
-
 fn run(command: &mut Command) {
     let hint = "the conformance tests need python3 (3.10 or newer) with venv, and PyPI; or in OAUTHCTL_TEST_PYTHON \
-        an interpreter with argon2-cffi, bcrypt, Django, django-oauth-toolkit 3.4.1, prometheus_client and psycopg, and \
+        an interpreter with argon2-cffi, bcrypt, Django 5.2, django-oauth-toolkit 3.4.1, prometheus_client \
+        and psycopg, for PostgreSQL 13 one with Django 4.2 in OAUTHCTL_TEST_PYTHON_DJANGO42, and \
         in OAUTHCTL_TEST_PYTHON_OLDEST one with django-oauth-toolkit 1.5.0, Django 4.2 and psycopg";
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}\n{hint}"));
     let log = [output.stdout, output.stderr].concat();

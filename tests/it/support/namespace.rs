@@ -22,6 +22,8 @@ const PROBE: &str =
 /// the test reported as not run.
 pub fn run_again_inside(test: &str) -> bool {
     if environment(INSIDE).is_some() {
+        // By way of it, a server before PostgreSQL 15 collects its statistics.
+        ip(&["link", "set", "lo", "up"]);
         return true;
     }
     if let Err(reason) = possible() {

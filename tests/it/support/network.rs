@@ -38,7 +38,7 @@ local     all  scram             scram-sha-256
 const ROLES: &str = "
 CREATE ROLE anyone LOGIN; CREATE ROLE tls_only LOGIN; CREATE ROLE plain_only LOGIN;
 CREATE ROLE cert LOGIN; CREATE ROLE cert_any LOGIN;
-CREATE ROLE scram LOGIN PASSWORD 'right: \\ ''scram''';
+SET password_encryption = 'scram-sha-256'; CREATE ROLE scram LOGIN PASSWORD 'right: \\ ''scram''';
 SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'right'; RESET password_encryption;
 CREATE ROLE clear LOGIN PASSWORD 'right';
 CREATE ROLE read_only LOGIN; ALTER ROLE read_only SET default_transaction_read_only = on;
@@ -219,6 +219,11 @@ fn logins(tls: bool) -> String {
             lines
         },
     )
+}
+
+/// A refusal in the words that servers have since PostgreSQL 14, for snapshots.
+pub fn newest_words(refusal: &str) -> String {
+    refusal.replace("\", SSL off", "\", no encryption")
 }
 
 /// A setting of a server that does not run.
