@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 
 use super::format::Format;
 use super::values;
-use super::variables;
 use crate::config::duration;
 use crate::ui::Color;
 
@@ -19,7 +18,7 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, value_name = "FILE", default_value = "oauth.toml")]
     pub file: PathBuf,
     /// A value for ${var.NAME} in the file. It is printed in plans: no secret.
-    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variables::assignment)]
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = values::variable)]
     pub vars: Vec<(String, String)>,
     /// Read such values from a TOML file with a line NAME = "VALUE" for each. --var wins.
     #[arg(long = "var-file", global = true, value_name = "FILE")]

@@ -9,6 +9,7 @@ use clap::{Arg, Command};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::config::is_variable_name;
 use crate::model::{Allow, Category, ClientId, CountMethod, FkChecks, Pace, Strategy, Workers};
 use crate::rules;
 use crate::ui::plan_markdown;
@@ -30,6 +31,22 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Offering<T> {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(self.offered.iter().map(|value| PossibleValue::new(*value))))
     }
+}
+
+/// `--var`: `NAME=VALUE`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    variable_name(name)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Refuses what cannot be the name of a variable.
+pub(super) fn variable_name(name: &str) -> Result<(), String> {
+    if is_variable_name(name) {
+        return Ok(());
+    }
+    Err("the name of a variable has letters, digits and underscores, and does not begin with a digit"
+        .to_owned())
 }
 
 /// `--max-length`.
@@ -184,5 +201,19 @@ pub fn parse_instant(text: &str) -> Result<OffsetDateTime, String> {
         Ok(instant)
     } else {
         Err("PostgreSQL keeps microseconds: write at most six digits after the point".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_variable_may_have_any_characters() {
+        assert_eq!(variable("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(variable("a="), Ok(("a".to_owned(), String::new())));
+        for wrong in ["a", "=b", "a-b=c", "1=c"] {
+            variable(wrong).unwrap_err();
+        }
     }
 }

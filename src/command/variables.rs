@@ -6,23 +6,9 @@ use std::path::Path;
 
 use super::environment;
 use super::global::GlobalArgs;
-use crate::config::{self, SIZE_LIMIT, Surroundings, VARIABLE_PREFIX, is_variable_name};
+use super::values::variable_name;
+use crate::config::{self, SIZE_LIMIT, Surroundings, VARIABLE_PREFIX};
 use crate::error::Error;
-
-/// `NAME=VALUE`.
-pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    check(name)?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-fn check(name: &str) -> Result<(), String> {
-    if is_variable_name(name) {
-        return Ok(());
-    }
-    Err("the name of a variable has letters, digits and underscores, and does not begin with a digit"
-        .to_owned())
-}
 
 /// The values from the command line. `--var` wins over `--var-file`, a later flag over an earlier one.
 #[derive(Debug)]
@@ -60,7 +46,7 @@ fn from_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let values: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
         refused(&error.message()).hint("write one line for each variable: domain = \"example.com\"")
     })?;
-    match values.keys().find_map(|name| Some((name, check(name).err()?))) {
+    match values.keys().find_map(|name| Some((name, variable_name(name).err()?))) {
         Some((name, why)) => Err(refused(&format!("{}: {why}", crate::ui::plan::visible(name)))),
         None => Ok(values),
     }
@@ -69,18 +55,4 @@ fn from_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
 /// Those of `--var` that the file does not use, which are probably misspelt.
 pub(super) fn unused<'a>(global: &'a GlobalArgs, used: &BTreeMap<String, String>) -> Vec<&'a str> {
     global.vars.iter().map(|(name, _)| name.as_str()).filter(|name| !used.contains_key(*name)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_may_have_any_characters() {
-        assert_eq!(assignment("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert_eq!(assignment("a="), Ok(("a".to_owned(), String::new())));
-        assert!(assignment("a").is_err());
-        assert!(assignment("=b").is_err());
-        assert!(assignment("a-b=c").is_err());
-    }
 }

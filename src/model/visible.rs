@@ -18,6 +18,12 @@ pub fn visible(text: &str) -> String {
     defused(&shown)
 }
 
+/// The same for a text whose line breaks are meant.
+#[must_use]
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
 /// One line without the commands of CI runners: `##[…]` (GitHub) and `##vso[…]` (Azure) anywhere in it, and `::…` at its
 /// beginning, after blanks (GitHub; `:::` begins none). Escape sequences of a terminal count as nothing: they may be stripped.
 #[must_use]

@@ -21,7 +21,7 @@ pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use, number_and_fate};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
-pub use crate::model::visible::visible;
+pub use crate::model::visible::{visible, visible_lines};
 pub use crate::model::words::{grouped, plural};
 use crate::model::{Attribute, Field, Hook};
 use crate::plan::guard::Refusal;
@@ -89,7 +89,7 @@ pub fn render_refusal(refusal: &Refusal) -> String {
         let flag = violation.allow().map(|flag| paint(BOLD, visible(&flag)));
         let _ = match (flag, violation.hint()) {
             (Some(flag), _) => writeln!(out, "{mark} {text}; to let it through: {flag}"),
-            (None, Some(hint)) => writeln!(out, "{mark} {text}; {}", visible(hint)),
+            (None, Some(hint)) => writeln!(out, "{mark} {text}; {}", visible_lines(hint)),
             (None, None) => writeln!(out, "{mark} {text}"),
         };
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use oauthctl::config::{self, Presence, Surroundings};
+use oauthctl::config::{self, Presence, Surroundings, VARIABLE_PREFIX};
 use oauthctl::model::Category;
 use regex::Regex;
 
@@ -104,7 +104,10 @@ fn the_documented_exit_codes_are_those_of_the_code() {
 #[track_caller]
 fn assert_loads(place: &str, bytes: Vec<u8>) {
     let surroundings = Surroundings {
-        variable: &|_| Some("a value of twenty-four".into()),
+        variable: &|name| {
+            let is_variable = name.starts_with(VARIABLE_PREFIX);
+            Some(if is_variable { "example.com" } else { "a value of twenty-four" }.into())
+        },
         file: &|_, _| Ok(b"a value of twenty-four".to_vec()),
     };
     let problems = match config::load(bytes, Path::new("oauth.toml"), surroundings, Presence::Required) {

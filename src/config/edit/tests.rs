@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use toml::{Table, Value};
 
 use super::*;
+use crate::config::variables::resolved;
 use crate::model::Field;
 
 fn uris(uris: &[&str]) -> Written {
@@ -296,7 +297,8 @@ proptest! {
         prop_assert!(is_insertion(&text, &new), "{new}");
         for id in &ids {
             let found = find(&new, id);
-            prop_assert_eq!(found.as_ref().map(|table| table["name"].as_str().unwrap()), Some(name.as_str()));
+            let written = found.as_ref().map(|table| resolved(table["name"].as_str().unwrap(), &BTreeMap::new()));
+            prop_assert_eq!(written.as_deref(), Some(name.as_str()));
         }
         for number in 0..4 {
             let id = format!("a{number}");
