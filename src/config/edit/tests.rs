@@ -37,7 +37,8 @@ fn find(text: &str, client_id: &str) -> Option<Table> {
     let applications = document.get("applications")?.as_table()?.clone();
     applications.into_iter().find_map(|(name, table)| {
         let table = table.as_table()?.clone();
-        let id = table.get("client_id").and_then(Value::as_str).unwrap_or(&name).to_owned();
+        let id = table.get("client_id").and_then(Value::as_str);
+        let id = id.map_or_else(|| name.clone(), |id| resolved(id, &BTreeMap::new()).into_owned());
         (id == client_id).then_some(table)
     })
 }
@@ -324,7 +325,8 @@ proptest! {
             expected.remove(field.key());
             prop_assert_eq!(found, expected);
             if let Written::Text(name) = value {
-                prop_assert_eq!(written.as_str(), Some(name.as_str()));
+                let written = resolved(written.as_str().unwrap(), &BTreeMap::new());
+                prop_assert_eq!(written, name);
             } else {
                 let items = written.as_array().unwrap().iter().map(|item| item.as_str().unwrap());
                 let wanted: BTreeSet<&str> = list.iter().map(String::as_str).collect();
