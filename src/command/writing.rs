@@ -27,7 +27,8 @@ pub async fn write(
         drainer = Some(database.get().await.map_err(no_second_connection)?);
     }
     let owner = session.owner(&prepared.config.policy);
-    let steps = noted_steps(&prepared.proposal.plan);
+    // Of a large plan they take much memory.
+    let steps = noted.steps().map(|_| noted_steps(&prepared.proposal.plan)).transpose();
     let steps = steps.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let request = Request {
         plan: &prepared.proposal.plan,
@@ -35,7 +36,7 @@ pub async fn write(
         layout: &prepared.connected.layout,
         lock_timeout: session.global.lock_timeout,
         owner: noted.owner(&owner),
-        steps: noted.steps().map(|run| (run, steps.as_slice())),
+        steps: noted.steps().zip(steps.as_deref()),
         stop: &session.interrupted.token,
     };
     let used = std::iter::once(&writer).chain(&drainer);
