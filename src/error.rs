@@ -205,7 +205,7 @@ impl From<ApplyError> for Error {
                     .hint("wait for it, or give it more time with --lock-timeout");
                 let Some(holder) = holder else { return told };
                 told.hint(format!(
-                    "if nobody is running it any more: `{}` in psql ends its session, and what it has not committed is rolled \
+                    "if its program has ended: `{}` in psql ends its session, and what it has not committed is rolled \
                      back",
                     holder.statement_to_end_it()
                 ))

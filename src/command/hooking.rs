@@ -30,7 +30,7 @@ pub fn check(session: &Session, proposal: &Proposal) -> Result<(), Error> {
     Err(Error::new(Exit::Failed, message).hint("install it, correct after_apply, or leave --hooks out"))
 }
 
-/// Says that there are hooks, and that nobody asked for them.
+/// Says that the file has hooks, which run only with `--hooks`.
 pub fn not_run(session: &mut Session, proposal: &Proposal) {
     let count = proposal.hooks_to_run().len() as u64;
     if count > 0 {

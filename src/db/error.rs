@@ -146,7 +146,7 @@ impl DbError {
             Self::other(attempted, format!("{blocked}, was not free within {limit} (--lock-timeout)"));
         error.0.meaning = Meaning::LockNotAvailable;
         error.0.transient = true;
-        error.0.hint = blocked.pid().map(|pid| format!("SELECT pg_terminate_backend({pid})"));
+        error.0.hint = blocked.statement_to_end_it();
         error
     }
 

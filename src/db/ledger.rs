@@ -16,7 +16,7 @@ use super::rights::{Columns, check, table_of};
 use super::{Parameter, query};
 use crate::model::health::{Lack, Lacks, PastRun, Privilege};
 use crate::model::printable::literal;
-use crate::model::{ClientId, Key, Ownership, Position};
+use crate::model::{ClientId, Key, Ownership, Position, positive_counts};
 
 /// Where it is.
 const SCHEMA: &str = "oauthctl";
@@ -368,18 +368,9 @@ pub async fn recent(client: &impl GenericClient, limit: u32) -> Result<Vec<PastR
             finished: query::instant_if_any(row, 3),
             outcome: row.get(4),
             stop: counts["stop"].as_str().map(str::to_owned),
-            deleted: positive(&counts["tokens"]),
-            applications: positive(&counts["applications"]),
+            deleted: positive_counts(&counts["tokens"]),
+            applications: positive_counts(&counts["applications"]),
         }
     })
     .await
-}
-
-/// The numbers of an object that are above zero.
-fn positive(counts: &Value) -> Vec<(String, u64)> {
-    let Some(counts) = counts.as_object() else { return Vec::new() };
-    counts
-        .iter()
-        .filter_map(|(name, count)| Some((name.clone(), count.as_u64().filter(|n| *n > 0)?)))
-        .collect()
 }

@@ -52,7 +52,7 @@ pub const OF_AN_APPLY: &str = concat!(
 /// A search is given up by its own `statement_timeout`.
 pub const OF_A_SEARCH: &str = concat!(no_transaction_timeout!(), "; ", dies_with_its_client!());
 
-/// What only reads waits for no lock of its own, but a count may take long.
+/// A statement that only reads takes no lock that others wait for, but a count may take long.
 pub const OF_A_SNAPSHOT: &str = dies_with_its_client!();
 
 /// `doctor` reports what it could not look at.

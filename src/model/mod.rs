@@ -62,7 +62,7 @@ pub use identity::{Identity, Sameness};
 pub use inventory::{Brief, Kept, Listed, Nameless, Owner, RecentToken, Selection, Tokens, Usage};
 pub use key::Key;
 pub use key_set::{PRIVATE as PRIVATE_MEMBERS, holds_private_key, without_private_key};
-pub use noted_run::{Knowledge, NotedRun};
+pub use noted_run::{Knowledge, NotedRun, positive_counts};
 pub use on_delete::OnDelete;
 pub use pace::{FkChecks, Pace, Strategy, Workers};
 pub use policy::{Allow, Limit, Mark, Policy, Prune};

@@ -71,13 +71,13 @@ impl NotedRun {
     /// Applications created, updated and so on, without zeroes.
     #[must_use]
     pub fn applications(&self) -> Vec<(String, u64)> {
-        positive(&self.counts["applications"])
+        positive_counts(&self.counts["applications"])
     }
 
     /// Token rows that its cleanup deleted, by the category's key, without zeroes.
     #[must_use]
     pub fn tokens(&self) -> Vec<(String, u64)> {
-        positive(&self.counts["tokens"])
+        positive_counts(&self.counts["tokens"])
     }
 
     /// Rows that were deleted with applications.
@@ -93,8 +93,9 @@ impl NotedRun {
     }
 }
 
-/// The numbers of an object that are above zero.
-fn positive(counts: &Value) -> Vec<(String, u64)> {
+/// The numbers of an object that are above zero, by their names.
+#[must_use]
+pub fn positive_counts(counts: &Value) -> Vec<(String, u64)> {
     let Some(counts) = counts.as_object() else { return Vec::new() };
     counts
         .iter()

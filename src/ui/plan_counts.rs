@@ -32,7 +32,7 @@ pub fn github_outputs(proposal: &Proposal) -> String {
     out
 }
 
-/// The plan as the summary of a step, in at most so many bytes; `None`: they do not hold even the counts.
+/// The plan as the summary of a step, in at most this number of bytes; `None`: they do not hold even the counts.
 #[must_use]
 pub fn github_summary(proposal: &Proposal, bytes: usize) -> Option<String> {
     // A UTF-16 code unit takes three bytes at most.

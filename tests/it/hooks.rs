@@ -124,7 +124,7 @@ fn started(sandbox: &Sandbox) -> Pid {
 }
 
 fn is_gone(process: Pid) -> bool {
-    // A zombie that nobody waits for is gone too.
+    // A zombie process whose parent does not wait for it has ended too.
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     kill(process, None).is_err() || stat.contains(") Z ")
 }

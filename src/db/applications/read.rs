@@ -182,7 +182,7 @@ async fn read_unmanaged(
     unmanaged.map_err(DbError::during(READING_OTHERS))
 }
 
-/// The numbers of the others: those that somebody made, and those that registered themselves.
+/// The numbers of the others: made by an administrator or a file, and registered dynamically.
 async fn count_unmanaged(
     client: &impl GenericClient,
     layout: &Layout,
