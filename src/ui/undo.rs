@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::history::{instant, title};
 use super::plan::{Detail, grouped, number_and_fate, plural, render_steps, to_the_second, visible};
 use super::{BOLD, YELLOW, paint};
-use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_string};
+use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_string, toml_value};
 use crate::plan::undo::{Lost, Undo};
 use crate::plan::{FieldSetting, Plan, Step, Summary, Value};
 
@@ -132,7 +132,7 @@ fn in_toml(step: &Step) -> String {
     match step {
         Step::Adopt { .. } => String::new(),
         Step::Delete { row, .. } => {
-            let name = toml_string(row.client_id.as_str());
+            let name = toml_value(row.client_id.as_str());
             format!("# in place of its [applications] table\n[[removed]]\nclient_id = {name}\n")
         }
         Step::Create { client_id, fields } => {
@@ -144,7 +144,7 @@ fn in_toml(step: &Step) -> String {
             let renamed = if row.client_id == *client_id {
                 String::new()
             } else {
-                let (from, to) = (toml_string(row.client_id.as_str()), toml_string(client_id.as_str()));
+                let (from, to) = (toml_value(row.client_id.as_str()), toml_value(client_id.as_str()));
                 format!("[[renamed]]\nfrom = {from}\nto = {to}\n\n")
             };
             let pairs = changes.iter().filter_map(|change| pair(&change.field, &change.after));
@@ -171,13 +171,13 @@ fn is_default(FieldSetting { field, value, declared: _ }: &FieldSetting) -> bool
 /// A line of the table; `None`: the file cannot say it.
 fn pair(field: &Attribute, value: &Value) -> Option<String> {
     let value = match value {
-        Value::Text(text) => toml_string(text),
+        Value::Text(text) => toml_value(text),
         Value::Flag(flag) => flag.to_string(),
         Value::Literal(text) => literal(text),
         Value::Uris(uris) => {
-            format!("[{}]", uris.iter().map(|uri| toml_string(uri)).collect::<Vec<_>>().join(", "))
+            format!("[{}]", uris.iter().map(|uri| toml_value(uri)).collect::<Vec<_>>().join(", "))
         }
-        Value::User { username: Some(name), .. } => format!("{{ username = {} }}", toml_string(name)),
+        Value::User { username: Some(name), .. } => format!("{{ username = {} }}", toml_value(name)),
         Value::User { by: Some(named), .. } => named.in_file(),
         Value::User { key, .. } => literal(key.as_str()),
         Value::Absent => {
@@ -198,7 +198,7 @@ fn pair(field: &Attribute, value: &Value) -> Option<String> {
 /// A number as it is, anything else as text.
 fn literal(text: &str) -> String {
     let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
-    if is_number { text.to_owned() } else { toml_string(text) }
+    if is_number { text.to_owned() } else { toml_value(text) }
 }
 
 /// A key: bare where TOML allows it.
