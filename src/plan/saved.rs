@@ -182,8 +182,15 @@ impl Saved {
         // A key that occurs twice, or that is not read, would show a reviewer another plan than the one that is
         // applied. The text has the digest in it.
         let written = save(&saved.proposal, &saved.origin).map_err(edited)?;
-        let is_sound = written.lines().eq(text.lines()) && saved.instants().all(is_instant);
+        let is_sound = written.lines().eq(text.lines())
+            && saved.instants().all(is_instant)
+            && saved.origin.as_of.as_deref() == saved.cleans_as_of();
         if is_sound { Ok(saved) } else { Err(SavedError::Edited) }
+    }
+
+    /// The instant of the cleanup that is shown: no other one may be executed.
+    fn cleans_as_of(&self) -> Option<&str> {
+        self.proposal.forecast.as_ref().map(|forecast| forecast.as_of.as_str())
     }
 
     /// The instants that are shown.

@@ -197,7 +197,7 @@ fn no_number_of_the_file_is_too_large() {
         table: 1,
         targets: Vec::new(),
         cleanup: true,
-        as_of: None,
+        as_of: proposal.forecast.as_ref().map(|forecast| forecast.as_of.clone()),
     };
     let elsewhere = Sandbox::new();
     elsewhere.write("saved.plan", save(&proposal, &origin).unwrap());

@@ -35,6 +35,27 @@ fn plan(fingerprint: &str, tokens: u64) -> Plan {
     Plan { steps, ..Plan::default() }
 }
 
+/// With the cleanup of [`origin`].
+fn proposal(plan: Plan) -> Proposal {
+    let forecast = CleanupForecast {
+        as_of: "2026-01-02T03:04:05Z".to_owned(),
+        counted: Counted::default(),
+        others: Vec::new(),
+        spared_by_age: None,
+    };
+    Proposal { forecast: Some(forecast), ..plan.into() }
+}
+
+#[test]
+fn a_cleanup_that_is_not_shown_is_refused() {
+    let hidden = Proposal { forecast: None, ..proposal(plan("a", 1)) };
+    let mut earlier = proposal(plan("a", 1));
+    earlier.forecast.as_mut().unwrap().as_of = "2020-01-02T03:04:05Z".to_owned();
+    for shown in [hidden, earlier] {
+        assert_eq!(Saved::read(&save(&shown, &origin()).unwrap()), Err(SavedError::Edited));
+    }
+}
+
 fn identity() -> Identity {
     Identity {
         system: Some("7000000000000000001".to_owned()),
@@ -58,7 +79,7 @@ fn origin() -> Origin {
 
 #[test]
 fn what_was_saved_is_read_and_tokens_do_not_matter() {
-    let saved = Saved::read(&save(&plan("a", 1).into(), &origin()).unwrap()).unwrap();
+    let saved = Saved::read(&save(&proposal(plan("a", 1)), &origin()).unwrap()).unwrap();
     assert_eq!(saved.origin, origin());
     assert_eq!(saved.check_steps(&plan("a", 2)), Ok(()));
     assert_eq!(saved.check_config(&origin().config), Ok(()));
@@ -67,7 +88,7 @@ fn what_was_saved_is_read_and_tokens_do_not_matter() {
 
 #[test]
 fn every_difference_is_found() {
-    let saved = Saved::read(&save(&plan("a", 1).into(), &origin()).unwrap()).unwrap();
+    let saved = Saved::read(&save(&proposal(plan("a", 1)), &origin()).unwrap()).unwrap();
     let stale = |client_ids: &[&str]| {
         Err(SavedError::Stale(client_ids.iter().map(|id| ClientId::new(*id)).collect()))
     };
@@ -78,7 +99,7 @@ fn every_difference_is_found() {
 
 #[test]
 fn another_database_is_told_apart_in_words() {
-    let saved = Saved::read(&save(&plan("a", 1).into(), &origin()).unwrap()).unwrap();
+    let saved = Saved::read(&save(&proposal(plan("a", 1)), &origin()).unwrap()).unwrap();
     let other_server = Identity {
         system: Some("7000000000000000002".to_owned()),
         address: "10.0.0.2:5432".to_owned(),
@@ -197,7 +218,7 @@ fn a_text_in_place_of_an_instant_was_edited() {
 
 #[test]
 fn a_file_that_shows_something_else_than_it_does_was_edited() {
-    let text = save(&plan("a", 1).into(), &origin()).unwrap();
+    let text = save(&proposal(plan("a", 1)), &origin()).unwrap();
     for (from, to) in [
         ("\"steps\": [", "\"steps\": [], \"steps\": ["),
         ("\"value\": \"Batch\"", "\"value\": \"Harmless\", \"value\": \"Batch\""),
@@ -216,13 +237,13 @@ fn a_file_that_shows_something_else_than_it_does_was_edited() {
 fn the_same_steps_in_another_order_are_another_plan() {
     let Plan { steps, .. } = plan("a", 1);
     let reversed = Plan { steps: steps.into_iter().rev().collect(), ..Plan::default() };
-    let saved = Saved::read(&save(&reversed.into(), &origin()).unwrap()).unwrap();
+    let saved = Saved::read(&save(&proposal(reversed), &origin()).unwrap()).unwrap();
     assert_eq!(saved.check_steps(&plan("a", 1)), Err(SavedError::Edited));
 }
 
 #[test]
 fn no_character_can_be_changed() {
-    let text = save(&plan("a", 1).into(), &origin()).unwrap();
+    let text = save(&proposal(plan("a", 1)), &origin()).unwrap();
     let mut refused = 0;
     for (place, character) in text.char_indices().filter(|(_, character)| character.is_alphanumeric()) {
         let other = if character == 'z' { 'y' } else { 'z' };
