@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -89,8 +90,13 @@ def definer(cluster, program, *flags):
         with cluster.connect(database) as connection:
             connection.execute(role)
             connection.execute("GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cleaner")
-        command = [program, "migrate", "--definer", "--for", "cleaner"]
-        sql = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout
+        # The functions delete by the lifetimes of the file that they are printed for, and by no shorter ones.
+        lifetimes = f'refresh_token_expire = "{LIFETIME}s"\nrefresh_token_grace_period = "{GRACE}s"\n'
+        with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as policy:
+            policy.write(f"[cleanup]\n{lifetimes}")
+            policy.flush()
+            command = [program, "-f", policy.name, "migrate", "--definer", "--for", "cleaner"]
+            sql = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout
         psql = os.path.join(cluster.bin, "psql")
         subprocess.run([psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"], env=env, check=True, input=sql)
 
