@@ -22,8 +22,11 @@ fn is_confidential(key: &str) -> bool {
     if CONFIDENTIAL_KEYS.contains(&key.as_str()) {
         return true;
     }
+    if is_known_key(&key) {
+        return false;
+    }
     let is_telling = key == "dsn" || key.contains("private") || announces_secret(&key);
-    (is_telling || is_nearly_confidential(&key)) && !is_known_key(&key)
+    is_telling || is_nearly_confidential(&key)
 }
 
 fn is_nearly_confidential(key: &str) -> bool {

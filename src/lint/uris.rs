@@ -41,13 +41,16 @@ fn joined(field: Field) -> Advice {
 
 /// What DOT's own validator would say. As long as the server has it, `rules` say it, as an error.
 fn refused(field: Field, uri: &str, provider: &Provider) -> Option<Advice> {
+    if provider.uri_rules != UriRules::Lint {
+        return None;
+    }
     let (purpose, schemes) = match field {
         Field::RedirectUris => (Purpose::RedirectUri, &provider.allowed_redirect_uri_schemes),
         Field::AllowedOrigins => (Purpose::AllowedOrigin, &provider.allowed_schemes),
         _ => return None,
     };
     let allowed = Allowed { schemes, wildcards: provider.allow_uri_wildcards };
-    let error = check_uri(purpose, uri, allowed).err().filter(|_| provider.uri_rules == UriRules::Lint)?;
+    let error = check_uri(purpose, uri, allowed).err()?;
     let cause = match error.cause {
         Cause::InvalidScheme => "its scheme is not allowed".to_owned(),
         Cause::InvalidUrl => "it has no host that DOT accepts, or more than 2048 characters".to_owned(),

@@ -11,10 +11,14 @@ pub fn is_hidden(c: char) -> bool {
 /// The text with hidden characters escaped, and with what a runner would take for a command.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect();
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
     defused(&shown)
 }
 

@@ -4,6 +4,7 @@
 //! rules are those of Python 3.11.4 to 3.11.11, 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1; later ones also refuse text
 //! beside the brackets of an IPv6 address, earlier ones do not look into the brackets.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::python::repr;
@@ -27,16 +28,18 @@ pub struct Split {
 /// Characters that NFKC turns into a text with one of `/?#@:` (complete for Unicode 14.0).
 const DELIMITERS_IN_DISGUISE: &str = "⁇⁈⁉℀℁℅℆⩴︓︖﹕﹖﹟﹫＃／：？＠";
 
+/// What Python takes out of a URI, wherever it stands.
+const IGNORED: [char; 3] = ['\t', '\r', '\n'];
+
 /// Splits a URI, or says why Python raises `ValueError`, in its words.
 ///
 /// # Errors
 /// Python's message.
 pub fn urlsplit(uri: &str) -> Result<Split, String> {
-    let text: String = uri
-        .trim_start_matches(|c: char| c <= ' ')
-        .chars()
-        .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
-        .collect();
+    let mut text = Cow::Borrowed(uri.trim_start_matches(|c: char| c <= ' '));
+    if text.contains(IGNORED) {
+        text = Cow::Owned(text.replace(IGNORED, ""));
+    }
     let (scheme, rest) = split_scheme(&text);
     let (netloc, rest) = match rest.strip_prefix("//") {
         Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
@@ -45,7 +48,7 @@ pub fn urlsplit(uri: &str) -> Result<Split, String> {
     check_brackets(netloc)?;
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if netloc.contains(|character| DELIMITERS_IN_DISGUISE.contains(character)) {
+    if !netloc.is_ascii() && netloc.contains(|character| DELIMITERS_IN_DISGUISE.contains(character)) {
         return Err(format!("netloc '{netloc}' contains invalid characters under NFKC normalization"));
     }
     Ok(Split {
