@@ -138,6 +138,13 @@ impl Error {
         self
     }
 
+    /// Replaces what to type next: what is advised of a failure may be wrong after what happened before.
+    #[must_use]
+    pub fn only_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints = vec![hint.into()];
+        self
+    }
+
     /// The exit code.
     #[must_use]
     pub const fn exit(&self) -> Exit {
@@ -218,7 +225,7 @@ impl From<ApplyError> for Error {
             ApplyError::Affected { .. } => Self::from_source(Exit::Failed, &error)
                 .hint("does a trigger or a row-level security policy on the table change what a write does?"),
             ApplyError::Interrupted => Self::from_source(Exit::Interrupted, &error),
-            ApplyError::Unsealed(_) => Self::from_source(Exit::Failed, &error),
+            ApplyError::Unsealed(_) | ApplyError::NotJson(_) => Self::from_source(Exit::Failed, &error),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::model::{Counted, Tally};
 use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
-use crate::ui::plan::{Detail, applied_line, plural, render, visible};
+use crate::ui::plan::{Detail, applied_line, pieces, plural, render, visible};
 use crate::ui::plan_json;
 use crate::ui::progress::Total;
 
@@ -258,7 +258,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
         return Ok(());
     }
     let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.tell(&render(&prepared.proposal, detail))
+    session.tell_pieces(pieces(&prepared.proposal, detail))
 }
 
 fn question(proposal: &Proposal) -> String {
@@ -273,10 +273,11 @@ fn question(proposal: &Proposal) -> String {
 /// After the commit the same file must plan nothing.
 async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<(), Error> {
     let interrupted = session.interrupted.clone();
-    let left = interrupted
-        .or(reconcile::replan(session, scope, prepared))
-        .await
-        .map_err(|error| error.context("the changes are committed, but planning again failed"))?;
+    let left = interrupted.or(reconcile::replan(session, scope, prepared)).await.map_err(|error| {
+        error
+            .context("the changes are committed, but planning again failed")
+            .only_hint("`oauthctl plan` shows whether the database matches the file now")
+    })?;
     if left.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ pub mod applications;
 mod batches;
 mod cases;
 mod crew;
+mod cuts;
 pub mod definer;
 mod engines;
 mod faults;

@@ -24,6 +24,7 @@ mod constraints;
 mod content;
 mod counting;
 mod createapplication;
+mod cuts;
 mod db_errors;
 mod disabled;
 mod docs;

@@ -11,6 +11,7 @@
 //! What the machine itself forbids is reported by name, see [`not_run`].
 
 pub mod certificates;
+pub mod cutter;
 pub mod database;
 pub mod dot;
 pub mod eventually;

@@ -108,7 +108,7 @@ fn pass(mut from: UnixStream, mut to: UnixStream, is_client: bool, mut look: imp
 }
 
 /// A message, with its tag and where its body begins.
-fn read(from: &mut UnixStream, tagged: bool) -> Option<(u8, Vec<u8>, usize)> {
+pub(super) fn read(from: &mut UnixStream, tagged: bool) -> Option<(u8, Vec<u8>, usize)> {
     let head = if tagged { 5 } else { 4 };
     let mut message = vec![0; head];
     from.read_exact(&mut message).ok()?;
