@@ -68,6 +68,7 @@ mod reports;
 mod rights;
 mod rotate_secret;
 mod saved_plans;
+mod secrets;
 mod session;
 mod show_plan;
 mod signals;
