@@ -13,6 +13,7 @@ mod apply_failures;
 mod asking;
 mod bad_input;
 mod benches;
+mod beside;
 mod cleanup;
 mod cleartokens;
 mod closed_readers;
