@@ -216,7 +216,9 @@ pub fn plan(
     policy: &Policy,
     facts: &Facts<'_>,
 ) -> Result<Plan, Vec<Finding>> {
-    let mut planner = Planner { desired, actual, facts, plan: Plan::default(), findings: Vec::new() };
+    // The first one counts, as everywhere.
+    let former = desired.renamed.iter().rev().map(|(from, to)| (to, from)).collect();
+    let mut planner = Planner { desired, former, actual, facts, plan: Plan::default(), findings: Vec::new() };
     planner.plan.total = actual.total;
     planner.plan.withholds_secrets = actual.withholds_secrets;
     planner.plan.dynamic = actual.dynamic;
@@ -241,6 +243,8 @@ pub fn plan(
 
 struct Planner<'a> {
     desired: &'a Desired,
+    /// The former names of renamed applications, by the new ones.
+    former: BTreeMap<&'a ClientId, &'a ClientId>,
     actual: &'a Actual,
     facts: &'a Facts<'a>,
     plan: Plan,
@@ -259,8 +263,7 @@ impl<'a> Planner<'a> {
     /// The row that a declared application is, under its present or its former name.
     fn row_of(&mut self, client_id: &ClientId) -> Option<&'a Stored> {
         let actual = self.actual;
-        let former = self.desired.renamed.iter().find(|(_, to)| *to == client_id).map(|(from, _)| from);
-        let former_row = former.and_then(|from| actual.applications.get(from));
+        let former_row = self.former.get(client_id).and_then(|from| actual.applications.get(*from));
         let row = actual.applications.get(client_id);
         if let (Some(_), Some(from)) = (row, former_row) {
             let cause = FindingCause::RenameCollision { to: client_id.clone() };
