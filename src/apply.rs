@@ -21,7 +21,6 @@ mod waiting;
 pub use crate::db::advisory::Holder;
 pub use drain::{DRAIN_ABOVE, drains};
 pub use error::ApplyError;
-pub use noted::noted_steps;
 pub use request::{Event, Observer, Request};
 pub use trial::{Verdict, against_constraints, attribute, writes_rows};
 
@@ -110,9 +109,8 @@ async fn execute(
             .await
             .map_err(DbError::during("recording in the ledger what this file manages"))?;
     }
-    if let Some((run, steps)) = request.steps {
-        let noted = ledger::steps::note(&transaction, layout, run, steps).await;
-        noted.map_err(DbError::during("noting in the ledger what this run changes"))?;
+    if let Some(run) = request.noted_as {
+        noted::note(work, run).await?;
     }
     // Django's constraints are deferred: find out now, not at COMMIT, and before anything is drained.
     let checked = session::check_constraints(&transaction).await;

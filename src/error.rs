@@ -218,7 +218,7 @@ impl From<ApplyError> for Error {
             ApplyError::Affected { .. } => Self::from_source(Exit::Failed, &error)
                 .hint("does a trigger or a row-level security policy on the table change what a write does?"),
             ApplyError::Interrupted => Self::from_source(Exit::Interrupted, &error),
-            ApplyError::Unsealed(_) => Self::from_source(Exit::Failed, &error),
+            ApplyError::Unsealed(_) | ApplyError::NotJson(_) => Self::from_source(Exit::Failed, &error),
         }
     }
 }

@@ -27,6 +27,9 @@ pub enum ApplyError {
         /// How many it touched.
         actual: u64,
     },
+    /// A step cannot be noted in the ledger; everything was rolled back.
+    #[error("what this run changes cannot be written as JSON; everything was rolled back")]
+    NotJson(#[source] serde_json::Error),
     /// The user asked to stop; everything was rolled back.
     #[error("interrupted; everything was rolled back")]
     Interrupted,
@@ -96,6 +99,7 @@ impl ApplyError {
             | Self::Stale(_)
             | Self::Affected { .. }
             | Self::Interrupted
+            | Self::NotJson(_)
             | Self::Unsealed(_) => self,
         }
     }

@@ -1,19 +1,26 @@
 //! What the ledger keeps of the steps of a plan. No secret: the plan holds none.
 
-use serde_json::Error;
-
-use crate::db::ledger::steps::NotedStep;
+use super::error::ApplyError;
+use super::request::Work;
+use crate::db::applications::SET;
+use crate::db::error::DbError;
+use crate::db::ledger::steps::{self, NotedStep};
 use crate::plan::{Plan, Step};
 
-/// The steps in their order, with the rows before and after them.
-///
-/// # Errors
-/// None that can happen: the values serialise.
-pub fn noted_steps(plan: &Plan) -> Result<Vec<NotedStep>, Error> {
-    plan.steps.iter().map(|step| noted(plan, step)).collect()
+/// Notes the steps in their order, with the rows before and after them. A part after the other: as JSON, all of a large
+/// plan would take several times its memory.
+pub(super) async fn note(Work { transaction, request }: Work<'_>, run: i64) -> Result<(), ApplyError> {
+    for (part, set) in request.plan.steps.chunks(SET).enumerate() {
+        let noted = set.iter().map(|step| noted(request.plan, step)).collect::<Result<Vec<_>, _>>();
+        let noted = noted.map_err(ApplyError::NotJson)?;
+        steps::note(transaction, request.layout, (run, part * SET), &noted)
+            .await
+            .map_err(DbError::during("noting in the ledger what this run changes"))?;
+    }
+    Ok(())
 }
 
-fn noted(plan: &Plan, step: &Step) -> Result<NotedStep, Error> {
+fn noted(plan: &Plan, step: &Step) -> Result<NotedStep, serde_json::Error> {
     let (before, after) = plan.rows_of(step);
     let json = |row: Option<_>| row.as_ref().map(serde_json::to_value).transpose();
     Ok(NotedStep {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::advisory::Holder;
 use crate::db::layout::Layout;
-use crate::db::ledger::{self, steps::NotedStep};
+use crate::db::ledger;
 use crate::db::lock::Blocked;
 use crate::hasher::StoredSecret;
 use crate::model::ClientId;
@@ -25,8 +25,8 @@ pub struct Request<'a> {
     pub lock_timeout: Duration,
     /// Whose applications these are and which run this is, if what a file manages is noted.
     pub owner: Option<ledger::Owner<'a>>,
-    /// The run that this is in the ledger and its [steps](super::noted_steps), if they are noted.
-    pub steps: Option<(i64, &'a [NotedStep])>,
+    /// The run that this is in the ledger, if its steps are noted.
+    pub noted_as: Option<i64>,
     /// Cancelled: stop before anything is committed.
     pub stop: &'a CancellationToken,
 }

@@ -5,8 +5,8 @@ use tokio_postgres::GenericClient;
 use crate::db::constraints::{self, PlannedCell, PlannedRow};
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
-use crate::model::{Attribute, Breach, Field, Key, NotTried};
-use crate::plan::{Finding, FindingCause, Plan, Step, Value};
+use crate::model::{Attribute, Breach, ClientId, Field, Key, NotTried};
+use crate::plan::{FieldChange, FieldSetting, Finding, FindingCause, Plan, RowRef, Step, Value};
 
 /// What the constraints have against a plan.
 #[derive(Debug, Default)]
@@ -28,8 +28,7 @@ pub async fn against_constraints(
     layout: &Layout,
     plan: &Plan,
 ) -> Result<Verdict, DbError> {
-    let (steps, rows): (Vec<&Step>, Vec<PlannedRow<'_>>) =
-        plan.steps.iter().filter_map(|step| Some((step, row(step)?))).unzip();
+    let rows: Vec<Written<'_>> = plan.steps.iter().filter_map(Written::by).collect();
     if rows.is_empty() {
         return Ok(Verdict::default());
     }
@@ -37,7 +36,7 @@ pub async fn against_constraints(
     let trial = constraints::try_rows(client, layout, &rows, &deleted).await?;
     let mut verdict = Verdict { not_tried: trial.not_tried, ..Verdict::default() };
     for (position, breach) in trial.breaches {
-        let Some(step) = steps.get(position) else { continue };
+        let Some(Written { step, .. }) = rows.get(position) else { continue };
         let is_certain = breach.trigger.is_none();
         let finding = Finding {
             client_id: step.client_id().clone(),
@@ -52,29 +51,49 @@ pub async fn against_constraints(
 /// Whether there is anything to ask about.
 #[must_use]
 pub fn writes_rows(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| row(step).is_some())
+    plan.steps.iter().any(|step| Written::by(step).is_some())
 }
 
-/// The row that a step leaves behind, if it writes one.
-fn row(step: &Step) -> Option<PlannedRow<'_>> {
-    Some(match step {
-        Step::Create { client_id, fields } => PlannedRow {
-            client_id,
-            key: None,
-            cells: fields
-                .iter()
-                .map(|setting| (setting.field.column(), cell(&setting.value)))
-                .chain([(CLIENT_ID, PlannedCell::Text(client_id.as_str().into()))])
-                .collect(),
-        },
-        Step::Update { row, client_id, changes, unchanged: _, dependents: _ } => {
-            let renamed = (row.client_id != *client_id)
-                .then(|| (CLIENT_ID, PlannedCell::Text(client_id.as_str().into())));
-            let changes = changes.iter().map(|change| (change.field.column(), cell(&change.after)));
-            PlannedRow { client_id, key: Some(&row.key), cells: changes.chain(renamed).collect() }
+/// The row that a step leaves behind.
+struct Written<'a> {
+    step: &'a Step,
+    client_id: &'a ClientId,
+    /// The row that is there.
+    row: Option<&'a RowRef>,
+}
+
+impl<'a> Written<'a> {
+    /// `None`: the step writes none.
+    fn by(step: &'a Step) -> Option<Self> {
+        match step {
+            Step::Create { client_id, .. } => Some(Self { step, client_id, row: None }),
+            Step::Update { row, client_id, .. } => Some(Self { step, client_id, row: Some(row) }),
+            Step::Adopt { .. } | Step::Delete { .. } => None,
         }
-        Step::Adopt { .. } | Step::Delete { .. } => return None,
-    })
+    }
+}
+
+impl PlannedRow for Written<'_> {
+    fn client_id(&self) -> &ClientId {
+        self.client_id
+    }
+
+    fn key(&self) -> Option<&Key> {
+        self.row.map(|row| &row.key)
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (&str, PlannedCell<'_>)> {
+        let (created, changed): (&[FieldSetting], &[FieldChange]) = match self.step {
+            Step::Create { fields, .. } => (fields, &[]),
+            Step::Update { changes, .. } => (&[], changes),
+            Step::Adopt { .. } | Step::Delete { .. } => (&[], &[]),
+        };
+        let created = created.iter().map(|setting| (setting.field.column(), cell(&setting.value)));
+        let changed = changed.iter().map(|change| (change.field.column(), cell(&change.after)));
+        let is_named = self.row.is_none_or(|row| row.client_id != *self.client_id);
+        let named = is_named.then(|| (CLIENT_ID, PlannedCell::Text(self.client_id.as_str())));
+        created.chain(changed).chain(named)
+    }
 }
 
 const CLIENT_ID: &str = "client_id";
@@ -82,10 +101,10 @@ const CLIENT_ID: &str = "client_id";
 fn cell(value: &Value) -> PlannedCell<'_> {
     match value {
         Value::Absent => PlannedCell::Null,
-        Value::Text(text) | Value::Literal(text) => PlannedCell::Text(text.into()),
-        Value::Flag(flag) => PlannedCell::Text(if *flag { "true" } else { "false" }.into()),
-        Value::Uris(uris) => PlannedCell::Text(uris.join(" ").into()),
-        Value::User { key, username: _, by: _ } => PlannedCell::Text(key.as_str().into()),
+        Value::Text(text) | Value::Literal(text) => PlannedCell::Text(text),
+        Value::Flag(flag) => PlannedCell::Text(if *flag { "true" } else { "false" }),
+        Value::Uris(uris) => PlannedCell::Words(uris),
+        Value::User(owner) => PlannedCell::Text(owner.key.as_str()),
         Value::StoredSecret | Value::Secret { .. } => PlannedCell::Unknown,
     }
 }

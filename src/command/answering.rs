@@ -34,6 +34,14 @@ impl Session {
         }
     }
 
+    /// The same for a long answer, in pieces of whole lines.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell).
+    pub fn tell_pieces(&mut self, mut pieces: impl Iterator<Item = String>) -> Result<(), Error> {
+        pieces.try_for_each(|piece| self.tell(&piece))
+    }
+
     /// The same for an answer whose lines are broken already, or must not be.
     ///
     /// # Errors

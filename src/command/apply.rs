@@ -30,7 +30,7 @@ use crate::model::{Counted, Tally};
 use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
-use crate::ui::plan::{Detail, applied_line, plural, render, visible};
+use crate::ui::plan::{Detail, applied_line, pieces, plural, render, visible};
 use crate::ui::plan_json;
 use crate::ui::progress::Total;
 
@@ -258,7 +258,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
         return Ok(());
     }
     let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.tell(&render(&prepared.proposal, detail))
+    session.tell_pieces(pieces(&prepared.proposal, detail))
 }
 
 fn question(proposal: &Proposal) -> String {

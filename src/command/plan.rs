@@ -18,7 +18,7 @@ use super::values;
 use super::writable;
 use crate::error::{Error, Exit};
 use crate::plan::Proposal;
-use crate::ui::plan::{Detail, render};
+use crate::ui::plan::{Detail, pieces};
 use crate::ui::{plan_counts, plan_json, plan_markdown};
 
 const EXAMPLES: &str = "\
@@ -106,14 +106,14 @@ async fn plan(session: &mut Session, args: &PlanArgs, files: &Files) -> Result<E
         outputs::write(path, &plan_counts::gitlab(&proposal))?;
     }
     files.write(&proposal)?;
-    let text = match session.global.format {
+    match session.global.format {
         Format::Text | Format::Sarif | Format::Github | Format::Gitlab => {
-            render(&proposal, if args.full { Detail::Full } else { Detail::Changes })
+            let detail = if args.full { Detail::Full } else { Detail::Changes };
+            session.tell_pieces(pieces(&proposal, detail))?;
         }
-        Format::Json => json(&proposal)?,
-        Format::Markdown => plan_markdown::render(&proposal, args.max_length),
-    };
-    session.tell(&text)?;
+        Format::Json => session.tell(&json(&proposal)?)?,
+        Format::Markdown => session.tell(&plan_markdown::render(&proposal, args.max_length))?,
+    }
     if let Some(refusal) = &proposal.refusal {
         return Err(reporting::refusal(session, refusal));
     }

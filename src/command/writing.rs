@@ -5,10 +5,10 @@ use super::prepared::Prepared;
 use super::session::Session;
 use super::trying;
 use super::unanswered;
-use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request, noted_steps};
+use crate::apply::{ApplyError, DRAIN_ABOVE, Event, Outcome, Request};
 use crate::db::error::{DbError, Meaning};
 use crate::db::ledger::Noted;
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::plan::seal::Sealed;
 use crate::ui::plan::{plural, visible};
 use crate::ui::waiting;
@@ -27,16 +27,13 @@ pub async fn write(
         drainer = Some(database.get().await.map_err(no_second_connection)?);
     }
     let owner = session.owner(&prepared.config.policy);
-    // Of a large plan they take much memory.
-    let steps = noted.steps().map(|_| noted_steps(&prepared.proposal.plan)).transpose();
-    let steps = steps.map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let request = Request {
         plan: &prepared.proposal.plan,
         secrets: &sealed.stored,
         layout: &prepared.connected.layout,
         lock_timeout: session.global.lock_timeout,
         owner: noted.owner(&owner),
-        steps: noted.steps().zip(steps.as_deref()),
+        noted_as: noted.steps(),
         stop: &session.interrupted.token,
     };
     let used = std::iter::once(&writer).chain(&drainer);
@@ -99,6 +96,7 @@ fn failure(session: &Session, error: ApplyError, drained: u64) -> Error {
         | ApplyError::Stale(_)
         | ApplyError::Affected { .. }
         | ApplyError::Unsealed(_)
+        | ApplyError::NotJson(_)
         | ApplyError::Refused { .. }
         | ApplyError::SequenceBehind { .. }
         | ApplyError::LostAtCommit(_)

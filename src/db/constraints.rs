@@ -28,7 +28,7 @@ use crate::model::{Key, NotTried};
 pub async fn try_rows(
     client: &impl GenericClient,
     layout: &Layout,
-    planned: &[PlannedRow<'_>],
+    planned: &[impl PlannedRow],
     deleted: &[&Key],
 ) -> Result<Trial, DbError> {
     let table = layout.application();
@@ -53,13 +53,13 @@ pub async fn try_rows(
     questions.name("foreign key", others);
     let Trial { mut breaches, mut not_tried } = questions.trial;
     let (creates, updates) =
-        (planned.iter().any(|row| row.key.is_none()), planned.iter().any(|row| row.key.is_some()));
+        (planned.iter().any(|row| row.key().is_none()), planned.iter().any(|row| row.key().is_some()));
     for trigger in triggers {
         if !(trigger.on_insert && creates || trigger.on_update && updates) {
             continue;
         }
         for (position, breach) in &mut breaches {
-            let is_new = planned.get(*position).is_some_and(|row| row.key.is_none());
+            let is_new = planned.get(*position).is_some_and(|row| row.key().is_none());
             if trigger.before_row && (if is_new { trigger.on_insert } else { trigger.on_update }) {
                 breach.trigger.get_or_insert_with(|| trigger.name.clone());
             }

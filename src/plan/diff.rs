@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(super) use secret::{leaves_foreign, manages_secret};
 
 use self::secret::SecretState;
-use super::{FieldChange, FieldSetting, Finding, FindingCause, RowRef, SecretVerdict, Step, Value, columns};
+use super::{FieldChange, FieldSetting, Finding, FindingCause, Owner, RowRef, SecretVerdict, Step, Value, columns};
 use crate::model::{
     Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, Named, Release,
     SecretDeclaration, Stored, StoredFields, UserRef, UserTable,
@@ -112,7 +112,7 @@ pub(super) fn held(row: &StoredFields, field: Field) -> Value {
         Some(Held::Uris(column)) => Value::Uris(split_list(column).map(str::to_owned).collect()),
         Some(Held::Flag(flag)) => Value::Flag(flag),
         Some(Held::Secret(_)) => Value::StoredSecret,
-        Some(Held::Owner(Some(key))) => Value::User { key: key.clone(), username: None, by: None },
+        Some(Held::Owner(Some(key))) => Value::User(Box::new(Owner::of_key(key.clone()))),
         // A list that is NULL is an empty list.
         None if field.kind() == Kind::Uris => Value::Uris(Vec::new()),
         Some(Held::Owner(None)) | None => Value::Absent,
@@ -126,7 +126,7 @@ fn change(field: Field, before: Value, after: Value) -> Option<FieldChange> {
         (Value::Uris(before), Value::Uris(after)) => {
             before.iter().collect::<BTreeSet<_>>() == after.iter().collect::<BTreeSet<_>>()
         }
-        (Value::User { key: before, .. }, Value::User { key: after, .. }) => before == after,
+        (Value::User(before), Value::User(after)) => before.key == after.key,
         _ => before == after,
     };
     (!is_same).then(|| FieldChange { field: field.into(), before, after })
@@ -230,7 +230,7 @@ impl<'a> Check<'a> {
             UserRef::Named(named) => (None, Some(named.clone())),
             UserRef::Key(_) => (None, None),
         };
-        Value::User { key: key.clone(), username, by }
+        Value::User(Box::new(Owner { key: key.clone(), username, by }))
     }
 }
 

@@ -31,7 +31,7 @@ pub use proposal::{CleanupForecast, Proposal, Subject};
 use schemars::JsonSchema;
 pub use secret_verdict::SecretVerdict;
 use serde::{Deserialize, Serialize};
-pub use step::{DeleteReason, FieldChange, FieldSetting, RowRef, SecretWrite, Step, Value};
+pub use step::{DeleteReason, FieldChange, FieldSetting, Owner, RowRef, SecretWrite, Step, Value};
 pub use whole::{Presence, Whole, Wholes};
 
 use crate::model::{

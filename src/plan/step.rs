@@ -55,16 +55,8 @@ pub enum Value {
     Literal(String),
     /// URIs in the order in which they are written; a set when compared.
     Uris(Vec<String>),
-    /// An owner: the primary key, and how the file names it.
-    User {
-        /// The primary key.
-        key: Key,
-        /// The username, where the file uses one.
-        username: Option<String>,
-        /// The value of another column, where the file uses that.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        by: Option<Named>,
-    },
+    /// An owner. Few applications have one, and a large plan has millions of values.
+    User(Box<Owner>),
     /// A secret that is there already; never its text.
     StoredSecret,
     /// A secret that will be written.
@@ -74,6 +66,27 @@ pub enum Value {
         /// Whether the column will hold a hash of it.
         hashed: bool,
     },
+}
+
+/// A user who owns an application: the primary key, and how the file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Owner {
+    /// The primary key.
+    pub key: Key,
+    /// The username, where the file uses one.
+    pub username: Option<String>,
+    /// The value of another column, where the file uses that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Named>,
+}
+
+impl Owner {
+    /// One that is known by its primary key alone.
+    #[must_use]
+    pub const fn of_key(key: Key) -> Self {
+        Self { key, username: None, by: None }
+    }
 }
 
 /// One field: before → after.

@@ -275,7 +275,7 @@ fn same(one: &Value, other: &Value) -> bool {
         (Value::Uris(one), Value::Uris(other)) => {
             one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
         }
-        (Value::User { key: one, .. }, Value::User { key: other, .. }) => one == other,
+        (Value::User(one), Value::User(other)) => one.key == other.key,
         (one, other) => one == other,
     }
 }

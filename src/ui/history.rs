@@ -75,7 +75,10 @@ pub fn show(run: &NotedRun, steps: Option<&[Done]>) -> String {
             out += "What it changed is not known: an older oauthctl noted it, or its role might not write that.\n\n";
         }
         Some([]) => {}
-        Some(steps) => out += &render_steps(&plan(steps), Detail::Full),
+        Some(steps) => {
+            let plan = plan(steps);
+            out += &render_steps(&plan, &plan.steps, Detail::Full);
+        }
     }
     let what = what(run);
     let done = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };

@@ -88,6 +88,19 @@ fn harmless(text: &str) -> String {
     text.split('\n').map(defused).collect::<Vec<_>>().join("\n")
 }
 
+/// An answer is written in parts of this many bytes and the rest of their last lines: a long one is not copied at once.
+const PART: usize = 64 << 10;
+
+fn in_parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.as_bytes().iter().skip(PART).position(|byte| *byte == b'\n');
+        let (part, after) = rest.split_at(end.map_or(rest.len(), |end| PART + end + 1));
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
@@ -227,10 +240,12 @@ impl Ui {
     /// # Errors
     /// As [`answer`](Self::answer).
     pub fn tell(&mut self, text: &str) -> io::Result<Reader> {
-        match self.width() {
-            Some(width) => self.tell_whole(&wrap::wrap(text, width)),
-            None => self.tell_whole(text),
+        let Some(width) = self.width() else { return self.tell_whole(text) };
+        let mut reader = Reader::There;
+        for lines in in_parts(text) {
+            reader = self.answer(&harmless(&wrap::wrap(lines, width)))?;
         }
+        Ok(reader)
     }
 
     /// The same for an answer whose lines are broken already, or must not be: lines to copy.
@@ -238,7 +253,11 @@ impl Ui {
     /// # Errors
     /// As [`answer`](Self::answer).
     pub fn tell_whole(&mut self, text: &str) -> io::Result<Reader> {
-        self.answer(&harmless(text))
+        let mut reader = Reader::There;
+        for lines in in_parts(text) {
+            reader = self.answer(&harmless(lines))?;
+        }
+        Ok(reader)
     }
 
     /// A status line.

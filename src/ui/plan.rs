@@ -42,11 +42,26 @@ pub enum Detail {
     Full,
 }
 
+/// As many steps are a piece.
+const PIECE: usize = 1_000;
+
 /// The whole plan, with what cleanup would delete. Why it is refused is for stderr: see [`render_refusal`].
 #[must_use]
 pub fn render(proposal: &Proposal, detail: Detail) -> String {
+    pieces(proposal, detail).collect()
+}
+
+/// The same in pieces of whole lines: a plan may be long.
+pub fn pieces(proposal: &Proposal, detail: Detail) -> impl Iterator<Item = String> {
+    let plan = &proposal.plan;
+    let steps = plan.steps.chunks(PIECE).map(move |steps| render_steps(plan, steps, detail));
+    steps.chain(std::iter::once_with(move || render_rest(proposal, detail)))
+}
+
+/// What comes after the steps.
+fn render_rest(proposal: &Proposal, detail: Detail) -> String {
     let Proposal { plan, forecast, refusal, not_tried: _, subject, hooks: _ } = proposal;
-    let mut out = render_steps(plan, detail);
+    let mut out = String::new();
     render_left_alone(&mut out, proposal, detail);
     if let Some(forecast) = forecast {
         let takes_rows = plan
@@ -65,10 +80,10 @@ pub fn render(proposal: &Proposal, detail: Detail) -> String {
     out
 }
 
-/// A block for each step, with an empty line behind it.
-pub(super) fn render_steps(plan: &Plan, detail: Detail) -> String {
+/// A block for each of these steps of a plan, with an empty line behind it.
+pub(super) fn render_steps(plan: &Plan, steps: &[Step], detail: Detail) -> String {
     let mut out = String::new();
-    for step in &plan.steps {
+    for step in steps {
         render_step(&mut out, step, detail);
         let lost = step.row().and_then(|row| plan.rows.get(&row.key));
         if let (Step::Delete { .. }, Some(lost), Detail::Full) = (step, lost, detail) {

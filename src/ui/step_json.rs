@@ -47,7 +47,7 @@ fn held(value: &Value) -> Held<'_> {
         Value::Text(text) | Value::Literal(text) => Held::Text(text),
         Value::Flag(flag) => Held::Flag(*flag),
         Value::Uris(uris) => Held::Uris(uris),
-        Value::User { key, username: _, by: _ } => Held::Text(key.as_str()),
+        Value::User(owner) => Held::Text(owner.key.as_str()),
         Value::StoredSecret | Value::Secret { .. } => Held::Secret(Presence::Present),
     }
 }

@@ -7,14 +7,14 @@ use super::plan::{Detail, grouped, number_and_fate, plural, render_steps, to_the
 use super::{BOLD, YELLOW, paint};
 use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_string, toml_value};
 use crate::plan::undo::{Lost, Undo};
-use crate::plan::{FieldSetting, Plan, Step, Summary, Value};
+use crate::plan::{FieldSetting, Plan, Step, Summary, Owner, Value};
 
 /// The plan and what it does not bring back.
 #[must_use]
 pub fn render(run: &NotedRun, undone: &Undo) -> String {
     let Undo { plan, lost } = undone;
     let mut out = format!("{}, at {}\n\n", paint(BOLD, title(run)), instant(run.started));
-    out += &render_steps(plan, Detail::Full);
+    out += &render_steps(plan, &plan.steps, Detail::Full);
     if let Some(counted_at) = &plan.counted_at {
         let _ = writeln!(out, "Tokens and users counted at {}.\n", to_the_second(counted_at));
     }
@@ -177,9 +177,11 @@ fn pair(field: &Attribute, value: &Value) -> Option<String> {
         Value::Uris(uris) => {
             format!("[{}]", uris.iter().map(|uri| toml_value(uri)).collect::<Vec<_>>().join(", "))
         }
-        Value::User { username: Some(name), .. } => format!("{{ username = {} }}", toml_value(name)),
-        Value::User { by: Some(named), .. } => named.in_file(),
-        Value::User { key, .. } => literal(key.as_str()),
+        Value::User(owner) => match &**owner {
+            Owner { username: Some(name), .. } => format!("{{ username = {} }}", toml_value(name)),
+            Owner { by: Some(named), .. } => named.in_file(),
+            Owner { key, username: None, by: None } => literal(key.as_str()),
+        },
         Value::Absent => {
             return Some(format!("# {}: none; a file cannot say that\n", visible(&field.to_string())));
         }

@@ -7,7 +7,7 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
-use super::rows::Rows;
+use super::rows::{PlannedRow, Rows};
 use crate::db::error::DbError;
 use crate::db::{Parameter, savepoint};
 
@@ -21,6 +21,8 @@ const LIMIT: &str = "SELECT pg_catalog.set_config('statement_timeout', '30s', tr
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub select: &'a str,
+    /// The columns that it looks at.
+    pub columns: &'a [String],
     pub more: &'a [Parameter<'a>],
     /// Whether it looks at a secret, which a function could put into an error.
     pub secret: bool,
@@ -37,32 +39,34 @@ pub(super) enum Answer {
 }
 
 /// Asks with all planned rows at hand.
-pub(super) async fn ask(
+pub(super) async fn ask_among_all<R: PlannedRow>(
     client: &impl GenericClient,
-    rows: &Rows<'_>,
+    rows: &Rows<'_, R>,
     question: Question<'_>,
     numbers: &[i64],
 ) -> Result<Answer, DbError> {
-    ask_of(client, rows, &rows.json, (question, numbers)).await
+    let all = rows.numbers(|_| true);
+    ask_with(client, &rows.sql(question.columns), &rows.json(&all, question.columns), (question, numbers)).await
 }
 
 /// Asks what has nothing to do with other planned rows, and sends only these.
-pub(super) async fn ask_each(
+pub(super) async fn ask<R: PlannedRow>(
     client: &impl GenericClient,
-    rows: &Rows<'_>,
+    rows: &Rows<'_, R>,
     question: Question<'_>,
     numbers: &[i64],
 ) -> Result<Answer, DbError> {
-    ask_of(client, rows, &rows.json_of(numbers), (question, numbers)).await
+    ask_with(client, &rows.sql(question.columns), &rows.json(numbers, question.columns), (question, numbers))
+        .await
 }
 
-async fn ask_of(
+async fn ask_with(
     client: &impl GenericClient,
-    rows: &Rows<'_>,
+    sql: &str,
     json: &str,
-    (Question { select, more, secret }, numbers): (Question<'_>, &[i64]),
+    (Question { select, columns: _, more, secret }, numbers): (Question<'_>, &[i64]),
 ) -> Result<Answer, DbError> {
-    let sql = format!("{}{select}", rows.sql);
+    let sql = format!("{sql}{select}");
     let mut parameters: Vec<Parameter<'_>> = vec![(&json, Type::TEXT), (&numbers, Type::INT8_ARRAY)];
     parameters.extend_from_slice(more);
     let error = match savepoint::ask(client, ATTEMPTED, LIMIT, (&sql, &parameters)).await? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
-use super::ask::{Answer, Question, ask, ask_each};
+use super::ask::{Answer, Question, ask, ask_among_all};
 use super::catalogue::{Check, Column, Foreign, Unique};
 use super::circle::circle;
 use super::rows::{NUMBER, PlannedRow, ROWS, Rows};
@@ -30,17 +30,20 @@ const WITHHELD: &str = "this plan does not read the secret";
 /// As many rows for which an expression fails are looked for, one by one; more are not shown anyway.
 const MOST_FAILING: usize = 50;
 
+/// As many rows are asked about at once where no other row matters.
+const AT_ONCE: usize = 1000;
+
 /// Asks, and collects what comes of it.
-pub(super) struct Questions<'a, C> {
+pub(super) struct Questions<'a, C, R> {
     pub client: &'a C,
     pub table: &'a Table,
-    pub rows: &'a Rows<'a>,
+    pub rows: &'a Rows<'a, R>,
     /// Rows that go when all others are written.
     pub deleted: &'a [&'a Key],
     pub trial: Trial,
 }
 
-impl<C: GenericClient> Questions<'_, C> {
+impl<C: GenericClient, R: PlannedRow> Questions<'_, C, R> {
     /// Names what only a write can try.
     pub fn name(&mut self, kind: &'static str, names: Vec<String>) {
         self.trial.not_tried.extend(names.into_iter().map(|name| NotTried {
@@ -85,7 +88,7 @@ impl<C: GenericClient> Questions<'_, C> {
         kind: &'static str,
         name: &str,
         columns: &[String],
-        is_asked: impl Fn(&PlannedRow<'_>) -> bool,
+        is_asked: impl Fn(&R) -> bool,
     ) -> Vec<i64> {
         let (known, unknown): (Vec<i64>, Vec<i64>) = self
             .rows
@@ -105,7 +108,7 @@ impl<C: GenericClient> Questions<'_, C> {
         known
     }
 
-    /// NOT NULL, for all columns at once.
+    /// NOT NULL, for all columns at once, and for one row of each shape: a value of a cell is never NULL.
     pub async fn not_null(&mut self, columns: &[Column]) -> Result<(), DbError> {
         let columns: Vec<&Column> =
             columns.iter().filter(|column| column.not_null && !column.generated).collect();
@@ -119,9 +122,10 @@ impl<C: GenericClient> Questions<'_, C> {
             " SELECT {NUMBER}, array_remove(ARRAY[{}]::text[], NULL) FROM {ROWS} WHERE {NUMBER} = ANY($2)",
             cases.join(", ")
         );
-        let numbers = self.rows.numbers(|_| true);
+        let numbers = self.rows.samples();
+        let columns: Vec<String> = columns.into_iter().map(|column| column.name.clone()).collect();
         // The expression of a default may fail, and may look at anything.
-        let question = Question { select: &select, more: &[], secret: true };
+        let question = Question { select: &select, columns: &columns, more: &[], secret: true };
         let found = match ask(self.client, self.rows, question, &numbers).await? {
             Answer::Rows(found) => found,
             Answer::Refused(why) | Answer::Fails(why) => {
@@ -130,10 +134,11 @@ impl<C: GenericClient> Questions<'_, C> {
             }
         };
         for row in found {
-            let number: i64 = row.get(0);
+            let sample: i64 = row.get(0);
             for name in row.get::<_, Vec<String>>(1) {
-                if self.rows.knows(number, &name) {
-                    self.breach(number, "", vec![(name, Tried::Null)], Rule::NotNull);
+                let alike = self.rows.knows(sample, &name).then(|| self.rows.alike(sample));
+                for number in alike.into_iter().flatten() {
+                    self.breach(number, "", vec![(name.clone(), Tried::Null)], Rule::NotNull);
                 }
             }
         }
@@ -165,26 +170,28 @@ impl<C: GenericClient> Questions<'_, C> {
             return Ok(());
         }
         let rule = if domain { Rule::Domain(definition) } else { Rule::Check(definition) };
-        let question = Question { select: &select, more: &[], secret: self.has_secret(&shown) };
-        self.ask_in_halves(&name, question, (&shown, &rule), numbers).await
+        let secret = self.has_secret(&shown);
+        let question = Question { select: &select, columns: &columns, more: &[], secret };
+        self.ask_in_parts(&name, question, (&shown, &rule), &numbers).await
     }
 
-    /// Asks about rows; where the expression fails for one of them, about each half, until the row is found.
-    async fn ask_in_halves(
+    /// Asks about a part of the rows after the other; where the expression fails for one of them, about each half, until
+    /// the row is found.
+    async fn ask_in_parts(
         &mut self,
         name: &str,
         question: Question<'_>,
         (shown, rule): (&[String], &Rule),
-        numbers: Vec<i64>,
+        numbers: &[i64],
     ) -> Result<(), DbError> {
         let mut failing: Vec<(i64, String)> = Vec::new();
-        let mut left = vec![numbers];
+        let mut left: Vec<Vec<i64>> = numbers.chunks(AT_ONCE).rev().map(<[i64]>::to_vec).collect();
         while let Some(mut numbers) = left.pop() {
             if failing.len() == MOST_FAILING {
                 self.not_tried(CHECK, name, format!("it fails for {MOST_FAILING} other rows"));
                 break;
             }
-            match ask_each(self.client, self.rows, question, &numbers).await? {
+            match ask(self.client, self.rows, question, &numbers).await? {
                 Answer::Rows(found) => self.breaks(name, shown, found, rule),
                 Answer::Refused(why) => self.not_tried(CHECK, name, why),
                 Answer::Fails(why) => {
@@ -213,8 +220,8 @@ impl<C: GenericClient> Questions<'_, C> {
         let select =
             format!(" SELECT {NUMBER}, {} FROM {ROWS} WHERE {NUMBER} = ANY($2)", self.rows.values(shown));
         let numbers: Vec<i64> = failing.iter().map(|(number, _)| *number).collect();
-        let question = Question { select: &select, more: &[], secret: true };
-        let found = match ask_each(self.client, self.rows, question, &numbers).await? {
+        let question = Question { select: &select, columns: shown, more: &[], secret: true };
+        let found = match ask(self.client, self.rows, question, &numbers).await? {
             Answer::Rows(found) => found,
             // The row itself cannot be made, so the constraint is not to blame.
             Answer::Refused(why) | Answer::Fails(why) => {
@@ -241,10 +248,10 @@ impl<C: GenericClient> Questions<'_, C> {
     /// A unique key, as it is looked at while the rows are written one after the other.
     pub async fn unique(&mut self, unique: Unique) -> Result<(), DbError> {
         const KIND: &str = "unique key";
-        let Unique { name, columns, keys, equal, condition, nulls_equal, deferred } = unique;
-        let columns = self.rows.plain(&columns);
-        let is_touched = |row: &PlannedRow<'_>| {
-            row.key.is_none() || columns.iter().any(|column| row.cell(column).is_some())
+        let Unique { name, columns: used, keys, equal, condition, nulls_equal, deferred } = unique;
+        let columns = self.rows.plain(&used);
+        let is_touched = |row: &R| {
+            row.key().is_none() || columns.iter().any(|column| row.cell(column).is_some())
         };
         let numbers = self.known(KIND, &name, &columns, is_touched);
         if numbers.is_empty() {
@@ -257,7 +264,7 @@ impl<C: GenericClient> Questions<'_, C> {
         // Which rows no longer have what they have, from which step on.
         let mut moved: BTreeMap<&str, i64> = BTreeMap::new();
         for number in self.rows.numbers(is_touched) {
-            if let Some(key) = self.rows.row(number).and_then(|row| row.key) {
+            if let Some(key) = self.rows.row(number).and_then(PlannedRow::key) {
                 moved.insert(key.as_str(), number);
             }
         }
@@ -293,7 +300,9 @@ impl<C: GenericClient> Questions<'_, C> {
             last = i64::MAX,
         );
         let more = [(&moved as _, Type::TEXT_ARRAY), (&when as _, Type::INT8_ARRAY)];
-        let question = Question { select: &select, more: &more, secret: self.has_secret(&columns) };
+        let used = [used, columns.clone()].concat();
+        let secret = self.has_secret(&columns);
+        let question = Question { select: &select, columns: &used, more: &more, secret };
         let found = match ask(self.client, self.rows, question, &numbers).await? {
             Answer::Rows(found) => found,
             Answer::Refused(why) | Answer::Fails(why) => {
@@ -322,7 +331,7 @@ impl<C: GenericClient> Questions<'_, C> {
     }
 
     fn client_id(&self, number: i64) -> Option<ClientId> {
-        self.rows.row(number).map(|row| row.client_id.clone())
+        self.rows.row(number).map(|row| row.client_id().clone())
     }
 
     /// The application that has a value until a later step, by the name that it has after the plan.
@@ -343,7 +352,7 @@ impl<C: GenericClient> Questions<'_, C> {
         }
         let shown = self.rows.plain(&columns);
         let numbers = self.known(KIND, &name, &columns, |row| {
-            row.key.is_none() || shown.iter().any(|column| row.cell(column).is_some())
+            row.key().is_none() || shown.iter().any(|column| row.cell(column).is_some())
         });
         if numbers.is_empty() {
             return Ok(());
@@ -365,8 +374,15 @@ impl<C: GenericClient> Questions<'_, C> {
             there = among(&table),
             planned = if own { format!(" AND {}", among(ROWS)) } else { String::new() },
         );
-        let question = Question { select: &select, more: &[], secret: self.has_secret(&shown) };
-        match ask(self.client, self.rows, question, &numbers).await? {
+        let secret = self.has_secret(&shown);
+        let used = [columns.as_slice(), &shown, if own { &to } else { &[] }].concat();
+        let question = Question { select: &select, columns: &used, more: &[], secret };
+        let answer = if own {
+            ask_among_all(self.client, self.rows, question, &numbers).await?
+        } else {
+            ask(self.client, self.rows, question, &numbers).await?
+        };
+        match answer {
             Answer::Rows(found) => {
                 let columns: Vec<String> = to.iter().map(|column| quote(column)).collect();
                 let select = format!("SELECT {} FROM {table}", columns.join(", "));

@@ -21,18 +21,19 @@ pub struct NotedStep {
     pub after: Option<Value>,
 }
 
-/// Writes the steps of a run down, once all rows but those that go are as they will be.
+/// Writes steps of a run down, once all rows but those that go are as they will be. `before`: how many steps of the run
+/// come before these.
 pub async fn note(
     client: &impl GenericClient,
     layout: &Layout,
-    run: i64,
+    (run, before): (i64, usize),
     steps: &[NotedStep],
 ) -> Result<(), Error> {
     let table = layout.application();
     let sql = format!(
         "INSERT INTO oauthctl.run_step \
            (run_id, ordinal, application_table, application_id, client_id, step, row_before, row_after) \
-         SELECT $1, s.ordinal - 1, $2, coalesce(s.key, a.{key}::text), s.client_id, s.step, s.before, s.after \
+         SELECT $1, $8 + s.ordinal - 1, $2, coalesce(s.key, a.{key}::text), s.client_id, s.step, s.before, s.after \
          FROM ROWS FROM (unnest($3::text[]), unnest($4::text[]), unnest($5::jsonb[]), unnest($6::jsonb[]), \
            unnest($7::jsonb[])) WITH ORDINALITY AS s(key, client_id, step, before, after, ordinal) \
          LEFT JOIN {table} a ON s.key IS NULL AND a.client_id = s.client_id",
@@ -43,9 +44,10 @@ pub async fn note(
     let keys: Vec<Option<&str>> = steps.iter().map(|step| step.key.as_ref().map(Key::as_str)).collect();
     let client_ids: Vec<&str> = steps.iter().map(|step| step.client_id.as_str()).collect();
     let values: Vec<&Value> = steps.iter().map(|step| &step.step).collect();
+    let offset = i64::try_from(before).unwrap_or(i64::MAX);
     let before: Vec<Option<&Value>> = steps.iter().map(|step| step.before.as_ref()).collect();
     let after: Vec<Option<&Value>> = steps.iter().map(|step| step.after.as_ref()).collect();
-    let parameters: [Parameter<'_>; 7] = [
+    let parameters: [Parameter<'_>; 8] = [
         (&run, Type::INT8),
         (&name, Type::TEXT),
         (&keys, Type::TEXT_ARRAY),
@@ -53,6 +55,7 @@ pub async fn note(
         (&values, Type::JSONB_ARRAY),
         (&before, Type::JSONB_ARRAY),
         (&after, Type::JSONB_ARRAY),
+        (&offset, Type::INT8),
     ];
     client.execute_typed(&sql, &parameters).await.map(drop)
 }

@@ -8,7 +8,7 @@ use crate::model::{
     TableForecast, TableRole,
 };
 use crate::plan::guard::{Refusal, Violation};
-use crate::plan::{CleanupForecast, DeleteReason, FieldSetting, Presence, RowRef, Subject, Value, Whole};
+use crate::plan::{CleanupForecast, DeleteReason, FieldSetting, Owner, Presence, RowRef, Subject, Value, Whole};
 
 fn plan(fingerprint: &str, tokens: u64) -> Plan {
     let row = RowRef {
@@ -169,11 +169,11 @@ fn the_whole_proposal_is_kept() {
                     (Field::RedirectUris.into(), Value::Uris(vec!["https://a.example/".to_owned()])),
                     (
                         Field::User.into(),
-                        Value::User {
+                        Value::User(Box::new(Owner {
                             key: Key::new("1"),
                             username: None,
                             by: Some(Named::new("email", "a@example.com")),
-                        },
+                        })),
                     ),
                     (Field::Algorithm.into(), Value::Absent),
                     (Field::SkipAuthorization.into(), Value::Flag(true)),

@@ -59,7 +59,7 @@ fn set(fields: &mut StoredFields, attribute: &Attribute, value: &Value) {
         Field::ClientSecret => fields.client_secret = StoredSecret::new(HASH.to_owned()),
         Field::User => {
             fields.user = match value {
-                Value::User { key, .. } => Some(key.clone()),
+                Value::User(owner) => Some(owner.key.clone()),
                 _ => None,
             }
         }

@@ -40,6 +40,6 @@ fn holds_something(value: &Value) -> bool {
         Value::Absent => false,
         Value::Text(text) | Value::Literal(text) => !text.is_empty(),
         Value::Uris(uris) => !uris.is_empty(),
-        Value::Flag(_) | Value::User { .. } | Value::StoredSecret | Value::Secret { .. } => true,
+        Value::Flag(_) | Value::User(_) | Value::StoredSecret | Value::Secret { .. } => true,
     }
 }

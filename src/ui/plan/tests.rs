@@ -9,7 +9,7 @@ use crate::model::Dependents;
 use crate::model::{Category, ClientId, Counted, ForeignRows, Key, Limit, OnDelete, Treatment};
 use crate::plan::CleanupForecast;
 use crate::plan::guard::Violation;
-use crate::plan::{Presence, RowRef, Whole};
+use crate::plan::{Owner, Presence, RowRef, Whole};
 
 fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()
@@ -91,7 +91,7 @@ pub(in crate::ui) fn everything() -> Plan {
                     FieldChange {
                         field: Field::User.into(),
                         before: Value::Absent,
-                        after: Value::User { key: Key::new("7"), username: Some("ops".to_owned()), by: None },
+                        after: Value::User(Box::new(Owner { key: Key::new("7"), username: Some("ops".to_owned()), by: None })),
                     },
                 ],
                 unchanged: 3,
@@ -159,7 +159,7 @@ fn legacy() -> Whole {
         (Field::AllowedOrigins.into(), uris(&[])),
         (Field::Algorithm.into(), text("")),
         (Field::SkipAuthorization.into(), Value::Flag(true)),
-        (Field::User.into(), Value::User { key: Key::new("7"), username: None, by: None }),
+        (Field::User.into(), Value::User(Box::new(Owner::of_key(Key::new("7"))))),
         (Attribute::Column("tenant_id".to_owned()), Value::Literal("3".to_owned())),
     ];
     Whole { client_id: ClientId::new("legacy-cron"), fields, secret: Presence::Present }

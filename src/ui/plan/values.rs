@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::Attribute;
 use crate::model::visible::visible;
-use crate::plan::{SecretWrite, Value};
+use crate::plan::{SecretWrite, Owner, Value};
 
 pub(super) const GENERATED: &str = "generated at apply, shown once";
 pub(super) const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
@@ -27,6 +27,15 @@ pub(super) const fn storage(hashed: bool) -> &'static str {
     if hashed { "stored hashed" } else { "stored in plain text" }
 }
 
+fn shown_owner(Owner { key, username, by }: &Owner) -> String {
+    let key = visible(key.as_str());
+    match (username, by) {
+        (Some(name), _) => format!("\"{}\" (id {key})", visible(name)),
+        (None, Some(named)) => format!("{} (id {key})", visible(&named.in_file())),
+        (None, None) => format!("id {key}"),
+    }
+}
+
 pub(super) fn shown_value(value: &Value) -> String {
     match value {
         Value::Absent => "(none)".to_owned(),
@@ -35,13 +44,7 @@ pub(super) fn shown_value(value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Uris(uris) if uris.is_empty() => "(empty)".to_owned(),
         Value::Uris(uris) => uris.iter().map(|uri| visible(uri)).collect::<Vec<_>>().join(" "),
-        Value::User { key, username: Some(name), by: _ } => {
-            format!("\"{}\" (id {})", visible(name), visible(key.as_str()))
-        }
-        Value::User { key, username: None, by: Some(named) } => {
-            format!("{} (id {})", visible(&named.in_file()), visible(key.as_str()))
-        }
-        Value::User { key, username: None, by: None } => format!("id {}", visible(key.as_str())),
+        Value::User(owner) => shown_owner(owner),
         Value::StoredSecret => "(secret)".to_owned(),
         Value::Secret { source, hashed } => {
             let how = match source {
