@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::request::Request;
-use crate::db::applications::{self, Seen};
+use crate::db::applications;
 use crate::db::error::DbError;
 use crate::db::layout::Layout;
 use crate::db::transaction::{self, Verdict};
@@ -24,7 +24,8 @@ pub struct Written {
     /// `None`: it has written nothing.
     xid: Option<i64>,
     client_ids: Vec<ClientId>,
-    rows: Vec<Seen>,
+    /// Which versions of their rows there were.
+    versions: String,
 }
 
 /// Looks at what has been written, just before COMMIT.
@@ -38,8 +39,8 @@ pub(super) async fn written(
     let mut client_ids: Vec<ClientId> = request.plan.steps.iter().flat_map(names).cloned().collect();
     client_ids.sort();
     client_ids.dedup();
-    let rows = applications::seen(transaction, request.layout, &client_ids).await?;
-    Ok(Written { xid, client_ids, rows })
+    let versions = applications::versions(transaction, request.layout, &client_ids).await?;
+    Ok(Written { xid, client_ids, versions })
 }
 
 /// What the row of a step is called before and after it.
@@ -60,13 +61,13 @@ pub async fn fate(
     layout: &Layout,
     written: &Written,
 ) -> Result<Verdict, DbError> {
-    let Written { xid, client_ids, rows } = written;
+    let Written { xid, client_ids, versions } = written;
     let Some(xid) = *xid else { return Ok(Verdict::Committed) };
     let (times, pause) = ASK;
     for _ in 0..times {
         match transaction::fate(client, xid).await? {
             Verdict::Running => tokio::time::sleep(pause).await,
-            Verdict::Committed if applications::seen(client, layout, client_ids).await? != *rows => {
+            Verdict::Committed if applications::versions(client, layout, client_ids).await? != *versions => {
                 return Ok(Verdict::Unknown);
             }
             verdict => return Ok(verdict),

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 pub(super) use secret::{leaves_foreign, manages_secret};
 
 use self::secret::SecretState;
-use super::{FieldChange, FieldSetting, Finding, FindingCause, Owner, RowRef, SecretVerdict, Step, Value, columns};
+use super::{
+    FieldChange, FieldSetting, Finding, FindingCause, Owner, RowRef, SecretVerdict, Step, Value, columns,
+};
 use crate::model::{
     Actual, Application, Attribute, ClientId, Declaration, Declared, Field, Held, Kind, Named, Release,
     SecretDeclaration, Stored, StoredFields, UserRef, UserTable,

@@ -7,7 +7,7 @@ use super::plan::{Detail, grouped, number_and_fate, plural, render_steps, to_the
 use super::{BOLD, YELLOW, paint};
 use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_string, toml_value};
 use crate::plan::undo::{Lost, Undo};
-use crate::plan::{FieldSetting, Plan, Step, Summary, Owner, Value};
+use crate::plan::{FieldSetting, Owner, Plan, Step, Summary, Value};
 
 /// The plan and what it does not bring back.
 #[must_use]

@@ -26,7 +26,7 @@ pub(in crate::db) use secrets::{secret_columns, stored as stored_hashes};
 pub(super) use write::filled_here;
 pub use write::{
     Cell, ChangedApplication, NewApplication, SET, Seen, delete, existing, insert, inserted_columns, lock,
-    seen, stored_secrets, update, updated_columns,
+    stored_secrets, update, updated_columns, versions,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -104,20 +104,36 @@ pub async fn lock(client: &impl GenericClient, layout: &Layout, keys: &[&Key]) -
     let table = layout.application();
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let (key, key_type) = (table.key_sql(), table.key_type());
-    let which = format!("t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE");
-    see(client, table, &which, &keys).await.map_err(DbError::during("locking the applications"))
+    let sql = format!(
+        "SELECT t.{key}::text, t.client_id::text, {} FROM {} t \
+         WHERE t.{key} = ANY($1::text[]::{key_type}[]) ORDER BY t.{key} FOR UPDATE",
+        fingerprint(table),
+        table.sql()
+    );
+    let rows = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| Seen {
+        key: Key::new(row.get::<_, String>(0)),
+        client_id: ClientId::new(row.get::<_, String>(1)),
+        fingerprint: row.get(2),
+    });
+    rows.await.map_err(DbError::during("locking the applications"))
 }
 
-/// The rows of these applications, in order.
-pub async fn seen(
+/// A digest of which version of the rows of these applications there is. A write makes another version.
+pub async fn versions(
     client: &impl GenericClient,
     layout: &Layout,
     client_ids: &[ClientId],
-) -> Result<Vec<Seen>, DbError> {
+) -> Result<String, DbError> {
     let table = layout.application();
     let client_ids: Vec<&str> = client_ids.iter().map(ClientId::as_str).collect();
-    let which = format!("t.client_id = ANY($1::text[]) ORDER BY t.{}", table.key_sql());
-    see(client, table, &which, &client_ids).await.map_err(DbError::during("looking at what was written"))
+    let sql = format!(
+        "SELECT encode(sha256(convert_to(coalesce(string_agg(concat_ws(' ', t.{key}, t.client_id, t.xmin), ',' \
+         ORDER BY t.{key}), ''), 'UTF8')), 'hex') FROM {table} t WHERE t.client_id = ANY($1::text[])",
+        key = table.key_sql(),
+        table = table.sql(),
+    );
+    let versions = query::value(client, &sql, &[(&client_ids, Type::TEXT_ARRAY)]).await;
+    versions.map_err(DbError::during("looking at what was written"))
 }
 
 /// Those of the client ids that a row has.
@@ -143,22 +159,6 @@ pub async fn existing(
 }
 
 /// Reads rows `t`. `which`: the condition and the order, with the values as `$1`.
-async fn see(
-    client: &impl GenericClient,
-    table: &Table,
-    which: &str,
-    values: &[&str],
-) -> Result<Vec<Seen>, tokio_postgres::Error> {
-    let (key, fingerprint, table) = (table.key_sql(), fingerprint(table), table.sql());
-    let sql = format!("SELECT t.{key}::text, t.client_id::text, {fingerprint} FROM {table} t WHERE {which}");
-    query::rows(client, &sql, &[(&values, Type::TEXT_ARRAY)], |row| Seen {
-        key: Key::new(row.get::<_, String>(0)),
-        client_id: ClientId::new(row.get::<_, String>(1)),
-        fingerprint: row.get(2),
-    })
-    .await
-}
-
 /// The `client_secret` of rows, so that it can be left out of a message.
 pub async fn stored_secrets(
     client: &impl GenericClient,

@@ -46,7 +46,8 @@ pub(super) async fn ask_among_all<R: PlannedRow>(
     numbers: &[i64],
 ) -> Result<Answer, DbError> {
     let all = rows.numbers(|_| true);
-    ask_with(client, &rows.sql(question.columns), &rows.json(&all, question.columns), (question, numbers)).await
+    ask_with(client, &rows.sql(question.columns), &rows.json(&all, question.columns), (question, numbers))
+        .await
 }
 
 /// Asks what has nothing to do with other planned rows, and sends only these.

@@ -250,9 +250,8 @@ impl<C: GenericClient, R: PlannedRow> Questions<'_, C, R> {
         const KIND: &str = "unique key";
         let Unique { name, columns: used, keys, equal, condition, nulls_equal, deferred } = unique;
         let columns = self.rows.plain(&used);
-        let is_touched = |row: &R| {
-            row.key().is_none() || columns.iter().any(|column| row.cell(column).is_some())
-        };
+        let is_touched =
+            |row: &R| row.key().is_none() || columns.iter().any(|column| row.cell(column).is_some());
         let numbers = self.known(KIND, &name, &columns, is_touched);
         if numbers.is_empty() {
             return Ok(());

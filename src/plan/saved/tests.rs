@@ -8,7 +8,9 @@ use crate::model::{
     TableForecast, TableRole,
 };
 use crate::plan::guard::{Refusal, Violation};
-use crate::plan::{CleanupForecast, DeleteReason, FieldSetting, Owner, Presence, RowRef, Subject, Value, Whole};
+use crate::plan::{
+    CleanupForecast, DeleteReason, FieldSetting, Owner, Presence, RowRef, Subject, Value, Whole,
+};
 
 fn plan(fingerprint: &str, tokens: u64) -> Plan {
     let row = RowRef {

@@ -91,7 +91,11 @@ pub(in crate::ui) fn everything() -> Plan {
                     FieldChange {
                         field: Field::User.into(),
                         before: Value::Absent,
-                        after: Value::User(Box::new(Owner { key: Key::new("7"), username: Some("ops".to_owned()), by: None })),
+                        after: Value::User(Box::new(Owner {
+                            key: Key::new("7"),
+                            username: Some("ops".to_owned()),
+                            by: None,
+                        })),
                     },
                 ],
                 unchanged: 3,

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::Attribute;
 use crate::model::visible::visible;
-use crate::plan::{SecretWrite, Owner, Value};
+use crate::plan::{Owner, SecretWrite, Value};
 
 pub(super) const GENERATED: &str = "generated at apply, shown once";
 pub(super) const UNNEEDED: &str = "generated, as DOT does; this client does not use it";

@@ -14,6 +14,8 @@
 //!
 //! An xid that was frozen so long ago that its number looks new makes a row not old, so that it is judged under the lock.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Oid;
 
@@ -88,10 +90,22 @@ impl Aside<'_> {
             format!("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {stays} ORDER BY 1", part.aside)
         });
         create.execute(client, values).await.map_err(failed())?;
+        // Without statistics PostgreSQL takes it for larger than the table, and builds the hash of a join over the table.
+        let analyze = format!("ANALYZE {} ({})", part.aside, self.joined(part));
+        client.batch_execute(&analyze).await.map_err(failed())?;
         let (kept, detached) = self.kept(client, part).await?;
         let count = |column: usize| unsigned(row.get(column));
         let (old, revoked, orphaned) = (count(0), count(2), count(3));
         Ok(Rows { old, before: old, revoked, orphaned, kept, detached })
+    }
+
+    /// The columns by which what was put aside is joined: the key, and what refers to the others.
+    fn joined(&self, part: &Part<'_>) -> String {
+        let own = self.layout.references.iter().filter(|reference| reference.from == part.table.oid);
+        let own = own.filter(|reference| self.parts.iter().any(|to| to.table.oid == reference.to));
+        let columns: BTreeSet<String> =
+            own.map(|reference| quote(&reference.from_column)).chain([part.table.key_sql()]).collect();
+        columns.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     /// The rows that were put aside, and the pointers of these that are cleared.
