@@ -110,12 +110,13 @@ pub async fn lock(client: &impl GenericClient, layout: &Layout, keys: &[&Key]) -
         fingerprint(table),
         table.sql()
     );
-    let rows = query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| Seen {
+    query::rows(client, &sql, &[(&keys, Type::TEXT_ARRAY)], |row| Seen {
         key: Key::new(row.get::<_, String>(0)),
         client_id: ClientId::new(row.get::<_, String>(1)),
         fingerprint: row.get(2),
-    });
-    rows.await.map_err(DbError::during("locking the applications"))
+    })
+    .await
+    .map_err(DbError::during("locking the applications"))
 }
 
 /// A digest of which version of the rows of these applications there is. A write makes another version.
