@@ -28,9 +28,12 @@ impl Session {
     pub fn tell(&mut self, text: &str) -> Result<(), Error> {
         match self.global.format {
             Format::Text => self.ui.tell(text).map(|_| ()).map_err(|error| unwritable(&error)),
-            Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
-                self.answer(text)
-            }
+            Format::Json
+            | Format::Markdown
+            | Format::Html
+            | Format::Sarif
+            | Format::Github
+            | Format::Gitlab => self.answer(text),
         }
     }
 
@@ -49,9 +52,12 @@ impl Session {
     pub fn tell_whole(&mut self, text: &str) -> Result<(), Error> {
         match self.global.format {
             Format::Text => self.ui.tell_whole(text).map(|_| ()).map_err(|error| unwritable(&error)),
-            Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
-                self.answer(text)
-            }
+            Format::Json
+            | Format::Markdown
+            | Format::Html
+            | Format::Sarif
+            | Format::Github
+            | Format::Gitlab => self.answer(text),
         }
     }
 

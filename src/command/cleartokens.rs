@@ -361,7 +361,7 @@ async fn dry_run(
         Format::Json => {
             count_json(&forecast, cost.as_ref()).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             let cost = cost.as_ref().map(|cost| backlog::sentence(cost) + "\n");
             render_forecast(&forecast, "") + &cost.unwrap_or_default()
         }
@@ -387,7 +387,7 @@ fn report(
     counted: Option<&Tally>,
 ) -> Result<Exit, Error> {
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             render(outcome, counted.map(Tally::total))
         }
         Format::Json => {

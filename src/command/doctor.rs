@@ -122,7 +122,7 @@ fn show(
     encryption: Option<&Encryption>,
 ) -> Result<(), Error> {
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             render(report, session.ui.answer_width())
         }
         Format::Json => {

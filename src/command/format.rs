@@ -27,6 +27,8 @@ pub enum Format {
     Json,
     /// A comment on a pull request.
     Markdown,
+    /// A page for a browser, in one file.
+    Html,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
     /// Annotations in a pull request on GitHub.
@@ -46,7 +48,10 @@ impl VerbName {
     /// The formats that the verb writes.
     pub(super) const fn formats(self) -> &'static [Format] {
         match self {
-            Self::Plan | Self::ShowPlan => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Plan | Self::ShowPlan => {
+                &[Format::Text, Format::Json, Format::Markdown, Format::Html]
+            }
+            Self::Status => &[Format::Text, Format::Json, Format::Html],
             Self::Validate => &[Format::Text, Format::Json, Format::Sarif, Format::Github, Format::Gitlab],
             Self::Apply
             | Self::Import
@@ -56,7 +61,6 @@ impl VerbName {
             | Self::Createapplication
             | Self::RotateSecret
             | Self::HashSecret
-            | Self::Status
             | Self::History
             | Self::Undo
             | Self::Doctor

@@ -44,7 +44,7 @@ pub fn run(session: &mut Session, _args: &HashArgs) -> Result<Exit, Error> {
         Format::Json => {
             report_json::hashed(hash.as_str()).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             format!("{}\n", hash.as_str())
         }
     };

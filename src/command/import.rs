@@ -74,9 +74,12 @@ pub async fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Error
     if args.unmanaged {
         return match session.global.format {
             Format::Json => unmanaged::<Listed>(session, args, &connected, &config).await,
-            Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
-                unmanaged::<Brief>(session, args, &connected, &config).await
-            }
+            Format::Text
+            | Format::Markdown
+            | Format::Html
+            | Format::Sarif
+            | Format::Github
+            | Format::Gitlab => unmanaged::<Brief>(session, args, &connected, &config).await,
         };
     }
     let mut inventory: Inventory = found(session, args, &connected, &config, Look::Rows).await?;
@@ -115,7 +118,7 @@ async fn found<R: Kept>(
 
 fn report(session: &mut Session, args: &ImportArgs, written: &Written) -> Result<(), Error> {
     match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             remarks(session, written);
             let text = if args.dry_run { view::diff(written) } else { view::summary(written) };
             session.tell(&text)

@@ -38,7 +38,7 @@ pub struct ListArgs {
 pub async fn run(session: &mut Session, args: &ListArgs) -> Result<Exit, Error> {
     match session.global.format {
         Format::Json => list::<Listed>(session, args).await,
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             list::<Brief>(session, args).await
         }
     }

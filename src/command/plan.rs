@@ -19,13 +19,14 @@ use super::writable;
 use crate::error::{Error, Exit};
 use crate::plan::Proposal;
 use crate::ui::plan::{Detail, pieces};
-use crate::ui::{plan_counts, plan_json, plan_markdown};
+use crate::ui::{plan_counts, plan_html, plan_json, plan_markdown};
 
 const EXAMPLES: &str = "\
 Examples:
   oauthctl plan
   oauthctl plan --out oauth.plan     # for `oauthctl apply oauth.plan`
-  oauthctl plan --format markdown    # for a pull request";
+  oauthctl plan --format markdown    # for a pull request
+  oauthctl plan --format html        # a page for a browser";
 
 /// The flags of `plan`.
 #[derive(Args, Debug)]
@@ -59,7 +60,7 @@ pub struct PlanArgs {
     scope: ScopeArgs,
 }
 
-/// Plans and prints. A comment is also made of a failure, so that an older one does not look current.
+/// Plans and prints. A comment or a page is also made of a failure, so that an older one does not look current.
 pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> {
     let files = args.github.files()?;
     let result = Box::pin(plan(session, args, &files)).await;
@@ -69,8 +70,10 @@ pub async fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Error> 
         let subject = subject(session, args.scope.label.as_deref(), None);
         let comment = plan_markdown::render_failure(&subject, error.exit());
         files.write_failure(&comment)?;
-        if session.global.format == Format::Markdown {
-            session.answer(&comment)?;
+        match session.global.format {
+            Format::Markdown => session.answer(&comment)?,
+            Format::Html => session.answer(&plan_html::render_failure(&subject, error.exit()))?,
+            Format::Text | Format::Json | Format::Sarif | Format::Github | Format::Gitlab => {}
         }
     }
     result
@@ -113,6 +116,7 @@ async fn plan(session: &mut Session, args: &PlanArgs, files: &Files) -> Result<E
         }
         Format::Json => session.tell(&json(&proposal)?)?,
         Format::Markdown => session.tell(&plan_markdown::render(&proposal, args.max_length))?,
+        Format::Html => session.tell(&plan_html::render(&proposal))?,
     }
     if let Some(refusal) = &proposal.refusal {
         return Err(reporting::refusal(session, refusal));

@@ -63,7 +63,7 @@ pub async fn run(session: &mut Session, args: &ShowArgs) -> Result<Exit, Error> 
         as_of: inventory.as_of,
     };
     let text = match session.global.format {
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             view::render(&portrait)
         }
         Format::Json => {

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::values::{self, not_empty};
 use crate::error::{Error, Exit};
 use crate::ui::plan::{Detail, render, render_refusal};
-use crate::ui::{plan_json, plan_markdown};
+use crate::ui::{plan_html, plan_json, plan_markdown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +49,7 @@ pub fn run(session: &mut Session, args: &ShowPlanArgs) -> Result<Exit, Error> {
             plan_json::render(&proposal, None).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }
         Format::Markdown => plan_markdown::render(&proposal, args.max_length),
+        Format::Html => plan_html::render(&proposal),
     };
     session.tell(&text)?;
     if session.global.format == Format::Text {

@@ -33,7 +33,7 @@ use crate::model::health::{Lacks, Measurement, PastRun, TableRows};
 use crate::model::{CountMethod, Counted, TableRole};
 use crate::plan::retention;
 use crate::ui::status::{Canvas, render};
-use crate::ui::{metrics, status_json};
+use crate::ui::{metrics, status_html, status_json};
 
 /// The number of runs of the ledger.
 const RUNS: u32 = 5;
@@ -41,6 +41,7 @@ const RUNS: u32 = 5;
 const EXAMPLES: &str = "\
 Examples:
   oauthctl status
+  oauthctl status --format html > status.html    # a page for a browser
   oauthctl status --metrics-file /var/lib/node_exporter/oauthctl.prom";
 
 /// The flags of `status`.
@@ -86,6 +87,7 @@ pub async fn run(session: &mut Session, args: &StatusArgs) -> Result<Exit, Error
             let canvas = Canvas { width: session.ui.answer_width(), unicode: session.ui.terminal().unicode };
             render(&status, canvas)
         }
+        Format::Html => status_html::render(&status),
         Format::Json => {
             status_json::render(&status).map_err(|error| Error::from_source(Exit::Failed, &error))?
         }

@@ -75,7 +75,7 @@ fn report(session: &mut Session, source: &Source, problems: &Problems) -> Result
         source.clone().seen_at(path)
     };
     let text = match session.global.format {
-        Format::Text | Format::Markdown => diagnostics::render(source, problems),
+        Format::Text | Format::Markdown | Format::Html => diagnostics::render(source, problems),
         Format::Json => diagnostics::json(source, problems).map_err(|error| failed(&error))?,
         Format::Sarif => sarif::render(&in_repository(), problems).map_err(|error| failed(&error))?,
         Format::Github => annotations::render(&in_repository(), problems),

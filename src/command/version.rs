@@ -29,7 +29,7 @@ pub fn run(session: &mut Session, _args: &VersionArgs) -> Result<Exit, Error> {
     let build = build();
     let text = match session.global.format {
         Format::Json => version::json(&build).map_err(|error| Error::from_source(Exit::Failed, &error))?,
-        Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => {
+        Format::Text | Format::Markdown | Format::Html | Format::Sarif | Format::Github | Format::Gitlab => {
             version::text(&build)
         }
     };

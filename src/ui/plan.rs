@@ -14,20 +14,19 @@ use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
-use self::values::{GENERATED, ROTATED, UNNEEDED, blank, labels, shown_value, storage};
+use self::values::{blank, labels};
 pub use forecast::render_forecast;
 pub(super) use forecast::{by_category, headline, spared, to_the_second, with_them};
 pub use outcome::applied_line;
 pub(super) use reach::{dies_with, in_use, number_and_fate};
+pub(super) use values::{shown_setting, shown_value};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint};
 pub use crate::model::visible::{visible, visible_lines};
 pub use crate::model::words::{grouped, plural};
 use crate::model::{Attribute, Field, Hook};
 use crate::plan::guard::Refusal;
-use crate::plan::{
-    DeleteReason, FieldChange, FieldSetting, Plan, Proposal, SecretWrite, Step, Subject, Summary, Value,
-};
+use crate::plan::{DeleteReason, FieldChange, FieldSetting, Plan, Proposal, Step, Subject, Summary, Value};
 
 /// More unmanaged applications than this are counted, not listed.
 const LISTED: usize = 10;
@@ -58,18 +57,23 @@ pub fn pieces(proposal: &Proposal, detail: Detail) -> impl Iterator<Item = Strin
     steps.chain(std::iter::once_with(move || render_rest(proposal, detail)))
 }
 
+/// Expired rows of an application that goes are in both numbers.
+pub(super) const REMARK: &str = "This count may include rows of applications that the plan deletes.";
+
+/// Whether tokens go with an application.
+pub(super) fn takes_rows(plan: &Plan) -> bool {
+    let takes = |step: &Step| matches!(step, Step::Delete { dependents, .. } if dependents.rows() > 0);
+    plan.steps.iter().any(takes)
+}
+
 /// What comes after the steps.
 fn render_rest(proposal: &Proposal, detail: Detail) -> String {
     let Proposal { plan, forecast, refusal, not_tried: _, subject, hooks: _ } = proposal;
     let mut out = String::new();
     render_left_alone(&mut out, proposal, detail);
     if let Some(forecast) = forecast {
-        let takes_rows = plan
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Delete { dependents, .. } if dependents.rows() > 0));
-        let remark = "    This count may include rows of applications that the plan deletes.\n";
-        out += &render_forecast(forecast, if takes_rows { remark } else { "" });
+        let remark = if takes_rows(plan) { format!("    {REMARK}\n") } else { String::new() };
+        out += &render_forecast(forecast, &remark);
         out.push('\n');
     }
     let _ = writeln!(out, "{}", summary_line(plan, subject));
@@ -235,18 +239,8 @@ pub(super) fn render_settings(out: &mut String, fields: &[FieldSetting], detail:
                     label = blank(&label);
                 }
             }
-            Value::Secret { source, hashed } => {
-                let how = match source {
-                    SecretWrite::Generated => GENERATED,
-                    SecretWrite::Unneeded => UNNEEDED,
-                    SecretWrite::Rotated => ROTATED,
-                    SecretWrite::Declared | SecretWrite::Restored => "as declared",
-                    SecretWrite::Hash => "as the declared hash",
-                };
-                let _ = writeln!(out, "    {label}  (secret) {how}; {}", storage(*hashed));
-            }
             value => {
-                let _ = writeln!(out, "    {label}  {}{note}", shown_value(value));
+                let _ = writeln!(out, "    {label}  {}{note}", shown_setting(value));
             }
         }
     }

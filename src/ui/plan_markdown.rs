@@ -18,6 +18,7 @@ use self::inert::{code, inert};
 use super::plan::{
     Detail, by_category, denominator, grouped, headline, left_alone, number_and_fate, plural, spared,
 };
+use super::plan_failure::reason;
 use crate::error::Exit;
 use crate::plan::guard::Refusal;
 use crate::plan::{Plan, Proposal, Step, Subject, Summary};
@@ -61,13 +62,7 @@ pub fn render(proposal: &Proposal, limit: usize) -> String {
 /// job: the message may name the server.
 #[must_use]
 pub fn render_failure(subject: &Subject, exit: Exit) -> String {
-    let why = match exit {
-        Exit::Unreachable => "the database cannot be reached, or refuses the login",
-        Exit::Usage => "the file has errors, or does not fit this database",
-        Exit::Locked => "a lock was not free in time",
-        Exit::HungUp | Exit::Interrupted | Exit::Terminated => "it was interrupted",
-        Exit::Done | Exit::Failed | Exit::Changes | Exit::Refused | Exit::Stale => "it failed",
-    };
+    let why = reason(exit);
     let code = exit as u8;
     format!(
         "{}: **the plan failed**\n\n> [!CAUTION]\n> It is not known what `apply` would do: {why} (exit status {code}). The \

@@ -117,26 +117,36 @@ fn counted_rows(status: &Status, width: usize) -> String {
     out
 }
 
-fn reclaimable(out: &mut String, status: &Status, canvas: Canvas) {
-    let width = canvas.width;
+/// What a cleanup would delete, in all.
+pub(super) fn headline(status: &Status) -> String {
     let by = if status.policy_of_file { "[cleanup]" } else { "DOT's defaults (no [cleanup])" };
-    let now = match &status.reclaimable {
-        Counted::Off => {
-            prose(out, DIM, "The rows were not counted (count is off).", width);
-            return;
-        }
-        Counted::Exact(tally) if tally.total() == 0 => {
-            out.push('\n');
-            prose(out, BOLD, &format!("Reclaimable now: nothing, by {by}."), width);
-            return;
-        }
+    match &status.reclaimable {
+        Counted::Off => "The rows were not counted (count is off).".to_owned(),
+        Counted::Exact(tally) if tally.total() == 0 => format!("Reclaimable now: nothing, by {by}."),
         Counted::Exact(tally) => {
             let (total, rows) = (tally.total(), status.total().unwrap_or_default());
             let share = if rows == 0 { 0 } else { u128::from(total) * 100 / u128::from(rows) };
             format!("Reclaimable now: {} ({share}% of {}), by {by}", plural(total, "row"), grouped(rows))
         }
         Counted::Forecast(forecast) => format!("Reclaimable now: {}, by {by}", about::sentence(forecast)),
-    };
+    }
+}
+
+fn reclaimable(out: &mut String, status: &Status, canvas: Canvas) {
+    let width = canvas.width;
+    let now = headline(status);
+    match &status.reclaimable {
+        Counted::Off => {
+            prose(out, DIM, &now, width);
+            return;
+        }
+        Counted::Exact(tally) if tally.total() == 0 => {
+            out.push('\n');
+            prose(out, BOLD, &now, width);
+            return;
+        }
+        Counted::Exact(_) | Counted::Forecast(_) => {}
+    }
     out.push('\n');
     prose(out, BOLD, &canvas.dashes(&now), width);
     let rows = by_category(&status.reclaimable);
@@ -267,7 +277,7 @@ fn growth(out: &mut String, status: &Status, width: usize) {
     out.push_str(&grid.render(width));
 }
 
-fn signed(difference: i64) -> String {
+pub(super) fn signed(difference: i64) -> String {
     let sign = match difference {
         0 => "",
         1.. => "+",
@@ -315,7 +325,7 @@ fn runs(out: &mut String, status: &Status, width: usize) {
 }
 
 /// How a run ended, and why cleanup did.
-fn ending(run: &PastRun) -> String {
+pub(super) fn ending(run: &PastRun) -> String {
     let outcome = visible(run.outcome.as_deref().unwrap_or("unfinished"));
     match run.stop.as_deref() {
         None | Some("finished") => outcome,
@@ -324,7 +334,7 @@ fn ending(run: &PastRun) -> String {
 }
 
 /// RFC 3339 in UTC, to the second.
-fn instant(at: OffsetDateTime) -> String {
+pub(super) fn instant(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }

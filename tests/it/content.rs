@@ -55,12 +55,14 @@ fn no_output_is_a_command() {
         &["plan", "--full"],
         &["plan", "--format", "json"],
         &["plan", "--format", "markdown"],
+        &["plan", "--format", "html"],
         &["import", "--unmanaged"],
         &["import", "--unmanaged", "--format", "json"],
         &["import", "--all", "--dry-run"],
         &["import", "--all", "--dry-run", "--format", "json"],
         &["status"],
         &["status", "--format", "json"],
+        &["status", "--format", "html"],
         &["doctor"],
         &["doctor", "--format", "json"],
         &["cleartokens", "--dry-run", "--exclude-client", HOSTILE[0]],
@@ -79,7 +81,7 @@ fn no_output_is_a_command() {
         assert_harmless(&["rotate"], &sandbox.oauthctl(&["rotate-secret", "--", text]));
         let delete = format!("{FILE}\n[[removed]]\nclient_id = {}\n", toml(text));
         sandbox.write("delete.toml", delete);
-        for format in ["text", "json", "markdown"] {
+        for format in ["text", "json", "markdown", "html"] {
             let arguments = ["-f", "delete.toml", "plan", "--format", format];
             assert_harmless(&arguments, &sandbox.oauthctl(&arguments));
         }
@@ -99,7 +101,7 @@ fn no_log_and_no_saved_plan_is_a_command() {
             assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
             assert_eq!(obeyed(&sandbox.read("saved.json")), Vec::<String>::new());
         }
-        for format in ["text", "json", "markdown"] {
+        for format in ["text", "json", "markdown", "html"] {
             let arguments = ["show-plan", "--full", "saved.json", "--format", format];
             assert_harmless(&arguments, &sandbox.oauthctl(&arguments).exits(0));
         }
@@ -176,6 +178,7 @@ fn a_format_is_written_or_refused() {
         (&["validate"], "markdown"),
         (&["plan"], "sarif"),
         (&["apply"], "markdown"),
+        (&["list"], "html"),
     ] {
         let output = sandbox.oauthctl(&[verb, &["--format", format]].concat()).exits(64);
         shown.push_str(&output.stderr);

@@ -81,6 +81,9 @@ fn apply_leaves_them_alone_and_says_so_at_their_lines() {
         markdown.contains("is foreign (the project has encrypted it) and is left alone: awx, fernet"),
         "{markdown}"
     );
+    let page = sandbox.oauthctl(&["plan", "--format", "html"]).exits(0).stdout;
+    assert!(page.contains("is foreign (the project has encrypted it) and is left alone</h3>"), "{page}");
+    assert!(page.contains("<li><code>awx</code></li><li><code>fernet</code></li>"), "{page}");
     let output = sandbox.oauthctl(&["apply", "--yes"]).exits(0);
     assert!(output.stdout.contains("Applied: 1 updated, 1 renamed.\n"), "{output}");
     assert_eq!(secrets(&database), before);

@@ -54,6 +54,7 @@ mod own_columns;
 mod owners;
 mod packages;
 mod packaging;
+mod pages;
 mod pipelines;
 mod plan_json;
 mod poolers;

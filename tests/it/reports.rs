@@ -168,6 +168,8 @@ fn what_programs_read_has_no_colour() {
             &["plan", "--format", "json", "--out", "saved.plan", "--json-out", "plan.json"][..],
             &["plan", "--format", "json", "--color", "always"],
             &["plan", "--format", "markdown"],
+            &["plan", "--format", "html", "--color", "always"],
+            &["status", "--format", "html", "--color", "always"],
             &["show-plan", "saved.plan", "--format", "json"],
             &["show-plan", "saved.plan", "--format", "markdown"],
             &["validate", "--format", "sarif"],

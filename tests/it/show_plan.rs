@@ -201,7 +201,7 @@ fn no_number_of_the_file_is_too_large() {
     };
     let elsewhere = Sandbox::new();
     elsewhere.write("saved.plan", save(&proposal, &origin).unwrap());
-    for format in ["text", "json", "markdown"] {
+    for format in ["text", "json", "markdown", "html"] {
         elsewhere.oauthctl(&["show-plan", "saved.plan", "--full", "--format", format]).exits(0);
     }
 }

@@ -112,7 +112,7 @@ fn formats_parse_before_and_behind_the_verb() {
         }
     }
     let unknown = matches(&["plan", "--format", "xml"]).unwrap_err().to_string();
-    assert!(unknown.contains("[possible values: text, json, markdown]"), "{unknown}");
+    assert!(unknown.contains("[possible values: text, json, markdown, html]"), "{unknown}");
     let cli =
         Cli::from_arg_matches(&matches(&["--format", "json", "plan", "--format", "text"]).unwrap()).unwrap();
     assert_eq!(cli.global.format, Format::Text);

@@ -9,7 +9,7 @@ use crate::model::Dependents;
 use crate::model::{Category, ClientId, Counted, ForeignRows, Key, Limit, OnDelete, Treatment};
 use crate::plan::CleanupForecast;
 use crate::plan::guard::Violation;
-use crate::plan::{Owner, Presence, RowRef, Whole};
+use crate::plan::{Owner, Presence, RowRef, SecretWrite, Whole};
 
 fn plain(styled: &str) -> String {
     anstream::adapter::strip_str(styled).to_string()

@@ -6,9 +6,9 @@ use crate::model::Attribute;
 use crate::model::visible::visible;
 use crate::plan::{Owner, SecretWrite, Value};
 
-pub(super) const GENERATED: &str = "generated at apply, shown once";
-pub(super) const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
-pub(super) const ROTATED: &str = "replaced by a generated one, shown once";
+const GENERATED: &str = "generated at apply, shown once";
+const UNNEEDED: &str = "generated, as DOT does; this client does not use it";
+const ROTATED: &str = "replaced by a generated one, shown once";
 
 /// The keys, all as wide as the widest.
 pub(super) fn labels<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<String> {
@@ -23,7 +23,7 @@ pub(super) fn blank(label: &str) -> String {
     " ".repeat(label.width())
 }
 
-pub(super) const fn storage(hashed: bool) -> &'static str {
+const fn storage(hashed: bool) -> &'static str {
     if hashed { "stored hashed" } else { "stored in plain text" }
 }
 
@@ -36,7 +36,8 @@ fn shown_owner(Owner { key, username, by }: &Owner) -> String {
     }
 }
 
-pub(super) fn shown_value(value: &Value) -> String {
+/// A value that is there, or that replaces one.
+pub(in crate::ui) fn shown_value(value: &Value) -> String {
     match value {
         Value::Absent => "(none)".to_owned(),
         Value::Text(text) => format!("\"{}\"", visible(text)),
@@ -57,4 +58,17 @@ pub(super) fn shown_value(value: &Value) -> String {
             format!("(secret) {how}; {}", storage(*hashed))
         }
     }
+}
+
+/// A value of a new row.
+pub(in crate::ui) fn shown_setting(value: &Value) -> String {
+    let Value::Secret { source, hashed } = value else { return shown_value(value) };
+    let how = match source {
+        SecretWrite::Generated => GENERATED,
+        SecretWrite::Unneeded => UNNEEDED,
+        SecretWrite::Rotated => ROTATED,
+        SecretWrite::Declared | SecretWrite::Restored => "as declared",
+        SecretWrite::Hash => "as the declared hash",
+    };
+    format!("(secret) {how}; {}", storage(*hashed))
 }
