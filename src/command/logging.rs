@@ -3,6 +3,10 @@
 use std::io::{self, Stderr, Write};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 use super::{GlobalArgs, LogFormat};
 use crate::model::visible::{defused, defused_json};
@@ -41,16 +45,15 @@ pub fn start(global: &GlobalArgs) {
     };
     let format = global.log_format;
     // Our own events only: the driver's would hold statements and rows.
-    let filter = tracing_subscriber::EnvFilter::new(format!("oauthctl={level}"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = Targets::new().with_target("oauthctl", level);
+    let log = fmt::layer()
         .with_writer(move || Defusing { stderr: io::stderr(), format })
         // What cannot be written to stderr cannot be reported there either: trying would panic.
         .log_internal_errors(false)
         .with_ansi(global.color == Color::Always);
     // A second start is no reason to fail.
     let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(log.with_filter(filter)).try_init(),
+        LogFormat::Json => registry().with(log.json().flatten_event(true).with_filter(filter)).try_init(),
     };
 }
