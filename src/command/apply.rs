@@ -26,6 +26,7 @@ use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::db::ledger::Noted;
 use crate::error::{Error, Exit};
+use crate::hooks::Ran;
 use crate::model::{Counted, Tally};
 use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
@@ -99,8 +100,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     if let Some(cleaned) = &done.cleaned {
         reclaiming::after(session, &prepared.connected, &prepared.sweeps, cleaned, false).await?;
     }
-    if done.failed_hooks > 0 {
-        return Err(hooking::failure(done.failed_hooks, &prepared.proposal.hooks));
+    if let Some(failure) = done.hooks.as_deref().and_then(hooking::failure) {
+        return Err(failure);
     }
     Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
@@ -109,7 +110,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 #[derive(Default)]
 struct Done {
     applied: Option<Outcome>,
-    failed_hooks: u64,
+    /// The hooks that were run; `None`: none was to be run.
+    hooks: Option<Vec<Ran>>,
     cleaned: Option<crate::sweep::Outcome>,
     /// How many rows there were to clean when the cleanup began, exactly; `None`: not known.
     expired: Option<u64>,
@@ -139,7 +141,8 @@ async fn reconcile_and_clean(
     done.applied = execute_or_plan_again(session, (args, scope), prepared, noted).await?;
     if done.applied.is_some() {
         if args.hooks {
-            done.failed_hooks = hooking::run(session, &prepared.config, &prepared.proposal).await?;
+            let ran = done.hooks.insert(Vec::new());
+            hooking::run(session, &prepared.config, &prepared.proposal, ran).await?;
         } else {
             hooking::not_run(session, &prepared.proposal);
         }
@@ -288,7 +291,8 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
 /// Says what is committed.
 fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(), Error> {
     if session.global.format == Format::Json {
-        let report = plan_json::Report { applied: done.applied.as_ref(), cleaned: done.cleaned.as_ref() };
+        let (applied, hooks) = (done.applied.as_ref(), done.hooks.as_deref());
+        let report = plan_json::Report { applied, hooks, cleaned: done.cleaned.as_ref() };
         let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         return session.tell(&text);

@@ -53,6 +53,7 @@ pub mod migrate;
 mod names;
 pub mod noting;
 mod outputs;
+mod overwritten;
 pub mod parsing;
 pub mod plan;
 mod prepared;

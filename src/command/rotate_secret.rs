@@ -101,7 +101,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     history.finish(session, &prepared.connected, &result, counts).await;
     result?;
     if is_json {
-        let report = plan_json::Report { applied: done.as_ref(), cleaned: None };
+        let report = plan_json::Report { applied: done.as_ref(), hooks: None, cleaned: None };
         let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.tell(&text)?;

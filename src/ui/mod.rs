@@ -22,6 +22,7 @@ pub mod hook_json;
 pub mod import;
 pub mod inventory;
 pub mod inventory_json;
+mod json_schema;
 pub mod metrics;
 pub mod plan;
 pub mod plan_counts;
