@@ -55,6 +55,7 @@ pub mod noting;
 mod outputs;
 mod overwritten;
 pub mod parsing;
+mod picking;
 pub mod plan;
 mod prepared;
 pub mod reaching;

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod drift;
 mod finding;
 pub mod guard;
+pub mod picking;
 mod proposal;
 pub mod resume;
 pub mod retention;

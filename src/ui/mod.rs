@@ -24,6 +24,7 @@ pub mod inventory;
 pub mod inventory_json;
 mod json_schema;
 pub mod metrics;
+pub mod picking;
 pub mod plan;
 pub mod plan_counts;
 pub mod plan_json;

@@ -12,7 +12,8 @@ use crate::apply;
 use crate::hooks::Ran;
 use crate::model::json;
 use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, Hook, NotTried, Tally};
-use crate::plan::{Plan, Proposal, Subject, Summary, Whole};
+use crate::plan::picking::Picked;
+use crate::plan::{Plan, Proposal, Step, Subject, Summary, Whole};
 use crate::sweep;
 
 /// The version of the format.
@@ -56,6 +57,8 @@ pub fn json_schema() -> serde_json::Value {
 /// What `apply` did.
 #[derive(Debug)]
 pub struct Report<'a> {
+    /// What was picked and left out; `None`: nobody was asked about the single changes.
+    pub picked: Option<&'a Picked>,
     /// To the applications; `None`: there was nothing to do.
     pub applied: Option<&'a apply::Outcome>,
     /// After that; `None`: no hook was to be run.
@@ -66,6 +69,7 @@ pub struct Report<'a> {
 
 #[derive(Serialize, JsonSchema)]
 struct OutcomeView<'a> {
+    left_out: Option<LeftOutView<'a>>,
     applied: Option<AppliedView<'a>>,
     hooks: Option<Vec<RanView<'a>>>,
     cleaned: Option<&'a Tally>,
@@ -78,6 +82,14 @@ struct AppliedView<'a> {
     done: Summary,
     dependents: u64,
     others: &'a ForeignTally,
+}
+
+/// What `apply --pick` was told to leave out.
+#[derive(Serialize, JsonSchema)]
+struct LeftOutView<'a> {
+    steps: &'a [Step],
+    /// Whether expired rows stay.
+    cleanup: bool,
 }
 
 /// A hook that was run.
@@ -103,6 +115,10 @@ struct CleanupView<'a> {
     forecast: Option<ForecastView>,
     others: &'a [ForeignRows],
     spared_by_max_age: Option<u64>,
+}
+
+fn left_out_view(picked: &Picked) -> LeftOutView<'_> {
+    LeftOutView { steps: &picked.left, cleanup: picked.cleans == Some(false) }
 }
 
 fn ran_view(Ran { hook, failure }: &Ran) -> RanView<'_> {
@@ -171,7 +187,8 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
             spared_by_max_age: forecast.spared_by_age,
         }),
         hooks,
-        outcome: report.map(|Report { applied, hooks, cleaned }| OutcomeView {
+        outcome: report.map(|Report { picked, applied, hooks, cleaned }| OutcomeView {
+            left_out: picked.map(left_out_view),
             applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {
                 done: *done,
                 dependents: *dependents,

@@ -52,6 +52,7 @@ mod own_columns;
 mod owners;
 mod packages;
 mod packaging;
+mod picking;
 mod pipelines;
 mod plan_json;
 mod poolers;
