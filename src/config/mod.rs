@@ -5,6 +5,7 @@
 //! exist) comes back later and finds its line through [`Config::place`].
 
 mod choices;
+mod client_ids;
 mod conceal;
 mod document;
 pub mod duration;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use client_ids::client_ids;
 pub use given::column_value;
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};

@@ -17,6 +17,7 @@ mod cleanup;
 mod cleartokens;
 mod closed_readers;
 mod columns;
+mod completions;
 mod conformance;
 mod connect;
 mod conninfo;
