@@ -13,22 +13,23 @@ with_label() { # COMMAND...
     if [ -n "${LABEL:-}" ]; then "$@" --label "$LABEL"; else "$@"; fi
 }
 
-output() { # NAME VALUE
-    printf '%s=%s\n' "$1" "$2" >>"${GITHUB_OUTPUT:-/dev/null}"
-}
-
 plan() {
     status=0
-    with_label oauthctl -f "$FILE" plan --detailed-exitcode --format markdown --out oauth.plan >plan.md || status=$?
+    # The runner sets both variables; by hand there may be neither.
+    with_label oauthctl -f "$FILE" plan --detailed-exitcode --format markdown --out oauth.plan \
+        ${GITHUB_STEP_SUMMARY:+--github-step-summary} ${GITHUB_OUTPUT:+--github-output} >plan.md || status=$?
     # A plan that fails is a comment too: otherwise an older one would look current.
     [ -s plan.md ] || exit "$status"
-    cat plan.md >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
     if [ -n "${NUMBER:-}" ]; then "$here/comment.sh" "$NUMBER" plan.md; fi
-    case $status in
-    0) output changes false ;;
-    2) output changes true ;;
-    *) exit "$status" ;;
-    esac
+    # 2: there are changes, as the output `changes` says.
+    [ "$status" -eq 2 ] || exit "$status"
+}
+
+apply() {
+    set --
+    if [ "${HOOKS:-false}" = true ]; then set -- --hooks; fi
+    if [ -n "${SECRETS_OUT:-}" ]; then set -- "$@" --secrets-out "$SECRETS_OUT"; fi
+    with_label oauthctl -f "$FILE" apply "$PLAN" --yes "$@"
 }
 
 drift() {
@@ -43,7 +44,7 @@ drift() {
 
 case $COMMAND in
 plan) plan ;;
-apply) oauthctl -f "$FILE" apply "$PLAN" --yes ${SECRETS_OUT:+--secrets-out "$SECRETS_OUT"} ;;
+apply) apply ;;
 drift) drift ;;
 cleanup) oauthctl -f "$FILE" cleartokens --max-duration "${MAX_DURATION:-30m}" ;;
 *)

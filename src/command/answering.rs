@@ -66,6 +66,15 @@ impl Session {
     /// # Errors
     /// The interruption, or the terminal's.
     pub async fn confirm(&mut self, question: &str) -> Result<bool, Error> {
+        let answer = self.answer_to(question).await?;
+        Ok(answer.is_some_and(|answer| answer.trim() == "yes"))
+    }
+
+    /// Asks, and reads a line; `None`: the input has ended.
+    ///
+    /// # Errors
+    /// The interruption, or the terminal's.
+    pub async fn answer_to(&mut self, question: &str) -> Result<Option<String>, Error> {
         // What hangs up may be seen at either side of the terminal before its SIGHUP arrives.
         let interrupted = self.interrupted.clone();
         let failed = |error: &io::Error| match error.raw_os_error() {
@@ -77,14 +86,14 @@ impl Session {
         // A thread of its own: reading a terminal cannot be interrupted, and nothing joins this one.
         std::thread::spawn(move || {
             let mut line = String::new();
-            let read = io::stdin().read_line(&mut line).map(|_| line.trim() == "yes");
+            let read = io::stdin().read_line(&mut line).map(|length| (length > 0).then_some(line));
             // After a signal the receiver is gone.
             let _ = sender.send(read);
         });
         let read = tokio::select! {
             biased;
             _ = interrupted.wait() => return Err(interrupted.stopped()),
-            read = answer => read.unwrap_or(Ok(false)),
+            read = answer => read.unwrap_or(Ok(None)),
         };
         let read = read.map_err(|error| failed(&error))?;
         // The end of what is no terminal any more is no answer.

@@ -13,6 +13,7 @@ use super::hooking;
 use super::intent::Intent;
 use super::noting::History;
 use super::outputs;
+use super::picking;
 use super::prepared::Prepared;
 use super::reclaiming;
 use super::reconcile;
@@ -26,10 +27,13 @@ use super::{unanswered, writable};
 use crate::apply::Outcome;
 use crate::db::ledger::Noted;
 use crate::error::{Error, Exit};
+use crate::hooks::Ran;
 use crate::model::{Counted, Tally};
+use crate::plan::picking::Picked;
 use crate::plan::{Plan, Proposal, shown};
 use crate::ui::about::expired_rows;
 use crate::ui::cleanup::fewer_than_planned;
+use crate::ui::picking::heading;
 use crate::ui::plan::{Detail, applied_line, pieces, plural, render, visible};
 use crate::ui::plan_json;
 use crate::ui::progress::Total;
@@ -38,6 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   oauthctl apply
   oauthctl apply --yes --secrets-out secrets.json
+  oauthctl apply --pick              # asks about each change
   oauthctl apply oauth.plan";
 
 /// The flags of `apply`.
@@ -50,6 +55,9 @@ pub struct ApplyArgs {
     /// Also show the defaults of new applications, and the unchanged applications.
     #[arg(long)]
     full: bool,
+    /// Ask about each change, and make only those that you pick. Needs a terminal.
+    #[arg(long, conflicts_with_all = ["yes", "saved"])]
+    pick: bool,
     /// Run the programs of `[[hooks]]` when applications have changed.
     #[arg(long)]
     hooks: bool,
@@ -59,8 +67,26 @@ pub struct ApplyArgs {
     scope: ScopeArgs,
 }
 
+impl ApplyArgs {
+    const fn detail(&self) -> Detail {
+        if self.full { Detail::Full } else { Detail::Changes }
+    }
+
+    const fn intent(&self) -> Intent {
+        if self.pick { Intent::Pick } else { Intent::Execute }
+    }
+
+    /// How to find out whether a COMMIT without an answer was executed.
+    const fn told_by_a_plan(&self) -> &'static str {
+        if self.pick { unanswered::PLAN_TELLS_OF_PICKED } else { unanswered::PLAN_TELLS }
+    }
+}
+
 /// Makes the database match the file, or a saved plan.
 pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error> {
+    if args.pick {
+        picking::check(session)?;
+    }
     outputs::check(session, &args.consent.outputs(), args.saved.as_deref())?;
     check_secrets_out(&args.consent)?;
     let saved = args.saved.as_deref().map(saved::read).transpose()?;
@@ -68,28 +94,29 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
         Some(saved) => saved::scope(saved, &args.scope)?,
         None => args.scope.clone(),
     };
-    let mut prepared = reconcile::prepare(session, &scope, Intent::Execute, saved.as_ref()).await?;
+    let mut prepared = reconcile::prepare(session, &scope, args.intent(), saved.as_ref()).await?;
     if let Some(saved) = &saved {
         saved.check_steps(&prepared.proposal.plan)?;
     }
     outputs::check_referred(&prepared.config, &args.consent.outputs())?;
-    show(session, args, &prepared)?;
+    let mut done = Done { picked: present(session, (args, &scope), &mut prepared).await?, ..Done::default() };
     if let Some(refusal) = &prepared.proposal.refusal {
         if session.global.format == Format::Json {
-            finish(session, &prepared, &Done::default())?;
+            finish(session, &prepared, &done)?;
         }
         return Err(reporting::refusal(session, refusal));
     }
     if prepared.proposal.is_empty() {
-        finish(session, &prepared, &Done::default())?;
+        finish(session, &prepared, &done)?;
         return Ok(Exit::Done);
     }
     writable::require(&prepared.connected).await?;
     check_delivery(session, &args.consent, &prepared.proposal.plan)?;
     check_hooks(session, args, &prepared.proposal)?;
-    confirm(session, &args.consent, &question(&prepared.proposal)).await?;
+    if done.picked.is_none() {
+        confirm(session, &args.consent, &question(&prepared.proposal)).await?;
+    }
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
-    let mut done = Done::default();
     let result = reconcile_and_clean(session, (args, &scope), &mut prepared, history.noted, &mut done).await;
     history.finish(session, &prepared.connected, &result, done.counts()).await;
     // What was committed is said first, whatever came afterwards.
@@ -99,8 +126,8 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
     if let Some(cleaned) = &done.cleaned {
         reclaiming::after(session, &prepared.connected, &prepared.sweeps, cleaned, false).await?;
     }
-    if done.failed_hooks > 0 {
-        return Err(hooking::failure(done.failed_hooks, &prepared.proposal.hooks));
+    if let Some(failure) = done.hooks.as_deref().and_then(hooking::failure) {
+        return Err(failure);
     }
     Ok(done.cleaned.and_then(|cleaned| cleanup::exit_of(session, &cleaned)).unwrap_or(Exit::Done))
 }
@@ -108,8 +135,11 @@ pub async fn run(session: &mut Session, args: &ApplyArgs) -> Result<Exit, Error>
 /// What an apply has committed so far.
 #[derive(Default)]
 struct Done {
+    /// What was picked, and what was left out; `None`: nobody was asked about the single changes.
+    picked: Option<Picked>,
     applied: Option<Outcome>,
-    failed_hooks: u64,
+    /// The hooks that were run; `None`: none was to be run.
+    hooks: Option<Vec<Ran>>,
     cleaned: Option<crate::sweep::Outcome>,
     /// How many rows there were to clean when the cleanup began, exactly; `None`: not known.
     expired: Option<u64>,
@@ -136,14 +166,15 @@ async fn reconcile_and_clean(
     noted: Noted,
     done: &mut Done,
 ) -> Result<(), Error> {
-    done.applied = execute_or_plan_again(session, (args, scope), prepared, noted).await?;
+    done.applied = execute_or_plan_again(session, (args, scope), prepared, noted, &mut done.picked).await?;
     if done.applied.is_some() {
         if args.hooks {
-            done.failed_hooks = hooking::run(session, &prepared.config, &prepared.proposal).await?;
+            let ran = done.hooks.insert(Vec::new());
+            hooking::run(session, &prepared.config, &prepared.proposal, ran).await?;
         } else {
             hooking::not_run(session, &prepared.proposal);
         }
-        verify(session, scope, prepared).await?;
+        verify(session, scope, prepared, done.picked.as_ref()).await?;
     }
     if !prepared.sweeps.is_empty() {
         let (connected, sweeps) = (&prepared.connected, &prepared.sweeps);
@@ -178,19 +209,60 @@ async fn execute_or_plan_again(
     (args, scope): (&ApplyArgs, &ScopeArgs),
     prepared: &mut Prepared,
     noted: Noted,
+    picked: &mut Option<Picked>,
 ) -> Result<Option<Outcome>, Error> {
     let mut rounds = 0;
     loop {
-        let stale = match execute(session, &args.consent, prepared, noted, unanswered::PLAN_TELLS).await {
+        let stale = match execute(session, &args.consent, prepared, noted, args.told_by_a_plan()).await {
             Err(error) if error.exit() == Exit::Stale && args.saved.is_none() && rounds < ROUNDS => error,
             done => return done,
         };
         rounds += 1;
         session.ui.status(format_args!("Planning again, because {stale}."));
         let shown = prepared.proposal.plan.clone();
-        reconcile::prepare_again(session, scope, prepared).await?;
-        agree_again(session, args, &shown, prepared).await?;
+        reconcile::prepare_again(session, (scope, args.intent()), prepared).await?;
+        match picked {
+            Some(before) => *before = pick_again(session, (args, scope), before, prepared).await?,
+            None => agree_again(session, args, &shown, prepared).await?,
+        }
     }
+}
+
+/// Shows the plan. With `--pick`, asks about each change, and goes on with what was picked.
+async fn present(
+    session: &mut Session,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    prepared: &mut Prepared,
+) -> Result<Option<Picked>, Error> {
+    if !args.pick || prepared.proposal.is_empty() {
+        show(session, args, prepared)?;
+        return Ok(None);
+    }
+    if session.global.format != Format::Json {
+        session.tell(&heading(&prepared.proposal))?;
+    }
+    let picked = picking::pick(session, &prepared.proposal, args.detail(), None).await?;
+    picking::settle(session, &picked)?;
+    reconcile::narrow(session, scope, prepared, &picked).await?;
+    Ok(Some(picked))
+}
+
+/// Continues with what was picked before of the new plan, and asks about what was not shown.
+async fn pick_again(
+    session: &mut Session,
+    (args, scope): (&ApplyArgs, &ScopeArgs),
+    before: &Picked,
+    prepared: &mut Prepared,
+) -> Result<Picked, Error> {
+    let picked = picking::pick(session, &prepared.proposal, args.detail(), Some(before)).await?;
+    reconcile::narrow(session, scope, prepared, &picked).await?;
+    let proposal = &prepared.proposal;
+    if let Some(refusal) = &proposal.refusal {
+        return Err(reporting::refusal(session, refusal));
+    }
+    check_delivery(session, &args.consent, &proposal.plan)?;
+    check_hooks(session, args, proposal)?;
+    Ok(picked)
 }
 
 /// Continues with the new plan if it is what was shown, or if it is agreed to.
@@ -257,8 +329,7 @@ fn show(session: &mut Session, args: &ApplyArgs, prepared: &Prepared) -> Result<
     if session.global.format == Format::Json {
         return Ok(());
     }
-    let detail = if args.full { Detail::Full } else { Detail::Changes };
-    session.tell_pieces(pieces(&prepared.proposal, detail))
+    session.tell_pieces(pieces(&prepared.proposal, args.detail()))
 }
 
 fn question(proposal: &Proposal) -> String {
@@ -270,14 +341,23 @@ fn question(proposal: &Proposal) -> String {
     }
 }
 
-/// After the commit the same file must plan nothing.
-async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -> Result<(), Error> {
+/// After the commit the same file must plan nothing, or what was left out.
+async fn verify(
+    session: &mut Session,
+    scope: &ScopeArgs,
+    prepared: &Prepared,
+    picked: Option<&Picked>,
+) -> Result<(), Error> {
     let interrupted = session.interrupted.clone();
     let left = interrupted.or(reconcile::replan(session, scope, prepared)).await.map_err(|error| {
         error
             .context("the changes are committed, but planning again failed")
             .only_hint("`oauthctl plan` shows whether the database matches the file now")
     })?;
+    let left = match picked {
+        Some(picked) => picked.unexpected(left),
+        None => left,
+    };
     if left.is_empty() {
         return Ok(());
     }
@@ -289,7 +369,13 @@ async fn verify(session: &mut Session, scope: &ScopeArgs, prepared: &Prepared) -
 /// Says what is committed.
 fn finish(session: &mut Session, prepared: &Prepared, done: &Done) -> Result<(), Error> {
     if session.global.format == Format::Json {
-        let report = plan_json::Report { applied: done.applied.as_ref(), cleaned: done.cleaned.as_ref() };
+        let Done { picked, applied, hooks, cleaned, expired: _ } = done;
+        let report = plan_json::Report {
+            picked: picked.as_ref(),
+            applied: applied.as_ref(),
+            hooks: hooks.as_deref(),
+            cleaned: cleaned.as_ref(),
+        };
         let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         return session.tell(&text);

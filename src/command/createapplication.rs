@@ -197,7 +197,13 @@ async fn prepare(
     writable::require(&connected).await?;
     let config = with_only(file, client_id, application);
     match plan(&connected, &config).await? {
-        Ok(plan) => Ok(Some(Prepared { connected, config, proposal: plan.into(), sweeps: Vec::new() })),
+        Ok(plan) => Ok(Some(Prepared {
+            connected,
+            config,
+            proposal: plan.into(),
+            foreign: BTreeMap::new(),
+            sweeps: Vec::new(),
+        })),
         Err(complaints) => {
             refuse(session, &complaints);
             Ok(None)

@@ -7,7 +7,7 @@ use crate::model::{Application, ClientId, Declared, Desired, Policy};
 /// What the file mentions.
 #[must_use]
 pub fn mentioned(desired: &Desired) -> Mentioned {
-    let Desired { applications, removed, renamed } = desired;
+    let Desired { applications, removed, disabled: _, renamed } = desired;
     let mut mentioned = Mentioned::default();
     mentioned.client_ids.extend(applications.keys().chain(removed).chain(renamed.keys()).cloned());
     mentioned.users.extend(applications.values().filter_map(|declared| declared.application.user.clone()));

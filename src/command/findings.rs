@@ -9,13 +9,13 @@ use crate::config::{self, Config, PlaceOf, Problem, Problems, Severity};
 use crate::db::ledger;
 use crate::lint;
 use crate::model::printable::printable;
+use crate::model::shell_word;
 use crate::model::visible::visible;
 use crate::model::words::plural;
 use crate::model::{
     Actual, Attribute, Breach, ClientId, ColumnOwner, Field, Named, Rule, SecretDeclaration, Tried, Twin,
     UserRef, column_owner,
 };
-use crate::plan::guard::shell_word;
 use crate::plan::{Finding, FindingCause, Plan};
 use crate::rules::{Reason, Violation};
 

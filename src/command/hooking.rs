@@ -7,8 +7,7 @@ use super::environment;
 use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Exit};
-use crate::hooks::{self, HookError};
-use crate::model::Hook;
+use crate::hooks::{self, HookError, Ran};
 use crate::plan::Proposal;
 use crate::ui::hook_json;
 use crate::ui::plan::{plural, visible};
@@ -42,36 +41,39 @@ pub fn not_run(session: &mut Session, proposal: &Proposal) {
     }
 }
 
-/// Runs them one after the other, also where one has failed; returns how many failed.
+/// Runs them one after the other, also where one has failed. `ran`: gets each one with how it ended.
 ///
 /// # Errors
 /// That a signal came.
-pub async fn run(session: &mut Session, config: &Config, proposal: &Proposal) -> Result<u64, Error> {
+pub async fn run(
+    session: &mut Session,
+    config: &Config,
+    proposal: &Proposal,
+    ran: &mut Vec<Ran>,
+) -> Result<(), Error> {
     let hooks = proposal.hooks_to_run();
     if hooks.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let input = hook_json::render(&proposal.plan, &proposal.subject)
         .map_err(|error| Error::from_source(Exit::Failed, &error))?;
     let hidden = hidden(config);
-    let mut failed = 0;
     for hook in hooks {
         let name = visible(&hook.to_string());
         session.ui.status(format_args!("Running the hook `{name}`."));
         let stop = session.interrupted.token.clone();
-        match hooks::run(hook, &input, &hidden, &stop).await {
-            Ok(()) => {}
-            Err(HookError::Stopped) => {
-                let exit = session.interrupted.exit().unwrap_or(Exit::Interrupted);
-                return Err(Error::new(exit, format!("interrupted; the hook `{name}` was ended")));
-            }
-            Err(error) => {
-                failed += 1;
-                report(session, &name, &error);
-            }
+        let failure = hooks::run(hook, &input, &hidden, &stop).await.err();
+        let is_stopped = matches!(failure, Some(HookError::Stopped));
+        if let Some(error) = failure.as_ref().filter(|_| !is_stopped) {
+            report(session, &name, error);
+        }
+        ran.push(Ran { hook: hook.clone(), failure });
+        if is_stopped {
+            let exit = session.interrupted.exit().unwrap_or(Exit::Interrupted);
+            return Err(Error::new(exit, format!("interrupted; the hook `{name}` was ended")));
         }
     }
-    Ok(failed)
+    Ok(())
 }
 
 /// The program, how it ended, and its last words.
@@ -82,14 +84,15 @@ fn report(session: &mut Session, name: &str, error: &HookError) {
     }
 }
 
-/// The end of an apply of which hooks have failed.
+/// The end of an apply of which hooks have failed; `None`: none has.
 #[must_use]
-pub fn failure(failed: u64, hooks: &[Hook]) -> Error {
+pub fn failure(ran: &[Ran]) -> Option<Error> {
+    let failed = ran.iter().filter(|ran| ran.failure.is_some()).count();
     let message = format!(
         "{failed} of {} failed; the changes are committed and stay",
-        plural(hooks.len() as u64, "hook")
+        plural(ran.len() as u64, "hook")
     );
-    Error::new(Exit::Failed, message).after_commit()
+    (failed > 0).then(|| Error::new(Exit::Failed, message).after_commit())
 }
 
 /// The variables with which one gets into the database, those of oauthctl, and those that hold secrets.

@@ -9,6 +9,8 @@ pub enum Intent {
     ShowWithoutSecrets,
     /// `apply`: it is executed.
     Execute,
+    /// `apply --pick`: a part of it is executed, so what only the whole would break is no reason to end.
+    Pick,
 }
 
 impl Intent {
@@ -17,7 +19,7 @@ impl Intent {
     pub const fn shows(self) -> bool {
         match self {
             Self::Show | Self::ShowWithoutSecrets => true,
-            Self::Execute => false,
+            Self::Execute | Self::Pick => false,
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::db::ledger::{self, Ending, Ledger, Noted, Run, Use};
 use crate::db::lock::Wanted;
 use crate::db::patience::Waits as _;
 use crate::error::Error;
+use crate::model::digest;
 use crate::model::visible::visible;
-use crate::plan::saved::digest;
 
 const NOTING: &str = "noting the run in the ledger";
 const ENDING: &str = "noting the end of the run in the ledger";

@@ -33,10 +33,11 @@ use crate::db::patience::Reading;
 use crate::error::Error;
 use crate::model::health::Lacks;
 use crate::model::words::rfc3339;
-use crate::model::{Actual, ClientId, ForeignRows, Key, Sweep};
+use crate::model::{Actual, ClientId, ForeignRows, Key, NotTried, Sweep};
 use crate::plan::guard::{Rails, check, check_cleanup};
+use crate::plan::picking::Picked;
 use crate::plan::saved::{Saved, SavedError};
-use crate::plan::{Facts, Finding, Plan, Proposal, Whole, maintained, seal};
+use crate::plan::{CleanupForecast, Facts, Finding, Plan, Proposal, Whole, maintained, seal};
 
 /// Reads the file and the database, plans, counts and checks. `promised`: the saved plan that has to come out.
 pub async fn prepare(
@@ -46,7 +47,7 @@ pub async fn prepare(
     promised: Option<&Saved>,
 ) -> Result<Prepared, Error> {
     let loaded = match intent {
-        Intent::Show | Intent::Execute => loading::load(session),
+        Intent::Show | Intent::Execute | Intent::Pick => loading::load(session),
         Intent::ShowWithoutSecrets => loading::withholding_secrets(session),
     };
     let config = match loaded {
@@ -84,22 +85,51 @@ async fn read_and_plan(
     if let Some(promised) = promised {
         saved::check_database(session, promised, &connected).await?;
     }
-    let (proposal, sweeps) = propose(session, &connected, &config, (scope, intent), promised).await?;
-    Ok(Prepared { connected, config, proposal, sweeps })
+    let (proposal, foreign, sweeps) =
+        propose(session, &connected, &config, (scope, intent), promised).await?;
+    Ok(Prepared { connected, config, proposal, foreign, sweeps })
 }
 
 /// Plans again on the same connections, because rows have changed since the plan was made.
 pub async fn prepare_again(
     session: &mut Session,
-    scope: &ScopeArgs,
+    (scope, intent): (&ScopeArgs, Intent),
     prepared: &mut Prepared,
 ) -> Result<(), Error> {
-    let Prepared { connected, config, proposal, sweeps } = prepared;
+    let Prepared { connected, config, proposal, foreign, sweeps } = prepared;
     let interrupted = session.interrupted.clone();
-    let again = propose(session, connected, config, (scope, Intent::Execute), None);
-    (*proposal, *sweeps) = interrupted.or(Box::pin(again)).await?;
+    let again = propose(session, connected, config, (scope, intent), None);
+    (*proposal, *foreign, *sweeps) = interrupted.or(Box::pin(again)).await?;
     Ok(())
 }
+
+/// Goes on with what was picked of the plan, and checks that anew: what is left out may have been what a rail refuses, or
+/// what another step needs.
+pub async fn narrow(
+    session: &mut Session,
+    scope: &ScopeArgs,
+    prepared: &mut Prepared,
+    picked: &Picked,
+) -> Result<(), Error> {
+    let Prepared { connected, config, proposal, foreign, sweeps } = prepared;
+    if picked.cleans == Some(false) {
+        sweeps.clear();
+        proposal.forecast = None;
+    }
+    let interrupted = session.interrupted.clone();
+    let checked = async {
+        let mut client = connected.database.get().await?;
+        let not_tried = trying::require(session, connected, config, &mut client, &picked.plan).await?;
+        drop(client);
+        let forecast = proposal.forecast.take();
+        let parts = Parts { plan: picked.plan.clone(), forecast, not_tried };
+        judge(session, connected, config, (scope, Intent::Execute), parts, (foreign, sweeps)).await
+    };
+    *proposal = interrupted.or(Box::pin(checked)).await?;
+    Ok(())
+}
+
+type Foreign = BTreeMap<Key, Vec<ForeignRows>>;
 
 /// Plans, counts and checks.
 async fn propose(
@@ -108,16 +138,19 @@ async fn propose(
     config: &Config,
     (scope, intent): (&ScopeArgs, Intent),
     promised: Option<&Saved>,
-) -> Result<(Proposal, Vec<Sweep>), Error> {
+) -> Result<(Proposal, Foreign, Vec<Sweep>), Error> {
     rights::require_reading(connected, config, scope, intent).await?;
     // An application that is hidden looks as if it had to be created, and the file may not say enough for that.
     rights::check_hidden(session, connected, intent)?;
     let impossible = if promised.is_some() { Impossible::IsStale } else { Impossible::IsShown };
     let planned = plan_against(session, connected, config, (scope, intent), impossible).await?;
     let Planned { plan, foreign, maintained, unread, advice } = planned;
-    let mut client = connected.database.get().await?;
-    let not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
-    drop(client);
+    let mut not_tried = Vec::new();
+    // What is picked is tried, not the whole.
+    if intent != Intent::Pick {
+        let mut client = connected.database.get().await?;
+        not_tried = trying::require(session, connected, config, &mut client, &plan).await?;
+    }
     if let Some(lacks) = unread.filter(|_| intent.shows()) {
         rights::warn(session, "the ledger is there and was not looked at: ", &lacks);
     }
@@ -126,6 +159,29 @@ async fn propose(
     }
     reporting::left_alone(session, config, &plan, &maintained);
     reporting::advice(session, config, &advice)?;
+    let (sweeps, forecast) = forecasting::forecast(connected, config, scope).await?;
+    let parts = Parts { plan, forecast, not_tried };
+    let judged = judge(session, connected, config, (scope, intent), parts, (&foreign, &sweeps));
+    let proposal = Box::pin(judged).await?;
+    Ok((proposal, foreign, sweeps))
+}
+
+/// What is going to be proposed, before it is known whether that may be done.
+struct Parts {
+    plan: Plan,
+    forecast: Option<CleanupForecast>,
+    not_tried: Vec<NotTried>,
+}
+
+/// Holds the plan and the cleanup against the rails, and against what the role may do.
+async fn judge(
+    session: &mut Session,
+    connected: &Connected,
+    config: &Config,
+    (scope, intent): (&ScopeArgs, Intent),
+    Parts { plan, forecast, not_tried }: Parts,
+    (foreign, sweeps): (&Foreign, &[Sweep]),
+) -> Result<Proposal, Error> {
     let protected = config
         .desired
         .applications
@@ -134,15 +190,14 @@ async fn propose(
         .map(|(client_id, _)| client_id.clone())
         .collect();
     let allow = scope.allow.iter().cloned().collect();
-    let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, foreign: &foreign };
+    let rails = Rails { policy: &config.policy, protected: &protected, allow: &allow, foreign };
     let refusal = check(&plan, &rails).err();
-    let policy = config.cleanup.as_ref().filter(|_| !scope.no_cleanup);
+    let policy = config.cleanup.as_ref().filter(|_| forecast.is_some());
     let consent = policy.and_then(|policy| check_cleanup(policy, &allow).err());
-    let (sweeps, forecast) = forecasting::forecast(connected, config, scope).await?;
-    let (lacks, role) = rights::check_role(session, connected, config, (&plan, &sweeps), intent).await?;
+    let (lacks, role) = rights::check_role(session, connected, config, (&plan, sweeps), intent).await?;
     // Where rows of other tables may not be read, it is not known whether they prevent cleanup.
     let refused = match config.cleanup.as_ref().filter(|_| !lacks.keep_from_reading()) {
-        Some(policy) => forecasting::refusals(session, connected, policy, &sweeps, intent).await?,
+        Some(policy) => forecasting::refusals(session, connected, policy, sweeps, intent).await?,
         None => Vec::new(),
     };
     let name = identity::name(&**connected.database.get().await?).await?;
@@ -152,7 +207,7 @@ async fn propose(
     proposal.refuse(consent.map(|refusal| refusal.violations).unwrap_or_default());
     proposal.refuse(role);
     proposal.refuse(refused);
-    Ok((proposal, sweeps))
+    Ok(proposal)
 }
 
 /// Plans again on the same connection: after a commit there must be nothing left.

@@ -129,7 +129,7 @@ pub async fn require_reading(
     });
     let task = Task {
         applications: Some(match intent {
-            Intent::Show | Intent::Execute => Extent::Whole,
+            Intent::Show | Intent::Execute | Intent::Pick => Extent::Whole,
             Intent::ShowWithoutSecrets => Extent::WithoutSecrets,
         }),
         tokens: policy.map(|policy| read_by(policy, &connected.layout.roles())).unwrap_or_default(),

@@ -1,5 +1,7 @@
 //! `rotate-secret`: a new secret for one application, by way of a plan of one step and the one writer.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::Format;
@@ -87,7 +89,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     let name = visible(client_id.as_str());
     executing::confirm(session, &args.consent, &format!("Give {name} a new secret?")).await?;
     let began = database_now(&connected.database.get().await?).await?;
-    let prepared = Prepared { connected, config, proposal, sweeps: Vec::new() };
+    let prepared = Prepared { connected, config, proposal, foreign: BTreeMap::new(), sweeps: Vec::new() };
     let history = History::begin(session, &prepared.connected, &prepared.config).await?;
     // Not the file's: it need not declare the application, so it does not answer for it.
     let unknown = format!(
@@ -101,7 +103,7 @@ pub async fn run(session: &mut Session, args: &RotateArgs) -> Result<Exit, Error
     history.finish(session, &prepared.connected, &result, counts).await;
     result?;
     if is_json {
-        let report = plan_json::Report { applied: done.as_ref(), cleaned: None };
+        let report = plan_json::Report { picked: None, applied: done.as_ref(), hooks: None, cleaned: None };
         let text = plan_json::render(&prepared.proposal, Some(&report))
             .map_err(|error| Error::from_source(Exit::Failed, &error))?;
         session.tell(&text)?;

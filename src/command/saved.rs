@@ -1,5 +1,6 @@
 //! Saved plans: what `plan --out` writes and `apply PLAN` reads.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::connected::Connected;
@@ -13,9 +14,10 @@ use super::values::parse_instant;
 use crate::config::Config;
 use crate::db::identity;
 use crate::error::{Error, Exit, not_shown};
+use crate::model::visible::visible;
 use crate::model::words::rfc3339;
-use crate::model::{Identity, Sameness};
-use crate::plan::saved::{Origin, Saved, SavedError, digest, save};
+use crate::model::{Identity, Sameness, digest};
+use crate::plan::saved::{Origin, Saved, SavedError, save};
 
 /// Writes the plan.
 pub async fn write(
@@ -58,7 +60,7 @@ fn text(path: &Path) -> Result<String, Error> {
 
 /// The flags that the saved plan was made with, and those that are given now.
 pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
-    let Origin { config: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
+    let Origin { config: _, variables: _, database: _, table: _, targets, cleanup, as_of } = &saved.origin;
     let as_of =
         as_of.as_deref().map(parse_instant).transpose().map_err(|_| Error::from(SavedError::Edited))?;
     let ScopeArgs { targets: _, allow, label, no_cleanup: _, as_of: _, counting: _ } = given;
@@ -74,7 +76,8 @@ pub fn scope(saved: &Saved, given: &ScopeArgs) -> Result<ScopeArgs, Error> {
 
 /// Refuses unless the file is the one that the plan was made from.
 pub fn check_config(saved: &Saved, config: &Config) -> Result<(), Error> {
-    saved.check_config(&digest(&config.said()))?;
+    let file = visible(&config.source.path().display().to_string());
+    saved.check_config(&file, &digest(config.source.text()), &variables(config))?;
     let Origin { cleanup, as_of, .. } = &saved.origin;
     // Without the instant, the cleanup would be that of another instant.
     let lacks_instant = *cleanup && config.cleanup.is_some() && as_of.is_none();
@@ -107,6 +110,11 @@ pub async fn check_database(
     }
 }
 
+/// The digests of the values of the file's variables.
+fn variables(config: &Config) -> BTreeMap<String, String> {
+    config.variables.iter().map(|(name, value)| (name.clone(), digest(value))).collect()
+}
+
 async fn identity_of(connected: &Connected) -> Result<Identity, Error> {
     let client = connected.database.get().await?;
     Ok(identity::read(&client).await?)
@@ -114,7 +122,8 @@ async fn identity_of(connected: &Connected) -> Result<Identity, Error> {
 
 async fn origin(prepared: &Prepared, scope: &ScopeArgs) -> Result<Origin, Error> {
     Ok(Origin {
-        config: digest(&prepared.config.said()),
+        config: digest(prepared.config.source.text()),
+        variables: variables(&prepared.config),
         database: identity_of(&prepared.connected).await?,
         table: prepared.connected.layout.application().oid,
         targets: scope.targets.clone(),

@@ -17,6 +17,10 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How to find out where a file declares everything.
 pub(super) const PLAN_TELLS: &str = "run `oauthctl plan`: no changes means that they were made";
 
+/// The same where a part of it was applied.
+pub(super) const PLAN_TELLS_OF_PICKED: &str =
+    "run `oauthctl plan`: if it shows only what was left out, they were made";
+
 /// The outcome of a COMMIT without an answer where the server can tell it; any other outcome as it is.
 pub(super) async fn resolve(
     session: &mut Session,

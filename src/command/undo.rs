@@ -8,9 +8,11 @@ use super::Format;
 use super::connected::Connected;
 use super::intent::Intent;
 use super::loading;
+use super::overwritten;
 use super::reaching;
 use super::recalling::{self, Recalled};
 use super::references;
+use super::reporting;
 use super::rights;
 use super::session::Session;
 use crate::db::applications::{self, Mentioned, Others};
@@ -61,6 +63,7 @@ pub async fn run(session: &mut Session, args: &UndoArgs) -> Result<Exit, Error> 
         session.tell(&text)?;
         return Ok(Exit::Done);
     }
+    reporting::problems(session, &config.source, &overwritten::problems(&config, &undone.plan));
     session.tell(&view::render(&run, &undone))?;
     // Lines to copy are not broken.
     session.tell_whole(&view::in_file(&undone, &path))?;
@@ -108,6 +111,7 @@ async fn against(connected: &Connected, done: &[Done]) -> Result<Undo, Error> {
             .map(|stored| (stored.key.clone(), (RowRef::of(stored), Whole::of(stored, &actual))))
             .collect(),
         names: actual.applications.iter().map(|(name, stored)| (name.clone(), stored.key.clone())).collect(),
+        hashes_secrets: actual.hashes_secrets,
     };
     let mut undone = undo(done, &present);
     undone.plan.total = actual.total;

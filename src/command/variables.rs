@@ -10,6 +10,9 @@ use super::values::variable_name;
 use crate::config::{self, SIZE_LIMIT, Surroundings, VARIABLE_PREFIX};
 use crate::error::Error;
 
+/// What a file of variables has in it.
+const LINE: &str = "write one line for each variable: domain = \"example.com\"";
+
 /// The values from the command line. `--var` wins over `--var-file`, a later flag over an earlier one.
 #[derive(Debug)]
 pub struct Given(BTreeMap<String, String>);
@@ -41,11 +44,13 @@ impl Given {
 
 fn from_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let refused = |why: &dyn std::fmt::Display| Error::usage(format!("--var-file {}: {why}", path.display()));
-    let bytes = config::read_file(path, SIZE_LIMIT).map_err(|error| refused(&error))?;
-    let text = String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8"))?;
-    let values: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
-        refused(&error.message()).hint("write one line for each variable: domain = \"example.com\"")
+    let bytes = config::read_file(path, SIZE_LIMIT).map_err(|error| {
+        refused(&config::describe(&error))
+            .hint(format!("{LINE}; or give a variable its value with --var NAME=VALUE"))
     })?;
+    let text = String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8"))?;
+    let values: BTreeMap<String, String> =
+        toml::from_str(&text).map_err(|error| refused(&error.message()).hint(LINE))?;
     match values.keys().find_map(|name| Some((name, variable_name(name).err()?))) {
         Some((name, why)) => Err(refused(&format!("{}: {why}", crate::ui::plan::visible(name)))),
         None => Ok(values),

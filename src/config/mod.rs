@@ -5,6 +5,7 @@
 //! exist) comes back later and finds its line through [`Config::place`].
 
 mod choices;
+mod client_ids;
 mod conceal;
 mod document;
 pub mod duration;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use client_ids::client_ids;
 pub use given::column_value;
 pub use places::PlaceOf;
 pub use problem::{LIMIT, Mark, Problem, Problems, Severity, Span};
@@ -43,8 +45,8 @@ pub use resolve::{Manner, rule_problem};
 pub use schema::json_schema;
 pub use source::{Position, Source};
 pub use suggest::closest;
-pub use surroundings::{Presence, Surroundings, read_file};
-pub use variables::{PREFIX as VARIABLE_PREFIX, is_name as is_variable_name};
+pub use surroundings::{Presence, Surroundings, describe, read_file};
+pub use variables::{PREFIX as VARIABLE_PREFIX, is_name as is_variable_name, named as variables_in};
 
 use crate::model::{
     Attribute, CleanupPolicy, ClientId, ColumnValue, Desired, Field, Hook, Policy, Provider, References,
@@ -123,7 +125,7 @@ impl Config {
     /// Applications that cleanup never deletes: those that the file mentions for another reason than that they must go.
     #[must_use]
     pub fn spared(&self) -> BTreeSet<ClientId> {
-        let Desired { applications, renamed, removed: _ } = &self.desired;
+        let Desired { applications, renamed, removed: _, disabled: _ } = &self.desired;
         applications.keys().chain(renamed.keys()).chain(&self.policy.protect).cloned().collect()
     }
 
@@ -140,7 +142,7 @@ impl Config {
     /// Whether the application has a block with `enabled = false`.
     #[must_use]
     pub fn disables(&self, client_id: &ClientId) -> bool {
-        self.desired.removed.contains(client_id) && self.places.applications.contains_key(client_id)
+        self.desired.disabled.contains(client_id)
     }
 
     /// Forgets secrets that no client can send, for verbs that need none of them: they count as not available.
@@ -180,7 +182,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// The problem of a file that cannot be read at all.
 #[must_use]
 pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    let message = format!("{} {}", path.display(), surroundings::describe(error));
+    let message = format!("{} {}", path.display(), describe(error));
     match error.kind() {
         io::ErrorKind::NotFound => Problem::error("file-not-found", message),
         _ => Problem::error("file-unreadable", message),

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use super::surroundings::Surroundings;
@@ -127,6 +127,20 @@ pub fn resolved<'t>(text: &'t str, used: &BTreeMap<String, String>) -> Cow<'t, s
     expand(text, value).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// The variables of a text of the file, as it is written.
+#[must_use]
+pub fn named(text: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(BEGINS) {
+        let (before, found) = rest.split_at(at);
+        rest = found.get(BEGINS.len()..).unwrap_or_default();
+        let name = rest.strip_prefix(NAMESPACE).and_then(|name| name.split_once('}')).map(|(name, _)| name);
+        names.extend(name.filter(|name| is_name(name) && !before.ends_with('$')));
+    }
+    names
+}
+
 /// Whether a variable can have this name: letters of ASCII, digits and underscores; not a digit first.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
@@ -184,6 +198,12 @@ mod tests {
         {
             assert_eq!(expanded(text).unwrap_err(), "has a `${` that does not begin a variable", "{text}");
         }
+    }
+
+    #[test]
+    fn they_are_found_by_name() {
+        let text = "[\"https://${var.domain}/$${var.no}/${var.b}\", \"${env.X} $ ${var.b} ${\"]";
+        assert_eq!(named(text), BTreeSet::from(["b", "domain"]));
     }
 
     #[test]

@@ -30,6 +30,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long its stderr is read on after its end: something that it has left running may keep that open.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// A hook that was run.
+#[derive(Debug)]
+pub struct Ran {
+    pub hook: Hook,
+    /// `None`: it has ended well.
+    pub failure: Option<HookError>,
+}
+
 /// How a program failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {

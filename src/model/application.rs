@@ -353,6 +353,8 @@ pub struct Desired {
     pub applications: BTreeMap<ClientId, Box<Declared>>,
     /// `[[removed]]`, and `enabled = false`: applications that must not exist.
     pub removed: BTreeSet<ClientId>,
+    /// Those of `removed` that have a block, with `enabled = false`.
+    pub disabled: BTreeSet<ClientId>,
     /// `[[renamed]]`: old client id → new client id. The new one is declared in `applications`.
     pub renamed: BTreeMap<ClientId, ClientId>,
 }

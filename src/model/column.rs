@@ -11,6 +11,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::field::Field;
+use super::toml_string::toml_key;
 
 /// Columns of DOT's own that no file manages (DOT 3.4.1 and its main branch).
 const OWN: [&str; 6] = ["id", "client_id", "created", "updated", "registration_source", "cimd_expires_at"];
@@ -34,6 +35,15 @@ impl Attribute {
         match self {
             Self::Field(field) => field.column(),
             Self::Column(name) => name,
+        }
+    }
+
+    /// The key as the file has it, with quotes where TOML needs them: `name`, `columns."tenant id"`.
+    #[must_use]
+    pub fn in_file(&self) -> String {
+        match self {
+            Self::Field(field) => field.key().to_owned(),
+            Self::Column(name) => format!("{COLUMNS}{}", toml_key(name)),
         }
     }
 }

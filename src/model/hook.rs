@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::visible::visible;
+use super::shell_word::shell_word;
 
 /// `[[hooks]]`: a program with its arguments, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,17 +37,9 @@ impl Hook {
 /// As one would type it in a shell.
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<String> = self.after_apply.iter().map(|word| word_of_a_shell(word)).collect();
+        let words: Vec<String> = self.after_apply.iter().map(|word| shell_word(word)).collect();
         f.write_str(&words.join(" "))
     }
-}
-
-fn word_of_a_shell(word: &str) -> String {
-    let is_plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", visible(word).replace('\'', "'\\''"))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes it in this way")]
@@ -72,7 +64,7 @@ mod tests {
     fn it_is_shown_as_it_would_be_typed() {
         let told = hook(&["kubectl", "rollout", "restart", "deployment/gateway"], None).to_string();
         assert_eq!(told, "kubectl rollout restart deployment/gateway");
-        assert_eq!(hook(&["sh", "-c", "it's $X\n", ""], None).to_string(), r"sh -c 'it'\''s $X\u{a}' ''");
+        assert_eq!(hook(&["sh", "-c", "it's $X\n", ""], None).to_string(), r"sh -c $'it\'s $X\x0a' ''");
     }
 
     #[test]

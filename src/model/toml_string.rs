@@ -29,6 +29,20 @@ pub fn toml_value(text: &str) -> String {
     toml_string(&text.replace("${", "$${"))
 }
 
+/// A key: bare where TOML allows it.
+#[must_use]
+pub fn toml_key(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if is_bare { key.to_owned() } else { toml_string(key) }
+}
+
+/// A value that is a number if it can be one that is written in the same way, else a string.
+#[must_use]
+pub fn toml_number(text: &str) -> String {
+    let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+    if is_number { text.to_owned() } else { toml_value(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,7 @@
 
 mod secret;
 
-use std::collections::BTreeSet;
-
-pub(super) use secret::{leaves_foreign, manages_secret};
+pub(super) use secret::{NewRow, leaves_foreign, manages_secret};
 
 use self::secret::SecretState;
 use super::{
@@ -125,15 +123,7 @@ pub(super) fn held(row: &StoredFields, field: Field) -> Value {
 
 /// Compares one field; `None`: it is as it should be.
 fn change(field: Field, before: Value, after: Value) -> Option<FieldChange> {
-    let is_same = match (&before, &after) {
-        // URI lists are sets: neither order nor repetition nor the kind of white space makes a difference.
-        (Value::Uris(before), Value::Uris(after)) => {
-            before.iter().collect::<BTreeSet<_>>() == after.iter().collect::<BTreeSet<_>>()
-        }
-        (Value::User(before), Value::User(after)) => before.key == after.key,
-        _ => before == after,
-    };
-    (!is_same).then(|| FieldChange { field: field.into(), before, after })
+    (!before.is_same(&after)).then(|| FieldChange { field: field.into(), before, after })
 }
 
 /// Whether the database can hold what the file asks for.
@@ -210,7 +200,7 @@ impl<'a> Check<'a> {
             Kind::Text => Value::Text(String::new()),
             Kind::Uris => Value::Uris(Vec::new()),
             Kind::Flag { default } => default.map_or(Value::Absent, Value::Flag),
-            Kind::Secret => secret::of_a_new_row(application, self.actual),
+            Kind::Secret => NewRow::of(application).secret(self.actual.hashes_secrets),
             Kind::Owner => Value::Absent,
         });
         FieldSetting { field: field.into(), value, declared: declaration.is_some() }

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod drift;
 mod finding;
 pub mod guard;
+pub mod picking;
 mod proposal;
 pub mod resume;
 pub mod retention;
@@ -355,7 +356,9 @@ impl<'a> Planner<'a> {
                 && let Some(stored) = actual.applications.get(client_id)
                 && self.answers_for(client_id)
             {
-                let step = deletion(RowRef::of(stored), &stored.fields.name, DeleteReason::Removed);
+                let is_disabled = desired.disabled.contains(client_id);
+                let reason = if is_disabled { DeleteReason::Disabled } else { DeleteReason::Removed };
+                let step = deletion(RowRef::of(stored), &stored.fields.name, reason);
                 deletions.insert(client_id.clone(), step);
                 self.see(stored);
             }

@@ -3,8 +3,7 @@
 //! Pure: policy and tables in, digest and verdict out. The instant of a run is no part of the digest, because rows that have
 //! expired since are found when the run wraps around.
 
-use super::saved::digest;
-use crate::model::{CleanupPolicy, ClientId, Key, Position, Sweep};
+use crate::model::{CleanupPolicy, ClientId, Key, Position, Sweep, digest};
 
 /// How many hexadecimal digits of the digest are kept: it tells policies apart, and is typed by people.
 const DIGITS: usize = 8;

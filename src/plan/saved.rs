@@ -4,19 +4,18 @@
 //! what the plan was made from, and a digest of all that. It is never executed: apply plans again and demands that the same
 //! steps come out. Only the targets, whether cleanup runs, and its instant are taken from the file. Holds no secret. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Plan, Proposal, Step};
-use crate::model::{ClientId, Dependents, Identity, Sameness, json as escaped};
+use crate::model::{ClientId, Dependents, Identity, Sameness, digest, json as escaped};
 
 /// What the file is, with the version of its format.
-const FORMAT: &str = "oauthctl saved plan 3";
+const FORMAT: &str = "oauthctl saved plan 4";
 
 /// How each format begins.
 const ANY_FORMAT: &str = "oauthctl saved plan ";
@@ -28,8 +27,10 @@ const WITHOUT_SERVER: &str = "oauthctl saved plan 1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// The digest of `oauth.toml`: [`digest`].
+    /// The digest of the text of `oauth.toml`: [`digest`].
     pub config: String,
+    /// The digests of the values of the variables in it, by name.
+    pub variables: BTreeMap<String, String>,
     /// The database. Two servers that were made in the same way have databases of the same name and oid.
     pub database: Identity,
     /// The oid of the application table.
@@ -83,8 +84,11 @@ pub enum SavedError {
         now: String,
     },
     /// The file has changed.
-    #[error("the plan is stale: oauth.toml is not the one that it was made from")]
-    OtherConfig,
+    #[error("the plan is stale: {0} is not the one that it was made from")]
+    OtherConfig(String),
+    /// The file is the same, and variables in it have other values.
+    #[error("the plan is stale: {} since it was made", changed(.0))]
+    OtherVariables(BTreeSet<String>),
     /// Another database, or another table.
     #[error("the plan was made for another database: {}", named(.made_for, .found))]
     OtherDatabase {
@@ -113,14 +117,18 @@ fn named(made_for: &Identity, found: &Identity) -> String {
     format!("{} of {}; this is the one of {}", made_for.database, server(made_for), server(found))
 }
 
-fn listed(client_ids: &BTreeSet<ClientId>) -> String {
-    client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
+/// `the variables a, b have changed`
+fn changed(variables: &BTreeSet<String>) -> String {
+    let names = variables.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if variables.len() == 1 {
+        format!("the variable {names} has changed")
+    } else {
+        format!("the variables {names} have changed")
+    }
 }
 
-/// SHA-256, in hexadecimal digits.
-#[must_use]
-pub fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+fn listed(client_ids: &BTreeSet<ClientId>) -> String {
+    client_ids.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// What stands behind the name of the format.
@@ -200,12 +208,25 @@ impl Saved {
         of_forecast.into_iter().chain(plan.counted_at.as_deref())
     }
 
-    /// Whether the file is the one that the plan was made from, by its [`digest`].
+    /// Whether the file is the one that the plan was made from, by [`digest`]s of its text and of the variables in it.
+    /// `file`: its name.
     ///
     /// # Errors
-    /// [`SavedError::OtherConfig`].
-    pub fn check_config(&self, config: &str) -> Result<(), SavedError> {
-        if self.origin.config == config { Ok(()) } else { Err(SavedError::OtherConfig) }
+    /// [`SavedError::OtherConfig`], or [`SavedError::OtherVariables`].
+    pub fn check_config(
+        &self,
+        file: &str,
+        config: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), SavedError> {
+        if self.origin.config != config {
+            return Err(SavedError::OtherConfig(file.to_owned()));
+        }
+        let then = &self.origin.variables;
+        let names = then.keys().chain(variables.keys());
+        let different: BTreeSet<String> =
+            names.filter(|name| then.get(*name) != variables.get(*name)).cloned().collect();
+        if different.is_empty() { Ok(()) } else { Err(SavedError::OtherVariables(different)) }
     }
 
     /// Whether the database is the one that the plan was made for, and how sure that is.

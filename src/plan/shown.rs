@@ -23,7 +23,7 @@ pub fn is_the_same(now: &Plan, shown: &Plan) -> bool {
 }
 
 /// Whether whoever agrees to `shown` has agreed to `now`: it does the same to the same row, or a part of it.
-fn covers(shown: &Step, now: &Step) -> bool {
+pub(super) fn covers(shown: &Step, now: &Step) -> bool {
     match (shown, now) {
         (
             Step::Create { client_id: shown, fields: fields_shown },

@@ -2,6 +2,8 @@
 //!
 //! Serialises into the JSON plan (`docs/plan-json.md`), so a renamed key is a new format version. Holds no secret.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,21 @@ pub enum Value {
     },
 }
 
+impl Value {
+    /// Whether a row that holds one holds the other. URI lists are sets: neither order nor repetition nor the kind of white
+    /// space makes a difference. A user is its primary key.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Uris(one), Self::Uris(other)) => {
+                one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
+            }
+            (Self::User(one), Self::User(other)) => one.key == other.key,
+            (one, other) => one == other,
+        }
+    }
+}
+
 /// A user who owns an application: the primary key, and how the file names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
@@ -131,6 +148,8 @@ pub struct FieldSetting {
 pub enum DeleteReason {
     /// `[[removed]]` names it.
     Removed,
+    /// Its block says `enabled = false`.
+    Disabled,
     /// The file does not mention it, and `prune` asks.
     Pruned,
 }

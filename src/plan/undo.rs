@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    DeleteReason, FieldChange, FieldSetting, Plan, Presence, RowRef, SecretWrite, Step, Value, Whole,
-};
+use super::diff::NewRow;
+use super::{DeleteReason, FieldChange, FieldSetting, Plan, Presence, RowRef, Step, Value, Whole};
 use crate::model::{Attribute, ClientId, Dependents, Field, ForeignRows, Key};
 
 /// A step that was executed, with the row before and after it.
@@ -32,6 +31,8 @@ pub struct Present {
     pub rows: BTreeMap<Key, (RowRef, Whole)>,
     /// The names of the steps that are taken now, with the rows that have them.
     pub names: BTreeMap<ClientId, Key>,
+    /// Whether DOT stores hashes of secrets where the row does not say.
+    pub hashes_secrets: bool,
 }
 
 /// What the inverse does not bring back.
@@ -46,8 +47,10 @@ pub enum Lost {
     Others { client_id: ClientId, rows: ForeignRows },
     /// The primary key and what the file does not manage of a row that was deleted.
     Row { client_id: ClientId, key: Key },
-    /// A row that is created again would have a name that another one has now.
+    /// A row would have its former name back, which another one has now.
     Taken { client_id: ClientId },
+    /// An application with this client id was created since; it stays as it is.
+    CreatedSince { client_id: ClientId },
     /// The row has been deleted since.
     Gone { client_id: ClientId },
     /// A field was changed again since; the inverse would undo that too.
@@ -70,12 +73,15 @@ pub struct Undo {
     /// The steps, without dependents, and the rows that they work on.
     pub plan: Plan,
     pub lost: Vec<Lost>,
+    /// How many steps the run had.
+    pub steps: usize,
 }
 
 /// The inverse of these steps, which were executed in this order.
 #[must_use]
 pub fn undo(done: &[Done], present: &Present) -> Undo {
-    let mut undoing = Undoing { present, renamed: renamed(done), undo: Undo::default() };
+    let mut undoing =
+        Undoing { present, renamed: renamed(done), undo: Undo { steps: done.len(), ..Undo::default() } };
     let steps: Vec<Step> = done.iter().rev().filter_map(|done| undoing.inverse(done)).collect();
     let mut undo = undoing.undo;
     // In the order of every plan.
@@ -201,10 +207,10 @@ impl Undoing<'_> {
             self.lose(Lost::NoSuchField { client_id: client_id.clone(), field: field.clone() });
             return None;
         };
-        if same(held, before) {
+        if held.is_same(before) {
             return None;
         }
-        if !same(held, after) {
+        if !held.is_same(after) {
             self.lose(Lost::ChangedSince { client_id: client_id.clone(), field: field.clone() });
         }
         Some(FieldChange { field: field.clone(), before: held.clone(), after: before.clone() })
@@ -219,7 +225,7 @@ impl Undoing<'_> {
     ) -> Option<Step> {
         let client_id = &row.client_id;
         if self.is_taken(client_id, None) {
-            self.lose(Lost::Taken { client_id: client_id.clone() });
+            self.lose(Lost::CreatedSince { client_id: client_id.clone() });
             return None;
         }
         self.lose(Lost::Row { client_id: client_id.clone(), key: row.key.clone() });
@@ -237,7 +243,7 @@ impl Undoing<'_> {
             held.iter().filter(|(_, value)| *value != Value::Absent).map(setting).collect();
         fields.push(FieldSetting {
             field: Field::ClientSecret.into(),
-            value: Value::Secret { source: new_secret(held), hashed: is_hashed(held) },
+            value: new_row(held).secret(self.present.hashes_secrets),
             declared: false,
         });
         Some(Step::Create { client_id: client_id.clone(), fields })
@@ -248,17 +254,23 @@ fn setting((field, value): &(Attribute, Value)) -> FieldSetting {
     FieldSetting { field: field.clone(), value: value.clone(), declared: true }
 }
 
-/// The secret of a client that is created again is a new one; a public client does not use it.
-fn new_secret(held: &[(Attribute, Value)]) -> SecretWrite {
-    let is_public = held
-        .iter()
-        .any(|(field, value)| *field == Field::ClientType && *value == Value::Text("public".to_owned()));
-    if is_public { SecretWrite::Unneeded } else { SecretWrite::Generated }
-}
-
-/// DOT hashes secrets unless the row says otherwise.
-fn is_hashed(held: &[(Attribute, Value)]) -> bool {
-    !held.iter().any(|(field, value)| *field == Field::HashClientSecret && *value == Value::Flag(false))
+/// What decides about the secret of a row that is created again: nothing keeps the former one.
+fn new_row(held: &[(Attribute, Value)]) -> NewRow<'_> {
+    let value = |wanted: Field| held.iter().find(|(field, _)| *field == wanted).map(|(_, value)| value);
+    let text = |field| match value(field) {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        Some(_) | None => None,
+    };
+    let hash = match value(Field::HashClientSecret) {
+        Some(Value::Flag(flag)) => Some(*flag),
+        Some(_) | None => None,
+    };
+    NewRow {
+        declared: None,
+        client_type: text(Field::ClientType),
+        token_endpoint_auth_method: text(Field::TokenEndpointAuthMethod),
+        hash_client_secret: hash,
+    }
 }
 
 fn name_of(whole: &Whole) -> String {
@@ -266,17 +278,6 @@ fn name_of(whole: &Whole) -> String {
     match name {
         Some((_, Value::Text(name))) => name.clone(),
         Some(_) | None => String::new(),
-    }
-}
-
-/// Whether a row that holds one value holds the other: lists of URIs are sets, and a user is its key.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Uris(one), Value::Uris(other)) => {
-            one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
-        }
-        (Value::User(one), Value::User(other)) => one.key == other.key,
-        (one, other) => one == other,
     }
 }
 

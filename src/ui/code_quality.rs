@@ -1,11 +1,10 @@
 //! Problems of the file as GitLab's Code Quality report, which it shows beside the lines of a merge request.
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::diagnostics::shown_path;
 use crate::config::{Problem, Problems, Severity, Source};
-use crate::model::json;
+use crate::model::{digest, json};
 
 #[derive(Serialize)]
 struct Issue {
@@ -67,6 +66,5 @@ fn issue(source: &Source, problem: &Problem) -> Issue {
 /// Without the line: a problem that has moved is the same.
 fn fingerprint(issue: &Issue, earlier: usize) -> String {
     let Issue { description, check_name, fingerprint: _, severity: _, location } = issue;
-    let text = format!("{check_name}\n{}\n{description}\n{earlier}", location.path);
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&format!("{check_name}\n{}\n{description}\n{earlier}", location.path))
 }

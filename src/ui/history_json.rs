@@ -1,10 +1,10 @@
 //! The runs in the ledger, as scripts read them. Documented in `docs/history.md`. Pure.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::json_schema;
 use super::report_json::{Document, document};
 use super::step_json::StepView;
 use crate::model::NotedRun;
@@ -77,8 +77,7 @@ enum History<'a> {
 /// The JSON Schema of both documents, as draft 2020-12.
 #[must_use]
 pub fn json_schema() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.into_root_schema_for::<History<'_>>().to_value()
+    json_schema::of::<History<'_>>()
 }
 
 /// All of them.

@@ -193,6 +193,7 @@ fn render_step(out: &mut String, step: &Step, detail: Detail) {
         Step::Delete { row, name: title, reason, dependents, others } => {
             let why = match reason {
                 DeleteReason::Removed => "[[removed]]",
+                DeleteReason::Disabled => "enabled = false",
                 DeleteReason::Pruned => "not in the file, and prune asks",
             };
             let _ = writeln!(

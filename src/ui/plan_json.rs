@@ -2,16 +2,18 @@
 //! keys, a major one changes or removes them. Pure; secrets cannot occur, because the plan holds none.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::cleanup::Run;
 use super::forecast_json::{self, ForecastView};
+use super::json_schema;
 use super::step_json::StepView;
 use crate::apply;
+use crate::hooks::Ran;
 use crate::model::json;
 use crate::model::{ClientId, CountMethod, ForeignRows, ForeignTally, Hook, NotTried, Tally};
-use crate::plan::{Plan, Proposal, Subject, Summary, Whole};
+use crate::plan::picking::Picked;
+use crate::plan::{Plan, Proposal, Step, Subject, Summary, Whole};
 use crate::sweep;
 
 /// The version of the format.
@@ -49,22 +51,27 @@ struct Document<'a> {
 /// The JSON Schema of the document, as draft 2020-12, from the structs that are written.
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.into_root_schema_for::<Document<'_>>().to_value()
+    json_schema::of::<Document<'_>>()
 }
 
 /// What `apply` did.
 #[derive(Debug)]
 pub struct Report<'a> {
+    /// What was picked and left out; `None`: nobody was asked about the single changes.
+    pub picked: Option<&'a Picked>,
     /// To the applications; `None`: there was nothing to do.
     pub applied: Option<&'a apply::Outcome>,
+    /// After that; `None`: no hook was to be run.
+    pub hooks: Option<&'a [Ran]>,
     /// To the tokens; `None`: there was nothing to do.
     pub cleaned: Option<&'a sweep::Outcome>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct OutcomeView<'a> {
+    left_out: Option<LeftOutView<'a>>,
     applied: Option<AppliedView<'a>>,
+    hooks: Option<Vec<RanView<'a>>>,
     cleaned: Option<&'a Tally>,
     run: Option<Run>,
 }
@@ -75,6 +82,22 @@ struct AppliedView<'a> {
     done: Summary,
     dependents: u64,
     others: &'a ForeignTally,
+}
+
+/// What `apply --pick` was told to leave out.
+#[derive(Serialize, JsonSchema)]
+struct LeftOutView<'a> {
+    steps: &'a [Step],
+    /// Whether expired rows stay.
+    cleanup: bool,
+}
+
+/// A hook that was run.
+#[derive(Serialize, JsonSchema)]
+struct RanView<'a> {
+    after_apply: &'a [String],
+    /// How it failed; `null`: it did not.
+    failure: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -92,6 +115,14 @@ struct CleanupView<'a> {
     forecast: Option<ForecastView>,
     others: &'a [ForeignRows],
     spared_by_max_age: Option<u64>,
+}
+
+fn left_out_view(picked: &Picked) -> LeftOutView<'_> {
+    LeftOutView { steps: &picked.left, cleanup: picked.cleans == Some(false) }
+}
+
+fn ran_view(Ran { hook, failure }: &Ran) -> RanView<'_> {
+    RanView { after_apply: &hook.after_apply, failure: failure.as_ref().map(ToString::to_string) }
 }
 
 /// The whole plan, pretty-printed, with a newline at the end.
@@ -156,12 +187,14 @@ pub fn render(proposal: &Proposal, report: Option<&Report<'_>>) -> Result<String
             spared_by_max_age: forecast.spared_by_age,
         }),
         hooks,
-        outcome: report.map(|Report { applied, cleaned }| OutcomeView {
+        outcome: report.map(|Report { picked, applied, hooks, cleaned }| OutcomeView {
+            left_out: picked.map(left_out_view),
             applied: applied.map(|apply::Outcome { done, dependents, others }| AppliedView {
                 done: *done,
                 dependents: *dependents,
                 others,
             }),
+            hooks: hooks.map(|hooks| hooks.iter().map(ran_view).collect()),
             cleaned: cleaned.map(|outcome| &outcome.deleted),
             run: cleaned.map(Run::from),
         }),

@@ -7,7 +7,8 @@ use super::sarif_rules;
 use crate::config::{Problem, Problems, Severity, Source, Span};
 use crate::model::json;
 
-/// Where the project is, as Cargo.toml says; empty before the first release.
+/// Where the project is, as `repository` in Cargo.toml says; empty as long as that names none. A made-up address would lead
+/// readers of code scanning to a page of somebody else.
 const HOME: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// One run of `validate`. Ends with a newline.
@@ -16,20 +17,26 @@ const HOME: &str = env!("CARGO_PKG_REPOSITORY");
 /// Serde's, which do not occur.
 pub fn render(source: &Source, problems: &Problems) -> serde_json::Result<String> {
     let results: Vec<Value> = problems.shown().into_iter().map(|problem| result(source, problem)).collect();
-    let mut driver = json!({
-        "name": "oauthctl",
-        "semanticVersion": env!("CARGO_PKG_VERSION"),
-        "rules": sarif_rules::all(),
-    });
-    if !HOME.is_empty() {
-        driver["informationUri"] = HOME.into();
-    }
+    let driver = driver(HOME);
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
     });
     json::document(&log)
+}
+
+/// The program. `home`: its address; empty: it has none, and the key is left out.
+fn driver(home: &str) -> Value {
+    let mut driver = json!({
+        "name": "oauthctl",
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "rules": sarif_rules::all(),
+    });
+    if !home.is_empty() {
+        driver["informationUri"] = home.into();
+    }
+    driver
 }
 
 fn result(source: &Source, problem: &Problem) -> Value {
@@ -83,11 +90,27 @@ fn uri(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::uri;
+    use serde_json::Value;
+
+    use super::{HOME, driver, uri};
 
     #[test]
     fn paths_become_references() {
         assert_eq!(uri("./conf/oauth.toml"), "conf/oauth.toml");
         assert_eq!(uri("a b/ü:%.toml"), "a%20b/%C3%BC%3A%25.toml");
+    }
+
+    /// SARIF 2.1.0 section 3.19.2 wants an absolute URI, and code scanning shows it as a link.
+    #[test]
+    fn the_address_of_the_project_is_an_absolute_uri_or_left_out() {
+        assert_eq!(driver("").get("informationUri"), None);
+        assert_eq!(driver("https://git.example/oauthctl")["informationUri"], "https://git.example/oauthctl");
+        assert_eq!(driver(HOME).get("informationUri").is_some(), !HOME.is_empty());
+        if let Some(Value::String(home)) = driver(HOME).get("informationUri") {
+            let (scheme, rest) = home.split_once("://").unwrap_or_default();
+            let host = rest.split('/').next().unwrap_or_default();
+            assert!(scheme == "https" && host.contains('.'), "{home}");
+            assert!(home.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c)), "{home}");
+        }
     }
 }

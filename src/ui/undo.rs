@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use super::history::{instant, title};
 use super::plan::{Detail, grouped, number_and_fate, plural, render_steps, to_the_second, visible};
 use super::{BOLD, YELLOW, paint};
-use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_string, toml_value};
+use crate::model::{Attribute, Dependents, Field, Kind, NotedRun, toml_key, toml_number, toml_value};
 use crate::plan::undo::{Lost, Undo};
 use crate::plan::{FieldSetting, Owner, Plan, Step, Summary, Value};
 
 /// The plan and what it does not bring back.
 #[must_use]
 pub fn render(run: &NotedRun, undone: &Undo) -> String {
-    let Undo { plan, lost } = undone;
+    let Undo { plan, lost, steps: _ } = undone;
     let mut out = format!("{}, at {}\n\n", paint(BOLD, title(run)), instant(run.started));
     out += &render_steps(plan, &plan.steps, Detail::Full);
     if let Some(counted_at) = &plan.counted_at {
@@ -27,7 +27,7 @@ pub fn render(run: &NotedRun, undone: &Undo) -> String {
         }
         out.push('\n');
     }
-    let _ = writeln!(out, "{}", summary(run, plan));
+    let _ = writeln!(out, "{}", summary(run, undone));
     out
 }
 
@@ -45,8 +45,8 @@ pub fn changes_of_file(plan: &Plan) -> String {
 }
 
 /// `To undo run 12: 1 to create, 2 to update. Nothing was written.`
-fn summary(run: &NotedRun, plan: &Plan) -> String {
-    let Summary { create, update, rename, adopt: _, delete } = plan.summary();
+fn summary(run: &NotedRun, undone: &Undo) -> String {
+    let Summary { create, update, rename, adopt: _, delete } = undone.plan.summary();
     let parts: Vec<String> =
         [(create, "to create"), (update, "to update"), (rename, "to rename"), (delete, "to delete")]
             .into_iter()
@@ -54,17 +54,32 @@ fn summary(run: &NotedRun, plan: &Plan) -> String {
             .map(|(count, what)| format!("{} {what}", grouped(count as u64)))
             .collect();
     if parts.is_empty() {
-        return format!("{} Run {} left nothing that can be undone.", paint(BOLD, "No changes."), run.id);
+        return format!("{} {}", paint(BOLD, "No changes."), why_nothing(run, undone));
     }
     let head = paint(BOLD, format_args!("To undo run {}:", run.id));
     format!("{head} {}. Nothing was written.", parts.join(", "))
+}
+
+/// Why there is nothing to do.
+fn why_nothing(run: &NotedRun, Undo { plan: _, lost, steps }: &Undo) -> String {
+    let run = run.id;
+    let is_secret = |lost: &Lost| matches!(lost, Lost::Secret { .. });
+    if *steps == 0 {
+        format!("Run {run} changed no application.")
+    } else if lost.is_empty() {
+        format!("What run {run} changed is as it was before it.")
+    } else if lost.iter().all(is_secret) {
+        format!("Run {run} replaced secrets, and nothing else of it is left to undo.")
+    } else {
+        format!("Nothing of run {run} is left that can be undone.")
+    }
 }
 
 fn sentence(lost: &Lost) -> String {
     match lost {
         Lost::Secret { client_id } => {
             format!(
-                "{}: the former secret, which nothing keeps. Declare it, or have a new one made.",
+                "{}: the former secret, which is stored nowhere. Declare it if you have it, or let a new one be made.",
                 visible(client_id.as_str())
             )
         }
@@ -83,6 +98,10 @@ fn sentence(lost: &Lost) -> String {
         Lost::Taken { client_id } => {
             format!("{}: another application has this client id now.", visible(client_id.as_str()))
         }
+        Lost::CreatedSince { client_id } => format!(
+            "{}: an application with this client id was created since; it stays as it is.",
+            visible(client_id.as_str())
+        ),
         Lost::Gone { client_id } => {
             format!("{}: the application has been deleted since.", visible(client_id.as_str()))
         }
@@ -154,7 +173,7 @@ fn in_toml(step: &Step) -> String {
 }
 
 fn table(client_id: &str, pairs: impl Iterator<Item = String>) -> String {
-    format!("[applications.{}]\n{}", key(client_id), pairs.collect::<String>())
+    format!("[applications.{}]\n{}", toml_key(client_id), pairs.collect::<String>())
 }
 
 /// Whether a new application has this anyway.
@@ -173,14 +192,14 @@ fn pair(field: &Attribute, value: &Value) -> Option<String> {
     let value = match value {
         Value::Text(text) => toml_value(text),
         Value::Flag(flag) => flag.to_string(),
-        Value::Literal(text) => literal(text),
+        Value::Literal(text) => toml_number(text),
         Value::Uris(uris) => {
             format!("[{}]", uris.iter().map(|uri| toml_value(uri)).collect::<Vec<_>>().join(", "))
         }
         Value::User(owner) => match &**owner {
             Owner { username: Some(name), .. } => format!("{{ username = {} }}", toml_value(name)),
             Owner { by: Some(named), .. } => named.in_file(),
-            Owner { key, username: None, by: None } => literal(key.as_str()),
+            Owner { key, username: None, by: None } => toml_number(key.as_str()),
         },
         Value::Absent => {
             return Some(format!("# {}: none; a file cannot say that\n", visible(&field.to_string())));
@@ -190,21 +209,5 @@ fn pair(field: &Attribute, value: &Value) -> Option<String> {
                 .then(|| "# client_secret: a new one is made, unless you declare one\n".to_owned());
         }
     };
-    let name = match field {
-        Attribute::Field(field) => field.key().to_owned(),
-        Attribute::Column(name) => format!("columns.{}", key(name)),
-    };
-    Some(format!("{name} = {value}\n"))
-}
-
-/// A number as it is, anything else as text.
-fn literal(text: &str) -> String {
-    let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
-    if is_number { text.to_owned() } else { toml_value(text) }
-}
-
-/// A key: bare where TOML allows it.
-fn key(text: &str) -> String {
-    let is_bare = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    if is_bare { text.to_owned() } else { toml_string(text) }
+    Some(format!("{} = {value}\n", field.in_file()))
 }

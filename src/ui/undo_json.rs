@@ -1,11 +1,11 @@
 //! What would undo a run, as scripts read it. Documented in `docs/history.md`. Pure.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::history_json::RunView;
+use super::json_schema;
 use super::report_json::{self, document};
 use super::step_json::StepView;
 use super::undo::changes_of_file;
@@ -29,8 +29,7 @@ struct Undone<'a> {
 /// The JSON Schema of the document, as draft 2020-12.
 #[must_use]
 pub fn json_schema() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.into_root_schema_for::<report_json::Document<Undone<'_>>>().to_value()
+    json_schema::of::<report_json::Document<Undone<'_>>>()
 }
 
 /// The document.
@@ -38,7 +37,7 @@ pub fn json_schema() -> Value {
 /// # Errors
 /// Serde's, which do not occur.
 pub fn render(run: &NotedRun, undone: &Undo) -> serde_json::Result<String> {
-    let Undo { plan, lost } = undone;
+    let Undo { plan, lost, steps: _ } = undone;
     let rows: Vec<_> = plan.steps.iter().map(|step| plan.rows_of(step)).collect();
     let steps = plan.steps.iter().zip(&rows);
     document(Undone {

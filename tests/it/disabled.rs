@@ -23,18 +23,25 @@ fn world() -> (Database, Sandbox) {
     (database, sandbox)
 }
 
-/// Byte for byte, in every form; and without the secret and the owner that the block names.
+/// Byte for byte but for the reason, in every form; and without the secret and the owner that the block names.
 #[test]
 fn the_plan_is_that_of_a_removal() {
     let (_database, sandbox) = world();
     let instant = regex::Regex::new("20[0-9-]+T[0-9:.&#;]+Z").unwrap();
-    for format in ["text", "markdown", "json"] {
+    let reasons = [
+        ("text", "enabled = false", "[[removed]]"),
+        ("markdown", ", whose block has <code>enabled = false</code>", ""),
+        ("json", "\"reason\": \"disabled\"", "\"reason\": \"removed\""),
+    ];
+    for (format, disabled, removed) in reasons {
         let plan = |file: &str| {
             let arguments = ["-f", file, "plan", "--detailed-exitcode", "--format", format];
             let plan = sandbox.oauthctl(&arguments).exits(2).stdout.replace(file, "FILE");
             instant.replace_all(&plan, "").into_owned()
         };
-        assert_eq!(plan("disabled.toml"), plan("removed.toml"));
+        let shown = plan("disabled.toml");
+        assert!(shown.contains(disabled), "{shown}");
+        assert_eq!(shown.replace(disabled, removed), plan("removed.toml"));
     }
 }
 

@@ -271,3 +271,41 @@ fn a_run_on_another_table_is_refused() {
     let output = sandbox.oauthctl(&["undo", "1"]).exits(64);
     assert!(output.stderr.contains("changed applications in shop.oauth2_provider_application"), "{output}");
 }
+
+/// A `${` of a row is text, and what the file says with a variable is not to be replaced by a value.
+#[test]
+fn dollars_of_rows_are_escaped_and_variables_of_the_file_are_named() {
+    let (database, mut sandbox) = world();
+    sandbox.oauthctl(&["migrate", "--ledger"]).exits(0);
+    let name = format!("SELECT name FROM {APPLICATIONS} WHERE client_id = 'web'");
+    database.execute(format!("UPDATE {APPLICATIONS} SET name = '${{var.title}} $' WHERE client_id = 'web'"));
+    sandbox.set("OAUTHCTL_VAR_title", "Web");
+    sandbox.set("OAUTHCTL_VAR_kind", "shop");
+    sandbox.write("oauth.toml", "[applications.web]\nname = \"${var.title} ${var.kind}\"\n");
+    apply(&sandbox);
+    assert_eq!(database.value(&name), "Web shop");
+    let undone = sandbox.oauthctl(&["undo", "1"]).exits(0);
+    assert_snapshot!("over_variables", settled(&database, &undone));
+    let undone = json(&sandbox.oauthctl(&["undo", "1", "--format", "json"]).exits(0));
+    sandbox.write("oauth.toml", undone["file"].as_str().unwrap());
+    apply(&sandbox);
+    assert_eq!(database.value(&name), "${var.title} $");
+    let again = sandbox.oauthctl(&["undo", "1"]).exits(0);
+    assert_snapshot!("undone_already", settled(&database, &again));
+    // The run that undid it is undone as any other.
+    let other = sandbox.oauthctl(&["undo", "2"]).exits(0);
+    assert_snapshot!("undone_undo", settled(&database, &other));
+}
+
+/// What was created again has a row of its own.
+#[test]
+fn an_application_that_was_created_again_stays() {
+    let (database, sandbox) = world();
+    sandbox.oauthctl(&["migrate", "--ledger"]).exits(0);
+    apply(&sandbox);
+    application(&database, 500, "legacy", &json!({}));
+    let undone = json(&sandbox.oauthctl(&["undo", "1", "--format", "json"]).exits(0));
+    let kinds: Vec<&Value> =
+        undone["not_restored"].as_array().unwrap().iter().map(|lost| &lost["kind"]).collect();
+    assert!(kinds.contains(&&json!("created_since")), "{undone}");
+}

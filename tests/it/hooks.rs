@@ -5,9 +5,11 @@ use std::fs;
 use insta::assert_snapshot;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oauthctl::ui::plan_json;
 use serde_json::{Value, json};
 
 use super::support::rows::{application, everything};
+use super::support::schema::check_document;
 use super::support::{Database, Sandbox, Template, eventually};
 
 const FILE: &str = r#"
@@ -113,6 +115,18 @@ fn a_hook_that_fails_changes_the_status_and_nothing_else() {
     let failed = sandbox.oauthctl(&APPLY).exits(1);
     assert!(is_applied(&database) && sandbox.path().join("ran").exists());
     assert_snapshot!("hooks_that_fail", failed);
+    // The same for scripts, with what was done to the applications.
+    database.execute("UPDATE oauth2_provider_application SET name = 'Before' WHERE client_id = 'web'");
+    let failed = sandbox.oauthctl(&[&APPLY[..], &["--format", "json"]].concat()).exits(1);
+    let document: Value = serde_json::from_slice(&failed.raw_stdout).unwrap();
+    check_document(&plan_json::json_schema(), &document).unwrap();
+    let failures: Vec<&Value> =
+        document["outcome"]["hooks"].as_array().unwrap().iter().map(|hook| &hook["failure"]).collect();
+    assert_eq!(failures, [&json!("ended with exit status 3"), &Value::Null, &json!("was killed by SIGKILL")]);
+    assert_eq!(document["outcome"]["applied"]["update"], 1);
+    let nothing = sandbox.oauthctl(&[&APPLY[..], &["--format", "json"]].concat()).exits(0);
+    let document: Value = serde_json::from_slice(&nothing.raw_stdout).unwrap();
+    assert_eq!(document["outcome"]["hooks"], Value::Null);
     sandbox.oauthctl(&["plan", "--detailed-exitcode"]).exits(0);
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::forge::{BOT, Forge, TOKEN};
 use super::support::rows::application;
@@ -113,14 +113,23 @@ fn a_pull_request_on_github() {
         first.contains("### oauth.toml (production): 1 to update") && first.contains("Web shop"),
         "{first}"
     );
-    assert_eq!(job.sandbox.read("output"), "changes=true\n");
-    assert_eq!(job.sandbox.read("summary.md"), first);
+    let output = job.sandbox.read("output");
+    assert!(
+        output.starts_with("changes=true\nrefused=false\n") && output.contains("\nupdate=1\n"),
+        "{output}"
+    );
+    let summary = job.sandbox.read("summary.md");
+    assert!(
+        summary.contains("oauth.toml (production): 1 to update") && summary.contains("Web shop"),
+        "{summary}"
+    );
 
     // The next push replaces the comment, also by one that says that the plan failed.
     job.sandbox.write("oauth.toml", "[applications.web]\nnmae = \"Web shop\"\n");
     let (status, _, stderr) = job.github("plan", &PULL_REQUEST);
     assert_eq!(status, 64, "{stderr}");
     assert!(job.comment().contains("**the plan failed**"), "{}", job.comment());
+    assert!(job.sandbox.read("summary.md").contains("**the plan failed**"));
     job.sandbox.write("oauth.toml", FILE.replace("Shop", "The shop"));
     assert_eq!(job.github("plan", &PULL_REQUEST).0, 0);
     assert!(job.comment().contains("The shop"), "{}", job.comment());
@@ -130,9 +139,17 @@ fn a_pull_request_on_github() {
     job.database.execute("UPDATE oauth2_provider_application SET name = 'Elsewhere' WHERE client_id = 'web'");
     let (status, _, stderr) = job.github("apply", &[("PLAN", "oauth.plan")]);
     assert_eq!((status, job.name().as_str()), (4, "Elsewhere"), "{stderr}");
+    // Programs of the file run if they are asked for, and know the environment.
+    let hook = "[[hooks]]\nafter_apply = [\"sh\", \"-c\", \"cat > told.json\"]\n";
+    job.sandbox.write("oauth.toml", FILE.replace("Shop", "The shop") + hook);
     assert_eq!(job.github("plan", &[]).0, 0);
-    assert_eq!(job.github("apply", &[("PLAN", "oauth.plan")]).0, 0);
-    assert_eq!(job.name(), "The shop");
+    let (status, _, stderr) = job.github("apply", &[("PLAN", "oauth.plan")]);
+    assert_eq!((status, job.name().as_str()), (0, "The shop"), "{stderr}");
+    assert!(!job.sandbox.path().join("told.json").exists());
+    job.database.execute("UPDATE oauth2_provider_application SET name = 'Elsewhere' WHERE client_id = 'web'");
+    assert_eq!(job.github("plan", &[]).0, 0);
+    assert_eq!(job.github("apply", &[("PLAN", "oauth.plan"), ("HOOKS", "true")]).0, 0);
+    assert!(job.sandbox.read("told.json").contains("\"label\": \"production\""));
 }
 
 #[test]
@@ -153,8 +170,18 @@ fn every_night_on_github() {
 fn script(text: &str, job: &str) -> String {
     let (_, rest) = text.split_once(&format!("\n{job}:\n")).expect("the job");
     let (_, rest) = rest.split_once("\n  script:\n").expect("a script");
-    let lines = rest.lines().take_while(|line| line.starts_with("    "));
-    lines.filter_map(|line| line.trim().strip_prefix("- ")).collect::<Vec<_>>().join("\n")
+    let lines = rest.lines().take_while(|line| line.starts_with("    ")).map(str::trim);
+    let mut script: Vec<String> = Vec::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        match (line.strip_prefix("- "), script.last_mut()) {
+            // A folded scalar: its lines are one.
+            (Some(">-"), _) => script.push(String::new()),
+            (Some(line), _) => script.push(line.to_owned()),
+            (None, Some(folded)) => *folded += &format!("{line} "),
+            (None, None) => panic!("{line}"),
+        }
+    }
+    script.join("\n")
 }
 
 #[test]
@@ -173,18 +200,31 @@ fn a_merge_request_on_gitlab() {
             ("PLANNER_URL", &url),
             ("APPLIER_URL", &url),
             ("CLEANER_URL", &url),
+            ("OAUTHCTL_LABEL", "production"),
+            ("OAUTHCTL_HOOKS", "yes"),
         ];
         job.run("sh", &["-euc", &script(&text, name)], &variables)
     };
-    job.forge.add("drive-by", "<!-- oauthctl plan: oauth.toml -->\n");
-    job.sandbox.write("oauth.toml", FILE.replace("Shop", "Web shop"));
+    job.forge.add("drive-by", "<!-- oauthctl plan: oauth.toml (production) -->\n");
+    // A file with problems is reported beside its lines.
+    job.sandbox.write("oauth.toml", "[applications.web]\nnmae = \"Web shop\"\n");
+    let (status, _, stderr) = run("oauthctl plan");
+    assert_eq!(status, 64, "{stderr}");
+    let report: Value = serde_json::from_str(&job.sandbox.read("codequality.json")).unwrap();
+    assert_eq!(report[0]["location"]["lines"]["begin"], 2, "{report}");
+    let hook = "[[hooks]]\nafter_apply = [\"sh\", \"-c\", \"cat > told.json\"]\n";
+    job.sandbox.write("oauth.toml", FILE.replace("Shop", "Web shop") + hook);
     for _ in 0..2 {
         let (status, _, stderr) = run("oauthctl plan");
         assert_eq!(status, 0, "{stderr}");
         assert!(job.comment().contains("Web shop"), "{}", job.comment());
     }
+    let widget: Value = serde_json::from_str(&job.sandbox.read("terraform.json")).unwrap();
+    assert_eq!(widget, json!({ "create": 0, "update": 1, "delete": 0 }));
+    assert_eq!(serde_json::from_str::<Value>(&job.sandbox.read("codequality.json")).unwrap(), json!([]));
     assert_eq!(run("oauthctl apply").0, 0);
     assert_eq!(job.name(), "Web shop");
+    assert!(job.sandbox.read("told.json").contains("\"label\": \"production\""));
     assert_eq!(run("oauthctl nightly").0, 0);
     job.database.execute("UPDATE oauth2_provider_application SET name = 'Elsewhere'");
     assert_eq!(run("oauthctl nightly").0, 2);

@@ -112,9 +112,9 @@ fn what_is_no_saved_plan_of_this_version_is_refused() {
     let mut told = String::new();
     for (what, text, code) in [
         ("it was edited", saved.replace("Web shop", "Evil shop"), 4),
-        ("an older format", saved.replace("saved plan 3", "saved plan 2"), 4),
-        ("the first format", saved.replace("saved plan 3", "saved plan 1"), 4),
-        ("a newer format", saved.replace("saved plan 3", "saved plan 4"), 4),
+        ("an older format", saved.replace("saved plan 4", "saved plan 2"), 4),
+        ("the first format", saved.replace("saved plan 4", "saved plan 1"), 4),
+        ("a newer format", saved.replace("saved plan 4", "saved plan 5"), 4),
         ("a JSON plan", sandbox.read("plan.json"), 64),
         ("something else", "hello".to_owned(), 64),
     ] {
@@ -192,6 +192,7 @@ fn no_number_of_the_file_is_too_large() {
     let identity =
         Identity { system: None, ledger: None, address: String::new(), database: String::new(), oid: 1 };
     let origin = Origin {
+        variables: std::collections::BTreeMap::new(),
         config: String::new(),
         database: identity,
         table: 1,

@@ -129,3 +129,15 @@ fn import_keeps_what_has_the_stored_value() {
     assert!(text.contains("[\"https://www.${var.domain}/callback\", \"https://new.example/\"]"), "{text}");
     sandbox.oauthctl(&[&["plan", "--detailed-exitcode"], &VARIABLES[2..]].concat()).exits(0);
 }
+
+/// The file is the same, so it is not what is named.
+#[test]
+fn a_saved_plan_names_the_variable_that_has_changed() {
+    let (database, sandbox) = world();
+    sandbox.oauthctl(&[&with(&["plan"])[..], &["--out", "saved.plan"]].concat()).exits(0);
+    let other = [&with(&["apply", "saved.plan", "--yes"])[..], &["--var", "domain=other.example"]].concat();
+    let stale = sandbox.oauthctl(&other).exits(4);
+    assert_snapshot!("a_saved_plan_of_another_value", stale);
+    assert_eq!(database.value("SELECT count(*) FROM oauth2_provider_application"), "0");
+    sandbox.oauthctl(&with(&["apply", "saved.plan", "--yes"])).exits(0);
+}

@@ -8,8 +8,8 @@ use crate::config::column_value;
 use crate::db::applications::kind_of;
 use crate::db::layout::Layout;
 use crate::error::Error;
+use crate::model::shell_word;
 use crate::model::{Attribute, ColumnOwner, ColumnValue, Unfilled, column_owner};
-use crate::plan::guard::shell_word;
 use crate::ui::plan::visible;
 
 /// A flag's value in two.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::outline::indent;
-use super::render::{self, Newline, attribute_text, comment, key_text};
+use super::render::{self, Newline, comment};
 use super::{Block, Line, Written};
-use crate::model::{Attribute, toml_value};
+use crate::model::{Attribute, toml_key, toml_value};
 
 /// A name for the table: the client id, unless another table has it.
 pub(super) fn free_name(client_id: &str, taken: &mut BTreeSet<String>) -> String {
@@ -25,7 +25,7 @@ fn client_id_value(name: &str, block: &Block) -> Option<String> {
 }
 
 pub(super) fn pair(prefix: &str, field: &Attribute, value: &Written) -> String {
-    format!("{prefix}{} = {}", attribute_text(field), render::on_one_line(value))
+    format!("{prefix}{} = {}", field.in_file(), render::on_one_line(value))
 }
 
 fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
@@ -35,7 +35,7 @@ fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<Strin
         match line {
             Line::Field(field, value) => {
                 let value = render::value(value, indent(prefix), newline);
-                lines.push(format!("{prefix}{} = {value}", attribute_text(field)));
+                lines.push(format!("{prefix}{} = {value}", field.in_file()));
             }
             Line::Omitted { field, value, why, hint: _ } => {
                 lines.extend(omitted(prefix, field, value.as_ref(), why));
@@ -47,7 +47,7 @@ fn lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<Strin
 
 fn omitted(prefix: &str, field: &Attribute, value: Option<&Written>, why: &str) -> Vec<String> {
     let indentation = indent(prefix);
-    let key = attribute_text(field);
+    let key = field.in_file();
     let reason = format!("{indentation}# {key} is not managed: {}.", comment(why));
     let value = value.map(|value| format!("{indentation}# {key} = {}", render::on_one_line(value)));
     std::iter::once(reason).chain(value).collect()
@@ -60,12 +60,12 @@ pub(super) fn header_lines(
     keys: &str,
     newline: Newline,
 ) -> Vec<String> {
-    let header = format!("{indentation}[applications.{}]", key_text(name));
+    let header = format!("{indentation}[applications.{}]", toml_key(name));
     std::iter::once(header).chain(lines(keys, name, block, newline)).collect()
 }
 
 pub(super) fn dotted_lines(prefix: &str, name: &str, block: &Block, newline: Newline) -> Vec<String> {
-    let prefix = format!("{prefix}{}.", key_text(name));
+    let prefix = format!("{prefix}{}.", toml_key(name));
     let lines = lines(&prefix, name, block, newline);
     // A table without a key would not be there at all.
     if block.lines.iter().any(|line| matches!(line, Line::Field(..))) || name != block.client_id.as_str() {
@@ -93,5 +93,5 @@ pub(super) fn inline_entry(name: &str, block: &Block) -> String {
         Line::Omitted { .. } => None,
     });
     let pairs: Vec<String> = client_id.into_iter().chain(fields).collect();
-    format!("{} = {}", key_text(name), render::inline_table(&pairs))
+    format!("{} = {}", toml_key(name), render::inline_table(&pairs))
 }

@@ -19,9 +19,9 @@ use toml_edit::{Document, InlineTable, Item, Value};
 
 use self::block::{dotted_lines, free_name, header_lines, inline_entry, inline_lines, pair};
 use self::outline::{Outline, Parent, Shape, indent, line_end, line_start};
-use self::render::{Newline, attribute_text, key_text};
+use self::render::Newline;
 use crate::hasher::EncodedHash;
-use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_string, toml_value};
+use crate::model::{Attribute, ClientId, ColumnValue, Named, Unfilled, toml_key, toml_string, toml_value};
 
 /// The key of an application's own columns.
 const COLUMNS: &str = "columns";
@@ -29,7 +29,7 @@ const COLUMNS: &str = "columns";
 /// The header of an application's own columns.
 #[must_use]
 pub fn columns_table(block: &str) -> String {
-    format!("[applications.{}.{COLUMNS}]", key_text(block))
+    format!("[applications.{}.{COLUMNS}]", toml_key(block))
 }
 
 /// A line for each column, with the value that most rows have, else the smallest that it can have.
@@ -38,7 +38,7 @@ pub fn column_lines(columns: &[Unfilled]) -> String {
     let line = |column: &Unfilled| {
         let usual = column.usual().map(|value| render::column(&value));
         let value = usual.unwrap_or_else(|| column.kind.example().to_owned());
-        format!("{} = {value}", key_text(&column.name))
+        format!("{} = {value}", toml_key(&column.name))
     };
     columns.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -253,7 +253,7 @@ impl Editor<'_, '_> {
             let value = |value| render::value(value, indent(&prefix), newline);
             fields
                 .iter()
-                .map(|(field, written)| format!("{prefix}{} = {}", attribute_text(field), value(written)))
+                .map(|(field, written)| format!("{prefix}{} = {}", field.in_file(), value(written)))
                 .collect()
         };
         let end = app.last_direct_entry();
@@ -266,7 +266,7 @@ impl Editor<'_, '_> {
             _ if app.is_inside_inline => {
                 let entries: Vec<String> = fields
                     .iter()
-                    .map(|(field, value)| pair(&format!("{}.", key_text(app.block)), field, value))
+                    .map(|(field, value)| pair(&format!("{}.", toml_key(app.block)), field, value))
                     .collect();
                 let at = app.extent.end;
                 self.insert(at, format!(", {}", entries.join(", ")));
@@ -285,7 +285,7 @@ impl Editor<'_, '_> {
         let table = self.outline.apps[position].item.as_table_like().and_then(|table| table.get(COLUMNS));
         let entries = || -> Vec<String> {
             let entry = |(attribute, value): &(&Attribute, &Written)| {
-                format!("{} = {}", key_text(attribute.column()), render::on_one_line(value))
+                format!("{} = {}", toml_key(attribute.column()), render::on_one_line(value))
             };
             columns.iter().map(entry).collect()
         };

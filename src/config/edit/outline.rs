@@ -6,9 +6,8 @@ use std::ops::Range;
 use toml_edit::{Document, InlineTable, Item, Key, TableLike, Value};
 
 use super::COLUMNS;
-use super::render::key_text;
 use crate::config::variables::resolved;
-use crate::model::Attribute;
+use crate::model::{Attribute, toml_key};
 
 /// How an application is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +137,7 @@ impl<'d> App<'d> {
             return text.get(line_start(text, span.start)..span.start).unwrap_or_default().to_owned();
         }
         match self.shape {
-            Shape::Dotted => format!("{}{}.", self.block_prefix(text), key_text(self.block)),
+            Shape::Dotted => format!("{}{}.", self.block_prefix(text), toml_key(self.block)),
             Shape::Header | Shape::Inline => self.block_prefix(text),
         }
     }

@@ -3,9 +3,9 @@
 //! Strings are always basic strings on one line: what a multi-line string holds depends on the file's line endings, and
 //! characters that cannot be seen are escaped, so that a reviewer reads what is there.
 
-use super::{COLUMNS, Written};
+use super::Written;
 use crate::model::visible::is_hidden;
-use crate::model::{Attribute, ColumnValue, toml_string, toml_value};
+use crate::model::{ColumnValue, toml_key, toml_number, toml_string, toml_value};
 
 /// Lists that make a line longer than this are written one item a line.
 const WIDTH: usize = 100;
@@ -61,10 +61,7 @@ pub(super) fn on_one_line(written: &Written) -> String {
             format!("[{}]", uris.iter().map(|uri| toml_value(uri)).collect::<Vec<_>>().join(", "))
         }
         Written::User(named) => named.in_file(),
-        Written::UserKey(key) if key.parse::<i64>().is_ok_and(|number| number.to_string() == *key) => {
-            key.clone()
-        }
-        Written::UserKey(key) => toml_value(key),
+        Written::UserKey(key) => toml_number(key),
         Written::Hash(hash) => inline_table(&[format!("hash = {}", toml_string(hash.as_str()))]),
         Written::Column(value) => column(value),
     }
@@ -102,7 +99,7 @@ fn nested(value: &serde_json::Value) -> String {
         Value::String(text) => toml_value(text),
         Value::Array(items) => format!("[{}]", items.iter().map(nested).collect::<Vec<_>>().join(", ")),
         Value::Object(entries) => {
-            let pair = |(key, value): (&String, &Value)| format!("{} = {}", key_text(key), nested(value));
+            let pair = |(key, value): (&String, &Value)| format!("{} = {}", toml_key(key), nested(value));
             inline_table(&entries.iter().map(pair).collect::<Vec<_>>())
         }
     }
@@ -110,20 +107,6 @@ fn nested(value: &serde_json::Value) -> String {
 
 pub(super) fn inline_table(pairs: &[String]) -> String {
     if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
-}
-
-/// The key of something that a file manages.
-pub(super) fn attribute_text(attribute: &Attribute) -> String {
-    match attribute {
-        Attribute::Field(field) => field.key().to_owned(),
-        Attribute::Column(name) => format!("{COLUMNS}.{}", key_text(name)),
-    }
-}
-
-/// A key: bare where TOML allows it.
-pub(super) fn key_text(key: &str) -> String {
-    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if is_bare { key.to_owned() } else { toml_string(key) }
 }
 
 /// Text for a comment: on one line, and nothing hidden in it.

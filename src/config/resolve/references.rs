@@ -33,7 +33,9 @@ pub(super) fn resolve(
 ) -> Desired {
     let removed = removals(removed, context, places);
     let renamed = renames(renamed, context, places);
-    Desired { applications, removed, renamed }
+    let has_block = |client_id: &&ClientId| places.applications.contains_key(*client_id);
+    let disabled = removed.iter().filter(has_block).cloned().collect();
+    Desired { applications, removed, disabled, renamed }
 }
 
 impl Context<'_> {

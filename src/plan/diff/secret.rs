@@ -1,6 +1,6 @@
 //! The client secret of one application: whether it is written, from where, and how it is stored. Pure.
 
-use crate::model::{Actual, Application, Declared, Field, SecretDeclaration, Stored, StoredFields};
+use crate::model::{Application, Declared, Field, SecretDeclaration, Stored, StoredFields};
 use crate::plan::{FieldChange, SecretVerdict, SecretWrite, Value};
 
 /// Whether the file says something of a secret that only the project can read or write.
@@ -15,19 +15,39 @@ pub fn manages_secret(declared: &Declared) -> bool {
     declared.application.client_secret.is_some() && !declared.ignores(&Field::ClientSecret.into())
 }
 
-/// What a new row gets.
-pub(super) fn of_a_new_row(application: &Application, actual: &Actual) -> Value {
-    let declared = &application.client_secret;
-    let uses_none = application.client_type.as_deref() == Some("public")
-        || matches!(application.token_endpoint_auth_method.as_deref(), Some("private_key_jwt" | "none"));
-    let source = match declared {
-        Some(SecretDeclaration::Plain(_) | SecretDeclaration::Withheld) => SecretWrite::Declared,
-        Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
-        None if uses_none => SecretWrite::Unneeded,
-        Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => SecretWrite::Generated,
-    };
-    let hashed = application.hash_client_secret.unwrap_or(actual.hashes_secrets);
-    Value::Secret { source, hashed: hashed || source == SecretWrite::Hash }
+/// What decides about the secret of a new row.
+#[derive(Default)]
+pub struct NewRow<'a> {
+    pub declared: Option<&'a SecretDeclaration>,
+    pub client_type: Option<&'a str>,
+    pub token_endpoint_auth_method: Option<&'a str>,
+    pub hash_client_secret: Option<bool>,
+}
+
+impl<'a> NewRow<'a> {
+    /// A row that a file declares.
+    pub fn of(application: &'a Application) -> Self {
+        Self {
+            declared: application.client_secret.as_ref(),
+            client_type: application.client_type.as_deref(),
+            token_endpoint_auth_method: application.token_endpoint_auth_method.as_deref(),
+            hash_client_secret: application.hash_client_secret,
+        }
+    }
+
+    /// What it gets. `hashes`: whether DOT stores hashes where nothing is said.
+    pub fn secret(&self, hashes: bool) -> Value {
+        let uses_none = self.client_type == Some("public")
+            || matches!(self.token_endpoint_auth_method, Some("private_key_jwt" | "none"));
+        let source = match self.declared {
+            Some(SecretDeclaration::Plain(_) | SecretDeclaration::Withheld) => SecretWrite::Declared,
+            Some(SecretDeclaration::Hash(_)) => SecretWrite::Hash,
+            None if uses_none => SecretWrite::Unneeded,
+            Some(SecretDeclaration::Generate | SecretDeclaration::Rotate) | None => SecretWrite::Generated,
+        };
+        let hashed = self.hash_client_secret.unwrap_or(hashes);
+        Value::Secret { source, hashed: hashed || source == SecretWrite::Hash }
+    }
 }
 
 /// A declared secret and the row that holds one.

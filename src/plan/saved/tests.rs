@@ -71,6 +71,7 @@ fn identity() -> Identity {
 fn origin() -> Origin {
     Origin {
         config: digest("[cleanup]"),
+        variables: [("domain".to_owned(), digest("a.example"))].into(),
         database: identity(),
         table: 16_384,
         targets: vec!["batch".to_owned()],
@@ -84,7 +85,7 @@ fn what_was_saved_is_read_and_tokens_do_not_matter() {
     let saved = Saved::read(&save(&proposal(plan("a", 1)), &origin()).unwrap()).unwrap();
     assert_eq!(saved.origin, origin());
     assert_eq!(saved.check_steps(&plan("a", 2)), Ok(()));
-    assert_eq!(saved.check_config(&origin().config), Ok(()));
+    assert_eq!(saved.check_config("oauth.toml", &origin().config, &origin().variables), Ok(()));
     assert_eq!(saved.check_database(&identity(), 16_384), Ok(Sameness::Same));
 }
 
@@ -96,7 +97,20 @@ fn every_difference_is_found() {
     };
     assert_eq!(saved.check_steps(&plan("b", 1)), stale(&["legacy"]));
     assert_eq!(saved.check_steps(&Plan::default()), stale(&["batch", "legacy"]));
-    assert_eq!(saved.check_config(&digest("[cleanup] ")), Err(SavedError::OtherConfig));
+    let (text, variables) = (digest("[cleanup]"), origin().variables);
+    let other = saved.check_config("apps.toml", &digest("[cleanup] "), &variables).unwrap_err();
+    assert_eq!(other.to_string(), "the plan is stale: apps.toml is not the one that it was made from");
+    let variable = |name: &str, value: &str| (name.to_owned(), digest(value));
+    for (values, said) in [
+        (
+            [variable("domain", "b.example"), variable("title", "B")],
+            "the variables domain, title have changed",
+        ),
+        ([variable("domain", "a.example"), variable("title", "B")], "the variable title has changed"),
+    ] {
+        let other = saved.check_config("apps.toml", &text, &values.into()).unwrap_err();
+        assert_eq!(other.to_string(), format!("the plan is stale: {said} since it was made"));
+    }
 }
 
 #[test]
@@ -134,7 +148,7 @@ fn a_plan_that_names_no_server_is_refused() {
 
 #[test]
 fn a_plan_of_another_format_is_named() {
-    for (number, expected) in [("2", Some(2)), ("4", Some(4)), ("x", None)] {
+    for (number, expected) in [("2", Some(2)), ("5", Some(5)), ("x", None)] {
         let text = format!(
             r#"{{ "format": "oauthctl saved plan {number}", "digest": "0", "origin": {{}}, "steps": [] }}"#
         );

@@ -132,7 +132,7 @@ fn any_desired() -> impl Strategy<Value = Desired> {
                 .map(|(name, declared)| (id(&name), Box::new(declared)))
                 .collect(),
             removed: removed.iter().map(|name| id(name)).collect(),
-            renamed: BTreeMap::new(),
+            ..Desired::default()
         }
     })
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::SecretWrite;
 
 type Rows = BTreeMap<Key, Whole>;
 
@@ -69,6 +70,7 @@ fn present(rows: &Rows) -> Present {
     Present {
         rows: rows.iter().map(|(key, row)| (key.clone(), (reference(key, row), row.clone()))).collect(),
         names: rows.iter().map(|(key, row)| (row.client_id.clone(), key.clone())).collect(),
+        hashes_secrets: true,
     }
 }
 
@@ -119,7 +121,8 @@ proptest! {
             .into_iter()
             .filter(|done| matches!(done.step, Step::Update { .. }))
             .collect();
-        prop_assert_eq!(undo(&updates, &present(&before)), Undo::default());
+        let Undo { plan, lost, steps } = undo(&updates, &present(&before));
+        prop_assert_eq!((plan, lost, steps), (Plan::default(), Vec::new(), updates.len()));
     }
 }
 
@@ -190,7 +193,7 @@ fn what_cannot_come_back_is_said() {
     assert_eq!(
         undo.lost,
         [
-            Lost::Taken { client_id: id("again") },
+            Lost::CreatedSince { client_id: id("again") },
             Lost::Row { client_id: id("old"), key: Key::new("3") },
             Lost::Secret { client_id: id("old") },
             Lost::Dependents { client_id: id("old"), rows: dependents },
@@ -203,4 +206,39 @@ fn what_cannot_come_back_is_said() {
     );
     let steps: Vec<_> = undo.plan.steps.iter().map(|step| step.client_id().as_str()).collect();
     assert_eq!(steps, ["web", "old"]);
+}
+
+/// As the plan of a file that says the same.
+#[test]
+fn a_row_that_is_created_again_gets_a_secret_as_every_new_row() {
+    let secret_of = |fields: &[(Field, Value)], hashes_secrets: bool| {
+        let fields = fields.iter().map(|(field, value)| ((*field).into(), value.clone())).collect();
+        let before = Whole { client_id: ClientId::new("old"), fields, secret: Presence::Present };
+        let step = Step::Delete {
+            row: reference(&Key::new("1"), &before),
+            name: String::new(),
+            reason: DeleteReason::Disabled,
+            dependents: Dependents::default(),
+            others: Vec::new(),
+        };
+        let done = Done { step, key: Some(Key::new("1")), before: Some(before), after: None };
+        let undo = undo(&[done], &Present { hashes_secrets, ..Present::default() });
+        let Some(Step::Create { fields, .. }) = undo.plan.steps.into_iter().next() else {
+            panic!("no creation")
+        };
+        fields.into_iter().find(|setting| setting.field == Field::ClientSecret).unwrap().value
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    let secret = |source, hashed| Value::Secret { source, hashed };
+    for method in ["private_key_jwt", "none"] {
+        let fields =
+            [(Field::ClientType, text("confidential")), (Field::TokenEndpointAuthMethod, text(method))];
+        assert_eq!(secret_of(&fields, true), secret(SecretWrite::Unneeded, true), "{method}");
+    }
+    let public = [(Field::ClientType, text("public")), (Field::HashClientSecret, Value::Flag(false))];
+    assert_eq!(secret_of(&public, true), secret(SecretWrite::Unneeded, false));
+    // DOT 1.5 stores the text.
+    let confidential = [(Field::ClientType, text("confidential"))];
+    assert_eq!(secret_of(&confidential, false), secret(SecretWrite::Generated, false));
+    assert_eq!(secret_of(&confidential, true), secret(SecretWrite::Generated, true));
 }

@@ -106,6 +106,7 @@ fn details(plan: &Plan, step: &Step) -> String {
         Step::Delete { row: _, name, reason, dependents, others } => {
             let why = match reason {
                 DeleteReason::Removed => "Named in [[removed]].",
+                DeleteReason::Disabled => "Its block has enabled = false.",
                 DeleteReason::Pruned => "Not in the file, and prune asks.",
             };
             let name = if name.is_empty() { String::new() } else { format!("\"{name}\". ") };

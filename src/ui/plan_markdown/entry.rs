@@ -153,6 +153,7 @@ fn title(step: &Step) -> String {
             let shown = if shown.is_empty() { String::new() } else { format!(" \"{}\"", inert(shown)) };
             let why = match reason {
                 DeleteReason::Removed => "",
+                DeleteReason::Disabled => ", whose block has <code>enabled = false</code>",
                 DeleteReason::Pruned => ", which the file does not mention",
             };
             format!("<b>delete</b> {name}{shown}{why}")

@@ -25,7 +25,7 @@ use crate::support::server::programs;
 use crate::support::{Database, Instance, binary, environment, not_run};
 
 /// Commands that no test can run: how the line begins, and why.
-const NOT_RUN: [(&str, &str); 13] = [
+const NOT_RUN: [(&str, &str); 14] = [
     ("pip install oauthctl", "nothing is published yet; `tests/packaging` installs the wheel"),
     ("cargo install --locked --path .", "compiles for minutes; what it installs is the binary under test"),
     ("examples/quickstart/run", "`.ci/run` runs it in a section of its own"),
@@ -38,6 +38,7 @@ const NOT_RUN: [(&str, &str); 13] = [
     ("python manage.py migrate", "`interoperability::takeover` runs these with the real Django"),
     ("- alert: ", "Prometheus reads it; `alerts_are_about_real_metrics` compares the names"),
     ("- if: ${{ !cancelled() }}", "needs GitHub"),
+    ("oauthctl apply --pick", "asks questions; `picking` answers them"),
     ("oauthctl apply --yes --hooks", "needs kubectl; `hooks` runs other programs"),
 ];
 
