@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// The longest duration, 1000 years: any longer one takes a cutoff out of the range of Python's `datetime`.
-pub const LONGEST: Duration = Duration::from_secs(365_250 * 86_400);
+pub const LONGEST: Duration = Duration::from_hours(365_250 * 24);
 
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

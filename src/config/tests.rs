@@ -178,8 +178,8 @@ fn the_whole_format_is_understood() {
     assert!(policy.protect.contains(&ClientId::new("elsewhere")));
 
     let cleanup = config.cleanup.as_ref().unwrap();
-    assert_eq!(cleanup.refresh_token_expire, Some(Duration::from_secs(14 * 86_400)));
-    assert_eq!(cleanup.refresh_token_grace_period, Duration::from_secs(120));
+    assert_eq!(cleanup.refresh_token_expire, Some(Duration::from_hours(336)));
+    assert_eq!(cleanup.refresh_token_grace_period, Duration::from_mins(2));
     assert_eq!(cleanup.pace.target_batch_time, Some(Duration::from_millis(500)));
     assert_eq!(cleanup.pace.max_duration, None, "0 is off");
     assert_eq!((cleanup.pace.batch_size.get(), cleanup.pace.max_rows), (500, Some(5_000_000)));

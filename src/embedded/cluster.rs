@@ -14,7 +14,7 @@ use super::server::{PORT, SUPERUSER};
 use super::{At, EmbeddedError, Place, Programs, Supervisor, lock};
 
 /// How long a start may take: `initdb` on a slow disk, or the recovery of a crashed server.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// How long a server may take to answer, once it has said that it is ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);

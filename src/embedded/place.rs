@@ -42,7 +42,7 @@ pub(super) const SHORT_RUN: &str = "/tmp/oauthctl-run-";
 const SOCKET_PATH_LIMIT: usize = 103;
 
 /// How long a stop may take before a reset, or the last user, gives up waiting for it.
-pub(super) const STOP_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is awaited of the processes of a server whose supervisor is dead.
 pub(super) const LEFTOVER: &str = "left processes behind that did not end";

@@ -9,7 +9,7 @@ use crate::model::health::{AgeBand, Ages, Measurement, PastRun, Storage, TableRo
 use crate::model::{Category, Counted, TableForecast, TableRole, Tally};
 
 /// Growth over less than this says nothing about a day.
-const WORTH_A_RATE: Duration = Duration::from_secs(3_600);
+const WORTH_A_RATE: Duration = Duration::from_hours(1);
 
 /// One token table.
 #[derive(Clone, Debug, PartialEq, Eq)]

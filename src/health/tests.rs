@@ -8,7 +8,7 @@ use crate::model::Engine;
 use crate::model::health::{Index, Lack, Lacks, LedgerRights, Part, Privilege, ReadOnly};
 
 fn terms(purposes: &[Purpose]) -> Terms {
-    Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_secs(300) }
+    Terms { purposes: purposes.iter().copied().collect(), long_transaction: Duration::from_mins(5) }
 }
 
 const EVERYTHING: [Purpose; 3] = [Purpose::Plan, Purpose::Apply, Purpose::Cleartokens];

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::model::ClientId;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn instant(text: &str) -> OffsetDateTime {
         OffsetDateTime::parse(text, &Rfc3339).unwrap()
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn cutoffs_are_those_of_dot() {
         let hour_ago = Some(now() - HOUR);
-        let grace_ago = Some(now() - Duration::from_secs(120));
+        let grace_ago = Some(now() - Duration::from_mins(2));
         assert_eq!(cutoffs(None, 0, false), (Some(now()), None));
         assert_eq!(cutoffs(Some(0), 0, false), (Some(now()), None));
         assert_eq!(cutoffs(Some(3600), 0, false), (Some(now()), hour_ago));

@@ -45,7 +45,7 @@ use crate::db::layout::Layout;
 use crate::model::{Pace, Sweep};
 
 /// A wait during which nothing changes ends the run after this time.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How a run is stopped.
 #[derive(Clone, Copy)]

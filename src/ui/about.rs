@@ -151,7 +151,7 @@ mod tests {
             tables: Vec::new(),
             blocks: 6_000_000,
             read: 18_400,
-            statistics: Some(Duration::from_secs(7_500)),
+            statistics: Some(Duration::from_mins(125)),
         };
         let text = "about 212 M rows (209–215 M; 0.3 % read; statistics 2 h old)";
         assert_eq!(sentence(&forecast), text);

@@ -85,7 +85,7 @@ mod tests {
     fn cost(rate: Rate, passes: u32) -> Cost {
         Cost {
             rows: 300_000_000,
-            time: Duration::from_secs(3_780),
+            time: Duration::from_mins(63),
             rate,
             workers: 2,
             wal: 116 << 30,

@@ -22,7 +22,7 @@ const INSTANT: &str = "2026-01-02T03:04:05.600000Z";
 const TABLES: [&str; 3] = ["refreshtoken", "accesstoken", "idtoken"];
 
 fn policy() -> CleanupPolicy {
-    CleanupPolicy { refresh_token_expire: Some(Duration::from_secs(3600)), ..CleanupPolicy::default() }
+    CleanupPolicy { refresh_token_expire: Some(Duration::from_hours(1)), ..CleanupPolicy::default() }
 }
 
 /// Has every deleted token take some time, so that the two meet.

@@ -28,7 +28,7 @@ impl World {
     fn new() -> Self {
         let database = Database::create(DOT);
         let policy = oauthctl::model::CleanupPolicy {
-            refresh_token_expire: Some(Duration::from_secs(3600)),
+            refresh_token_expire: Some(Duration::from_hours(1)),
             ..oauthctl::model::CleanupPolicy::default()
         };
         Draft::random(SEED, 40, &policy, now()).insert(&database, DOT);

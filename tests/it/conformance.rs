@@ -80,8 +80,8 @@ fn clearcimdapplications_leaves_what_the_real_one_leaves() {
 fn cleartokens_leaves_what_the_real_one_leaves() {
     // What the boundaries of the random instants are; each of the settings has its own cutoffs among them.
     let boundaries = CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
-        refresh_token_grace_period: Duration::from_secs(120),
+        refresh_token_expire: Some(Duration::from_hours(1)),
+        refresh_token_grace_period: Duration::from_mins(2),
         ..CleanupPolicy::default()
     };
     // `Empty`: the tables are Django's, not a captured schema.

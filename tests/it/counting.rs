@@ -23,7 +23,7 @@ impl World {
     fn new(cleanup: &str) -> Self {
         let database = Database::create(DOT);
         let policy = oauthctl::model::CleanupPolicy {
-            refresh_token_expire: Some(std::time::Duration::from_secs(3600)),
+            refresh_token_expire: Some(std::time::Duration::from_hours(1)),
             ..oauthctl::model::CleanupPolicy::default()
         };
         Draft::random(11, 40, &policy, now()).insert(&database, DOT);

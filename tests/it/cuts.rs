@@ -146,7 +146,7 @@ fn run(verb: &Verb, template: &Database, cut: Option<(usize, Network)>) -> usize
     direct.write("oauth.toml", FILE);
     let is_done = names(&database) == verb.after;
     let again = direct.oauthctl(verb.arguments);
-    let expected = if is_done && !verb.repeats { 1 } else { 0 };
+    let expected = i32::from(is_done && !verb.repeats);
     assert_eq!(again.code, Some(expected), "{what}\nagain: {again}");
     assert_eq!(names(&database), verb.after, "{what}\nagain: {again}");
     assert_eq!(dangling(&database), "0", "{what}");

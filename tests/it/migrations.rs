@@ -14,11 +14,11 @@ const LEDGER: [&str; 5] =
     ["V1__ledger", "V2__table_measurement", "V3__identity", "V4__cleanup_position", "V5__run_step"];
 
 async fn migrate_provider(client: &mut Client, schema: &str) -> Result<Migrated, MigrateError> {
-    migrations::migrate_provider(client, schema, Duration::from_secs(60)).await
+    migrations::migrate_provider(client, schema, Duration::from_mins(1)).await
 }
 
 async fn migrate_ledger(client: &mut Client) -> Result<Migrated, MigrateError> {
-    migrations::migrate_ledger(client, Duration::from_secs(60)).await
+    migrations::migrate_ledger(client, Duration::from_mins(1)).await
 }
 
 /// An error with its causes, as the program would print it.

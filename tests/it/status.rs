@@ -39,7 +39,7 @@ impl World {
     fn new(template: Template) -> Self {
         let database = Database::create(template);
         let policy = oauthctl::model::CleanupPolicy {
-            refresh_token_expire: Some(Duration::from_secs(3600)),
+            refresh_token_expire: Some(Duration::from_hours(1)),
             ..oauthctl::model::CleanupPolicy::default()
         };
         Draft::random(11, 60, &policy, now()).insert(&database, template);

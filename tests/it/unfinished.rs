@@ -23,7 +23,7 @@ const ENDS: [(&str, &str); 3] = [
 
 fn fill(database: &Database) {
     let policy = oauthctl::model::CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         ..oauthctl::model::CleanupPolicy::default()
     };
     Draft::random(11, 40, &policy, now()).insert(database, DOT);

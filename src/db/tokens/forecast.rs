@@ -178,7 +178,7 @@ impl Rounds<'_> {
 
     /// One round, without regard to the time.
     async fn once(&mut self, index: usize, outlook: &mut Outlook, percent: f64) -> Result<(), TokensError> {
-        if let Tried::Done(sample) = self.round(index, percent, Duration::from_secs(3_600)).await? {
+        if let Tried::Done(sample) = self.round(index, percent, Duration::from_hours(1)).await? {
             outlook.add(&sample);
         }
         Ok(())

@@ -214,10 +214,7 @@ fn the_whole_proposal_is_kept() {
             }),
             not_tried: vec![NotTried { kind: "trigger".into(), name: "audit".to_owned(), why: None }],
             subject: Subject { file: "oauth.toml".to_owned(), ..Subject::default() },
-            hooks: vec![Hook {
-                after_apply: vec!["true".to_owned()],
-                timeout: Some(Duration::from_secs(60)),
-            }],
+            hooks: vec![Hook { after_apply: vec!["true".to_owned()], timeout: Some(Duration::from_mins(1)) }],
         };
         let saved = Saved::read(&save(&proposal, &origin()).unwrap()).unwrap();
         assert_eq!(saved.proposal, proposal);

@@ -88,7 +88,7 @@ fn why_it_stopped_and_what_is_left() {
     );
     let held = Stop::Held {
         cause: Cause::Slot { slot: "old".to_owned(), active: false, held: 3 << 30, most: 1 << 30 },
-        waited: Duration::from_secs(600),
+        waited: Duration::from_mins(10),
     };
     assert_eq!(
         last(&outcome(held), None),

@@ -158,8 +158,8 @@ pub fn random(seed: u64, count: usize) -> Rows {
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
-        dcr: Some(DcrPolicy { min_age: Duration::from_secs(7 * 86_400), max_age: None, dormant: false }),
+        refresh_token_expire: Some(Duration::from_hours(1)),
+        dcr: Some(DcrPolicy { min_age: Duration::from_hours(168), max_age: None, dormant: false }),
         cimd_applications: true,
         ..CleanupPolicy::default()
     }
@@ -388,9 +388,6 @@ async fn schemas_before_dot_3_4_have_no_such_applications() {
 #[test]
 fn the_instants_are_what_they_are_called() {
     let at = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
-    assert!(
-        at(OLD) < now() - Duration::from_secs(7 * 86_400)
-            && now() - Duration::from_secs(2 * 86_400) < at(YOUNG)
-    );
+    assert!(at(OLD) < now() - Duration::from_hours(168) && now() - Duration::from_hours(48) < at(YOUNG));
     assert!(at(PAST) < now() && now() < at(FUTURE));
 }

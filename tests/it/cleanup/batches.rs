@@ -15,12 +15,12 @@ use super::runner::{Runner, now, with_pace};
 use crate::support::server::block_on;
 use crate::support::{Database, Template};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn policy(batch_size: u32) -> CleanupPolicy {
     CleanupPolicy {
         refresh_token_expire: Some(HOUR),
-        refresh_token_grace_period: Duration::from_secs(120),
+        refresh_token_grace_period: Duration::from_mins(2),
         device_grants: true,
         pace: Pace { batch_size: NonZeroU32::new(batch_size).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
@@ -94,7 +94,7 @@ async fn a_run_that_is_interrupted_at_every_batch_ends_as_one_that_is_not() {
 /// Any settings that change what goes.
 fn policies() -> impl Strategy<Value = CleanupPolicy> {
     let expire = prop_oneof![Just(None), Just(Some(HOUR)), Just(Some(Duration::from_secs(90)))];
-    let grace = prop_oneof![Just(Duration::ZERO), Just(Duration::from_secs(120))];
+    let grace = prop_oneof![Just(Duration::ZERO), Just(Duration::from_mins(2))];
     let categories = || proptest::sample::subsequence(Category::ALL.to_vec(), 0..=Category::ALL.len());
     let only = prop_oneof![2 => Just(Vec::new()), 1 => categories()];
     let skip =

@@ -16,7 +16,7 @@ const DOT: Template = Template::Dot341;
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace {
             batch_size: NonZeroU32::new(2).unwrap(),
             // The pauses are most of the time, so a second worker is nearly twice as fast on any machine.

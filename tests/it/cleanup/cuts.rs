@@ -32,7 +32,7 @@ struct World {
 
 fn world(ddl: &str) -> World {
     let policy =
-        CleanupPolicy { refresh_token_expire: Some(Duration::from_secs(3600)), ..CleanupPolicy::default() };
+        CleanupPolicy { refresh_token_expire: Some(Duration::from_hours(1)), ..CleanupPolicy::default() };
     let template = Database::create(DOT);
     Draft::random(5, 60, &policy, now()).insert(&template, DOT);
     let before = Graph::read(&template, DOT);

@@ -19,7 +19,7 @@ use crate::support::server::block_on;
 use crate::support::{Database, Sandbox, Template};
 
 const DOT: Template = Template::Dot341;
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A role that may read and write every table, and no more.
 pub fn cleaner(database: &Database) -> String {

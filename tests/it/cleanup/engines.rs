@@ -14,7 +14,7 @@ use crate::support::{Database, Sandbox, Template};
 const DOT: Template = Template::Dot341;
 
 fn policy() -> CleanupPolicy {
-    CleanupPolicy { refresh_token_expire: Some(Duration::from_secs(3600)), ..CleanupPolicy::default() }
+    CleanupPolicy { refresh_token_expire: Some(Duration::from_hours(1)), ..CleanupPolicy::default() }
 }
 
 fn filled() -> Database {

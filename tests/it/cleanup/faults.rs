@@ -22,7 +22,7 @@ const DOT: Template = Template::Main;
 
 fn policy(batch_size: u32) -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace { batch_size: NonZeroU32::new(batch_size).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }

@@ -25,8 +25,8 @@ const KINDS: [(&str, &str); 3] = [
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
-        refresh_token_grace_period: Duration::from_secs(60),
+        refresh_token_expire: Some(Duration::from_hours(1)),
+        refresh_token_grace_period: Duration::from_mins(1),
         ..CleanupPolicy::default()
     }
 }
@@ -61,7 +61,7 @@ impl World {
     async fn new(database: &Database) -> Self {
         let runner = Runner::new(database, DOT).await;
         let tables = Readables::find(&runner.pool.get().await.unwrap(), &runner.layout).await.unwrap();
-        let patience = Patience::new(Duration::from_secs(60), Arc::new(|_| {}));
+        let patience = Patience::new(Duration::from_mins(1), Arc::new(|_| {}));
         let truth = runner.count(&policy(), now()).await;
         Self { runner, patience, tables, truth }
     }
@@ -132,7 +132,7 @@ async fn what_was_read_completely_is_exact() {
     let database = Database::create(DOT);
     fill(&database, KINDS[0].1);
     let world = World::new(&database).await;
-    let forecast = world.forecast(1, Effort::Within(Budget::new(Duration::from_secs(3_600)))).await;
+    let forecast = world.forecast(1, Effort::Within(Budget::new(Duration::from_hours(1)))).await;
     assert_eq!(forecast.as_exact(), Some(world.truth));
     assert_eq!(forecast.read, forecast.blocks);
     assert_eq!(forecast.statistics, None);

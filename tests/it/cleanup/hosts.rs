@@ -70,7 +70,7 @@ fn cleaners_on_several_hosts_share_the_work() {
         return;
     }
     let policy =
-        CleanupPolicy { refresh_token_expire: Some(Duration::from_secs(3600)), ..CleanupPolicy::default() };
+        CleanupPolicy { refresh_token_expire: Some(Duration::from_hours(1)), ..CleanupPolicy::default() };
     let hosts: Vec<Host> = (0..HOSTS).map(Host::new).collect();
     let addresses: Vec<&str> = hosts.iter().map(|host| host.server.as_str()).collect();
     let instance = Instance::start(&[&format!("listen_addresses={}", addresses.join(",")), "autovacuum=off"]);

@@ -103,7 +103,7 @@ fn number(variable: &str, default: u64) -> u64 {
 #[test]
 fn whatever_is_killed_nothing_dangles_and_the_next_run_finishes() {
     let policy =
-        CleanupPolicy { refresh_token_expire: Some(Duration::from_secs(3600)), ..CleanupPolicy::default() };
+        CleanupPolicy { refresh_token_expire: Some(Duration::from_hours(1)), ..CleanupPolicy::default() };
     let (rounds, first) = (number("OAUTHCTL_TEST_KILLS", 12), number("OAUTHCTL_TEST_SEED", 1));
     let mut instance = Instance::start(&["autovacuum=off"]);
     let database = instance.database(DOT);

@@ -17,7 +17,7 @@ const DOT: Template = Template::Dot341;
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace { batch_size: NonZeroU32::new(20).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     }

@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(1_500);
 
 fn policy(change: impl FnOnce(&mut Pace)) -> CleanupPolicy {
     let policy = CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace { batch_size: NonZeroU32::new(20).unwrap(), ..Pace::default() },
         ..CleanupPolicy::default()
     };

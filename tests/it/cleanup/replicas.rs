@@ -25,7 +25,7 @@ const LOOKS: usize = 4;
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace {
             batch_size: NonZeroU32::new(2).unwrap(),
             max_replica_lag: Some(MOST),

@@ -22,8 +22,8 @@ const FUTURE: &str = "2027-01-02T00:00:00Z";
 
 fn policy(fk_checks: FkChecks) -> CleanupPolicy {
     let policy = CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
-        dcr: Some(DcrPolicy { min_age: Duration::from_secs(7 * 86_400), max_age: None, dormant: false }),
+        refresh_token_expire: Some(Duration::from_hours(1)),
+        dcr: Some(DcrPolicy { min_age: Duration::from_hours(168), max_age: None, dormant: false }),
         cimd_applications: true,
         ..CleanupPolicy::default()
     };

@@ -14,7 +14,7 @@ use super::runner::{Runner, now, with_pace};
 use crate::support::{Database, Instance, Sandbox, Template};
 
 const DOT: Template = Template::Dot341;
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn policy(batch_size: u32) -> CleanupPolicy {
     CleanupPolicy {

@@ -20,7 +20,7 @@ const DOT: Template = Template::Dot341;
 
 fn policy() -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace { strategy: Strategy::Rewrite, ..Pace::default() },
         ..CleanupPolicy::default()
     }

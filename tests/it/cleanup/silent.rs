@@ -34,7 +34,7 @@ async fn runner(database: &Database, by: By) -> Runner {
 
 fn policy(batch_size: u32, workers: u32) -> CleanupPolicy {
     CleanupPolicy {
-        refresh_token_expire: Some(Duration::from_secs(3600)),
+        refresh_token_expire: Some(Duration::from_hours(1)),
         pace: Pace {
             batch_size: NonZeroU32::new(batch_size).unwrap(),
             workers: NonZeroU32::new(workers).unwrap().into(),

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long it may take, on a machine that is busy with other things: only what never happens takes as long.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Asks again and again until it holds. `otherwise`: what went wrong if it never does.
 #[track_caller]
